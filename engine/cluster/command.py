@@ -1,0 +1,111 @@
+"""All that crosses a worker's boundary, as values: threads, Ray and sockets are shells around them.
+
+A worker is a function of the commands it was given: no clock, no socket, no randomness inside.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine.collection.batch import Batch
+from engine.dataflow.graph import Plan
+from engine.types import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCollection:
+    """A collection fed from outside: a table, or a relation of a source. Append-only ones are kept as a log."""
+
+    id: int
+    types: tuple[SqlType, ...]
+    append_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Maintain:
+    """Keep the output of `plan` as collection `id`, arranged by each of `keys`. Hydrates in the background."""
+
+    id: int
+    plan: Plan
+    keys: tuple[tuple[int, ...], ...]
+    history_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrange:
+    """Index `id`: collection `on`, arranged by `key`."""
+
+    id: int
+    on: int
+    key: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Forget a collection or an index, and free what only it used."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tick:
+    """All that happens at `timestamp`: the deltas of fed collections by id. Compute, then publish."""
+
+    timestamp: int
+    deltas: dict[int, Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """Run `plan` once over the contents at `timestamp` (None: the last tick)."""
+
+    request: int
+    plan: Plan
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Send each tick's delta of the output of `plan`."""
+
+    request: int
+    plan: Plan
+    as_of: int | None
+    snapshot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a subscription or a peek."""
+
+    request: int
+
+
+Command: TypeAlias = CreateCollection | Maintain | Arrange | Drop | Tick | Peek | Subscribe | Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Every collection that is hydrated is complete up to and including `timestamp`."""
+
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hydrated:
+    """Collection or index `id` has caught up."""
+
+    id: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The answer to a peek, or one tick's delta of a subscription. `error` is a datum of an error stream, or None."""
+
+    request: int
+    timestamp: int
+    batch: Batch
+    error: str | None = None
+
+
+Response: TypeAlias = Ticked | Hydrated | Rows

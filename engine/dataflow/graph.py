@@ -1,0 +1,210 @@
+"""A dataflow as data: what the planner's `lower` makes, commands carry and `render` turns into operators.
+
+Nodes are immutable and compare by structure, so the same subplan over the same collections is the same key, whoever
+asked for it: that is the hash-consing of the operator graph. A row of a node's output is the concatenation named in its
+docstring; NULL equals NULL wherever rows or keys are compared (SQL's `=` is the planner's IS NOT NULL filter before).
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine import types
+from engine.expr.aggregate import Kind
+from engine.expr.scalar import Ref, Scalar, Value
+from engine.expr.table import TableFunction
+from engine.types import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One ORDER BY column."""
+
+    column: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The collection that the catalog knows as `id`: a table, a source's relation, or a maintained view.
+
+    `append_only` promises that no diff is ever negative (min/max then keep one value, contents are a log).
+    """
+
+    id: int
+    types: tuple[SqlType, ...]
+    append_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Fixed rows, each with its multiplicity."""
+
+    rows: tuple[tuple[tuple[Value, ...], int], ...]
+    types: tuple[SqlType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A step of Mfp: append one column, the value of `expression` over the columns so far."""
+
+    expression: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A step of Mfp: keep the rows where `predicate` is true. A row that an earlier step dropped is never evaluated."""
+
+    predicate: Scalar
+
+    def __post_init__(self) -> None:
+        assert self.predicate.type == types.BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Mfp:
+    """Map, filter and project in one: the steps in order, then the columns of `project`.
+
+    A row whose step fails leaves the ok stream and enters the error stream.
+    """
+
+    input: "Plan"
+    steps: tuple[Compute | Keep, ...]
+    project: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlatMap:
+    """Each row, once for each row that the table function yields for it: input columns, then the function's."""
+
+    input: "Plan"
+    function: TableFunction
+    arguments: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A stage of a join path: the columns `stream_key` of the rows so far meet the columns `key` of input `input`.
+
+    The rows so far are the inputs visited, concatenated in the order of the visits, unprojected.
+    """
+
+    input: int
+    stream_key: tuple[int, ...]
+    key: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Inner equi-join of n inputs as a delta join: `paths[i]` says how a change of input i meets all the others.
+
+    Output: the columns `project` of the inputs concatenated in input order. An empty key is a cross product.
+    """
+
+    inputs: "tuple[Plan, ...]"
+    paths: tuple[tuple[Lookup, ...], ...]
+    project: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.paths) == len(self.inputs) >= 2
+        for i, path in enumerate(self.paths):
+            assert sorted([i, *(lookup.input for lookup in path)]) == list(range(len(self.inputs)))
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One aggregate of Reduce over columns of its input. DISTINCT and FILTER are gone: the planner lowers them."""
+
+    kind: Kind
+    columns: tuple[int, ...]
+    type: SqlType
+    order: tuple[Order, ...] = ()  # WHOLE_GROUP kinds only
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """One row per group that has rows: the key columns, then the aggregates. No group, no row, also for key ()."""
+
+    input: "Plan"
+    key: tuple[int, ...]
+    aggregates: tuple[Aggregate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """One copy of each row whose count is above zero."""
+
+    input: "Plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """max(count, 0) copies of each row."""
+
+    input: "Plan"
+
+
+@dataclass(frozen=True, slots=True)
+class TopK:
+    """Of each group the rows from `offset`, at most `limit` (None: all), by `order`; ties by the whole row's words."""
+
+    input: "Plan"
+    group: tuple[int, ...]
+    order: tuple[Order, ...]
+    limit: int | None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """The inputs' counts added."""
+
+    inputs: "tuple[Plan, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Negate:
+    """The input's counts negated."""
+
+    input: "Plan"
+
+
+Plan: TypeAlias = Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Union | Negate
+
+
+def output_types(plan: Plan) -> tuple[SqlType, ...]:
+    """The types of the columns of a node's rows."""
+    match plan:
+        case Source() | Constant():
+            return plan.types
+        case Mfp():
+            row = [*output_types(plan.input), *(s.expression.type for s in plan.steps if isinstance(s, Compute))]
+            return tuple(row[i] for i in plan.project)
+        case FlatMap():
+            return output_types(plan.input) + tuple(column.type for column in plan.function.columns)
+        case Join():
+            row = [t for child in plan.inputs for t in output_types(child)]
+            return tuple(row[i] for i in plan.project)
+        case Reduce():
+            row = output_types(plan.input)
+            return tuple(row[i] for i in plan.key) + tuple(a.type for a in plan.aggregates)
+        case Distinct() | Threshold() | TopK() | Negate():
+            return output_types(plan.input)
+        case Union():
+            return output_types(plan.inputs[0])
+
+
+def inputs(plan: Plan) -> "tuple[Plan, ...]":
+    """The nodes that a node reads."""
+    match plan:
+        case Source() | Constant():
+            return ()
+        case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Negate():
+            return (plan.input,)
+        case Join() | Union():
+            return plan.inputs
+
+
+def refs(columns: tuple[int, ...], row: tuple[SqlType, ...]) -> tuple[Ref, ...]:
+    """Those columns of a row as expressions."""
+    return tuple(Ref(i, row[i]) for i in columns)

@@ -1,0 +1,43 @@
+"""The operator protocol: what every delta rule in `operators/` obeys.
+
+A tick has two phases (engine/dataflow/circuit.py drives them). In **compute** every operator with a delta steps once, in
+topological order; it may change its private state, but whatever others read (arrangements, error counts) still holds
+the previous tick. In **publish** those take the tick's changes.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from engine.collection.batch import Batch
+from engine.collection.heap import Marks
+from engine.dataflow.errors import ErrorCounts
+
+
+class Operator(Protocol):
+    """One node of the running graph. Held to "incremental equals batch at every tick" by tests/laws/.
+
+    `errors` counts the rows of this operator's own error stream; a view fails on read while an operator upstream of it
+    has any.
+    """
+
+    errors: ErrorCounts
+
+    def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
+        """One delta per input in, the delta of the ok stream out. Not called when all deltas are empty."""
+        ...
+
+    def publish(self) -> None:
+        """Make this tick's changes visible to readers."""
+        ...
+
+    def contents(self) -> Batch | None:
+        """All rows of the output as of the last published tick, if the state holds them; None: derive from inputs."""
+        ...
+
+    def bytes_held(self) -> int:
+        """Memory of the private state, by its arrays."""
+        ...
+
+    def mark(self, marks: Marks) -> None:
+        """Mark every heap code that the private state holds."""
+        ...

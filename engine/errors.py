@@ -1,0 +1,243 @@
+"""Every error that a client can cause, as one tree; `sqlstate` is a class attribute.
+
+    SqlError                            what the client sees: message, detail, hint, position
+    ├── SyntaxError_                    42601  text that is no statement of ours, with its position
+    ├── NameError_                      names that do not resolve, with the nearest one as a hint
+    │   ├── UndefinedTable              42P01
+    │   ├── UndefinedColumn             42703
+    │   ├── UndefinedFunction           42883  also: no operator for these types
+    │   ├── UndefinedObject             42704  schemas have 3F000, databases 3D000
+    │   ├── AmbiguousColumn             42702
+    │   └── AmbiguousFunction           42725
+    ├── DuplicateObject                 42710  relations have 42P07, columns 42701
+    ├── DependentObjects                2BP01  DROP of what others use
+    ├── TypeMismatch                    42804
+    ├── GroupingError                   42803
+    ├── WrongObjectType                 42809
+    ├── Unsupported                     0A000  known SQL that Tailrace does not run
+    ├── InvalidParameter                22023
+    ├── DataError                       22000  a row failed to evaluate
+    │   ├── DivisionByZero              22012
+    │   ├── OutOfRange                  22003
+    │   ├── InvalidText                 22P02
+    │   └── CardinalityViolation        21000
+    ├── ConstraintViolation             23502
+    ├── TransactionState                25P02
+    ├── QueryCanceled                   57014
+    ├── LimitExceeded                   53400  names the setting that limits
+    └── SourceError                     58030  a file or broker that cannot be read
+
+`assert` is for our bugs, `SqlError` for the client's mistakes. Only a session's loop turns anything else into XX000.
+"""
+
+from typing import ClassVar
+
+
+class SqlError(Exception):
+    """What was wrong and what to do next. `position` counts characters of the statement text from 1."""
+
+    sqlstate: ClassVar[str] = "XX000"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+
+
+class SyntaxError_(SqlError):
+    sqlstate = "42601"
+
+
+class NameError_(SqlError):
+    sqlstate = "42704"
+
+
+class UndefinedTable(NameError_):
+    sqlstate = "42P01"
+
+
+class UndefinedColumn(NameError_):
+    sqlstate = "42703"
+
+
+class UndefinedFunction(NameError_):
+    sqlstate = "42883"
+
+
+class UndefinedObject(NameError_):
+    sqlstate = "42704"
+
+
+class UndefinedSchema(UndefinedObject):
+    sqlstate = "3F000"
+
+
+class UndefinedDatabase(UndefinedObject):
+    sqlstate = "3D000"
+
+
+class AmbiguousColumn(NameError_):
+    sqlstate = "42702"
+
+
+class AmbiguousFunction(NameError_):
+    sqlstate = "42725"
+
+
+class DuplicateObject(SqlError):
+    sqlstate = "42710"
+
+
+class DuplicateRelation(DuplicateObject):
+    sqlstate = "42P07"
+
+
+class DuplicateColumn(DuplicateObject):
+    sqlstate = "42701"
+
+
+class DuplicateAlias(DuplicateObject):
+    sqlstate = "42712"
+
+
+class DependentObjects(SqlError):
+    sqlstate = "2BP01"
+
+
+class TypeMismatch(SqlError):
+    sqlstate = "42804"
+
+
+class CannotCoerce(TypeMismatch):
+    sqlstate = "42846"
+
+
+class GroupingError(SqlError):
+    sqlstate = "42803"
+
+
+class WrongObjectType(SqlError):
+    sqlstate = "42809"
+
+
+class Unsupported(SqlError):
+    sqlstate = "0A000"
+
+
+class InvalidParameter(SqlError):
+    sqlstate = "22023"
+
+
+class DataError(SqlError):
+    """A row failed to evaluate. `of` rebuilds the error that evaluation put into an error stream."""
+
+    sqlstate = "22000"
+
+    @staticmethod
+    def of(text: str) -> "DataError":
+        """The error behind one datum of an error stream: '<sqlstate> <message>'."""
+        sqlstate, _, message = text.partition(" ")
+        error = DATA_ERRORS.get(sqlstate, DataError)(message)
+        return error
+
+
+class DivisionByZero(DataError):
+    sqlstate = "22012"
+
+
+class OutOfRange(DataError):
+    sqlstate = "22003"
+
+
+class DatetimeOverflow(DataError):
+    sqlstate = "22008"
+
+
+class InvalidText(DataError):
+    sqlstate = "22P02"
+
+
+class InvalidDatetime(DataError):
+    sqlstate = "22007"
+
+
+class InvalidArgument(DataError):
+    sqlstate = "22023"
+
+
+class InvalidRegex(DataError):
+    sqlstate = "2201B"
+
+
+class StringTooLong(DataError):
+    sqlstate = "22001"
+
+
+class SubstringError(DataError):
+    sqlstate = "22011"
+
+
+class InvalidLogarithm(DataError):
+    sqlstate = "2201E"
+
+
+class InvalidPower(DataError):
+    sqlstate = "2201F"
+
+
+class CardinalityViolation(DataError):
+    sqlstate = "21000"
+
+
+DATA_ERRORS: dict[str, type[DataError]] = {
+    error.sqlstate: error
+    for error in (
+        DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
+        InvalidRegex, StringTooLong, SubstringError, InvalidLogarithm, InvalidPower, CardinalityViolation,
+    )
+}  # fmt: skip
+
+
+class ConstraintViolation(SqlError):
+    sqlstate = "23000"
+
+
+class NotNullViolation(ConstraintViolation):
+    sqlstate = "23502"
+
+
+class UniqueViolation(ConstraintViolation):
+    sqlstate = "23505"
+
+
+class TransactionState(SqlError):
+    sqlstate = "25P02"
+
+
+class QueryCanceled(SqlError):
+    sqlstate = "57014"
+
+
+class LimitExceeded(SqlError):
+    sqlstate = "53400"
+
+
+class SourceError(SqlError):
+    sqlstate = "58030"
+
+
+class MissingFile(SourceError):
+    sqlstate = "58P01"
+
+
+class MalformedSource(SourceError):
+    sqlstate = "22P04"

@@ -1,0 +1,47 @@
+"""The one registry of scalar functions: what overload resolution, evaluation and docs/functions.md read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from engine.collection.vector import Vector
+from engine.types import SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+
+class OnNull(Enum):
+    """What a NULL argument does to a function."""
+
+    STRICT = "strict"  # any NULL argument makes the result NULL; the kernel never has to look
+    OWN = "own"  # the kernel gets the null masks and decides (IS NULL, concat, IS DISTINCT FROM, ...)
+
+
+Kernel = Callable[["Context", Sequence[Vector], SqlType], Vector]
+"""(context with the heap, one Vector per argument all of the same n, result type) -> Vector of n.
+
+For a STRICT function the caller merges nulls and errors of the arguments and zeroes words of such rows, and the
+kernel may compute anything on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One overload. Two are equal when name, parameters and result are, so expressions compare structurally."""
+
+    name: str
+    parameters: tuple[SqlType, ...]
+    result: SqlType
+    kernel: Kernel = field(compare=False, repr=False)
+    on_null: OnNull = OnNull.STRICT
+    variadic: bool = False  # the last parameter repeats
+    can_fail: bool = False  # may yield errors: never moved above a guard
+    never_null: bool = False  # not NULL even where an argument is (IS NULL, concat)
+    gives_null: bool = False  # may be NULL where no argument is (nullif, jsonb ->, regexp_match)
+    volatile: bool = False  # differs between calls: refused in materialized views, never folded
+    doc: str = field(default="", compare=False)
+
+    def nullable(self, arguments: tuple[bool, ...]) -> bool:
+        """Whether the result can be NULL when these arguments can."""
+        return not self.never_null and (self.gives_null or any(arguments))

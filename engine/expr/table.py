@@ -1,0 +1,38 @@
+"""Table functions: scalar arguments in, any number of rows out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.collection.vector import Vector
+from engine.types import Column, SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expanded:
+    """What a table function yields over n calls: row r of the output belongs to call `origin[r]`.
+
+    `origin` is int64[m], ascending; `columns` are m values each; `errors` is uint64[n] by call (0: fine), or None.
+    """
+
+    origin: NDArray[np.int64]
+    columns: tuple[Vector, ...]
+    errors: NDArray[np.uint64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableFunction:
+    """One overload of a function in FROM. A NULL argument yields no rows. Equal when name, parameters, columns are."""
+
+    name: str
+    parameters: tuple[SqlType, ...]
+    columns: tuple[Column, ...]
+    kernel: "Callable[[Context, Sequence[Vector]], Expanded]" = field(compare=False, repr=False)
+    can_fail: bool = False
+    doc: str = field(default="", compare=False)

@@ -1,0 +1,120 @@
+"""The one type table: SQL name, OID, width, physical word, Arrow type in one row.
+
+Binder, evaluator, pgwire, JSON, decoders and pg_type all read it; nothing else knows what a type is.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum, IntEnum
+from typing import Final
+
+import pyarrow as pa
+
+
+class Physical(IntEnum):
+    """How a word of a type is read and ordered. Kernels get the number, so the numbers are part of their contract.
+
+    Equal values have equal words in every one of them.
+    """
+
+    BOOLEAN = 0  # 0 or 1
+    SIGNED = 1  # two's complement int64: integers, date (days), time, timestamps (microseconds), since 1970-01-01 UTC
+    FLOAT = 2  # bits of a double, without -0.0 and with one NaN; NaN sorts last
+    DECIMAL = 3  # packed decimal, or a heap code below a tag bit: engine/collection/numeric.py
+    BYTES = 4  # heap code, ordered bytewise: text (UTF-8), bytea, uuid (16 bytes)
+    INTERVAL = 5  # heap code of <i4 months, <i4 days, <i8 microseconds; ordered by length, then field by field
+    JSON = 6  # heap code of canonical JSON text (engine/collection/json.py), ordered bytewise
+
+    @property
+    def on_heap(self) -> bool:
+        """Whether words are (or may be) heap codes, which a sweep has to mark."""
+        return self >= Physical.DECIMAL
+
+
+class Category(Enum):
+    """PostgreSQL's typcategory: what overload resolution prefers."""
+
+    BOOLEAN = "B"
+    NUMERIC = "N"
+    STRING = "S"
+    DATETIME = "D"
+    TIMESPAN = "T"
+    USER = "U"
+    UNKNOWN = "X"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlType:
+    """One row of the type table, with the modifier that a column declaration may add.
+
+    `modifier` is () or what stands in brackets: numeric(precision, scale), varchar(n), char(n), timestamp(p).
+    `length` is PostgreSQL's typlen: bytes, or -1 for variable length.
+    """
+
+    name: str
+    oid: int
+    length: int
+    physical: Physical
+    category: Category
+    arrow: pa.DataType
+    preferred: bool = False
+    modifier: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({','.join(map(str, self.modifier))})" if self.modifier else self.name
+
+    @property
+    def plain(self) -> "SqlType":
+        """The type without its modifier: what overloads are resolved by."""
+        return replace(self, modifier=()) if self.modifier else self
+
+
+B, N, S, D = Category.BOOLEAN, Category.NUMERIC, Category.STRING, Category.DATETIME
+
+BOOLEAN: Final = SqlType("boolean", 16, 1, Physical.BOOLEAN, B, pa.bool_(), preferred=True)
+SMALLINT: Final = SqlType("smallint", 21, 2, Physical.SIGNED, N, pa.int16())
+INTEGER: Final = SqlType("integer", 23, 4, Physical.SIGNED, N, pa.int32())
+BIGINT: Final = SqlType("bigint", 20, 8, Physical.SIGNED, N, pa.int64())
+OID: Final = SqlType("oid", 26, 4, Physical.SIGNED, N, pa.int64(), preferred=True)
+REAL: Final = SqlType("real", 700, 4, Physical.FLOAT, N, pa.float32())
+DOUBLE: Final = SqlType("double precision", 701, 8, Physical.FLOAT, N, pa.float64(), preferred=True)
+NUMERIC: Final = SqlType("numeric", 1700, -1, Physical.DECIMAL, N, pa.decimal256(76, 39))
+TEXT: Final = SqlType("text", 25, -1, Physical.BYTES, S, pa.large_string(), preferred=True)
+VARCHAR: Final = SqlType("character varying", 1043, -1, Physical.BYTES, S, pa.large_string())
+CHAR: Final = SqlType("character", 1042, -1, Physical.BYTES, S, pa.large_string())
+BYTEA: Final = SqlType("bytea", 17, -1, Physical.BYTES, Category.USER, pa.large_binary())
+DATE: Final = SqlType("date", 1082, 4, Physical.SIGNED, D, pa.date32())
+TIME: Final = SqlType("time", 1083, 8, Physical.SIGNED, D, pa.time64("us"))
+TIMESTAMP: Final = SqlType("timestamp", 1114, 8, Physical.SIGNED, D, pa.timestamp("us"))
+TIMESTAMPTZ: Final = SqlType(
+    "timestamp with time zone", 1184, 8, Physical.SIGNED, D, pa.timestamp("us", tz="UTC"), preferred=True
+)
+INTERVAL: Final = SqlType(
+    "interval", 1186, 16, Physical.INTERVAL, Category.TIMESPAN, pa.month_day_nano_interval(), preferred=True
+)
+UUID: Final = SqlType("uuid", 2950, 16, Physical.BYTES, Category.USER, pa.binary(16))
+JSONB: Final = SqlType("jsonb", 3802, -1, Physical.JSON, Category.USER, pa.large_string())
+UNKNOWN: Final = SqlType("unknown", 705, -2, Physical.BYTES, Category.UNKNOWN, pa.large_string())
+"""An untyped literal ('x' or NULL) before resolution; the binder leaves none behind."""
+
+TYPES: Final[tuple[SqlType, ...]] = (
+    BOOLEAN, SMALLINT, INTEGER, BIGINT, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
+    TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSONB, UNKNOWN,
+)  # fmt: skip
+BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in TYPES}
+
+ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in TYPES} | {
+    "bool": BOOLEAN, "int2": SMALLINT, "int": INTEGER, "int4": INTEGER, "int8": BIGINT, "float4": REAL,
+    "float8": DOUBLE, "float": DOUBLE, "double": DOUBLE, "decimal": NUMERIC, "dec": NUMERIC, "string": TEXT,
+    "varchar": VARCHAR, "char": CHAR, "bpchar": CHAR, "bytes": BYTEA, "time without time zone": TIME,
+    "timestamp without time zone": TIMESTAMP, "timestamptz": TIMESTAMPTZ, "json": JSONB,
+}  # fmt: skip
+"""Every spelling of a type name, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One named, typed column of a relation as its declaration or its query gives it."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
