@@ -1,0 +1,44 @@
+"""Every limit of the engine: its unit, its default and the reason for it. An error that a limit causes names the field."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The limits of one Database. Units stand last in each name; docs/settings.md has the same rows."""
+
+    tick_rows_max: int = 262_144
+    """Changes of sources taken into one tick. A tick of this size computes in tenths of a second, so that readers of
+    progress and writers behind it wait no longer than that. Writes by statements are never cut."""
+
+    inbox_rows_max: int = 1_048_576
+    """Decoded rows of one source that may wait for a tick. A reader that is ahead of the ticks by four of them blocks:
+    this is the back-pressure."""
+
+    history_ms: int = 10_000
+    """How long each readable relation keeps its recent deltas, for AS OF and for subscriptions that reconnect."""
+
+    result_rows_max: int = 10_000_000
+    """Rows of one answer. A result is held in memory whole; more than this is a SUBSCRIBE or a COPY, not a SELECT."""
+
+    subscription_rows_max: int = 1_000_000
+    """Pending changes of one subscription. Its ticks are merged from `subscription_ticks_max` on, which bounds the
+    changes by the relation's size; a subscriber that is behind by more rows than this even so ends with an error."""
+
+    subscription_ticks_max: int = 64
+    """Ticks that wait for one subscriber one by one. A slower one gets the rest merged: net changes, latest time."""
+
+    hydration_wait_ms_max: int = 600_000
+    """How long a read waits for a view that is still hydrating before it fails."""
+
+    progress_ms: int = 1_000
+    """How often an idle system moves its subscribers' progress, so that they can tell quiet from stuck."""
+
+    sessions_max: int = 1_000
+    """Open sessions. Each costs a few kilobytes and, with a front end, a connection."""
+
+    heap_sweep_bytes_min: int = 67_108_864
+    """The heap is not swept before it holds this much: below it a sweep frees less than it costs."""
+
+    optimize: bool = True
+    """Whether the optimiser runs. Off is for the tests that hold it to "on equals off"."""
