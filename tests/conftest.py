@@ -1,0 +1,15 @@
+"""What every test runs under: one hypothesis profile, and one seed that replays a failure.
+
+Deadlines are off because the first call of a kernel may compile it; examples are few because each is a whole history.
+`HYPOTHESIS_PROFILE=deep` looks longer.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "tailrace", deadline=None, max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("deep", settings.get_profile("tailrace"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tailrace"))
