@@ -1,0 +1,155 @@
+"""The log: what a data directory keeps. Catalog, table rows and source offsets of one tick commit in one transaction.
+
+The file is SQLite's, in WAL mode with synchronous=FULL: a commit is one append and one fsync, and a process that is
+killed between two of them leaves the earlier one. Rows are Arrow IPC streams, one record batch for each table and tick,
+so neither the heap's codes nor the layout of words are on disk. Contents of sources are not kept: their files are, and
+an append-only source is read again from its beginning; the offsets tell how far the last process came.
+
+Everything here runs under the coordinator's tick lock.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from engine.errors import SourceError
+
+FORMAT: Final = 1
+"""Raised when a file that an older version wrote would be misread."""
+
+SCHEMA: Final = """
+CREATE TABLE meta (format INTEGER NOT NULL, clock INTEGER NOT NULL);
+CREATE TABLE catalog (item INTEGER PRIMARY KEY, sql TEXT NOT NULL);
+CREATE TABLE writes (sequence INTEGER PRIMARY KEY, item INTEGER NOT NULL, rows BLOB NOT NULL);
+CREATE TABLE offsets (item INTEGER NOT NULL, partition TEXT NOT NULL, position INTEGER NOT NULL,
+                      PRIMARY KEY (item, partition));
+CREATE INDEX writes_of ON writes (item);
+"""
+
+COMPACT_WRITES_MIN: Final = 1_000
+"""Writes of one table from which opening it puts them together as one: reading a thousand small ones takes as long as
+reading a million rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One statement of the catalog; `key` names it in the log for as long as it lives."""
+
+    key: int
+    sql: str
+
+
+class Log:
+    """One open data directory. Raises SourceError when another process has it or it cannot be written."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory: Final = directory
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock_file = (directory / "lock").open("a")
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SourceError(f"data directory {str(directory)!r} is in use by another process") from None
+        except OSError as error:
+            raise SourceError(f"data directory {str(directory)!r} cannot be used: {error.strerror}") from None
+        try:
+            self._db = sqlite3.connect(directory / "tailrace.db", check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                self._db.executescript(f"BEGIN;{SCHEMA}INSERT INTO meta VALUES ({FORMAT}, 0);COMMIT;")
+            (found,) = self._db.execute("SELECT format FROM meta").fetchone()
+        except sqlite3.Error as error:
+            self._lock_file.close()
+            raise SourceError(f"data directory {str(directory)!r} cannot be read: {error}") from None
+        if found != FORMAT:
+            raise SourceError(f"data directory {str(directory)!r} has format {found}; this version reads {FORMAT}")
+
+    def items(self) -> list[Item]:
+        """The catalog in the order of its creation."""
+        return [Item(key, sql) for key, sql in self._db.execute("SELECT item, sql FROM catalog ORDER BY item")]
+
+    def create(self, sql: str) -> int:
+        """Add a statement; its key."""
+        cursor = self._db.execute("INSERT INTO catalog (sql) VALUES (?)", (sql,))
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def drop(self, keys: list[int]) -> None:
+        """Forget items with all they hold, in one transaction."""
+        with self._transaction():
+            for key in keys:
+                for table in ("catalog", "writes", "offsets"):
+                    self._db.execute(f"DELETE FROM {table} WHERE item = ?", (key,))
+
+    def commit(
+        self, timestamp: int, writes: Mapping[int, pa.RecordBatch], offsets: Mapping[tuple[int, str], int]
+    ) -> None:
+        """One tick: the changes of tables by key (the last column is the diff) and the sources' offsets."""
+        with self._transaction():
+            self._db.execute("UPDATE meta SET clock = ?", (timestamp,))
+            self._db.executemany(
+                "INSERT INTO writes (item, rows) VALUES (?, ?)", [(key, _pack(rows)) for key, rows in writes.items()]
+            )
+            self._db.executemany(
+                "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
+                [(key, partition, position) for (key, partition), position in offsets.items()],
+            )
+
+    def clock(self) -> int:
+        """The timestamp of the last tick that committed, in ms."""
+        return self._db.execute("SELECT clock FROM meta").fetchone()[0]
+
+    def offsets(self, key: int) -> dict[str, int]:
+        """How far each partition of a source was read."""
+        return dict(self._db.execute("SELECT partition, position FROM offsets WHERE item = ?", (key,)).fetchall())
+
+    def writes(self, key: int) -> Iterator[pa.RecordBatch]:
+        """Every change of a table in order, the diff in the last column."""
+        for (rows,) in self._db.execute("SELECT rows FROM writes WHERE item = ? ORDER BY sequence", (key,)):
+            with pa.ipc.open_stream(rows) as reader:
+                yield from reader
+
+    def should_compact(self, key: int) -> bool:
+        """Whether a table's writes are many enough to be put together."""
+        (count,) = self._db.execute("SELECT count(*) FROM writes WHERE item = ?", (key,)).fetchone()
+        return count >= COMPACT_WRITES_MIN
+
+    def compact(self, key: int, contents: pa.RecordBatch) -> None:
+        """Replace a table's writes by its contents (the last column is the count)."""
+        with self._transaction():
+            self._db.execute("DELETE FROM writes WHERE item = ?", (key,))
+            self._db.execute("INSERT INTO writes (item, rows) VALUES (?, ?)", (key, _pack(contents)))
+
+    def close(self) -> None:
+        """Checkpoint and let go of the directory. Idempotent."""
+        self._db.close()
+        self._lock_file.close()
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when the body fails."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _pack(rows: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue().to_pybytes()
