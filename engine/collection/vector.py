@@ -19,3 +19,19 @@ class Vector:
     words: NDArray[np.uint64]
     nulls: NDArray[np.bool_] | None = None
     errors: NDArray[np.uint64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def take(self, rows: NDArray[np.int64]) -> "Vector":
+        """Those rows, in that order."""
+        return Vector(
+            self.words[rows],
+            None if self.nulls is None else self.nulls[rows],
+            None if self.errors is None else self.errors[rows],
+        )
+
+    @staticmethod
+    def repeat(word: int, is_null: bool, n: int) -> "Vector":
+        """n copies of one datum: what a literal evaluates to."""
+        return Vector(np.full(n, word, np.uint64), np.ones(n, np.bool_) if is_null else None)

@@ -5,27 +5,13 @@ Every node knows its type and whether it can be NULL; a node refuses to be built
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import TypeAlias
-from uuid import UUID as Uuid
 
 from engine import types
+from engine.collection.value import Interval as Interval
+from engine.collection.value import Value as Value
 from engine.expr.registry import Function
 from engine.types import SqlType
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An interval as PostgreSQL keeps it: three fields that do not carry into each other."""
-
-    months: int = 0
-    days: int = 0
-    microseconds: int = 0
-
-
-Value: TypeAlias = None | bool | int | float | str | bytes | Decimal | date | time | datetime | Interval | Uuid
-"""A datum outside the engine: what literals hold and what `Result.rows()` yields. jsonb is its canonical text."""
 
 
 @dataclass(frozen=True, slots=True)

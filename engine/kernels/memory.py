@@ -1,0 +1,142 @@
+# pyright: basic
+# numba's intrinsics build LLVM IR: nothing in them has a Python type.
+"""Loads, stores and prefetches that numba has no word for, as LLVM instructions; used inside kernels only.
+
+`load64`, `store64` and `load32` neither check bounds nor need alignment: the caller owns both facts.
+`prefetch` never faults, so any index is allowed; it is how a kernel lets the cache misses of a block overlap.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, register_jitable
+
+_I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
+
+
+def _address(context, builder, array_type, array, index):
+    """The address of element `index`, as i8*."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), cgutils.voidptr_t)
+
+
+def _loader(width: ir.IntType):
+    def generate(context, builder, signature, arguments):
+        array, index = arguments
+        address = _address(context, builder, signature.args[0], array, index)
+        value = builder.load(builder.bitcast(address, width.as_pointer()), align=1)
+        return builder.zext(value, _I64) if width.width < 64 else value
+
+    return generate
+
+
+@intrinsic
+def load64(typingctx, array, index):
+    """The 8 bytes from `array[index]` on, as a little-endian word."""
+    return types.uint64(array, types.intp), _loader(_I64)
+
+
+@intrinsic
+def load32(typingctx, array, index):
+    """The 4 bytes from `array[index]` on, as a little-endian word."""
+    return types.uint64(array, types.intp), _loader(_I32)
+
+
+@intrinsic
+def store64(typingctx, array, index, word):
+    """Put a word into the 8 bytes from `array[index]` on."""
+
+    def generate(context, builder, signature, arguments):
+        array, index, word = arguments
+        address = _address(context, builder, signature.args[0], array, index)
+        builder.store(word, builder.bitcast(address, _I64.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.uint64), generate
+
+
+@intrinsic
+def prefetch(typingctx, array, index):
+    """Ask for the cache line of `array[index]` and go on."""
+
+    def generate(context, builder, signature, arguments):
+        array, index = arguments
+        address = _address(context, builder, signature.args[0], array, index)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [address, _I32(0), _I32(3), _I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@intrinsic
+def fold(typingctx, a, b):
+    """The 128-bit product of two words, its halves xored: the mixing step of wyhash."""
+
+    def generate(context, builder, signature, arguments):
+        wide = builder.mul(builder.zext(arguments[0], _I128), builder.zext(arguments[1], _I128))
+        high = builder.trunc(builder.lshr(wide, _I128(64)), _I64)
+        return builder.xor(high, builder.trunc(wide, _I64))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
+def multiply_high(typingctx, a, b):
+    """The upper 64 bits of the unsigned 128-bit product."""
+
+    def generate(context, builder, signature, arguments):
+        wide = builder.mul(builder.zext(arguments[0], _I128), builder.zext(arguments[1], _I128))
+        return builder.trunc(builder.lshr(wide, _I128(64)), _I64)
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
+def byteswap(typingctx, word):
+    """The word with its bytes reversed: bytes read little-endian then compare as text does."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bswap(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@register_jitable
+def load_short(data, at, n):
+    """The n < 8 bytes from `data[at]` on as a little-endian word, reading no byte beyond them."""
+    if n >= 4:
+        return load32(data, at) | (load32(data, at + n - 4) << ((n - 4) * 8))
+    word = 0
+    if n > 0:
+        word = int(data[at])
+    if n > 1:
+        word |= int(data[at + 1]) << 8
+    if n > 2:
+        word |= int(data[at + 2]) << 16
+    return types.uint64(word)
+
+
+@register_jitable
+def same_bytes(a, i, b, j, n):
+    """Whether a[i:i+n] equals b[j:j+n]. O(n/8)."""
+    while n >= 8:
+        if load64(a, i) != load64(b, j):
+            return False
+        i += 8
+        j += 8
+        n -= 8
+    return load_short(a, i, n) == load_short(b, j, n)
+
+
+@register_jitable
+def copy_bytes(source, i, target, j, n):
+    """target[j:j+n] = source[i:i+n]. O(n/8)."""
+    while n >= 8:
+        store64(target, j, load64(source, i))
+        i += 8
+        j += 8
+        n -= 8
+    for k in range(n):
+        target[j + k] = source[i + k]
