@@ -4,9 +4,12 @@ The binder's output may hold the nodes marked (bound): correlated references `Ou
 joins of every kind. `decorrelate` leaves none of them behind; `optimize` and `lower` never see them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TypeAlias
+from itertools import chain
+from operator import is_
+from typing import TypeAlias, cast
 
 from engine import types
 from engine.dataflow.graph import Order
@@ -20,7 +23,7 @@ from engine.types import Column, SqlType
 class Outer:
     """(bound) Column `index` of the row of the query `depth` levels out (1: the query that this one is nested in).
 
-    It stands where a Scalar may stand; so do Exists, ScalarSubquery and InSubquery.
+    It stands where a Scalar may stand; so do Exists, ScalarSubquery and Quantified.
     """
 
     depth: int
@@ -52,12 +55,14 @@ class Quantified:
     """(bound) `operand op ANY|ALL (subquery)`; IN is = ANY, NOT IN is <> ALL. Three-valued.
 
     `condition` is the comparison itself, a boolean Scalar over the row [outer row's columns | subquery's columns]:
-    Refs from len(outer row) on are the subquery's columns, as in an ON condition of a lateral join.
+    Refs below `width` are the columns of the row that the whole scalar is over, the others are the subquery's, from
+    its first. `width` is stated because a scalar does not know how many columns its row has (a Map adds some).
     """
 
     relation: "Relation"
     condition: "BoundScalar"
     all: bool
+    width: int
     type: SqlType = types.BOOLEAN
     nullable: bool = True
 
@@ -86,10 +91,11 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """The relation bound by the Let with this id around it."""
+    """The relation bound by the Let with this id around it. `nullable` () promises nothing of any column."""
 
     id: int
     types: tuple[SqlType, ...]
+    nullable: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +250,93 @@ class Query:
     finishing: Finishing = Finishing()
 
 
+UNIT = Constant((((), 1),), ())
+"""One row without columns: what a FROM-less SELECT reads, and the neutral input of Join."""
+
+
+def children(relation: Relation) -> tuple[Relation, ...]:
+    """The relations that a node reads, without those inside its scalars."""
+    match relation:
+        case Get() | Local() | Constant():
+            return ()
+        case Let():
+            return (relation.value, relation.body)
+        case BoundJoin():
+            return (relation.left, relation.right)
+        case Join() | Union():
+            return relation.inputs
+        case _:
+            return (relation.input,)
+
+
+def with_children(relation: Relation, inputs: tuple[Relation, ...]) -> Relation:
+    """The node over other inputs; the node itself if they are the very objects that it has."""
+    if all(map(is_, inputs, children(relation))):
+        return relation
+    match relation:
+        case Get() | Local() | Constant():
+            return relation
+        case Let():
+            return Let(relation.id, *inputs)
+        case BoundJoin():
+            return replace(relation, left=inputs[0], right=inputs[1])
+        case Join() | Union():
+            return replace(relation, inputs=inputs)
+        case _:
+            return replace(relation, input=inputs[0])
+
+
+def scalars(relation: Relation) -> "tuple[BoundScalar, ...]":
+    """The scalars that a node holds itself, in the order in which `with_scalars` takes them."""
+    match relation:
+        case Map():
+            return relation.scalars
+        case Filter():
+            return relation.predicates
+        case FlatMap():
+            return relation.arguments
+        case BoundJoin():
+            return (relation.on,)
+        case Join():
+            return tuple(chain.from_iterable(relation.equivalences))
+        case Reduce():
+            return (*relation.keys, *chain.from_iterable(map(call_scalars, relation.aggregates)))
+        case _:
+            return ()
+
+
+def call_scalars(call: AggregateCall) -> "tuple[BoundScalar, ...]":
+    """The scalars of an aggregate: arguments, filter, order."""
+    held = () if call.filter is None else (call.filter,)
+    return (*call.arguments, *held, *(scalar for scalar, _, _ in call.order))
+
+
+def map_call(call: AggregateCall, change: "Callable[[BoundScalar], BoundScalar]") -> AggregateCall:
+    """The aggregate with each of its scalars changed."""
+    arguments = tuple(map(change, call.arguments))
+    order = tuple((change(scalar), descending, nulls_first) for scalar, descending, nulls_first in call.order)
+    return replace(call, arguments=arguments, filter=call.filter and change(call.filter), order=order)
+
+
+def map_scalars(relation: Relation, change: "Callable[[BoundScalar], BoundScalar]") -> Relation:
+    """The node with each scalar that it holds itself changed; the node itself if none is."""
+    before = scalars(relation)
+    if all(change(scalar) is scalar for scalar in before):
+        return relation
+    match relation:
+        case Map():
+            return Map(relation.input, tuple(map(change, relation.scalars)))
+        case Filter():
+            return Filter(relation.input, tuple(map(change, relation.predicates)))
+        case FlatMap():
+            return replace(relation, arguments=tuple(map(change, relation.arguments)))
+        case BoundJoin():
+            return replace(relation, on=change(relation.on))
+        case Join():
+            classes = tuple(tuple(cast(Scalar, change(scalar)) for scalar in group) for group in relation.equivalences)
+            return Join(relation.inputs, classes)
+        case Reduce():
+            aggregates = tuple(map_call(call, change) for call in relation.aggregates)
+            return Reduce(relation.input, tuple(map(change, relation.keys)), aggregates, relation.scalar)
+        case _:
+            return relation
