@@ -3,6 +3,7 @@
 Binder, evaluator, pgwire, JSON, decoders and pg_type all read it; nothing else knows what a type is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from typing import Final
@@ -39,6 +40,8 @@ class Category(Enum):
     DATETIME = "D"
     TIMESPAN = "T"
     USER = "U"
+    ARRAY = "A"
+    PSEUDO = "P"
     UNKNOWN = "X"
 
 
@@ -96,6 +99,11 @@ JSONB: Final = SqlType("jsonb", 3802, -1, Physical.JSON, Category.USER, pa.large
 UNKNOWN: Final = SqlType("unknown", 705, -2, Physical.BYTES, Category.UNKNOWN, pa.large_string())
 """An untyped literal ('x' or NULL) before resolution; the binder leaves none behind."""
 
+ANY: Final = SqlType("any", 2276, 4, Physical.BYTES, Category.PSEUDO, pa.null())
+"""Parameters only: an argument of whatever type, each its own."""
+ANYCOMPATIBLE: Final = SqlType("anycompatible", 5077, 4, Physical.BYTES, Category.PSEUDO, pa.null())
+"""Parameters only: all arguments of this kind are brought to their common type."""
+
 TYPES: Final[tuple[SqlType, ...]] = (
     BOOLEAN, SMALLINT, INTEGER, BIGINT, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
     TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSONB, UNKNOWN,
@@ -109,6 +117,59 @@ ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in TYPES} | {
     "timestamp without time zone": TIMESTAMP, "timestamptz": TIMESTAMPTZ, "json": JSONB,
 }  # fmt: skip
 """Every spelling of a type name, in lower case."""
+
+
+class CastContext(IntEnum):
+    """Where a cast may stand without being written. Each context includes the ones before it."""
+
+    IMPLICIT = 0  # anywhere: operators, function arguments, UNION branches
+    ASSIGNMENT = 1  # storing into a column
+    EXPLICIT = 2  # CAST(x AS t), x::t
+
+
+IM, AS, EX = CastContext.IMPLICIT, CastContext.ASSIGNMENT, CastContext.EXPLICIT
+
+CASTS: Final[Mapping[SqlType, Mapping[SqlType, CastContext]]] = {
+    BOOLEAN: {INTEGER: EX},
+    SMALLINT: {INTEGER: IM, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM},
+    INTEGER: {SMALLINT: AS, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, BOOLEAN: EX},
+    BIGINT: {SMALLINT: AS, INTEGER: AS, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM},
+    OID: {INTEGER: AS, BIGINT: AS},
+    REAL: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, DOUBLE: IM, NUMERIC: AS},
+    DOUBLE: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: AS, NUMERIC: AS},
+    NUMERIC: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: IM, DOUBLE: IM},
+    TEXT: {VARCHAR: IM, CHAR: IM},
+    VARCHAR: {TEXT: IM, CHAR: IM},
+    CHAR: {TEXT: IM, VARCHAR: IM},
+    DATE: {TIMESTAMP: IM, TIMESTAMPTZ: IM},
+    TIME: {INTERVAL: IM},
+    TIMESTAMP: {TIMESTAMPTZ: IM, DATE: AS, TIME: AS},
+    TIMESTAMPTZ: {TIMESTAMP: AS, DATE: AS, TIME: AS},
+    INTERVAL: {TIME: AS},
+    JSONB: {BOOLEAN: EX, SMALLINT: EX, INTEGER: EX, BIGINT: EX, REAL: EX, DOUBLE: EX, NUMERIC: EX},
+}
+"""PostgreSQL's pg_cast for these types: from, to, the least context. The casts through text are `cast_context`'s."""
+
+
+def cast_context(source: SqlType, target: SqlType) -> CastContext | None:
+    """The least context in which `source` becomes `target`; None: never. Modifiers do not matter.
+
+    Beside CASTS every type goes to the string types (on assignment) and comes from them (explicitly) through its text
+    form, and an untyped literal becomes anything.
+    """
+    source, target = source.plain, target.plain
+    if source == target or source == UNKNOWN:
+        return CastContext.IMPLICIT
+    stated = CASTS.get(source, {}).get(target)
+    if stated is not None:
+        return stated
+    if Category.PSEUDO in (source.category, target.category):
+        return None
+    if target.category is Category.STRING:
+        return CastContext.ASSIGNMENT
+    if source.category is Category.STRING:
+        return CastContext.EXPLICIT
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """The aggregates: one table from (name, argument type) to (kind, result type)."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
+from engine import types
 from engine.types import SqlType
 
 
@@ -36,10 +39,67 @@ WHOLE_GROUP = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG}
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """One aggregate overload: `parameters` are exact types after the binder's casts."""
+    """One aggregate overload: `parameters` are exact types after the binder's casts.
+
+    ANY among them stays as it is: the aggregate never reads that argument's words, only whether they are NULL.
+    """
 
     name: str
     kind: Kind
     parameters: tuple[SqlType, ...]
     result: SqlType
     doc: str = ""
+
+
+INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
+FLOATS: Final = (types.REAL, types.DOUBLE)
+ORDERED: Final = (
+    types.BOOLEAN, *INTEGERS, types.OID, *FLOATS, types.NUMERIC, types.TEXT, types.CHAR, types.BYTEA, types.DATE,
+    types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL, types.UUID, types.JSONB,
+)  # fmt: skip
+
+MOMENTS: Final[Mapping[str, tuple[Kind, str]]] = {
+    "stddev": (Kind.STDDEV_SAMP, "sample standard deviation; NULL for one value"),
+    "stddev_samp": (Kind.STDDEV_SAMP, "sample standard deviation; NULL for one value"),
+    "stddev_pop": (Kind.STDDEV_POP, "population standard deviation"),
+    "variance": (Kind.VAR_SAMP, "sample variance; NULL for one value"),
+    "var_samp": (Kind.VAR_SAMP, "sample variance; NULL for one value"),
+    "var_pop": (Kind.VAR_POP, "population variance"),
+}
+
+
+def _table() -> Iterator[Overload]:
+    yield Overload("count", Kind.COUNT_ROWS, (), types.BIGINT, "count(*): the number of rows")
+    yield Overload("count", Kind.COUNT, (types.ANY,), types.BIGINT, "the number of rows where the argument is not NULL")
+    sums = {types.SMALLINT: types.BIGINT, types.INTEGER: types.BIGINT, types.BIGINT: types.NUMERIC}
+    for kind in (*INTEGERS, *FLOATS, types.NUMERIC):
+        mean = types.DOUBLE if kind in FLOATS else types.NUMERIC
+        yield Overload("sum", Kind.SUM, (kind,), sums.get(kind, kind), "the sum; NULL of no values")
+        yield Overload("avg", Kind.AVG, (kind,), mean, "the mean; NULL of no values")
+        for name, (moment, doc) in MOMENTS.items():
+            yield Overload(name, moment, (kind,), mean, doc)
+    for kind in ORDERED:
+        yield Overload("min", Kind.MIN, (kind,), kind, "the least value")
+        yield Overload("max", Kind.MAX, (kind,), kind, "the greatest value")
+    for name, kind, doc in (
+        ("bool_and", Kind.BOOL_AND, "whether every value is true"),
+        ("every", Kind.BOOL_AND, "whether every value is true"),
+        ("bool_or", Kind.BOOL_OR, "whether some value is true"),
+    ):
+        yield Overload(name, kind, (types.BOOLEAN,), types.BOOLEAN, doc)
+    for kind in (types.TEXT, types.BYTEA):
+        yield Overload("string_agg", Kind.STRING_AGG, (kind, kind), kind, "the values joined by the delimiter")
+    for name in ("jsonb_agg", "json_agg"):
+        yield Overload(name, Kind.JSONB_AGG, (types.JSONB,), types.JSONB, "the values as a JSON array, NULLs included")
+    for name in ("jsonb_object_agg", "json_object_agg"):
+        doc = "the pairs as a JSON object"
+        yield Overload(name, Kind.JSONB_OBJECT_AGG, (types.TEXT, types.JSONB), types.JSONB, doc)
+
+
+def _by_name() -> Mapping[str, tuple[Overload, ...]]:
+    rows = tuple(_table())
+    return {row.name: tuple(other for other in rows if other.name == row.name) for row in rows}
+
+
+AGGREGATES: Final = _by_name()
+"""Every aggregate by name. An argument of type JSONB takes any type: the binder converts it by to_jsonb."""

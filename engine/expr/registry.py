@@ -22,8 +22,8 @@ class OnNull(Enum):
 Kernel = Callable[["Context", Sequence[Vector], SqlType], Vector]
 """(context with the heap, one Vector per argument all of the same n, result type) -> Vector of n.
 
-For a STRICT function the caller merges nulls and errors of the arguments and zeroes words of such rows, and the
-kernel may compute anything on them."""
+For a STRICT function the caller merges nulls and errors of the arguments. The kernel sees no NULL and no failed row
+(they are compressed away), unless it says `on_words`: then it meets zero words there and may compute anything on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,30 @@ class Function:
     result: SqlType
     kernel: Kernel = field(compare=False, repr=False)
     on_null: OnNull = OnNull.STRICT
-    variadic: bool = False  # the last parameter repeats
     can_fail: bool = False  # may yield errors: never moved above a guard
     never_null: bool = False  # not NULL even where an argument is (IS NULL, concat)
     gives_null: bool = False  # may be NULL where no argument is (nullif, jsonb ->, regexp_match)
+    on_words: bool = False  # the kernel runs safely on the zero words of NULL rows: it is spared a compress and scatter
     volatile: bool = False  # differs between calls: refused in materialized views, never folded
     doc: str = field(default="", compare=False)
 
     def nullable(self, arguments: tuple[bool, ...]) -> bool:
         """Whether the result can be NULL when these arguments can."""
         return not self.never_null and (self.gives_null or any(arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Generic:
+    """A function over any types: overload resolution makes the Function once the argument types are known.
+
+    `parameters` hold types.ANY (each argument its own type) or types.ANYCOMPATIBLE (all brought to their common type)
+    beside plain types; with `variadic` the last one repeats, at least `least` times.
+    """
+
+    name: str
+    parameters: tuple[SqlType, ...]
+    instantiate: Callable[[tuple[SqlType, ...]], Function] = field(compare=False, repr=False)
+    variadic: bool = False
+    least: int = 1
+    result: str = "any"  # for the documentation; the Function states its own
+    doc: str = field(default="", compare=False)
