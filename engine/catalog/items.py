@@ -1,0 +1,172 @@
+"""The items of the catalog: what CREATE makes and names resolve to.
+
+    Item
+    ├── Table              rows come from INSERT, UPDATE, DELETE
+    ├── Source             rows come from a connector; one with `columns` is itself a relation (files)
+    ├── SourceRelation     a relation fed by a source: a table of a generator, its errors, its progress
+    ├── View               a name for a query
+    ├── MaterializedView   a query whose answer is kept up to date
+    ├── Index              an arrangement of a relation by some of its columns
+    └── SystemRelation     rows are computed from the catalog and the runtime when a query reads it
+
+Items are values: a change of the catalog makes another catalog with other items. `create_sql` with every name qualified
+is all that the durable log needs to make the item again; ids stay what they were.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from engine.catalog.sources import Description
+from engine.plan.relation import Relation
+from engine.types import Column
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class QualifiedName:
+    """The full name of an item."""
+
+    database: str
+    schema: str
+    item: str
+
+    def __str__(self) -> str:
+        return f"{self.database}.{self.schema}.{self.item}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    id: int
+    name: QualifiedName
+    columns: tuple[Column, ...]
+    create_sql: str
+    temporary: bool = False
+
+    @property
+    def depends_on(self) -> frozenset[int]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`columns` is () when the source's rows are in its SourceRelations only."""
+
+    id: int
+    name: QualifiedName
+    columns: tuple[Column, ...]
+    description: Description
+    create_sql: str
+    append_only: bool = True
+
+    @property
+    def depends_on(self) -> frozenset[int]:
+        return frozenset()
+
+
+class Role(Enum):
+    """What a source feeds into a relation."""
+
+    DATA = "subsource"
+    ERRORS = "errors"
+    PROGRESS = "progress"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRelation:
+    """Created and dropped with `source`, so it has no SQL of its own. `keys` are unique column sets."""
+
+    id: int
+    name: QualifiedName
+    columns: tuple[Column, ...]
+    source: int
+    role: Role
+    append_only: bool = False
+    keys: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def depends_on(self) -> frozenset[int]:
+        return frozenset({self.source})
+
+    @property
+    def create_sql(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`relation` is bound (not decorrelated) and inlined where the view is read."""
+
+    id: int
+    name: QualifiedName
+    columns: tuple[Column, ...]
+    relation: Relation
+    depends_on: frozenset[int]
+    create_sql: str
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializedView:
+    id: int
+    name: QualifiedName
+    columns: tuple[Column, ...]
+    relation: Relation
+    depends_on: frozenset[int]
+    create_sql: str
+    history_ms: int | None = None  # RETAIN HISTORY FOR; None: the setting
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`key` are columns of the relation `on`."""
+
+    id: int
+    name: QualifiedName
+    on: int
+    key: tuple[int, ...]
+    create_sql: str
+
+    @property
+    def depends_on(self) -> frozenset[int]:
+        return frozenset({self.on})
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRelation:
+    """Its rows come from `engine/catalog/system.py` by name."""
+
+    id: int
+    name: QualifiedName
+    columns: tuple[Column, ...]
+
+    @property
+    def depends_on(self) -> frozenset[int]:
+        return frozenset()
+
+    @property
+    def create_sql(self) -> str:
+        return ""
+
+
+Item: TypeAlias = Table | Source | SourceRelation | View | MaterializedView | Index | SystemRelation
+
+
+def kind(item: Item) -> str:
+    """What the item is called in messages, in SHOW OBJECTS and in mz_objects."""
+    match item:
+        case Table():
+            return "table"
+        case Source() | SourceRelation():
+            return "source"
+        case View():
+            return "view"
+        case MaterializedView():
+            return "materialized view"
+        case Index():
+            return "index"
+        case SystemRelation():
+            return "table"

@@ -1,0 +1,207 @@
+"""Bound statements: every name resolved, every expression typed; what the coordinator sequences.
+
+`bind(statement, context)` (engine/sql/binder.py) makes one from each statement and changes nothing. Ids are the
+catalog's. A form that creates an item holds all of the item but its id.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine.catalog.items import QualifiedName
+from engine.catalog.sources import Description
+from engine.plan.relation import Query, Relation
+from engine.sql.statements import ObjectKind, Stage, TransactionVerb
+from engine.types import Column
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAsOf:
+    """A timestamp in milliseconds; with `at_least` the first one not before it that can be read."""
+
+    timestamp: int
+    at_least: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSelect:
+    """Run `query` once. `columns` name and type what comes out (after `query.finishing.project`).
+
+    `reads` are the ids of the items named, views included. Rows of system relations stand in the query as constants.
+    """
+
+    query: Query
+    columns: tuple[Column, ...]
+    reads: frozenset[int]
+    as_of: BoundAsOf | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundInsert:
+    """Insert the rows of `query`, which has exactly the table's columns. When `query.relation` is a Constant its rows
+    are the rows to insert, cast and complete: nothing is left to evaluate."""
+
+    table: int
+    query: Query
+    reads: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDelete:
+    """Delete the rows of `relation`: rows of the table, with their multiplicities."""
+
+    table: int
+    relation: Relation
+    reads: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundUpdate:
+    """Each row of `relation` is the old row's columns and then the new row's."""
+
+    table: int
+    relation: Relation
+    reads: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateDatabase:
+    name: str
+    if_not_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateSchema:
+    database: str
+    name: str
+    if_not_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateTable:
+    name: QualifiedName
+    columns: tuple[Column, ...]
+    temporary: bool
+    if_not_exists: bool
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateView:
+    """`replaces` is the id of the view that OR REPLACE drops first."""
+
+    name: QualifiedName
+    query: Query
+    columns: tuple[Column, ...]
+    depends_on: frozenset[int]
+    temporary: bool
+    if_not_exists: bool
+    replaces: int | None
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateMaterializedView:
+    """`relation` holds the ORDER BY ... LIMIT of the query, if any, as a TopK: nothing is left to finish."""
+
+    name: QualifiedName
+    relation: Relation
+    columns: tuple[Column, ...]
+    depends_on: frozenset[int]
+    if_not_exists: bool
+    replaces: int | None
+    history_ms: int | None
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateIndex:
+    name: QualifiedName
+    on: int
+    key: tuple[int, ...]
+    if_not_exists: bool
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateSource:
+    """`columns` is None where only the connector knows them: the header of a CSV file, the tables of a generator."""
+
+    name: QualifiedName
+    description: Description
+    columns: tuple[Column, ...] | None
+    for_all_tables: bool
+    materialized: bool
+    if_not_exists: bool
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDrop:
+    """`items` in the order in which they go: dependents before what they depend on. () when IF EXISTS found nothing."""
+
+    kind: ObjectKind
+    items: tuple[int, ...]
+    schemas: tuple[tuple[str, str], ...] = ()  # (database, schema) that go after the items
+    databases: tuple[str, ...] = ()  # that go last
+    missing: tuple[str, ...] = ()  # names that IF EXISTS passed over
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSubscribe:
+    """`columns` are the query's own, without mz_timestamp, mz_progressed and mz_diff. `relation` is complete: the
+    query's ORDER BY ... LIMIT is a TopK in it."""
+
+    relation: Relation
+    columns: tuple[Column, ...]
+    reads: frozenset[int]
+    snapshot: bool
+    progress: bool
+    as_of: BoundAsOf | None
+    up_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundExplain:
+    """The stage of a query. For a view `query.relation` is the view's."""
+
+    stage: Stage
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCopy:
+    statement: "BoundSelect | BoundSubscribe"
+    format: str  # text, csv or binary
+
+
+@dataclass(frozen=True, slots=True)
+class BoundShowVariable:
+    """`name` "all" shows them all."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundSet:
+    """`value` None sets the default again; `name` "all" is RESET ALL."""
+
+    name: str
+    value: str | None
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundTransaction:
+    verb: TransactionVerb
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDiscard:
+    what: str
+
+
+Bound: TypeAlias = (
+    BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundCreateDatabase | BoundCreateSchema | BoundCreateTable
+    | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundDrop | BoundSubscribe
+    | BoundExplain | BoundCopy | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
+)  # fmt: skip

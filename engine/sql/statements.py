@@ -1,0 +1,291 @@
+"""The statements: what the dialect makes of a client's text, before any name is resolved.
+
+`span` is the statement's own text (without the semicolon) and where it starts in what the client sent.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from engine.catalog.sources import Compression, Format
+from engine.sql.syntax import Expression, Name, Query, SelectItem, TypeName
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`start` is the position of the first character of `text` in the client's text, from 1."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """`AS OF [AT LEAST] timestamp`."""
+
+    timestamp: Expression
+    at_least: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """`NAME = value` of a WITH or a parenthesised list; the name in lower case, words joined by blanks.
+
+    `value` is a string, number, boolean or word as Python has it; None when only the name stands there.
+    """
+
+    name: str
+    value: str | int | float | bool | None
+    at: int
+
+
+class ObjectKind(Enum):
+    """What DROP, SHOW and error messages call an object."""
+
+    DATABASE = "database"
+    SCHEMA = "schema"
+    TABLE = "table"
+    SOURCE = "source"
+    VIEW = "view"
+    MATERIALIZED_VIEW = "materialized view"
+    INDEX = "index"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class SelectStatement:
+    """SELECT, VALUES, TABLE or WITH."""
+
+    query: Query
+    as_of: AsOf | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """`columns` is () when no list was given."""
+
+    table: Name
+    columns: tuple[str, ...]
+    query: Query | None  # None: DEFAULT VALUES
+    returning: tuple[SelectItem, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    table: Name
+    alias: str | None
+    assignments: tuple[tuple[Name, Expression], ...]
+    where: Expression | None
+    returning: tuple[SelectItem, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    table: Name
+    alias: str | None
+    where: Expression | None
+    returning: tuple[SelectItem, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDefinition:
+    name: str
+    type: TypeName
+    not_null: bool
+    default: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDatabase:
+    name: str
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSchema:
+    name: Name
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    name: Name
+    columns: tuple[ColumnDefinition, ...]
+    temporary: bool
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateView:
+    """CREATE [OR REPLACE] [TEMPORARY] [MATERIALIZED] VIEW. `columns` renames the query's; () keeps them."""
+
+    name: Name
+    columns: tuple[str, ...]
+    query: Query
+    materialized: bool
+    replace: bool
+    temporary: bool
+    if_not_exists: bool
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIndex:
+    """CREATE INDEX [name] ON object [(expressions)]; DEFAULT INDEX when `keys` is None."""
+
+    name: str | None
+    on: Name
+    keys: tuple[Expression, ...] | None
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """FROM FILE 'path' [COMPRESSION {NONE | GZIP}]."""
+
+    path: str
+    compression: Compression
+
+
+@dataclass(frozen=True, slots=True)
+class FromGenerator:
+    """FROM LOAD GENERATOR kind (options) [FOR ALL TABLES]: `kind` in lower case."""
+
+    kind: str
+    options: tuple[Option, ...]
+    for_all_tables: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSource:
+    """`columns` is () without a list; `format` is None for generators."""
+
+    name: Name
+    columns: tuple[ColumnDefinition, ...]
+    connector: FromFile | FromGenerator
+    format: Format | None
+    materialized: bool
+    if_not_exists: bool
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    kind: ObjectKind
+    names: tuple[Name, ...]
+    if_exists: bool
+    cascade: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """SUBSCRIBE or TAIL; `target` is an object's name or a query."""
+
+    target: Name | Query
+    options: tuple[Option, ...]
+    as_of: AsOf | None
+    up_to: Expression | None
+    span: Span
+
+
+class Stage(Enum):
+    """What EXPLAIN shows: the query after binding, after decorrelation, after optimisation, and as a dataflow."""
+
+    RAW = "raw"
+    DECORRELATED = "decorrelated"
+    OPTIMIZED = "optimized"
+    PHYSICAL = "physical"
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """`target` is a query, or the view or materialized view of that name."""
+
+    stage: Stage
+    target: Query | Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """COPY (query | SUBSCRIBE ...) TO STDOUT [WITH (FORMAT ...)]."""
+
+    statement: "SelectStatement | Subscribe"
+    format: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ShowObjects:
+    """SHOW OBJECTS | TABLES | ..., as `what` in lower case, [FROM name] [LIKE pattern | WHERE condition]."""
+
+    what: str
+    from_: Name | None
+    like: str | None
+    where: Expression | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCreate:
+    kind: ObjectKind
+    name: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ShowVariable:
+    """`name` in lower case; "all" for SHOW ALL."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariable:
+    """`values` is None for SET x TO DEFAULT and RESET x. RESET ALL has the name "all"."""
+
+    name: str
+    values: tuple[str, ...] | None
+    local: bool
+    span: Span
+
+
+class TransactionVerb(Enum):
+    BEGIN = "BEGIN"
+    COMMIT = "COMMIT"
+    ROLLBACK = "ROLLBACK"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    verb: TransactionVerb
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    what: str
+    span: Span
+
+
+Statement: TypeAlias = (
+    SelectStatement | Insert | Update | Delete | CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex
+    | CreateSource | Drop | Subscribe | Explain | Copy | ShowObjects | ShowCreate | ShowVariable | SetVariable
+    | Transaction | Discard
+)  # fmt: skip
