@@ -1,0 +1,175 @@
+"""Which message may come when: a state machine without I/O. Bytes in, messages and replies out.
+
+    connection = Connection(message_bytes_max=...)
+    connection.receive(data)                 # any cut of the stream
+    while message := connection.next(): ...  # each message once, in order
+
+NEXT is the specification: a message that stands in no row of the state is a ProtocolViolation. How a stream is cut into
+`receive` calls never matters: what has not come whole waits in the buffer, which is as long as one message at most.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from app.pgwire.messages import (
+    NO_ENCRYPTION,
+    PROTOCOL_3_0,
+    Bind,
+    CancelRequest,
+    Close,
+    CopyData,
+    CopyDone,
+    CopyFail,
+    Describe,
+    Execute,
+    Flush,
+    GssEncRequest,
+    Message,
+    Parse,
+    ProtocolViolation,
+    Query,
+    SslRequest,
+    Startup,
+    Sync,
+    Terminate,
+    decode,
+    decode_startup,
+    negotiate_protocol_version,
+)
+
+
+class State(Enum):
+    STARTING = "before the startup packet"
+    READY = "between queries"
+    EXTENDED = "inside a series of extended query messages, until Sync"
+    SKIPPING = "after an error in such a series: all but Sync is dropped"
+    CLOSED = "the client said good-bye, or only came to cancel"
+
+
+EXTENDED: Final = dict.fromkeys((Parse, Bind, Describe, Execute, Close, Flush), State.EXTENDED)
+LATE_COPY: Final = (CopyData, CopyDone, CopyFail)
+"""What a client may still have under way when its COPY has failed: PostgreSQL drops it in every state."""
+
+NEXT: Final[Mapping[State, Mapping[type[Message], State]]] = {
+    State.STARTING: {
+        SslRequest: State.STARTING,
+        GssEncRequest: State.STARTING,
+        CancelRequest: State.CLOSED,
+        Startup: State.READY,
+    },
+    State.READY: {
+        Query: State.READY,
+        **EXTENDED,
+        Sync: State.READY,
+        Terminate: State.CLOSED,
+        **dict.fromkeys(LATE_COPY, State.READY),
+    },
+    State.EXTENDED: {
+        **EXTENDED,
+        Query: State.READY,
+        Sync: State.READY,
+        Terminate: State.CLOSED,
+        **dict.fromkeys(LATE_COPY, State.EXTENDED),
+    },
+    State.SKIPPING: {
+        **dict.fromkeys((*EXTENDED, Query, *LATE_COPY), State.SKIPPING),
+        Sync: State.READY,
+        Terminate: State.CLOSED,
+    },
+    State.CLOSED: {},
+}
+
+STARTUP_BYTES_MAX: Final = 10_000
+"""PostgreSQL's MAX_STARTUP_PACKET_LENGTH: a stranger cannot make us buffer more before we know who it is."""
+
+
+class Connection:
+    """The protocol's side of one connection. Used by one task."""
+
+    __slots__ = ("_buffer", "_replies", "message_bytes_max", "state")
+
+    def __init__(self, message_bytes_max: int) -> None:
+        self.state = State.STARTING
+        self.message_bytes_max: Final = message_bytes_max
+        self._buffer = bytearray()
+        self._replies: list[bytes] = []
+
+    def receive(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next(self) -> Message | None:
+        """The next message that the session has to answer; None: more bytes are needed (or the state is CLOSED).
+
+        Raises ProtocolViolation for what the state does not allow, for what does not parse and for a message that says
+        it is longer than allowed, before it is buffered.
+        """
+        while self.state is not State.CLOSED:
+            message = self._decode_startup() if self.state is State.STARTING else self._decode()
+            if message is None:
+                return None
+            follows = NEXT[self.state].get(type(message))
+            if follows is None:
+                raise ProtocolViolation(f"unexpected {type(message).__name__} message {self.state.value}")
+            skipped = self.state is State.SKIPPING and follows is State.SKIPPING
+            self.state = follows
+            if not skipped and not self._answered(message):
+                return message
+        return None
+
+    def failed(self) -> None:
+        """The session answered a message with an error: inside an extended series the rest of it is dropped."""
+        if self.state is State.EXTENDED:
+            self.state = State.SKIPPING
+
+    def replies(self) -> bytes:
+        """What the protocol answers by itself, to be sent before any reply to the last message; empties it."""
+        data = b"".join(self._replies)
+        self._replies.clear()
+        return data
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the rest of their message, or to be asked for."""
+        return len(self._buffer)
+
+    def _answered(self, message: Message) -> bool:
+        match message:
+            case SslRequest() | GssEncRequest():
+                self._replies.append(NO_ENCRYPTION)
+                return True
+            case Startup(version, parameters):
+                unknown = [name for name in parameters if name.startswith("_pq_.")]
+                if version != PROTOCOL_3_0 or unknown:
+                    self._replies.append(negotiate_protocol_version(unknown))
+                return False
+            case CopyData() | CopyDone() | CopyFail():
+                return True
+            case _:
+                return False
+
+    def _decode_startup(self) -> Message | None:
+        body = self._take(at=0, bytes_max=STARTUP_BYTES_MAX, what="startup packet")
+        return None if body is None else decode_startup(body)
+
+    def _decode(self) -> Message | None:
+        if not self._buffer:
+            return None
+        tag = self._buffer[0]
+        body = self._take(at=1, bytes_max=self.message_bytes_max, what="message")
+        return None if body is None else decode(tag, body)
+
+    def _take(self, at: int, bytes_max: int, what: str) -> bytes | None:
+        """The body behind the length at `at`, if it is there whole; takes the message out of the buffer."""
+        if len(self._buffer) < at + 4:
+            return None
+        length = int.from_bytes(self._buffer[at : at + 4], "big", signed=True)
+        if length < 4:
+            raise ProtocolViolation(f"invalid length {length} of {what}")
+        if length > bytes_max:
+            raise ProtocolViolation(f"{what} of {length} bytes is longer than message_bytes_max, {bytes_max}")
+        if len(self._buffer) < at + length:
+            return None
+        body = bytes(self._buffer[at + 4 : at + length])
+        del self._buffer[: at + length]
+        return body

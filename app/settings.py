@@ -1,0 +1,135 @@
+"""Every knob of the server in one table: its type, unit, default and reason.
+
+A field here is a flag of `tailrace serve` (`--pg-listen`), an environment variable (`TAILRACE_PG_LISTEN`) and a row of
+docs/settings.md, which a test holds to this file. Units stand last in the names. The limits of the engine itself are
+engine.database.Options.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+
+class SettingError(ValueError):
+    """A value that its setting cannot take; the message names the setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. Port 0 lets the system choose one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """'127.0.0.1:6875', '[::1]:6875', ':6875' (loopback)."""
+        host, _, port = text.rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"{text!r} is not host:port")
+        return cls(host.strip("[]") or "127.0.0.1", int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def directory(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"{number} is not positive")
+    return number
+
+
+def knob(parse: Callable[[str], object], unit: str, reason: str) -> Mapping[str, Any]:
+    """How a setting's text is read, and what docs/settings.md says of it."""
+    return {"parse": parse, "unit": unit, "reason": reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one server process."""
+
+    PREFIX: ClassVar[str] = "TAILRACE_"
+
+    pg_listen: Address = field(
+        default=Address("127.0.0.1", 6875),
+        metadata=knob(
+            Address.parse,
+            "host:port",
+            "Where pgwire listens. The port is Materialize's; loopback, because nobody is asked for a password.",
+        ),
+    )
+    http_listen: Address = field(
+        default=Address("127.0.0.1", 6876),
+        metadata=knob(Address.parse, "host:port", "Where HTTP and websockets listen; loopback for the same reason."),
+    )
+    data_directory: Path | None = field(
+        default=None,
+        metadata=knob(
+            directory,
+            "path",
+            "Where the catalog, tables and source offsets are kept. Unset: the database ends with the process.",
+        ),
+    )
+    connections_max: int = field(
+        default=500,
+        metadata=knob(
+            positive,
+            "connections",
+            "pgwire connections at once; one more gets error 53300. Each costs a thread while a statement of it runs.",
+        ),
+    )
+    message_bytes_max: int = field(
+        default=64 << 20,
+        metadata=knob(
+            positive,
+            "bytes",
+            "The longest pgwire message or HTTP body that is read. A longer one is refused before it is buffered.",
+        ),
+    )
+    reply_rows_max: int = field(
+        default=65_536,
+        metadata=knob(
+            positive,
+            "rows",
+            "Rows encoded at a time. It bounds the memory of a reply to a slow client, and its time above 1,000.",
+        ),
+    )
+    startup_seconds_max: int = field(
+        default=60,
+        metadata=knob(
+            positive,
+            "seconds",
+            "How long a new pgwire connection may take to send its startup packet; as PostgreSQL.",
+        ),
+    )
+    shutdown_seconds_max: int = field(
+        default=5,
+        metadata=knob(
+            positive, "seconds", "How long replies under way may take after SIGTERM before their connections are cut."
+        ),
+    )
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ, flags: Mapping[str, str | None] | None = None) -> Self:
+        """Defaults, overridden by the environment, overridden by flags. SettingError for a bad value."""
+        flags = flags or {}
+        values: dict[str, object] = {}
+        for row in fields(cls):
+            variable = cls.PREFIX + row.name.upper()
+            flag = flags.get(row.name)
+            text = environment.get(variable) if flag is None else flag
+            if text is None:
+                continue
+            try:
+                values[row.name] = row.metadata["parse"](text)
+            except ValueError as error:
+                name = variable if flag is None else "--" + row.name.replace("_", "-")
+                raise SettingError(f"{name}: {error}") from None
+        return cls(**values)  # type: ignore[arg-type] # each value came from its own field's parser
