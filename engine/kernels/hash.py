@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from engine.kernels.memory import fold, load64, load_short
+from engine.kernels.memory import fold, load64, load_tail
 
 K0 = np.uint64(0x9E3779B97F4A7C15)
 K1 = np.uint64(0xD6E8FEB86659FD93)
@@ -59,6 +59,4 @@ def hash_bytes(data, at, n):
         h = fold(h ^ K2, load64(data, at) ^ K3)
         at += 8
         n -= 8
-    last = load64(data, at) if n == 8 else load_short(data, at, n)
-    h = fold(h ^ K3, np.uint64(last) ^ K2)
-    return finish(h)
+    return finish(fold(h ^ K3, load_tail(data, at, n) ^ K2))

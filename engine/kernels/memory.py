@@ -2,16 +2,18 @@
 # numba's intrinsics build LLVM IR: nothing in them has a Python type.
 """Loads, stores and prefetches that numba has no word for, as LLVM instructions; used inside kernels only.
 
-`load64`, `store64` and `load32` neither check bounds nor need alignment: the caller owns both facts.
+`load64` and `store64` neither check bounds nor need alignment: the caller owns both facts.
 `prefetch` never faults, so any index is allowed; it is how a kernel lets the cache misses of a block overlap.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
+ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 def _address(context, builder, array_type, array, index):
@@ -20,26 +22,15 @@ def _address(context, builder, array_type, array, index):
     return builder.bitcast(builder.gep(data, [index]), cgutils.voidptr_t)
 
 
-def _loader(width: ir.IntType):
-    def generate(context, builder, signature, arguments):
-        array, index = arguments
-        address = _address(context, builder, signature.args[0], array, index)
-        value = builder.load(builder.bitcast(address, width.as_pointer()), align=1)
-        return builder.zext(value, _I64) if width.width < 64 else value
-
-    return generate
-
-
 @intrinsic
 def load64(typingctx, array, index):
     """The 8 bytes from `array[index]` on, as a little-endian word."""
-    return types.uint64(array, types.intp), _loader(_I64)
 
+    def generate(context, builder, signature, arguments):
+        address = _address(context, builder, signature.args[0], *arguments)
+        return builder.load(builder.bitcast(address, _I64.as_pointer()), align=1)
 
-@intrinsic
-def load32(typingctx, array, index):
-    """The 4 bytes from `array[index]` on, as a little-endian word."""
-    return types.uint64(array, types.intp), _loader(_I32)
+    return types.uint64(array, types.intp), generate
 
 
 @intrinsic
@@ -47,8 +38,8 @@ def store64(typingctx, array, index, word):
     """Put a word into the 8 bytes from `array[index]` on."""
 
     def generate(context, builder, signature, arguments):
-        array, index, word = arguments
-        address = _address(context, builder, signature.args[0], array, index)
+        *place, word = arguments
+        address = _address(context, builder, signature.args[0], *place)
         builder.store(word, builder.bitcast(address, _I64.as_pointer()), align=1)
         return context.get_dummy_value()
 
@@ -60,8 +51,7 @@ def prefetch(typingctx, array, index):
     """Ask for the cache line of `array[index]` and go on."""
 
     def generate(context, builder, signature, arguments):
-        array, index = arguments
-        address = _address(context, builder, signature.args[0], array, index)
+        address = _address(context, builder, signature.args[0], *arguments)
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _I32, _I32, _I32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
         builder.call(function, [address, _I32(0), _I32(3), _I32(1)])
@@ -104,30 +94,31 @@ def byteswap(typingctx, word):
 
 
 @register_jitable
-def load_short(data, at, n):
-    """The n < 8 bytes from `data[at]` on as a little-endian word, reading no byte beyond them."""
-    if n >= 4:
-        return load32(data, at) | (load32(data, at + n - 4) << ((n - 4) * 8))
-    word = 0
-    if n > 0:
-        word = int(data[at])
-    if n > 1:
-        word |= int(data[at + 1]) << 8
-    if n > 2:
-        word |= int(data[at + 2]) << 16
-    return types.uint64(word)
+def load_tail(data, at, n):
+    """The n <= 8 bytes from `data[at]` on as a little-endian word, zeros above; never reads beyond `data`.
+
+    One load and a shift except in the last 8 bytes of the buffer: a loop over bytes would mispredict on mixed lengths.
+    """
+    if n == 0:
+        return np.uint64(0)
+    if at + 8 <= len(data):
+        return load64(data, at) & (ONES >> np.uint64(64 - 8 * n))
+    word = np.uint64(0)
+    for k in range(n):
+        word |= np.uint64(data[at + k]) << np.uint64(8 * k)
+    return word
 
 
 @register_jitable
 def same_bytes(a, i, b, j, n):
     """Whether a[i:i+n] equals b[j:j+n]. O(n/8)."""
-    while n >= 8:
+    while n > 8:
         if load64(a, i) != load64(b, j):
             return False
         i += 8
         j += 8
         n -= 8
-    return load_short(a, i, n) == load_short(b, j, n)
+    return load_tail(a, i, n) == load_tail(b, j, n)
 
 
 @register_jitable
