@@ -302,8 +302,8 @@ class Default:
 
 Expression: TypeAlias = (
     Null | Boolean | Number | String | Parameter | ColumnName | Star | Function | Unary | Binary | Not | Logic | Is
-    | IsDistinct | Between | Like | InList | Quantified | QuantifiedArray | Exists | Subquery | Case | Cast | Row | Array
-    | ArrayQuery | Subscript | Field | Default
+    | IsDistinct | Between | Like | InList | Quantified | QuantifiedArray | Exists | Subquery | Case | Cast | Row
+    | Array | ArrayQuery | Subscript | Field | Default
 )  # fmt: skip
 
 

@@ -1,0 +1,51 @@
+"""Any statement, by its first word."""
+
+from typing import Final
+
+from engine.sql.grammar.sessions import Sessions
+from engine.sql.grammar.tokens import words
+from engine.sql.statements import Statement
+
+METHODS: Final = {
+    "select": "select", "values": "select", "with": "select", "table": "select", "(": "select",
+    "insert": "insert", "update": "update", "delete": "delete", "create": "create", "drop": "drop",
+    "subscribe": "subscribe", "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
+    "set": "set", "reset": "reset", "discard": "discard", "begin": "transaction", "start": "transaction",
+    "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
+}  # fmt: skip
+"""The first word of a statement and the method that reads it."""
+
+REFUSED: Final = words(
+    """alter grant revoke truncate vacuum analyze comment lock cluster reindex prepare execute deallocate declare fetch
+    close listen notify unlisten savepoint release call do merge refresh checkpoint load move security"""
+)
+"""Statements of PostgreSQL that are known, and not run."""
+
+
+class Commands(Sessions):
+    """The whole grammar."""
+
+    __slots__ = ()
+
+    def statements(self) -> list[Statement]:
+        """All of the text. Empty statements are none."""
+        found: list[Statement] = []
+        while True:
+            while self.accept(";"):
+                pass
+            if self.ended:
+                return found
+            found.append(self.statement())
+            if not self.ended:
+                self.fail()
+
+    def statement(self) -> Statement:
+        """The statement that starts here."""
+        token = self.next
+        self.began = token.at
+        method = METHODS.get(token.key)
+        if method is None:
+            if token.key in REFUSED:
+                self.unsupported(token.key.upper())
+            self.fail()
+        return getattr(self, method)()

@@ -1,0 +1,299 @@
+"""Statements that make and remove objects."""
+
+from typing import Final, TypeAlias
+
+from engine.catalog.sources import BytesFormat, Compression, CsvFormat, Format, JsonFormat, TextFormat
+from engine.errors import InvalidParameter
+from engine.sql.grammar.queries import Queries
+from engine.sql.grammar.tokens import Kind, words
+from engine.sql.statements import (
+    ColumnDefinition,
+    CreateDatabase,
+    CreateIndex,
+    CreateSchema,
+    CreateSource,
+    CreateTable,
+    CreateView,
+    Drop,
+    FromFile,
+    FromGenerator,
+    ObjectKind,
+    Option,
+    Span,
+)  # fmt: skip
+from engine.sql.syntax import Expression, Name
+
+CONNECTORS: Final = words("kafka s3 kinesis pubnub postgres avro webhook mysql")
+"""Connectors that other systems know: refused by name instead of as a syntax error."""
+
+REFUSED: Final = words(
+    """function procedure trigger extension sink type role user cluster secret connection sequence aggregate domain rule
+    views unique"""
+)
+"""Objects that CREATE makes elsewhere."""
+
+Definition: TypeAlias = CreateTable | CreateView | CreateSource | CreateIndex | CreateSchema | CreateDatabase
+
+
+class Definitions(Queries):
+    """CREATE and DROP."""
+
+    __slots__ = ("began",)
+
+    began: int  # the position of the statement's first token
+
+    def span(self) -> Span:
+        """The statement up to here."""
+        return Span(self.text[self.began - 1 : self.before - 1], self.began)
+
+    def create(self) -> Definition:
+        self.expect("create")
+        replace = self.accept("or", "replace")
+        temporary = self.accept_any("temporary", "temp") is not None
+        materialized = self.accept("materialized")
+        token = self.next
+        allowed = self._kinds_after(replace, temporary, materialized)
+        if allowed and token.key not in allowed:
+            self.fail()
+        match token.key:
+            case "table":
+                return self._create_table(temporary)
+            case "view":
+                return self._create_view(materialized, replace, temporary)
+            case "source":
+                return self._create_source(materialized)
+            case "default" | "index":
+                return self._create_index()
+            case "schema":
+                self.advance()
+                if_not_exists = self._if_not_exists()
+                return CreateSchema(self.name(), if_not_exists, self.span())
+            case "database":
+                self.advance()
+                if_not_exists = self._if_not_exists()
+                return CreateDatabase(self.identifier(), if_not_exists, self.span())
+            case _ if token.key in REFUSED:
+                self.unsupported(f"CREATE {token.key.upper()}")
+            case _:
+                self.fail()
+
+    @staticmethod
+    def _kinds_after(replace: bool, temporary: bool, materialized: bool) -> tuple[str, ...]:
+        """What may follow the words between CREATE and the kind; () is anything."""
+        if replace:
+            return ("view",)
+        if materialized:
+            return ("view", "source")
+        return ("table", "view") if temporary else ()
+
+    def _if_not_exists(self) -> bool:
+        return self.accept("if", "not", "exists")
+
+    def _create_table(self, temporary: bool) -> CreateTable:
+        self.expect("table")
+        if_not_exists = self._if_not_exists()
+        name = self.name()
+        if self.next.key == "as":
+            self.unsupported("CREATE TABLE AS")
+        if self.next.key == "from":
+            self.unsupported("CREATE TABLE FROM SOURCE")
+        self.expect("(")
+        columns = () if self.next.key == ")" else self.list_of(self._column)
+        self.expect(")")
+        return CreateTable(name, columns, temporary, if_not_exists, self.span())
+
+    def _column(self) -> ColumnDefinition:
+        if self.at_any("primary", "unique", "check", "constraint", "foreign", "exclude"):
+            self.unsupported(f"table constraint {self.next.key.upper()}")
+        at = self.here
+        name = self.identifier()
+        type_name = self.type_name()
+        not_null, default = False, None
+        while True:
+            if self.accept("not", "null"):
+                not_null = True
+            elif self.accept("null"):
+                pass
+            elif self.accept("default"):
+                default = self.expression()
+            elif self.at_any("primary", "unique", "check", "references", "constraint", "generated"):
+                self.unsupported(f"column constraint {self.next.key.upper()}")
+            else:
+                return ColumnDefinition(name, type_name, not_null, default, at)
+
+    def _create_view(self, materialized: bool, replace: bool, temporary: bool) -> CreateView:
+        self.expect("view")
+        if_not_exists = self._if_not_exists()
+        name = self.name()
+        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        if self.accept("in", "cluster"):
+            self.identifier()
+        options = self.with_options()
+        self.expect("as")
+        query = self.query()
+        return CreateView(
+            name, columns, query, materialized, replace, temporary, if_not_exists, options, self.span()
+        )  # fmt: skip
+
+    def _create_index(self) -> CreateIndex:
+        default = self.accept("default")
+        self.expect("index")
+        if_not_exists = self._if_not_exists()
+        name = None
+        if self.accept("in", "cluster"):
+            self.identifier()
+        if self.next.key != "on" and not default:
+            name = self.identifier()
+        if self.accept("in", "cluster"):
+            self.identifier()
+        self.expect("on")
+        target = self.name()
+        if self.accept("using"):
+            self.identifier()
+        keys: tuple[Expression, ...] | None = None
+        if not default:
+            keys = self.parenthesised(self.expression)
+        self.with_options()
+        return CreateIndex(name, target, keys, if_not_exists, self.span())
+
+    def _create_source(self, materialized: bool) -> CreateSource:
+        self.expect("source")
+        if_not_exists = self._if_not_exists()
+        name = self.name()
+        if self.accept("in", "cluster"):
+            self.identifier()
+        columns = self.parenthesised(self._column) if self.next.key == "(" else ()
+        self.expect("from")
+        connector = self._connector()
+        options = self.with_options()
+        format_: Format | None = None
+        if self.accept("format"):
+            format_ = self._format()
+        elif isinstance(connector, FromFile):
+            self.fail()
+        if self.next.key == "include":
+            self.unsupported("INCLUDE")
+        if self.accept("envelope") and not self.accept("none"):
+            self.unsupported(f"ENVELOPE {self.next.value.upper()} of this source")
+        if not options:
+            options = self.with_options()
+        return CreateSource(name, columns, connector, format_, materialized, if_not_exists, options, self.span())
+
+    def _connector(self) -> FromFile | FromGenerator:
+        token = self.next
+        if self.accept("file"):
+            path = self.string()
+            compression = Compression.NONE
+            if self.accept("compression"):
+                word = self.accept_any("none", "gzip")
+                if word is None:
+                    self.fail()
+                compression = Compression(word)
+            return FromFile(path, compression)
+        if self.accept("load", "generator"):
+            at = self.here
+            kind = self.identifier()
+            if kind == "key" and self.accept("value"):
+                kind = "key value"
+            options = self.options() if self.next.key == "(" else ()
+            return FromGenerator(kind, options, self.accept("for", "all", "tables"), at)
+        if token.key in CONNECTORS:
+            self.unsupported(f"source FROM {token.key.upper()}")
+        self.fail()
+
+    def _format(self) -> Format:
+        token = self.next
+        if self.accept("json"):
+            return JsonFormat()
+        if self.accept("text"):
+            return TextFormat()
+        if self.accept("bytes"):
+            return BytesFormat()
+        if self.accept("csv"):
+            return self._csv()
+        if token.key in ("avro", "protobuf", "regex"):
+            self.unsupported(f"FORMAT {token.key.upper()}")
+        self.fail()
+
+    def _csv(self) -> CsvFormat:
+        header, names, width = True, (), None
+        if self.accept("with"):
+            if self.accept_any("header", "headers"):
+                names = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+            else:
+                header, width = False, self.integer()
+                self.expect("columns")
+        else:
+            header = False
+        delimiter = ","
+        if self.accept("delimited", "by"):
+            at = self.here
+            delimiter = self.string()
+            if len(delimiter) != 1 or not delimiter.isascii():
+                raise InvalidParameter("CSV delimiter must be one ASCII character", position=at)
+        return CsvFormat(header, names, width, delimiter)
+
+    def with_options(self) -> tuple[Option, ...]:
+        """WITH (options), if it comes next."""
+        if not self.at("with", "("):
+            return ()
+        self.advance()
+        return self.options()
+
+    def options(self) -> tuple[Option, ...]:
+        """(name [=] value, ...); () may be empty."""
+        if self.accept("(", ")"):
+            return ()
+        return self.parenthesised(self._option)
+
+    def _option(self) -> Option:
+        """Words up to the value: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value'."""
+        at = self.here
+        words = [self.label()]
+        while self.next.kind in (Kind.WORD, Kind.QUOTED) and self.next.key not in ("true", "false"):
+            words.append(self.advance().value.lower())
+        words[0] = words[0].lower()
+        self.accept("=")
+        if words[-1] == "for":
+            words.pop()
+        name = " ".join(words).replace("_", " ")
+        token = self.next
+        if token.key in (",", ")"):
+            return Option(name, None, at)
+        value: str | int | float | bool
+        if token.key in ("true", "false"):
+            value = self.advance().key == "true"
+        elif token.kind is Kind.NUMBER or token.key == "-":
+            sign = -1 if self.accept("-") else 1
+            text = self.next.value
+            if self.next.kind is not Kind.NUMBER:
+                self.fail()
+            self.advance()
+            value = sign * (int(text) if text.isdigit() else float(text))
+        elif token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
+            value = self.advance().value
+        else:
+            self.fail()
+        return Option(name, value, at)
+
+    def drop(self) -> Drop:
+        self.expect("drop")
+        kind = self.object_kind()
+        if_exists = self.accept("if", "exists")
+        names: tuple[Name, ...] = self.list_of(self.name)
+        cascade = self.accept("cascade")
+        if not cascade:
+            self.accept("restrict")
+        return Drop(kind, names, if_exists, cascade, self.span())
+
+    def object_kind(self) -> ObjectKind:
+        """TABLE, MATERIALIZED VIEW, ..."""
+        token = self.next
+        if self.accept("materialized", "view"):
+            return ObjectKind.MATERIALIZED_VIEW
+        for kind in ObjectKind:
+            if self.accept(kind.value):
+                return kind
+        if token.key in ("sink", "type", "role", "user", "cluster", "secret", "connection", "function"):
+            self.unsupported(f"{token.key.upper()}s" if token.key == "sink" else token.key.upper())
+        self.fail()

@@ -1,0 +1,627 @@
+"""Scalar expressions by operator precedence: PostgreSQL's table (manual 4.1.6), lowest first.
+
+OR · AND · NOT · IS · comparison · BETWEEN IN LIKE · any other operator · + - · * / % · ^ · AT TIME ZONE · COLLATE
+· unary + - · [] · :: · .
+"""
+
+from abc import abstractmethod
+from typing import Final
+
+from engine.errors import SyntaxError_
+from engine.sql.grammar.cursor import JOIN_WORDS, RESERVED, Cursor
+from engine.sql.grammar.tokens import Kind, Token, words
+from engine.sql.syntax import (
+    Array,
+    ArrayQuery,
+    Between,
+    Binary,
+    Boolean,
+    Case,
+    Cast,
+    ColumnName,
+    Default,
+    Exists,
+    Expression,
+    Field,
+    Function,
+    InList,
+    Is,
+    IsDistinct,
+    Like,
+    Logic,
+    Name,
+    Not,
+    Null,
+    Number,
+    OrderItem,
+    Parameter,
+    Quantified,
+    QuantifiedArray,
+    Query,
+    Row,
+    Star,
+    String,
+    Subquery,
+    Subscript,
+    Test,
+    TypeName,
+    Unary,
+    Window,
+)  # fmt: skip
+
+OR, AND, NOT, IS, COMPARE, MATCH, OTHER, ADD, MULTIPLY, POWER, ZONE, COLLATE, SIGN = range(1, 14)
+
+LEVELS: Final = {
+    "or": OR, "and": AND, "is": IS, "isnull": IS, "notnull": IS,
+    "<": COMPARE, ">": COMPARE, "=": COMPARE, "<=": COMPARE, ">=": COMPARE, "<>": COMPARE, "!=": COMPARE,
+    "between": MATCH, "in": MATCH, "like": MATCH, "ilike": MATCH, "similar": MATCH, "not": MATCH,
+    "+": ADD, "-": ADD, "*": MULTIPLY, "/": MULTIPLY, "%": MULTIPLY, "^": POWER, "at": ZONE, "collate": COLLATE,
+}  # fmt: skip
+"""How tightly what may follow an operand binds; a symbol of operator characters that is not here is OTHER."""
+
+OPERATOR_CHARACTERS: Final = frozenset("+-*/<>=~!@#%^&|`?")
+AFTER_QUERY: Final = words(") union except intersect order limit offset fetch")
+"""What may follow a parenthesised query that is the beginning of a query itself."""
+
+TYPE_WORDS: Final = words(
+    """boolean bool smallint int2 integer int int4 bigint int8 real float4 float float8 double numeric decimal dec text
+    varchar character char bpchar bytea date time timestamp timestamptz uuid json jsonb oid interval bytes string
+    regclass regtype regproc"""
+)
+"""Types that may stand before a string as a typed literal: date '2020-01-01'."""
+
+NO_PARENTHESES: Final = words(
+    """current_date current_timestamp current_time localtime localtimestamp current_user current_role session_user user
+    current_catalog current_schema"""
+)
+"""Functions that are called without parentheses."""
+
+INTERVAL_FIELDS: Final = words("year month day hour minute second")
+
+
+class Expressions(Cursor):
+    """The scalar part of the grammar."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def query(self) -> Query:
+        """A query: the layer above."""
+
+    @abstractmethod
+    def at_query(self) -> bool:
+        """Whether a query starts here, or in the parentheses that start here."""
+
+    def expression(self, least: int = OR) -> Expression:
+        """An expression of operators that bind at least as tightly as `least`."""
+        self.deeper()
+        left = self._prefix(least)
+        chain = 0
+        while True:
+            token = self.next
+            level = LEVELS.get(token.key, 0)
+            if not level:
+                if token.kind is not Kind.SYMBOL or token.key[0] not in OPERATOR_CHARACTERS:
+                    break
+                level = OTHER
+            if level < least or (level == ZONE and not self.at("at", "time", "zone")):
+                break
+            if token.key == "not" and LEVELS.get(self.peek().key) != MATCH:
+                break
+            if level > AND:
+                self.deeper()  # a chain makes the tree as deep as it is long
+                chain += 1
+            left = self._infix(left, token, level)
+            if level == COMPARE and LEVELS.get(self.next.key) == COMPARE:
+                self.fail()  # comparisons do not associate
+        self.depth -= 1 + chain
+        return left
+
+    def expressions(self) -> tuple[Expression, ...]:
+        return self.list_of(self.expression)
+
+    def _prefix(self, least: int) -> Expression:
+        token = self.next
+        if token.kind is Kind.SYMBOL and token.key[0] in OPERATOR_CHARACTERS:
+            self.advance()
+            if token.key in ("+", "-"):
+                operand = self.expression(SIGN)
+                if token.key == "-" and isinstance(operand, Number) and not operand.text.startswith("-"):
+                    return Number("-" + operand.text, token.at)
+                return Unary(token.key, operand, token.at)
+            if token.key == "*":
+                self.fail(token)
+            return Unary(token.key, self.expression(OTHER), token.at)
+        if token.key == "not":
+            if least > NOT:
+                self.fail()
+            self.advance()
+            return Not(self.expression(NOT), token.at)
+        return self._postfix(self._primary())
+
+    def _infix(self, left: Expression, token: Token, level: int) -> Expression:
+        key = token.key
+        if key == "isnull" or key == "notnull":
+            self.advance()
+            return Is(left, Test.NULL, key == "notnull", token.at)
+        if level == IS:
+            return self._is(left)
+        if level == MATCH:
+            return self._match(left)
+        self.advance()
+        if level <= AND:
+            arguments = [left, self.expression(level + 1)]
+            while self.accept(key):
+                arguments.append(self.expression(level + 1))
+            return Logic(level == AND, tuple(arguments), token.at)
+        if level == ZONE:
+            self.expect("time", "zone")
+            zone = self.expression(ZONE + 1)
+            return self._call("timezone", (zone, left), token)
+        if level == COLLATE:
+            self.name()
+            return left
+        symbol = "<>" if key == "!=" else key
+        if self.at_any("any", "some", "all") and self.peek().key == "(":
+            return self._quantified(left, symbol, token)
+        return Binary(symbol, left, self.expression(level + 1), token.at)
+
+    def _quantified(self, left: Expression, symbol: str, token: Token) -> Expression:
+        every = self.advance().key == "all"
+        self.expect("(")
+        if self.at_query():
+            node: Expression = Quantified(left, symbol, every, self.query(), token.at)
+        else:
+            node = QuantifiedArray(left, symbol, every, self.expression(), token.at)
+        self.expect(")")
+        return node
+
+    def _is(self, left: Expression) -> Expression:
+        at = self.expect("is").at
+        negated = self.accept("not")
+        if self.accept("distinct", "from"):
+            return IsDistinct(left, self.expression(IS + 1), negated, at)
+        for test in Test:
+            if self.accept(test.value):
+                return Is(left, test, negated, at)
+        self.fail()
+
+    def _match(self, left: Expression) -> Expression:
+        at = self.here
+        negated = self.accept("not")
+        token = self.advance()
+        if token.key == "between":
+            symmetric = self.accept("symmetric")
+            if not symmetric:
+                self.accept("asymmetric")
+            low = self.expression(MATCH + 1)
+            self.expect("and")
+            return Between(left, low, self.expression(MATCH + 1), negated, symmetric, at)
+        if token.key == "in":
+            self.expect("(")
+            if self.at_query() and self._is_subquery():
+                node: Expression = Quantified(left, "<>" if negated else "=", negated, self.query(), at)
+            else:
+                node = InList(left, self.expressions(), negated, at)
+            self.expect(")")
+            return node
+        if token.key == "similar":
+            self.unsupported("SIMILAR TO", token)
+        pattern = self.expression(MATCH + 1)
+        escape = self.expression(MATCH + 1) if self.accept("escape") else None
+        return Like(left, pattern, escape, token.key == "ilike", negated, at)
+
+    def _postfix(self, operand: Expression) -> Expression:
+        while True:
+            token = self.next
+            if token.key == "::":
+                self.advance()
+                operand = Cast(operand, self.type_name(), token.at)
+            elif token.key == "[":
+                self.advance()
+                operand = self._subscript(operand, token.at)
+                self.expect("]")
+            elif token.key == "." and not isinstance(operand, ColumnName):
+                self.advance()
+                if self.accept("*"):
+                    self.unsupported("expansion of a record", token)
+                operand = Field(operand, self.label(), token.at)
+            else:
+                return operand
+
+    def _subscript(self, operand: Expression, at: int) -> Expression:
+        lower = None if self.next.key == ":" else self.expression()
+        if not self.accept(":"):
+            return Subscript(operand, lower, None, False, at)
+        upper = None if self.next.key == "]" else self.expression()
+        return Subscript(operand, lower, upper, True, at)
+
+    def _primary(self) -> Expression:
+        token = self.next
+        match token.kind:
+            case Kind.NUMBER:
+                self.advance()
+                return Number(token.value, token.at)
+            case Kind.STRING:
+                self.advance()
+                return String(token.value, token.at)
+            case Kind.PARAMETER:
+                self.advance()
+                return Parameter(int(token.value), token.at)
+            case Kind.WORD:
+                return self._word(token)
+            case Kind.QUOTED:
+                return self._named()
+            case _:
+                if token.key == "(":
+                    return self._parenthesis()
+                self.fail()
+
+    def _parenthesis(self) -> Expression:
+        at = self.expect("(").at
+        if self.at_query() and self._is_subquery():
+            node: Expression = Subquery(self.query(), at)
+        else:
+            items = self.expressions()
+            node = items[0] if len(items) == 1 else Row(items, at)
+        self.expect(")")
+        return node
+
+    def _is_subquery(self) -> bool:
+        """Whether the parenthesis just passed, in which others may come first, holds one query and not a scalar that
+        begins with one: ((SELECT 1) + 1)."""
+        if self.next.key != "(":
+            return True
+        ahead, depth = 0, 0
+        while True:
+            key = self.peek(ahead).key
+            if self.peek(ahead).kind is Kind.END:
+                return True
+            depth += (key == "(") - (key == ")")
+            ahead += 1
+            if depth == 0:
+                return self.peek(ahead).key in AFTER_QUERY
+
+    def _word(self, token: Token) -> Expression:
+        key = token.key
+        special = getattr(self, SPECIAL.get(key, ""), None)
+        if special is not None:
+            node: Expression | None = special()
+            if node is not None:
+                return node
+        if key in TYPE_WORDS:
+            typed = self._typed_literal()
+            if typed is not None:
+                return typed
+        if key in NO_PARENTHESES:
+            return self._no_parentheses()
+        if key in RESERVED or (key in JOIN_WORDS and self.peek().key != "("):
+            self.fail()
+        return self._named()
+
+    def _typed_literal(self) -> Expression | None:
+        """`type 'string'`, if that is what stands here."""
+        follower = self.peek()
+        if follower.kind is not Kind.STRING and follower.key not in ("precision", "varying", "(", "with", "without"):
+            return None
+        index, token = self.index, self.next
+        try:
+            type_name = self.type_name()
+        except SyntaxError_:
+            type_name = None
+        if type_name is None or self.next.kind is not Kind.STRING:
+            self.index, self.next = index, token
+            return None
+        value = self.advance()
+        fields = self._interval_fields() if type_name.name == "interval" and not type_name.fields else type_name.fields
+        named = TypeName(type_name.name, type_name.modifier, type_name.dimensions, token.at, fields)
+        return Cast(String(value.value, value.at), named, token.at)
+
+    def _no_parentheses(self) -> Expression:
+        token = self.advance()
+        if self.at("(", ")"):
+            self.advance()
+            self.advance()
+        elif self.next.key == "(":
+            self.advance()
+            precision = self.integer()
+            self.expect(")")
+            return self._call(token.key, (Number(str(precision), token.at),), token)
+        return self._call(token.key, (), token)
+
+    def _named(self) -> Expression:
+        """A column, a star or a call."""
+        at = self.here
+        parts = [self.advance().value]
+        while self.next.key == ".":
+            if self.peek().key == "*":
+                self.advance()
+                self.advance()
+                return Star(tuple(parts), at)
+            self.advance()
+            parts.append(self.label())
+        if self.next.key != "(":
+            return ColumnName(tuple(parts), at)
+        return self._arguments(Name(tuple(parts), at, self.before))
+
+    def _arguments(self, name: Name) -> Function:
+        self.expect("(")
+        arguments: list[Expression] = []
+        order: tuple[OrderItem, ...] = ()
+        star = distinct = False
+        if self.accept("*"):
+            star = True
+        elif self.next.key != ")":
+            distinct = self.accept("distinct")
+            if not distinct:
+                self.accept("all")
+            if self.next.key == "variadic":
+                self.unsupported("VARIADIC")
+            arguments.extend(self.expressions())
+            order = self.order_by()
+        self.expect(")")
+        if self.at("within", "group"):
+            self.unsupported("WITHIN GROUP")
+        condition = None
+        if self.at("filter", "("):
+            self.advance()
+            self.expect("(", "where")
+            condition = self.expression()
+            self.expect(")")
+        over = self._over()
+        return Function(name, tuple(arguments), name.at, star, distinct, order, condition, over)
+
+    def _over(self) -> Window | None:
+        """OVER (...) or OVER name: passed over whole, since windows are refused by name when the call is bound."""
+        if not self.at("over"):
+            return None
+        at = self.advance().at
+        if not self.accept("("):
+            self.identifier()
+            return Window(at)
+        depth = 1
+        while depth:
+            if self.next.kind is Kind.END:
+                self.fail()
+            token = self.advance()
+            depth += (token.key == "(") - (token.key == ")")
+        return Window(at)
+
+    def order_by(self) -> tuple[OrderItem, ...]:
+        """ORDER BY ..., if it comes next."""
+        return self.list_of(self._order_item) if self.accept("order", "by") else ()
+
+    def _order_item(self) -> OrderItem:
+        expression = self.expression()
+        direction = self.accept_any("asc", "desc")
+        if direction is None and self.next.key == "using":
+            self.unsupported("ORDER BY ... USING")
+        nulls = None
+        if self.accept("nulls"):
+            nulls = self.accept_any("first", "last")
+            if nulls is None:
+                self.fail()
+        return OrderItem(expression, direction == "desc", None if nulls is None else nulls == "first")
+
+    def _call(self, name: str, arguments: tuple[Expression, ...], token: Token) -> Function:
+        return Function(Name((name,), token.at, token.end), arguments, token.at)
+
+    def type_name(self) -> TypeName:
+        """A type: its words, modifier and dimensions."""
+        at = self.here
+        if self.next.kind is Kind.QUOTED:
+            name = self.advance().value
+        else:
+            name = self.label()
+            if name in RESERVED:
+                self.fail(self.tokens[self.index - 1])
+        if self.accept("."):
+            name = self.label()  # pg_catalog.int4: the schema of a built-in type says nothing
+        fields, modifier = "", ()
+        if name == "double":
+            self.expect("precision")
+            name = "double precision"
+        elif name in ("character", "char") and self.accept("varying"):
+            name = "character varying"
+        elif name == "interval":
+            fields = self._interval_fields()
+        if self.next.key == "(":
+            modifier = self.parenthesised(self.integer)
+        if name in ("time", "timestamp"):
+            if self.accept("with", "time", "zone"):
+                name += " with time zone"
+            elif self.accept("without", "time", "zone"):
+                pass
+        dimensions = 0
+        while self.next.key == "[":
+            self.advance()
+            if self.next.kind is Kind.NUMBER:
+                self.advance()
+            self.expect("]")
+            dimensions += 1
+        if self.accept("array"):
+            dimensions = max(1, dimensions)
+        if self.next.key == "list" and not dimensions:
+            self.unsupported("type list")
+        return TypeName(name, modifier, dimensions, at, fields)
+
+    def _interval_fields(self) -> str:
+        """`day`, `day to second`, `second(3)`: the fields of an interval type."""
+        if self.next.key not in INTERVAL_FIELDS:
+            return ""
+        words = [self.advance().key]
+        if self.accept("to"):
+            if self.next.key not in INTERVAL_FIELDS:
+                self.fail()
+            words += ["to", self.advance().key]
+        if words[-1] == "second" and self.accept("("):
+            self.integer()
+            self.expect(")")
+        return " ".join(words)
+
+    def null(self) -> Expression:
+        return Null(self.advance().at)
+
+    def boolean(self) -> Expression:
+        token = self.advance()
+        return Boolean(token.key == "true", token.at)
+
+    def default(self) -> Expression:
+        return Default(self.advance().at)
+
+    def case(self) -> Expression:
+        at = self.expect("case").at
+        operand = None if self.next.key == "when" else self.expression()
+        branches: list[tuple[Expression, Expression]] = []
+        while self.accept("when"):
+            condition = self.expression()
+            self.expect("then")
+            branches.append((condition, self.expression()))
+        if not branches:
+            self.fail()
+        otherwise = self.expression() if self.accept("else") else None
+        self.expect("end")
+        return Case(operand, tuple(branches), otherwise, at)
+
+    def cast(self) -> Expression:
+        at = self.expect("cast").at
+        self.expect("(")
+        operand = self.expression()
+        self.expect("as")
+        type_name = self.type_name()
+        self.expect(")")
+        return Cast(operand, type_name, at)
+
+    def exists(self) -> Expression | None:
+        if self.peek().key != "(":
+            return None
+        at = self.advance().at
+        self.expect("(")
+        query = self.query()
+        self.expect(")")
+        return Exists(query, at)
+
+    def array(self) -> Expression | None:
+        opener = self.peek().key
+        if opener not in ("[", "("):
+            return None
+        token = self.next
+        is_list = token.key == "list"
+        if is_list and opener == "(" and self.peek(2).key not in ("select", "with", "values"):
+            return None
+        self.advance()
+        if opener == "(":
+            self.expect("(")
+            query = self.query()
+            self.expect(")")
+            return ArrayQuery(query, is_list, token.at)
+        return self._array_items(is_list)
+
+    def _array_items(self, is_list: bool) -> Array:
+        at = self.expect("[").at
+        items: list[Expression] = []
+        while self.next.key != "]":
+            items.append(self._array_items(is_list) if self.next.key == "[" else self.expression())
+            if not self.accept(","):
+                break
+        self.expect("]")
+        return Array(tuple(items), is_list, at)
+
+    def row(self) -> Expression | None:
+        if self.peek().key != "(":
+            return None
+        at = self.advance().at
+        self.expect("(")
+        items = () if self.next.key == ")" else self.expressions()
+        self.expect(")")
+        return Row(items, at)
+
+    def extract(self) -> Expression | None:
+        """EXTRACT(field FROM source): a call of extract(field, source)."""
+        if self.peek().key != "(" or self.peek(3).key != "from":
+            return None
+        token = self.advance()
+        self.expect("(")
+        field = self.advance()
+        if field.kind not in (Kind.WORD, Kind.QUOTED, Kind.STRING):
+            self.fail(field)
+        self.expect("from")
+        source = self.expression()
+        self.expect(")")
+        return self._call("extract", (String(field.value.lower(), field.at), source), token)
+
+    def position(self) -> Expression | None:
+        """POSITION(part IN whole): a call of position(part, whole)."""
+        if self.peek().key != "(":
+            return None
+        token = self.advance()
+        self.expect("(")
+        part = self.expression(MATCH + 1)
+        if not self.accept("in"):
+            self.expect(",")
+        whole = self.expression()
+        self.expect(")")
+        return self._call("position", (part, whole), token)
+
+    def substring(self) -> Expression | None:
+        """SUBSTRING(x FROM a [FOR b]), SUBSTRING(x FOR b [FROM a]) or SUBSTRING(x, a, b)."""
+        if self.peek().key != "(":
+            return None
+        token = self.advance()
+        self.expect("(")
+        arguments = [self.expression()]
+        if self.next.key in ("from", "for"):
+            given: dict[str, Expression] = {}
+            while self.next.key in ("from", "for") and self.next.key not in given:
+                word = self.advance().key
+                given[word] = self.expression()
+            start = given.get("from", Number("1", token.at))
+            arguments += [start, given["for"]] if "for" in given else [start]
+        else:
+            while self.accept(","):
+                arguments.append(self.expression())
+        self.expect(")")
+        return self._call("substring", tuple(arguments), token)
+
+    def overlay(self) -> Expression | None:
+        """OVERLAY(x PLACING y FROM a [FOR b]): a call of overlay."""
+        if self.peek().key != "(":
+            return None
+        token = self.advance()
+        self.expect("(")
+        arguments = [self.expression()]
+        for words in (("placing",), ("from",)):
+            if not self.accept(*words):
+                self.expect(",")
+            arguments.append(self.expression())
+        if self.accept("for") or self.accept(","):
+            arguments.append(self.expression())
+        self.expect(")")
+        return self._call("overlay", tuple(arguments), token)
+
+    def trim(self) -> Expression | None:
+        """TRIM([BOTH | LEADING | TRAILING] [characters] FROM x): a call of btrim, ltrim or rtrim."""
+        if self.peek().key != "(":
+            return None
+        token = self.advance()
+        self.expect("(")
+        side = self.accept_any("both", "leading", "trailing") or "both"
+        name = {"both": "btrim", "leading": "ltrim", "trailing": "rtrim"}[side]
+        if self.accept("from"):
+            arguments = list(self.expressions())
+        else:
+            arguments = [self.expression()]
+            if self.accept("from"):
+                arguments = [self.expression(), *arguments]
+            elif self.accept(","):
+                arguments += self.expressions()
+        self.expect(")")
+        return self._call(name, tuple(arguments), token)
+
+
+SPECIAL: Final = {
+    "null": "null", "true": "boolean", "false": "boolean", "default": "default", "case": "case", "cast": "cast",
+    "exists": "exists", "array": "array", "list": "array", "row": "row", "extract": "extract", "position": "position",
+    "substring": "substring", "overlay": "overlay", "trim": "trim",
+}  # fmt: skip
+"""Words that begin an expression of a form of its own, and the method that reads it (None: not that form after all)."""

@@ -1,0 +1,352 @@
+"""Queries: SELECT, VALUES, TABLE, set operations, WITH, FROM."""
+
+from engine.sql.grammar.cursor import JOIN_WORDS, NOT_BARE_LABELS, RESERVED
+from engine.sql.grammar.expressions import Expressions
+from engine.sql.grammar.tokens import Kind
+from engine.sql.syntax import (
+    Alias,
+    Body,
+    CommonTable,
+    Derived,
+    Expression,
+    FromItem,
+    Function,
+    FunctionTable,
+    JoinTable,
+    JoinType,
+    Name,
+    Nested,
+    Number,
+    Query,
+    Recursion,
+    Select,
+    SelectItem,
+    SetOperation,
+    SetOperator,
+    Star,
+    TableName,
+    TypeName,
+    Values,
+)  # fmt: skip
+
+NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"up", "options", "option"})
+"""Words that follow a FROM item but are no alias of it."""
+
+
+class Queries(Expressions):
+    """The query part of the grammar."""
+
+    __slots__ = ()
+
+    def at_query(self) -> bool:
+        ahead = 0
+        while self.peek(ahead).key == "(":
+            ahead += 1
+        return self.peek(ahead).key in ("select", "values", "with", "table")
+
+    def query(self) -> Query:
+        """[WITH ...] body [ORDER BY] [LIMIT] [OFFSET] [FETCH FIRST]."""
+        self.deeper()
+        at = self.here
+        recursion, tables = self._with()
+        body = self._set_operation()
+        order = self.order_by()
+        limit = offset = None
+        while True:
+            if limit is None and self.accept("limit"):
+                limit = None if self.accept("all") else self.expression()
+            elif offset is None and self.accept("offset"):
+                offset = self.expression()
+                self.accept_any("row", "rows")
+            elif limit is None and self.accept("fetch"):
+                limit = self._fetch()
+            else:
+                break
+        if self.at_any("for") and self.peek().key in ("update", "share", "no", "key"):
+            self.unsupported("row locking with FOR UPDATE")
+        self.depth -= 1
+        if isinstance(body, Nested) and not (tables or order or limit or offset):
+            return body.query
+        return Query(body, order, limit, offset, tables, recursion, at)
+
+    def _fetch(self) -> Expression:
+        """FETCH {FIRST | NEXT} [n] {ROW | ROWS} ONLY."""
+        if self.accept_any("first", "next") is None:
+            self.fail()
+        count: Expression = Number("1", self.here) if self.at_any("row", "rows") else self.expression()
+        if self.accept_any("row", "rows") is None:
+            self.fail()
+        self.expect("only")
+        return count
+
+    def _with(self) -> tuple[Recursion, tuple[CommonTable, ...]]:
+        if not self.accept("with"):
+            return Recursion.NONE, ()
+        recursion = Recursion.NONE
+        if self.accept("mutually", "recursive"):
+            recursion = Recursion.MUTUAL
+        elif self.accept("recursive"):
+            recursion = Recursion.RECURSIVE
+        return recursion, self.list_of(self._common_table)
+
+    def _common_table(self) -> CommonTable:
+        at = self.here
+        name = self.identifier()
+        columns: list[str] = []
+        types: list[TypeName] = []
+        if self.accept("("):
+            while True:
+                columns.append(self.identifier())
+                if self.next.key not in (",", ")"):
+                    types.append(self.type_name())
+                if not self.accept(","):
+                    break
+            self.expect(")")
+        self.expect("as")
+        if self.accept("not"):
+            self.expect("materialized")
+        else:
+            self.accept("materialized")
+        self.expect("(")
+        query = self.query()
+        self.expect(")")
+        return CommonTable(name, tuple(columns), tuple(types), query, at)
+
+    def _set_operation(self) -> Body:
+        """UNION and EXCEPT from the left; INTERSECT binds tighter."""
+        left = self._intersection()
+        while self.next.key in ("union", "except"):
+            token = self.advance()
+            every = self._all()
+            left = SetOperation(SetOperator(token.key.upper()), every, left, self._intersection(), token.at)
+        return left
+
+    def _intersection(self) -> Body:
+        left = self._branch()
+        while self.next.key == "intersect":
+            token = self.advance()
+            left = SetOperation(SetOperator.INTERSECT, self._all(), left, self._branch(), token.at)
+        return left
+
+    def _all(self) -> bool:
+        every = self.accept("all")
+        if not every:
+            self.accept("distinct")
+        return every
+
+    def _branch(self) -> Body:
+        if self.accept("("):
+            query = self.query()
+            self.expect(")")
+            return Nested(query)
+        if self.next.key == "select":
+            return self._select()
+        if self.next.key == "values":
+            at = self.advance().at
+            return Values(self.list_of(lambda: self.parenthesised(self.expression)), at)
+        if self.next.key == "table":
+            at = self.advance().at
+            item = SelectItem(Star((), at), None)
+            return Select((item,), (TableName(self.name(), None),), None, None, None, None, at)
+        self.fail()
+
+    def _select(self) -> Select:
+        at = self.expect("select").at
+        distinct: tuple[Expression, ...] | None = None
+        if self.accept("distinct"):
+            distinct = self.parenthesised(self.expression) if self.accept("on") else ()
+        else:
+            self.accept("all")
+        items: tuple[SelectItem, ...] = ()
+        if not self.ended and self.next.key not in (")", "from", "where", "group", "union", "except", "intersect"):
+            items = self.list_of(self.select_item)
+        elif distinct is not None:
+            self.fail()
+        if self.next.key == "into":
+            self.unsupported("SELECT INTO")
+        from_ = self.list_of(self._from_item) if self.accept("from") else ()
+        where = self.expression() if self.accept("where") else None
+        group = self._group_by() if self.accept("group", "by") else None
+        having = self.expression() if self.accept("having") else None
+        if self.next.key == "window":
+            self.unsupported("WINDOW")
+        if self.at_any("options", "option") and self.peek().key == "(":
+            self._hints()
+        return Select(items, from_, where, group, having, distinct, at)
+
+    def select_item(self) -> SelectItem:
+        if self.next.key == "*":
+            return SelectItem(Star((), self.advance().at), None)
+        expression = self.expression()
+        if isinstance(expression, Star):
+            return SelectItem(expression, None)
+        if self.next.key == "as" and not self._at_as_of():
+            self.advance()
+            return SelectItem(expression, self.label())
+        token = self.next
+        if token.kind is Kind.QUOTED or (token.kind is Kind.WORD and token.key not in NOT_BARE_LABELS):
+            if token.key == "up" and self.peek().key == "to":
+                return SelectItem(expression, None)
+            return SelectItem(expression, self.advance().value)
+        return SelectItem(expression, None)
+
+    def _at_as_of(self) -> bool:
+        """Whether AS OF comes next: `of` is then no alias."""
+        if not self.at("as", "of"):
+            return False
+        follower = self.peek(2)
+        return follower.kind is not Kind.END and follower.key not in (",", ")", ";", "from")
+
+    def _group_by(self) -> tuple[Expression, ...]:
+        token = self.next
+        if token.key in ("rollup", "cube") and self.peek().key == "(":
+            self.unsupported(f"GROUP BY {token.key.upper()}")
+        if self.at("grouping", "sets"):
+            self.unsupported("GROUPING SETS")
+        if self.accept("distinct"):
+            self.unsupported("GROUP BY DISTINCT", token)
+        if self.at("(", ")"):
+            self.advance()
+            self.advance()
+            return ()
+        return self.expressions()
+
+    def _hints(self) -> None:
+        """OPTIONS (AGGREGATE INPUT GROUP SIZE = n, ...): sizes of groups, which no operator here needs to know."""
+        self.advance()
+        self.expect("(")
+        while self.next.key != ")":
+            if self.next.kind is Kind.END:
+                self.fail()
+            self.advance()
+        self.expect(")")
+
+    def _from_item(self) -> FromItem:
+        left = self._from_primary()
+        while True:
+            at = self.here
+            natural = self.accept("natural")
+            kind = self._join_type()
+            if kind is None:
+                if natural:
+                    self.fail()
+                return left
+            plain = natural or kind is JoinType.CROSS
+            right = self._from_primary() if plain else self._from_primary_or_join()
+            on: Expression | None = None
+            using: tuple[str, ...] | None = None
+            alias = None
+            if not plain:
+                if self.accept("on"):
+                    on = self.expression()
+                elif self.accept("using"):
+                    using = self.parenthesised(self.identifier)
+                    if self.next.key == "as" and not self._at_as_of():
+                        self.advance()
+                        alias = Alias(self.identifier(), (), at)
+                else:
+                    self.fail()
+            left = JoinTable(left, right, kind, natural, on, using, alias, at)
+
+    def _from_primary_or_join(self) -> FromItem:
+        """The right side of a join: `a JOIN b JOIN c ON x ON y` nests to the right."""
+        right = self._from_primary()
+        while self._nests():
+            at = self.here
+            kind = self._join_type()
+            assert kind is not None
+            inner = self._from_primary_or_join()
+            self.expect("on")
+            right = JoinTable(right, inner, kind, False, self.expression(), None, None, at)
+        return right
+
+    def _nests(self) -> bool:
+        """Whether a join begins here, before the ON or USING of the one around it."""
+        if self.next.key not in ("join", "inner", "left", "right", "full"):
+            return False
+        return self.peek().key in ("join", "outer") or self.next.key == "join"
+
+    def _join_type(self) -> JoinType | None:
+        if self.accept("cross"):
+            self.expect("join")
+            return JoinType.CROSS
+        if self.accept("join"):
+            return JoinType.INNER
+        if self.accept("inner"):
+            self.expect("join")
+            return JoinType.INNER
+        word = self.accept_any("left", "right", "full")
+        if word is None:
+            return None
+        self.accept("outer")
+        self.expect("join")
+        return JoinType(word)
+
+    def _from_primary(self) -> FromItem:
+        self.deeper()
+        at = self.here
+        lateral = self.accept("lateral")
+        if self.next.key == "(":
+            item = self._from_parenthesis(lateral, at)
+        elif self.at("rows", "from", "("):
+            self.advance()
+            self.advance()
+            functions = self.parenthesised(self._from_function)
+            item = self._function_table(functions, lateral, at)
+        else:
+            self.accept("only")
+            name = self._from_name()
+            if self.next.key == "(":
+                item = self._function_table((self._arguments(name),), lateral, at)
+            elif lateral:
+                self.fail()
+            else:
+                item = TableName(name, self.alias())
+        if self.next.key == "tablesample":
+            self.unsupported("TABLESAMPLE")
+        self.depth -= 1
+        return item
+
+    def _from_name(self) -> Name:
+        """A name that a function may bear too: `left(...)` aside, FROM takes any that is not reserved."""
+        if self.next.kind is Kind.WORD and self.next.key not in RESERVED and self.peek().key == "(":
+            token = self.advance()
+            return Name((token.value,), token.at, token.end)
+        return self.name()
+
+    def _from_function(self) -> Function:
+        return self._arguments(self._from_name())
+
+    def _function_table(self, functions: tuple[Function, ...], lateral: bool, at: int) -> FunctionTable:
+        ordinality = self.accept("with", "ordinality")
+        return FunctionTable(functions, self.alias(), ordinality, lateral, at)
+
+    def _from_parenthesis(self, lateral: bool, at: int) -> FromItem:
+        self.expect("(")
+        if self.at_query() and self._is_subquery():
+            query = self.query()
+            self.expect(")")
+            return Derived(query, self.alias(), lateral, at)
+        if lateral:
+            self.fail()
+        item = self._from_item()
+        self.expect(")")
+        if not isinstance(item, JoinTable):
+            self.fail()
+        alias = self.alias()
+        if alias is None:
+            return item
+        return JoinTable(item.left, item.right, item.type, item.natural, item.on, item.using, alias, item.at)
+
+    def alias(self) -> Alias | None:
+        """[AS] name [(columns)]."""
+        at = self.here
+        if self.next.key == "as" and not self._at_as_of():
+            self.advance()
+            name = self.identifier()
+        elif self.next.kind is Kind.QUOTED or (self.next.kind is Kind.WORD and self.next.key not in NOT_ALIASES):
+            name = self.advance().value
+        else:
+            return None
+        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        return Alias(name, columns, at)
