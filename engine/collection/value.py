@@ -16,5 +16,5 @@ class Interval:
     microseconds: int = 0
 
 
-Value: TypeAlias = None | bool | int | float | str | bytes | Decimal | date | time | datetime | Interval | Uuid
+Value: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | datetime | Interval | Uuid | None
 """One datum. jsonb is its canonical text; timestamp with time zone is an aware datetime in UTC."""

@@ -6,13 +6,18 @@
 `prefetch` never faults, so any index is allowed; it is how a kernel lets the cache misses of a block overlap.
 """
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic, register_jitable
+from numba.extending import register_jitable
 
 _I8, _I32, _I64, _I128 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.IntType(128)
+intrinsic: Any = extending.intrinsic
+"""Untyped: the first parameter of what it decorates is numba's, not the caller's."""
+
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
