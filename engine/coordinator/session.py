@@ -1,6 +1,6 @@
 """Sessions: the variables and the transaction of one client."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from engine.coordinator.result import CopyOut, Result
 from engine.coordinator.subscription import Subscription
@@ -12,9 +12,13 @@ class Session:
     variables: Mapping[str, str]
     """Session variables as SHOW gives them: search_path, application_name, timezone, ..."""
 
-    def run(self, sql: str) -> Iterator[Result | Subscription | CopyOut]:
+    def run(
+        self, sql: str, parameters: Sequence[str | None] = (), parameter_types: Sequence[int] = ()
+    ) -> Iterator[Result | Subscription | CopyOut]:
         """Run the statements of `sql`; each is executed when its answer is asked for. An empty text yields nothing.
 
+        `$n` is the text `parameters[n - 1]` (None: NULL), of the type with OID `parameter_types[n - 1]` if that is given
+        and not 0: see engine/sql/parameters.py, `inline` and `literal`, which make them part of the text first.
         Raises SqlError, with positions counted in `sql` from 1; the statements behind the failed one are not run.
         """
         raise NotImplementedError

@@ -1,0 +1,235 @@
+"""One client's conversation: each message answered from its session, in the protocol's words.
+
+Rule  A simple query runs in one thread hop: its small answers are encoded where they were made and leave in one write.
+      A large answer leaves in pieces of `rows_max` rows; a subscription as each tick's changes come.
+Law   Whatever happens, the client gets exactly one ReadyForQuery for each Query and each Sync.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from app.pgwire import messages
+from app.pgwire.forms import DESCRIBED_ROWS, ROWS, Answer, Form, error_of, form_of, notices_of
+from app.pgwire.messages import Flush, Message, Query, Sync
+from app.pgwire.portals import Portals
+from app.pgwire.protocol import Connection
+from engine.database import Result, Session, Subscription
+from engine.errors import QueryCanceled, SqlError
+
+T = TypeVar("T")
+LOG: Final = logging.getLogger("tailrace.pgwire")
+
+REPORTED: Final = (
+    "server_version", "server_encoding", "client_encoding", "application_name", "is_superuser",
+    "session_authorization", "DateStyle", "IntervalStyle", "TimeZone", "integer_datetimes",
+    "standard_conforming_strings",
+)  # fmt: skip
+"""What PostgreSQL tells at startup and at every change, spelled as it spells them: drivers match exactly."""
+
+WRITE_BYTES: Final = 1 << 20
+"""Encoded answers that one thread hop collects before it hands them to the socket."""
+
+
+class Socket(Protocol):
+    """What a conversation needs of its client's socket (server.Peer)."""
+
+    connection: Connection
+    woken: asyncio.Event
+    gone: bool
+
+    async def send(self, data: bytes) -> None: ...
+    def wake(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Run:
+    """A simple query under way: what its statements give, and how many have given something."""
+
+    answers: Iterator[Answer]
+    answered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one hop brought: bytes to send, then perhaps an answer too large or too long for a hop; or the end."""
+
+    data: bytes
+    answer: Answer | None = None
+    ended: bool = False
+
+
+class Conversation:
+    """Used by one task; `cancel` by any thread."""
+
+    def __init__(self, session: Session, socket: Socket, threads: Executor, rows_max: int) -> None:
+        self._session = session
+        self._socket = socket
+        self._threads = threads
+        self._rows_max = rows_max
+        self._portals = Portals(session)
+        self._reported: dict[str, str] = {}
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """End the statement that runs, with 57014."""
+        self._cancelled = True
+        self._session.cancel()
+        self._socket.wake()
+
+    def greeting(self, key: bytes) -> bytes:
+        """What follows the authentication; `key` is the BackendKeyData."""
+        return self._statuses() + key + messages.ready_for_query(self._session.transaction_status)
+
+    async def answer(self, message: Message) -> None:
+        """Send all that `message` is answered with. ConnectionError when the client left."""
+        self._cancelled = False
+        match message:
+            case Query(sql):
+                await self._query(sql)
+            case Sync():
+                self._portals.sync()
+                await self._socket.send(self._portals.replies() + self._ready())
+            case _:
+                await self._extended(message)
+
+    async def close(self) -> None:
+        await self._hop(self._session.close)
+
+    async def _hop(self, work: Callable[[], T]) -> T:
+        """Run `work` in a thread. When cancelled, wait for it still: a session is used by one thread at a time."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+
+    def _statuses(self) -> bytes:
+        """ParameterStatus of all that has changed since the client was told."""
+        variables = self._session.variables
+        data: list[bytes] = []
+        for name in REPORTED:
+            value = variables.get(name, variables.get(name.lower()))
+            if value is not None and self._reported.get(name) != value:
+                self._reported[name] = value
+                data.append(messages.parameter_status(name, value))
+        return b"".join(data)
+
+    def _ready(self) -> bytes:
+        return self._statuses() + messages.ready_for_query(self._session.transaction_status)
+
+    async def _query(self, sql: str) -> None:
+        self._portals.forget_unnamed()
+        run = Run(self._session.run(sql))
+        while True:
+            step = await self._hop(lambda: self._collect(run))
+            if step.ended:
+                break
+            await self._socket.send(step.data)
+            if step.answer is not None and not await self._send_at_length(step.answer):
+                step = Step(b"", ended=True)
+                break
+        await self._socket.send(step.data + self._ready())
+
+    def _collect(self, run: Run) -> Step:
+        """In a thread: run statements until the end, an error, a long answer, or enough bytes for one write."""
+        data: list[bytes] = []
+        size = 0
+        try:
+            for answer in run.answers:
+                run.answered += 1
+                source, form = form_of(answer)
+                if isinstance(source, Subscription) or source.row_count > self._rows_max:
+                    return Step(b"".join(data), answer)
+                data.append(notices_of(source.notices) + form.whole(source))
+                size += len(data[-1])
+                if size >= WRITE_BYTES:
+                    return Step(b"".join(data))
+            if run.answered == 0:
+                data.append(messages.EMPTY_QUERY)
+        except Exception as error:  # noqa: BLE001 - the session's loop is where the unknown becomes XX000
+            data.append(error_of(known(error)))
+        return Step(b"".join(data), ended=True)
+
+    async def _send_at_length(self, answer: Answer, rows: Form = ROWS) -> bool:
+        """A large result or a subscription, piece by piece. False if it failed (the client was told)."""
+        source, form = form_of(answer, rows)
+        try:
+            if isinstance(source, Subscription):
+                await self._send_changes(source, form)
+            else:
+                await self._send_pieces(source, form)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _collect
+            await self._socket.send(error_of(known(error)))
+            return False
+        return True
+
+    async def _send_pieces(self, result: Result, form: Form) -> None:
+        await self._socket.send(notices_of(result.notices) + form.begin(result.columns))
+        columns = await self._hop(result.text)
+        for start in range(0, result.row_count, self._rows_max):
+            if self._cancelled:
+                raise QueryCanceled("canceling statement due to user request")
+            count = min(self._rows_max, result.row_count - start)
+            piece = [column.slice(start, count) for column in columns]
+            await self._socket.send(await self._hop(lambda piece=piece, count=count: form.rows(piece, count)))
+        await self._socket.send(form.end(result.tag, result.row_count))
+
+    async def _send_changes(self, subscription: Subscription, form: Form) -> None:
+        """Each batch as it comes, until the subscription ends, the client leaves, or somebody cancels.
+
+        A slow client makes `send` wait; meanwhile the subscription merges what it has not given yet.
+        """
+        sent = 0
+        try:
+            await self._socket.send(form.begin(subscription.columns))
+            subscription.on_ready(self._socket.wake)
+            while not self._socket.gone:
+                self._socket.woken.clear()
+                if self._cancelled:
+                    raise QueryCanceled("canceling statement due to user request")
+                batch = subscription.poll()
+                if batch is not None:
+                    sent += batch.row_count
+                    await self._socket.send(
+                        await self._hop(lambda batch=batch: form.rows(batch.text(), batch.row_count))
+                    )
+                elif subscription.ended:
+                    await self._socket.send(form.end(f"SUBSCRIBE {sent}", sent))
+                    return
+                else:
+                    await self._socket.woken.wait()
+        finally:
+            subscription.on_ready(None)
+            subscription.close()
+
+    async def _extended(self, message: Message) -> None:
+        """A message of the extended protocol. Its replies wait for Sync or Flush, so that a pipeline is one write."""
+        try:
+            endless = await self._hop(lambda: self._portals.answer(message))
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _collect
+            self._portals.reply(error_of(known(error)))
+            self._socket.connection.failed()
+            return
+        if endless is not None:
+            await self._socket.send(self._portals.replies())
+            if not await self._send_at_length(endless, DESCRIBED_ROWS):
+                self._socket.connection.failed()
+        elif isinstance(message, Flush):
+            await self._socket.send(self._portals.replies())
+
+
+def known(error: Exception) -> SqlError:
+    """The error as the client sees it. What is no SqlError is our bug: it is logged whole and sent as XX000."""
+    if isinstance(error, SqlError):
+        return error
+    LOG.error("internal error", exc_info=error)
+    return SqlError(f"internal error: {type(error).__name__}: {error}", hint="This is a bug of Tailrace.")
