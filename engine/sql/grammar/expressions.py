@@ -590,8 +590,8 @@ class Expressions(Cursor):
         token = self.advance()
         self.expect("(")
         arguments = [self.expression()]
-        for words in (("placing",), ("from",)):
-            if not self.accept(*words):
+        for word in ("placing", "from"):
+            if not self.accept(word):
                 self.expect(",")
             arguments.append(self.expression())
         if self.accept("for") or self.accept(","):

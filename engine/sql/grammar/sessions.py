@@ -173,9 +173,9 @@ class Sessions(Definitions):
             kind = self.object_kind()
             return ShowCreate(kind, self.name(), self.span())
         self.accept_any("full", "extended")
-        for words in SHOWN:
-            if self.accept(*words):
-                return self._show_objects(" ".join(words))
+        for keys in SHOWN:
+            if self.accept(*keys):
+                return self._show_objects(" ".join(keys))
         return ShowVariable(self._variable(), self.span())
 
     def _show_objects(self, what: str) -> ShowObjects:
@@ -267,5 +267,6 @@ class Sessions(Definitions):
 
 
 TRANSACTION_MODES: Final = words(
-    "isolation level read write only committed uncommitted repeatable serializable strict deferrable not ,"
+    """isolation level read write only committed uncommitted repeatable serializable strict deferrable not ,"""
 )
+"""Words of BEGIN's modes: accepted, and all the same here."""

@@ -1,0 +1,259 @@
+"""The catalog: what exists, by id and by name. Immutable: a change makes another catalog.
+
+1. Every item's name is unique in its schema; ids are never used again.
+2. An item's `depends_on` are ids of the catalog, all smaller than its own: so creating in the order of ids is sound, and
+   the catalog is `statements()`: that and the ids are all that the durable log keeps.
+3. Names resolve by the search path; system schemas come first, as pg_catalog does in PostgreSQL.
+
+A change copies the maps: O(items), some 10 µs at a thousand views.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
+
+from engine.catalog.items import (
+    Index,
+    Item,
+    QualifiedName,
+    SourceRelation,
+    SystemRelation,
+    kind,
+)
+from engine.errors import (
+    DependentObjects,
+    DuplicateObject,
+    DuplicateRelation,
+    UndefinedDatabase,
+    UndefinedObject,
+    UndefinedSchema,
+    UndefinedTable,
+)
+
+DEFAULT_DATABASE: Final = "materialize"
+DEFAULT_SCHEMA: Final = "public"
+SYSTEM_DATABASE: Final = ""
+"""The database of the system schemas: one that no name can say, so they are in every database."""
+IMPLICIT_SCHEMAS: Final = ("mz_catalog", "pg_catalog")
+"""Searched before the search path."""
+SYSTEM_SCHEMAS: Final = (*IMPLICIT_SCHEMAS, "mz_internal", "information_schema")
+TEMPORARY_SCHEMA: Final = "mz_temp"
+FIRST_USER_ID: Final = 1000
+"""Ids below are those of system relations, which are the same in every catalog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How a session resolves names: its database and search_path."""
+
+    database: str = DEFAULT_DATABASE
+    schemas: tuple[str, ...] = (DEFAULT_SCHEMA,)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """`schemas` are (database, schema) of the users' databases."""
+
+    items: Mapping[int, Item] = field(default_factory=dict)
+    names: Mapping[QualifiedName, int] = field(default_factory=dict)
+    databases: frozenset[str] = frozenset({DEFAULT_DATABASE})
+    schemas: frozenset[tuple[str, str]] = frozenset({(DEFAULT_DATABASE, DEFAULT_SCHEMA)})
+    next_id: int = FIRST_USER_ID
+
+    @classmethod
+    def initial(cls, system: Iterable[SystemRelation]) -> Self:
+        """The catalog of a new database: the system relations and materialize.public."""
+        items: dict[int, Item] = {item.id: item for item in system}
+        return cls(items, {item.name: item.id for item in items.values()})
+
+    def find(self, parts: Sequence[str], path: Path) -> Item | None:
+        """The item that a name means: `item`, `schema.item` or `database.schema.item`."""
+        for name in self._candidates(parts, path):
+            found = self.names.get(name)
+            if found is not None:
+                return self.items[found]
+        return None
+
+    def resolve(self, parts: Sequence[str], path: Path, position: int | None = None) -> Item:
+        """As `find`; raises UndefinedTable with the nearest name as a hint."""
+        item = self.find(parts, path)
+        if item is not None:
+            return item
+        if len(parts) > 3:
+            raise UndefinedTable(
+                f"improper qualified name (too many dotted names): {'.'.join(parts)}", position=position
+            )
+        near = self._nearest(parts, path)
+        hint = None if near is None else f'Perhaps you meant "{near}".'
+        raise UndefinedTable(f'relation "{".".join(parts)}" does not exist', hint=hint, position=position)
+
+    def new_name(self, parts: Sequence[str], path: Path, position: int | None = None) -> QualifiedName:
+        """The full name that CREATE gives an item: in the first schema of the search path unless it says another."""
+        match list(parts):
+            case [item]:
+                schema = next((s for s in path.schemas if (path.database, s) in self.schemas), None)
+                if schema is None:
+                    raise UndefinedSchema("no schema has been selected to create in", position=position)
+                return QualifiedName(path.database, schema, item)
+            case [schema, item]:
+                name = QualifiedName(path.database, schema, item)
+            case [database, schema, item]:
+                name = QualifiedName(database, schema, item)
+            case _:
+                raise UndefinedSchema(f"improper qualified name: {'.'.join(parts)}", position=position)
+        if name.schema in SYSTEM_SCHEMAS:
+            raise UndefinedSchema(f'system schema "{name.schema}" cannot be modified', position=position)
+        if name.database not in self.databases:
+            raise UndefinedDatabase(f'database "{name.database}" does not exist', position=position)
+        if (name.database, name.schema) not in self.schemas:
+            raise UndefinedSchema(f'schema "{name.schema}" does not exist', position=position)
+        return name
+
+    def named(self, name: QualifiedName) -> Item | None:
+        """The item of that full name."""
+        found = self.names.get(name)
+        return None if found is None else self.items[found]
+
+    def create(self, item: Item) -> Self:
+        """With `item`, whose id is `next_id` (or, in a replay of the log, what it was)."""
+        if item.name in self.names:
+            raise DuplicateRelation(f'relation "{item.name.item}" already exists')
+        if (item.name.database, item.name.schema) not in self.schemas:
+            raise UndefinedSchema(f'schema "{item.name.schema}" does not exist')
+        assert item.id not in self.items
+        assert all(dependency in self.items for dependency in item.depends_on)
+        return replace(
+            self,
+            items={**self.items, item.id: item},
+            names={**self.names, item.name: item.id},
+            next_id=max(self.next_id, item.id + 1),
+        )
+
+    def drop(self, ids: Iterable[int]) -> Self:
+        """Without these items, on which nothing else may depend: see `drop_order`."""
+        gone = set(ids)
+        items = {id_: item for id_, item in self.items.items() if id_ not in gone}
+        assert not any(gone & item.depends_on for item in items.values())
+        return replace(self, items=items, names={item.name: id_ for id_, item in items.items()})
+
+    def create_database(self, name: str) -> Self:
+        """With a database and its schema public."""
+        if name in self.databases:
+            raise DuplicateObject(f'database "{name}" already exists')
+        return replace(self, databases=self.databases | {name}, schemas=self.schemas | {(name, DEFAULT_SCHEMA)})
+
+    def create_schema(self, database: str, name: str) -> Self:
+        if (database, name) in self.schemas or name in SYSTEM_SCHEMAS:
+            raise DuplicateObject(f'schema "{name}" already exists')
+        return replace(self, schemas=self.schemas | {(database, name)})
+
+    def drop_schema(self, database: str, name: str) -> Self:
+        """Without a schema, which is empty by then."""
+        assert not self.in_schema(database, name)
+        return replace(self, schemas=self.schemas - {(database, name)})
+
+    def drop_database(self, name: str) -> Self:
+        """Without a database and its schemas, which are empty by then."""
+        kept = frozenset(pair for pair in self.schemas if pair[0] != name)
+        assert all(not self.in_schema(*pair) for pair in self.schemas - kept)
+        return replace(self, databases=self.databases - {name}, schemas=kept)
+
+    def in_schema(self, database: str, name: str) -> tuple[Item, ...]:
+        """The items of a schema."""
+        return tuple(i for i in self.items.values() if (i.name.database, i.name.schema) == (database, name))
+
+    def dependents(self, id_: int) -> tuple[Item, ...]:
+        """The items that use this one directly, by id."""
+        return tuple(item for item in self.items.values() if id_ in item.depends_on)
+
+    def indexes(self, id_: int) -> tuple[Index, ...]:
+        """The indexes of a relation."""
+        return tuple(item for item in self.dependents(id_) if isinstance(item, Index))
+
+    def drop_order(self, roots: Sequence[Item], cascade: bool) -> tuple[int, ...]:
+        """Everything that goes when `roots` go, dependents first.
+
+        Indexes go with their relation and a source's relations with their source; whatever else depends on an item that
+        goes needs `cascade`, or DependentObjects names it.
+        """
+        order: list[int] = []
+        named = {item.id for item in roots}
+
+        def go(item: Item) -> None:
+            if item.id in order:
+                return
+            for dependent in self.dependents(item.id):
+                owned = isinstance(dependent, Index | SourceRelation)
+                if not (owned or cascade or dependent.id in named):
+                    raise DependentObjects(
+                        f'cannot drop {kind(item)} "{item.name.item}" because other objects depend on it',
+                        detail=f'{kind(dependent)} "{dependent.name.item}" depends on {kind(item)} "{item.name.item}"',
+                        hint="Use DROP ... CASCADE to drop the dependent objects too.",
+                    )
+                go(dependent)
+            order.append(item.id)
+
+        for item in roots:
+            go(item)
+        return tuple(order)
+
+    def statements(self) -> tuple[tuple[int, str], ...]:
+        """(id, CREATE statement) of each item that has one, in an order in which they can be run again."""
+        return tuple((id_, self.items[id_].create_sql) for id_ in sorted(self.items) if self.items[id_].create_sql)
+
+    def schema(self, parts: Sequence[str], path: Path, position: int | None = None) -> tuple[str, str]:
+        """The (database, schema) that a name means."""
+        match list(parts):
+            case [name]:
+                pair = (path.database, name)
+            case [database, name]:
+                pair = (database, name)
+            case _:
+                raise UndefinedSchema(f"improper schema name: {'.'.join(parts)}", position=position)
+        if pair[1] in SYSTEM_SCHEMAS:
+            return (SYSTEM_DATABASE, pair[1])
+        if pair not in self.schemas:
+            near = difflib.get_close_matches(pair[1], [s for d, s in self.schemas if d == pair[0]], 1)
+            hint = f'Perhaps you meant "{near[0]}".' if near else None
+            raise UndefinedSchema(f'schema "{pair[1]}" does not exist', hint=hint, position=position)
+        return pair
+
+    def database(self, name: str, position: int | None = None) -> str:
+        """`name`, which must be a database."""
+        if name not in self.databases:
+            raise UndefinedDatabase(f'database "{name}" does not exist', position=position)
+        return name
+
+    def index(self, parts: Sequence[str], path: Path, position: int | None = None) -> Index:
+        """The index of that name."""
+        item = self.find(parts, path)
+        if not isinstance(item, Index):
+            raise UndefinedObject(f'index "{".".join(parts)}" does not exist', position=position)
+        return item
+
+    def _candidates(self, parts: Sequence[str], path: Path) -> Iterable[QualifiedName]:
+        match list(parts):
+            case [item]:
+                for schema in IMPLICIT_SCHEMAS:
+                    yield QualifiedName(SYSTEM_DATABASE, schema, item)
+                yield QualifiedName(path.database, TEMPORARY_SCHEMA, item)
+                for schema in path.schemas:
+                    yield QualifiedName(SYSTEM_DATABASE if schema in SYSTEM_SCHEMAS else path.database, schema, item)
+            case [schema, item]:
+                yield QualifiedName(SYSTEM_DATABASE if schema in SYSTEM_SCHEMAS else path.database, schema, item)
+            case [database, schema, item]:
+                yield QualifiedName(SYSTEM_DATABASE if schema in SYSTEM_SCHEMAS else database, schema, item)
+            case _:
+                return
+
+    def _nearest(self, parts: Sequence[str], path: Path) -> str | None:
+        """The relation whose name is nearest to what was written, of those that could have been meant."""
+        if len(parts) == 1:
+            near = (*((path.database, s) for s in path.schemas), *((SYSTEM_DATABASE, s) for s in IMPLICIT_SCHEMAS))
+        else:
+            schema = parts[-2]
+            near = ((SYSTEM_DATABASE if schema in SYSTEM_SCHEMAS else path.database, schema),)
+        names = [i.name.item for i in self.items.values() if (i.name.database, i.name.schema) in near]
+        found = difflib.get_close_matches(parts[-1], names, 1)
+        return ".".join([*parts[:-1], found[0]]) if found else None
