@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from engine.collection.batch import Batch
-from engine.dataflow.graph import Plan
+from engine.dataflow.graph import Mfp, Plan
+from engine.expr.scalar import Value
 from engine.types import SqlType
 
 
@@ -18,6 +19,7 @@ class CreateCollection:
     id: int
     types: tuple[SqlType, ...]
     append_only: bool
+    history_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,13 @@ class Maintain:
 
 @dataclass(frozen=True, slots=True)
 class Arrange:
-    """Index `id`: collection `on`, arranged by `key`."""
+    """Index `id`: collection `on`, whose rows have `types`, arranged by `key`. Hydrates in the background."""
 
     id: int
     on: int
+    types: tuple[SqlType, ...]
     key: tuple[int, ...]
+    history_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,26 @@ class Peek:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """The rows of collection `id` whose columns `key` (one that it is arranged by) equal one of `values`, through `mfp`.
+
+    Each of `values` has one non-NULL datum per key column, of the column's type. `mfp.input` is Source(id).
+    """
+
+    request: int
+    id: int
+    key: tuple[int, ...]
+    values: tuple[tuple[Value, ...], ...]
+    mfp: Mfp
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Send each tick's delta of the output of `plan`."""
+    """Send each tick's delta of the output of `plan`, after a snapshot as of `as_of` (None: the last tick).
+
+    The first answer is always the snapshot's time, with no rows unless `snapshot`. Hydrates in the background.
+    """
 
     request: int
     plan: Plan
@@ -75,12 +97,12 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End a subscription or a peek."""
+    """End a subscription."""
 
     request: int
 
 
-Command: TypeAlias = CreateCollection | Maintain | Arrange | Drop | Tick | Peek | Subscribe | Cancel
+Command: TypeAlias = CreateCollection | Maintain | Arrange | Drop | Tick | Peek | Lookup | Subscribe | Cancel
 
 
 @dataclass(frozen=True, slots=True)

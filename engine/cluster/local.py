@@ -1,0 +1,59 @@
+"""The workers of this process: what the coordinator sends its commands to.
+
+The lock is the tick lock of the whole engine: whoever holds it is at a tick boundary, or is the tick. Background
+hydration takes it only to join.
+"""
+
+from collections.abc import Callable
+from threading import RLock, Thread
+from typing import Final
+
+from engine.cluster.command import Command, Lookup, Peek, Response, Rows
+from engine.cluster.worker import Worker
+from engine.collection.heap import Heap
+
+
+class Local:
+    """One worker, called directly. Responses to what changes something go to `deliver`, in order, under the lock."""
+
+    def __init__(self, heap: Heap, deliver: Callable[[list[Response]], None]) -> None:
+        self.lock: Final = RLock()
+        self.worker: Final = Worker(heap)
+        self._deliver: Final = deliver
+        self._hydrator: Thread | None = None
+        self._closed = False
+
+    def send(self, command: Command) -> None:
+        """Carry out a command that changes something."""
+        with self.lock:
+            self._deliver(self.worker.handle(command))
+            self._hydrate_more()
+
+    def peek(self, command: Peek | Lookup) -> Rows:
+        """Answer a read, beside whatever tick is running."""
+        return self.worker.peek(command)
+
+    def close(self) -> None:
+        """Stop hydrating. What runs is abandoned."""
+        with self.lock:
+            self._closed = True
+            hydrator = self._hydrator
+        if hydrator is not None:
+            hydrator.join()
+
+    def _hydrate_more(self) -> None:
+        if self._hydrator is None and not self._closed and self.worker.has_hydrations():
+            self._hydrator = Thread(target=self._hydrate, name="hydration", daemon=True)
+            self._hydrator.start()
+
+    def _hydrate(self) -> None:
+        """Run hydrations one after the other until there is none. The thread ends with them."""
+        while True:
+            with self.lock:
+                hydration = None if self._closed else self.worker.next_hydration()
+                if hydration is None:
+                    self._hydrator = None
+                    return
+            hydration.run()
+            with self.lock:
+                self._deliver(self.worker.adopt(hydration))

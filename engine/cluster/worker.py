@@ -1,0 +1,268 @@
+"""A worker: one shard of every dataflow, as a function of the commands that it is given.
+
+`handle` takes a command and gives the responses; the commands that change anything come one at a time (the shell holds
+the tick lock), `peek` may come from any thread. What hydrates in the background is handed out by `next_hydration`, run
+by the shell beside the ticks, and joined by `adopt` at a tick boundary; what is small joins at once. A view or index
+over something that is still hydrating waits until that is there, so everything is built from complete inputs.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from engine.cluster.command import (
+    Arrange, Cancel, Command, CreateCollection, Drop, Hydrated, Lookup, Maintain, Peek, Response, Rows, Subscribe, Tick,
+    Ticked,
+)  # fmt: skip
+from engine.collection.batch import Batch
+from engine.collection.heap import Heap, Marks
+from engine.dataflow.circuit import Circuit, Staged
+from engine.dataflow.graph import Plan, Source, inputs
+
+HYDRATE_AT_ONCE_ROWS: Final = 20_000
+"""Snapshots up to this size are run through at the tick boundary where they were taken: a few milliseconds."""
+
+CAUGHT_UP_TICKS: Final = 4
+"""Recorded ticks that are left to the tick boundary: replaying them takes about as long as they took."""
+
+Building = Maintain | Arrange | Subscribe
+
+
+@dataclass(slots=True, eq=False)
+class Hydration:
+    """A view, index or subscription between its snapshot and its place in the circuit. No code it holds is swept."""
+
+    command: Building
+    staged: Staged
+    pin: ExitStack
+    abandoned: bool = False
+
+    def run(self) -> None:
+        """Run the snapshot through, then what ticks have recorded meanwhile. In a thread of the shell's."""
+        self.staged.hydrate()
+        while not self.abandoned and self.staged.catch_up() > CAUGHT_UP_TICKS:
+            pass
+
+
+@dataclass(slots=True)
+class Feed:
+    """A running subscription: collection `id` is what it sends, private to it when the id is negative."""
+
+    id: int
+    request: int
+
+
+@dataclass(slots=True)
+class Worker:
+    """State of one worker. `upper` is the last tick that was published, in ms."""
+
+    heap: Heap
+    upper: int = 0
+    circuit: Circuit = field(init=False)
+    _live: set[int] = field(default_factory=set)  # collections and indexes that are complete
+    _waiting: list[Building] = field(default_factory=list)  # for an input to be live, in order of arrival
+    _hydrations: dict[int, Hydration] = field(default_factory=dict)
+    _todo: list[Hydration] = field(default_factory=list)  # those that no thread has taken yet
+    _feeds: dict[int, Feed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.circuit = Circuit(self.heap)
+
+    def handle(self, command: Command) -> list[Response]:
+        """Take one command. At a tick boundary, except for the reads (Peek, Lookup), which may come at any time."""
+        match command:
+            case Tick():
+                return self._tick(command)
+            case Lookup() | Peek():
+                return [self.peek(command)]
+            case CreateCollection():
+                self.circuit.create(command.id, command.types, command.append_only, command.history_ms)
+                return self._now_live(command.id)
+            case Maintain() | Arrange() | Subscribe():
+                self._waiting.append(command)
+                return self._build()
+            case Drop():
+                self._drop(command.id)
+                return []
+            case Cancel():
+                self._drop(-command.request)
+                self._feeds.pop(command.request, None)
+                return []
+            case _:
+                assert_never(command)
+
+    # Ticks
+
+    def _tick(self, command: Tick) -> list[Response]:
+        self.circuit.step(command.timestamp, command.deltas)
+        with self.circuit.publish_lock:
+            self.circuit.publish()
+            self.upper = command.timestamp
+        responses: list[Response] = [self._change(feed) for feed in self._feeds.values()] if self._feeds else []
+        self._end_failed(responses)
+        responses.append(Ticked(command.timestamp))
+        return responses
+
+    def _change(self, feed: Feed) -> Rows:
+        error = self.circuit.error(feed.id)
+        delta = self.circuit.delta(feed.id) if error is None else None
+        if delta is None:
+            delta = Batch.empty(self.circuit.columns(feed.id))
+        return Rows(feed.request, self.upper, delta.consolidate(), self._text(error))
+
+    def _end_failed(self, responses: list[Response]) -> None:
+        for response in responses:
+            if isinstance(response, Rows) and response.error is not None:
+                self._feeds.pop(response.request, None)
+                self._drop(-response.request)
+
+    # Building
+
+    def _build(self) -> list[Response]:
+        """Begin what has all its inputs; what is small is done at once and may be what others wait for."""
+        responses: list[Response] = []
+        progress = True
+        while progress:
+            progress = False
+            for command in list(self._waiting):
+                if self._live.issuperset(_reads(command)):
+                    self._waiting.remove(command)
+                    responses += self._begin(command)
+                    progress = True
+        return responses
+
+    def _begin(self, command: Building) -> list[Response]:
+        if isinstance(command, Subscribe) and isinstance(command.plan, Source):
+            return self._feed(command, command.plan.id)
+        pin = ExitStack()
+        pin.enter_context(self.heap.pinned())
+        match command:
+            case Maintain():
+                staged = self.circuit.stage(command.id, command.plan, command.keys, command.history_ms)
+            case Arrange():
+                source = Source(command.on, command.types)
+                staged = self.circuit.stage(command.id, source, (command.key,), command.history_ms)
+            case Subscribe():
+                staged = self.circuit.stage(-command.request, command.plan)
+        hydration = Hydration(command, staged, pin)
+        self._hydrations[_target(command)] = hydration
+        if staged.progress[1] <= HYDRATE_AT_ONCE_ROWS:
+            staged.hydrate()
+            return self.adopt(hydration)
+        self._todo.append(hydration)
+        return []
+
+    def has_hydrations(self) -> bool:
+        """Whether a hydration waits for a thread. At a tick boundary."""
+        return bool(self._todo)
+
+    def hydrating(self) -> bool:
+        """Whether anything is on its way into the circuit."""
+        return bool(self._hydrations)
+
+    def next_hydration(self) -> Hydration | None:
+        """One that no thread runs yet. At a tick boundary."""
+        return self._todo.pop(0) if self._todo else None
+
+    def adopt(self, hydration: Hydration) -> list[Response]:
+        """Join a hydration that has run, and begin what waited for it. At a tick boundary."""
+        if hydration.abandoned:
+            return []
+        self.circuit.adopt(hydration.staged)
+        hydration.pin.close()
+        target = _target(hydration.command)
+        del self._hydrations[target]
+        if isinstance(hydration.command, Subscribe):
+            return self._feed(hydration.command, target)
+        return self._now_live(target)
+
+    def _now_live(self, id: int) -> list[Response]:
+        self._live.add(id)
+        return [Hydrated(id, self.upper), *(self._build() if self._waiting else [])]
+
+    def progress(self, id: int) -> tuple[int, int] | None:
+        """(rows that went through, rows) of what hydrates; None: it does not. (0, 0) waits for its inputs."""
+        hydration = self._hydrations.get(id)
+        if hydration is not None:
+            return hydration.staged.progress
+        return (0, 0) if any(_target(command) == id for command in self._waiting) else None
+
+    def _drop(self, id: int) -> None:
+        """Forget whatever `id` is by now: waiting, hydrating, or in the circuit."""
+        self._waiting = [command for command in self._waiting if _target(command) != id]
+        hydration = self._hydrations.pop(id, None)
+        if hydration is not None:
+            hydration.abandoned = True
+            if hydration in self._todo:
+                self._todo.remove(hydration)
+            self.circuit.abandon(hydration.staged)
+            hydration.pin.close()
+        elif id in self._live:
+            self._live.remove(id)
+            self.circuit.drop(id)
+
+    # Subscriptions
+
+    def _feed(self, command: Subscribe, id: int) -> list[Response]:
+        """Begin to send collection `id`: first its rows as of the time asked for, then what happened since."""
+        if id < 0:
+            self._live.add(id)
+        self._feeds[command.request] = Feed(id, command.request)
+        error = self._text(self.circuit.error(id))
+        start = self.upper if command.as_of is None else min(command.as_of, self.upper)
+        nothing = Batch.empty(self.circuit.columns(id))
+        if error is not None:
+            rows: list[Response] = [Rows(command.request, start, nothing, error)]
+        elif id >= 0:
+            rows = [
+                Rows(command.request, start, self.circuit.contents(id, start) if command.snapshot else nothing),
+                *(Rows(command.request, at, change) for at, change in self.circuit.changes(id, start)),
+            ]
+        elif start == self.upper:
+            rows = [Rows(command.request, start, self.circuit.contents(id) if command.snapshot else nothing)]
+        else:
+            rows = self._since(command, id, start)
+        self._end_failed(rows)
+        return rows
+
+    def _since(self, command: Subscribe, id: int, start: int) -> list[Response]:
+        """A query's answer as of `start`, then what it took from there to the present, as one change."""
+        then, failed = self.circuit.run_once(command.plan, start)
+        present = self.circuit.contents(id)
+        change = Batch.concat([present, then.negate()]).consolidate()
+        first = then.consolidate() if command.snapshot else Batch.empty(then.columns)
+        return [
+            Rows(command.request, start, first, self._text(failed)),
+            Rows(command.request, self.upper, change),
+        ]
+
+    # Reads
+
+    def peek(self, command: Peek | Lookup) -> Rows:
+        """Answer a read as of one complete tick. From any thread; the caller keeps the heap pinned."""
+        raise NotImplementedError
+
+    def _text(self, code: int | None) -> str | None:
+        return None if code is None else self.heap.get(code).decode()
+
+    # Introspection
+
+    def mark(self, marks: Marks) -> None:
+        """Mark every heap code the worker holds. At a tick boundary with nothing hydrating."""
+        self.circuit.mark(marks)
+
+
+def _target(command: Building) -> int:
+    """The id under which the circuit will hold it."""
+    return -command.request if isinstance(command, Subscribe) else command.id
+
+
+def _reads(command: Building) -> set[int]:
+    return {command.on} if isinstance(command, Arrange) else sources(command.plan)
+
+
+def sources(plan: Plan) -> set[int]:
+    """The collections that a plan reads."""
+    if isinstance(plan, Source):
+        return {plan.id}
+    return {id for child in inputs(plan) for id in sources(child)}

@@ -1,0 +1,158 @@
+"""Group commit: whoever has work runs the tick for everything that waits.
+
+There is no tick thread. A writer puts its write into the queue and takes the tick lock; by the time it has it, its write
+is committed already (another writer's tick took it along) or it runs one tick for all that is queued: writes, and what
+sources have ready, up to a budget. So a lone INSERT costs no hand-off between threads, and many writers share ticks.
+
+A tick: merge the deltas, commit them to the log, compute, publish, tell subscribers. Acknowledged means published.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import numpy as np
+
+from engine.cluster.command import Tick
+from engine.cluster.local import Local
+from engine.collection.batch import Batch
+from engine.coordinator.oracle import Oracle
+from engine.errors import ConstraintViolation, SqlError
+
+
+class Write:
+    """Changes that commit together, and what became of them. `check` has retractions verified: see Ticks."""
+
+    __slots__ = ("check", "deltas", "done", "error", "timestamp")
+
+    def __init__(self, deltas: Mapping[int, Batch], check: bool = False) -> None:
+        self.deltas: Final = deltas
+        self.check: Final = check
+        self.done = False
+        self.error: SqlError | None = None
+        self.timestamp = 0
+
+
+class Inboxes(Protocol):
+    """What sources have ready, and how far they came."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    def take(self, rows_max: int) -> tuple[dict[int, list[Batch]], dict[tuple[int, str], int]]:
+        """Decoded deltas by collection, about `rows_max` rows of them, and the new offsets by (source, partition)."""
+        ...
+
+
+class Ticks:
+    """The queue of writes and the driver of ticks. `lock` is the tick lock; it is reentrant."""
+
+    def __init__(
+        self,
+        cluster: Local,
+        oracle: Oracle,
+        record: Callable[[int, Mapping[int, Batch], Mapping[tuple[int, str], int]], None] | None,
+        source_rows_max: int,
+    ) -> None:
+        self.lock: Final = cluster.lock
+        self._cluster = cluster
+        self._oracle = oracle
+        self._record = record
+        self._source_rows_max = source_rows_max
+        self._queue: deque[Write] = deque()
+        self._broken: BaseException | None = None
+        self.sources: Inboxes | None = None
+        self.after: Callable[[], None] | None = None  # runs at the boundary behind each tick
+        self.count = 0
+        self.rows = 0
+        self.seconds = 0.0
+
+    def commit(self, write: Write) -> int:
+        """Commit a write; the timestamp of its tick, in ms. Raises what makes it fail, and only it."""
+        self._queue.append(write)
+        with self.lock:
+            if not write.done:
+                self.run()
+        if write.error is not None:
+            raise write.error
+        return write.timestamp
+
+    def commit_computed(self, compute: Callable[[], Mapping[int, Batch]]) -> int:
+        """Commit what `compute` makes of the present contents: nothing commits between its reads and this tick."""
+        with self.lock:
+            if self._queue:
+                self.run()
+            write = Write(compute())
+            if any(len(batch) for batch in write.deltas.values()):
+                self._queue.append(write)
+                self.run()
+            else:
+                write.timestamp = self._cluster.worker.upper
+        return write.timestamp
+
+    def run(self, idle: bool = False) -> None:
+        """Tick for all that waits. With `idle` a tick happens even without work, so that progress moves."""
+        with self.lock:
+            if self._broken is not None:
+                raise SqlError("the engine has stopped after an internal error; restart it", detail=repr(self._broken))
+            try:
+                self._run(idle)
+            except BaseException as error:
+                # A tick that stops half way leaves operators that disagree. Nothing may be written after it.
+                self._broken = error
+                raise
+
+    def _run(self, idle: bool) -> None:
+        group: list[Write] = []
+        while self._queue:
+            write = self._queue.popleft()
+            if write.check:
+                # It is checked against published contents, so what came before it has to be there.
+                if group:
+                    self._tick(group)
+                    group = []
+                write.error = self._missing(write)
+                if write.error is not None:
+                    write.done = True
+                    continue
+            group.append(write)
+        if group or idle or (self.sources is not None and self.sources.ready):
+            self._tick(group)
+
+    def _tick(self, group: list[Write]) -> None:
+        """One tick for a group of writes and what the sources have."""
+        deltas: dict[int, list[Batch]] = {}
+        offsets: dict[tuple[int, str], int] = {}
+        if self.sources is not None:
+            deltas, offsets = self.sources.take(self._source_rows_max)
+        for write in group:
+            for id, batch in write.deltas.items():
+                if len(batch):
+                    deltas.setdefault(id, []).append(batch)
+        begin = time.perf_counter()
+        merged = {id: batches[0] if len(batches) == 1 else Batch.concat(batches) for id, batches in deltas.items()}
+        timestamp = self._oracle.next()
+        if self._record is not None and (merged or offsets):
+            self._record(timestamp, merged, offsets)
+        self._cluster.send(Tick(timestamp, merged))
+        for write in group:
+            write.timestamp = timestamp
+            write.done = True
+        self.count += 1
+        self.rows += sum(len(batch) for batch in merged.values())
+        self.seconds += time.perf_counter() - begin
+        if self.after is not None:
+            self.after()
+
+    def _missing(self, write: Write) -> SqlError | None:
+        """The error when the write takes away rows that are not there."""
+        for id, batch in write.deltas.items():
+            change = batch.consolidate()
+            gone = change.take(change.diffs < 0)
+            if len(gone) and np.any(self._cluster.worker.counts(id, gone) + gone.diffs < 0):
+                return ConstraintViolation(
+                    "the write takes away rows that the table does not have",
+                    hint="A negative diff must match a row that is there in every column.",
+                )
+        return None
