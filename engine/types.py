@@ -66,6 +66,15 @@ class SqlType:
         return f"{self.name}({','.join(map(str, self.modifier))})" if self.modifier else self.name
 
     @property
+    def typmod(self) -> int:
+        """PostgreSQL's atttypmod: the modifier as the one number that its clients expect; -1 for none."""
+        if not self.modifier:
+            return -1
+        if self.oid == 1700:
+            return (self.modifier[0] << 16 | sum(self.modifier[1:])) + 4
+        return self.modifier[0] + 4 if self.category is Category.STRING else self.modifier[0]
+
+    @property
     def plain(self) -> "SqlType":
         """The type without its modifier: what overloads are resolved by."""
         return replace(self, modifier=()) if self.modifier else self

@@ -1,0 +1,437 @@
+"""Casts: one function for each pair of the cast table, and the text form of every type written once (`to_text`).
+
+A cast is a Function named `cast` from one plain type to another; the modifier (numeric(10,2), varchar(3)) is in the type
+of the Call and is applied after the conversion. Storing into a column is `assignment_cast`: it refuses a text that is
+too long where the explicit cast cuts it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from engine import types
+from engine.collection import json, numeric
+from engine.collection.value import Interval
+from engine.collection.vector import Vector
+from engine.errors import DataError, InvalidArgument, OutOfRange
+from engine.expr import text_forms
+from engine.expr.calendar import DAY
+from engine.expr.columns import Codes, distinct, failing, floats, map_rows, texts, unpack
+from engine.expr.registry import Function, Kernel
+from engine.expr.text_forms import INTEGER_RANGES
+from engine.types import CASTS, CastContext, Category, Physical, SqlType, cast_context
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
+FIRST_MICRO, LAST_MICRO = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Years 1 to 9999: what Arrow's text of a timestamp agrees with PostgreSQL's on."""
+
+
+def to_text(vector: Vector, type: SqlType, context: "Context") -> pa.LargeStringArray:
+    """The text form of every value, NULLs as nulls: what a client is sent. char(n) is padded here, and only here."""
+    words = vector.words
+    if vector.nulls is not None and np.count_nonzero(vector.nulls):
+        rows = np.flatnonzero(~vector.nulls)
+        found = to_text(Vector(words[rows]), type, context)
+        position = np.zeros(len(words), np.int64)
+        position[rows] = np.arange(len(rows))
+        return found.take(pa.array(position, mask=vector.nulls))
+    array = _texts(words, type, context)
+    if type.plain == types.CHAR and type.modifier:
+        return pc.utf8_rpad(array, type.modifier[0], " ")
+    return array
+
+
+def _texts(words: Codes, type: SqlType, context: "Context") -> pa.LargeStringArray:
+    """Text forms of words none of which is a NULL's."""
+    match type.physical:
+        case Physical.BOOLEAN:
+            return pc.if_else(pa.array(words != 0), pa.scalar("true", pa.large_string()), "false")
+        case Physical.FLOAT:
+            return _float_texts(words.view(np.float64), type, context)
+        case Physical.DECIMAL:
+            return numeric.to_text(words, context.heap)
+        case Physical.JSON:
+            return context.heap.decode_text(words)
+        case Physical.BYTES if type.category in (Category.STRING, Category.UNKNOWN):
+            return context.heap.decode_text(words)
+        case Physical.SIGNED if type.plain in INTEGER_RANGES:
+            return pa.array(words.view(np.int64)).cast(pa.large_string())
+        case Physical.SIGNED if type.plain in (types.TIMESTAMP, types.TIMESTAMPTZ) and len(words) > 8:
+            micros = words.view(np.int64)
+            if micros.min() >= FIRST_MICRO and micros.max() <= LAST_MICRO:
+                dotted = pa.array(micros.view("datetime64[us]")).cast(pa.large_string())
+                bare = pc.utf8_rtrim(pc.utf8_rtrim(dotted, "0"), ".")
+                return pc.binary_join_element_wise(bare, "+00", "") if type.plain == types.TIMESTAMPTZ else bare
+    (unique,), inverse = distinct([words])
+    form = text_forms.FORMATTERS[type.plain]
+    array = pa.array([form(value) for value in unpack(unique, type, context)], pa.large_string())
+    return array if inverse is None else array.take(pa.array(inverse))
+
+
+def _float_texts(values: NDArray[np.float64], type: SqlType, context: "Context") -> pa.LargeStringArray:
+    """Arrow writes the same shortest digits; only exponents, infinities and NaN look otherwise in PostgreSQL."""
+    single = type.plain == types.REAL
+    form = text_forms.format_real if single else text_forms.format_double
+    if len(values) < 8:
+        return pa.array([form(value) for value in values.tolist()], pa.large_string())
+    size = np.abs(values)
+    odd = ~((size >= 1e-4) & (size < (1e6 if single else 1e15))) & (size != 0)
+    plain = pa.array(values.astype(np.float32) if single else values).cast(pa.large_string())
+    rows = np.flatnonzero(odd)
+    if len(rows) == 0:
+        return plain
+    forms = pa.array([form(value) for value in values[rows].tolist()], pa.large_string())
+    return pc.replace_with_mask(plain, pa.array(odd), forms)
+
+
+def from_text(words: Codes, type: SqlType, context: "Context") -> Vector:
+    """Texts read as a plain type; the error of a text is its row's."""
+    (unique,), inverse = distinct([words])
+    array = texts(unique, context)
+    found = _fast_from_text(array, type, context)
+    if found is None:
+        parse = text_forms.PARSERS[type]
+        found = map_rows(parse, [array.to_pylist()], type, context)
+    return found if inverse is None else found.take(inverse)
+
+
+def _fast_from_text(array: pa.LargeStringArray, type: SqlType, context: "Context") -> Vector | None:
+    """By Arrow or a kernel when every text is of the common form; None: they have to be read one by one."""
+    if type == types.NUMERIC:
+        words, failed = numeric.from_text(array, context.heap)
+        return Vector(words) if failed is None else None
+    if type in (types.SMALLINT, types.INTEGER, types.BIGINT, types.DOUBLE) and len(array) > 8:
+        try:
+            read = array.cast({types.SMALLINT: pa.int16(), types.INTEGER: pa.int32(), types.BIGINT: pa.int64()}.get(
+                type, pa.float64()))  # fmt: skip
+        except pa.ArrowInvalid:
+            return None
+        if type != types.DOUBLE:
+            return Vector(read.to_numpy().astype(np.int64).view(np.uint64))
+        values = read.to_numpy().copy()
+        return Vector(floats(values)) if np.isfinite(values).all() else None
+    return None
+
+
+def cast_function(source: SqlType, target: SqlType, context: CastContext) -> Function | None:
+    """The function that turns a `source` into a `target`, modifiers aside; None: the two have no cast at all."""
+    source, target = source.plain, target.plain
+    source = types.TEXT if source == types.UNKNOWN else source
+    table = ASSIGNMENTS if context < CastContext.EXPLICIT and target in (types.VARCHAR, types.CHAR) else FUNCTIONS
+    return table.get((source, target))
+
+
+def _apply_modifier(vector: Vector, type: SqlType, context: "Context", explicit: bool) -> Vector:
+    """numeric(p, s), varchar(n), timestamp(p)... after the conversion to the plain type."""
+    if not type.modifier and type.plain != types.CHAR:
+        return vector
+    if vector.errors is not None or vector.nulls is not None:
+        rows = np.flatnonzero(_alive(vector))
+        part = _apply_modifier(Vector(vector.words[rows]), type, context, explicit)
+        words = vector.words.copy()
+        words[rows] = part.words
+        errors = vector.errors
+        if part.errors is not None:
+            errors = np.zeros(len(words), np.uint64) if errors is None else errors.copy()
+            errors[rows] = part.errors
+        return Vector(words, vector.nulls, errors)
+    if type.physical is Physical.DECIMAL:
+        precision, scale = (*type.modifier, 0)[:2]
+        words, failed = numeric.rescale(vector.words, precision, scale, context.heap)
+        return Vector(words) if failed is None else failing(words, failed, context, "22003", numeric.OVERFLOW)
+    (unique,), inverse = distinct([vector.words])
+    found = map_rows(
+        lambda raw: text_forms.fit(raw, type, explicit), [unpack(unique, type, context)], type.plain, context
+    )
+    return found if inverse is None else found.take(inverse)
+
+
+def _alive(vector: Vector) -> NDArray[np.bool_]:
+    alive = np.ones(len(vector.words), np.bool_)
+    if vector.nulls is not None:
+        alive &= ~vector.nulls
+    if vector.errors is not None:
+        alive &= vector.errors == 0
+    return alive
+
+
+def _range_message(target: SqlType) -> str:
+    return f"{target.name} out of range"
+
+
+def _to_integer(target: SqlType) -> Kernel:
+    low, high = INTEGER_RANGES[target]
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        words = vectors[0].words
+        values = words.view(np.int64)
+        bad = (values < low) | (values > high)
+        if not np.count_nonzero(bad):
+            return Vector(words)
+        return failing(words.copy(), bad, context, "22003", _range_message(target))
+
+    return kernel
+
+
+def _float_to_integer(target: SqlType) -> Kernel:
+    low, high = INTEGER_RANGES[target]
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        values = np.rint(vectors[0].words.view(np.float64))
+        bad = ~((values >= low) & (values < float(high + 1)))
+        if np.count_nonzero(bad):
+            values = np.where(bad, 0.0, values)
+        words = values.astype(np.int64).view(np.uint64)
+        return failing(words, bad, context, "22003", _range_message(target))
+
+    return kernel
+
+
+def _integer_to_float(target: SqlType) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        values = vectors[0].words.view(np.int64)
+        if target == types.REAL:
+            return Vector(values.astype(np.float32).astype(np.float64).view(np.uint64))
+        return Vector(values.astype(np.float64).view(np.uint64))
+
+    return kernel
+
+
+def _double_to_real(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return to_real(vectors[0].words.view(np.float64), context)
+
+
+def to_real(values: NDArray[np.float64], context: "Context") -> Vector:
+    """Doubles as float32: what does not fit overflows, what vanishes underflows."""
+    with np.errstate(all="ignore"):
+        rounded = values.astype(np.float32).astype(np.float64)
+    over = np.isinf(rounded) & ~np.isinf(values)
+    found = failing(floats(rounded), over, context, "22003", "value out of range: overflow")
+    return failing(
+        found.words, (found.words == 0) & (values != 0) & ~over, context, "22003", "value out of range: underflow",
+        found.errors,
+    )  # fmt: skip
+
+
+def _numeric_to_integer(target: SqlType) -> Kernel:
+    low, high = INTEGER_RANGES[target]
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        values, failed = numeric.to_int(vectors[0].words, context.heap)
+        bad = (values < low) | (values > high)
+        if failed is not None:
+            bad |= failed
+        return failing(values.view(np.uint64), bad, context, "22003", _range_message(target))
+
+    return kernel
+
+
+def _numeric_to_double(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector(floats(numeric.to_float(vectors[0].words, context.heap)))
+
+
+def _numeric_to_real(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return to_real(numeric.to_float(vectors[0].words, context.heap), context)
+
+
+def _integer_to_numeric(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector(numeric.from_int(vectors[0].words.view(np.int64), context.heap))
+
+
+def _float_to_numeric(digits: int) -> Kernel:
+    """PostgreSQL keeps 15 digits of a double and 6 of a real."""
+
+    def one(value: float) -> Decimal:
+        if value in (float("inf"), float("-inf")):
+            raise InvalidArgument("cannot convert infinity to numeric")
+        return text_forms.fit_numeric(Decimal(f"{value:.{digits}g}"))
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        (unique,), inverse = distinct([vectors[0].words])
+        found = map_rows(one, [unique.view(np.float64).tolist()], types.NUMERIC, context)
+        return found if inverse is None else found.take(inverse)
+
+    return kernel
+
+
+def _same(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return vectors[0]
+
+
+def _truth(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector((vectors[0].words != 0).astype(np.uint64))
+
+
+def _days_to_micros(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    days = vectors[0].words.view(np.int64)
+    bad = days > text_forms.calendar.TIMESTAMP_MAX // DAY
+    words = (np.where(bad, 0, days) * DAY).view(np.uint64)
+    return failing(words, bad, context, "22008", "date out of range for timestamp")
+
+
+def _micros_to_days(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector((vectors[0].words.view(np.int64) // DAY).view(np.uint64))
+
+
+def _micros_to_time(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector((vectors[0].words.view(np.int64) % DAY).view(np.uint64))
+
+
+JSON_KINDS: Final = {bool: "boolean", str: "string", list: "array", dict: "object", type(None): "null"}
+
+
+def _from_json(target: SqlType) -> Callable[[str], Any]:
+    """A JSON number or boolean as a `target`; anything else is an error that names what it is."""
+
+    def one(text: str) -> Any:
+        value = json.parse(text.encode())
+        is_number = isinstance(value, Decimal | int | float) and not isinstance(value, bool)
+        if target == types.BOOLEAN:
+            if isinstance(value, bool):
+                return value
+        elif is_number:
+            return _number_as(Decimal(value), target)
+        kind = "numeric" if is_number else JSON_KINDS[type(value)]
+        raise InvalidArgument(f"cannot cast jsonb {kind} to type {target.name}")
+
+    return one
+
+
+def _number_as(value: Decimal, target: SqlType) -> Any:
+    if target in INTEGER_RANGES:
+        low, high = INTEGER_RANGES[target]
+        rounded = int(value.quantize(Decimal(1), context=text_forms.EXACT))
+        if not low <= rounded <= high:
+            raise OutOfRange(_range_message(target))
+        return rounded
+    if target == types.NUMERIC:
+        return text_forms.fit_numeric(value)
+    return text_forms.to_real(float(value)) if target == types.REAL else float(value)
+
+
+INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.OID)
+STRINGS: Final = (types.TEXT, types.VARCHAR, types.CHAR)
+
+
+def _per_value(source: SqlType, target: SqlType, one: Callable[[Any], Any]) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        (unique,), inverse = distinct([vectors[0].words])
+        found = map_rows(one, [unpack(unique, source, context)], target, context)
+        return found if inverse is None else found.take(inverse)
+
+    return kernel
+
+
+def _as_text(source: SqlType) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        (unique,), inverse = distinct([vectors[0].words])
+        words = context.heap.intern_arrow(_texts(unique, source, context))
+        return Vector(words if inverse is None else words[inverse])
+
+    return kernel
+
+
+def _parsed(target: SqlType) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        return from_text(vectors[0].words, target, context)
+
+    return kernel
+
+
+def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
+    """(kernel, whether it can fail, whether it may run on the words of NULL rows) of one pair of plain types."""
+    match source, target:
+        case types.INTEGER, types.BOOLEAN:
+            return _truth, False, True
+        case types.BOOLEAN, types.INTEGER:
+            return _same, False, True
+        case _ if source in INTEGERS and target in INTEGERS:
+            low, high = INTEGER_RANGES[source]
+            widening = INTEGER_RANGES[target][0] <= low and high <= INTEGER_RANGES[target][1]
+            return (_same, False, True) if widening else (_to_integer(target), True, True)
+        case _ if source in INTEGERS and target in (types.REAL, types.DOUBLE):
+            return _integer_to_float(target), False, True
+        case _ if source in INTEGERS and target == types.NUMERIC:
+            return _integer_to_numeric, False, True
+        case (types.REAL | types.DOUBLE), _ if target in INTEGERS:
+            return _float_to_integer(target), True, True
+        case types.REAL, types.DOUBLE:
+            return _same, False, True
+        case types.DOUBLE, types.REAL:
+            return _double_to_real, True, True
+        case (types.REAL | types.DOUBLE), types.NUMERIC:
+            return _float_to_numeric(15 if source == types.DOUBLE else 6), True, False
+        case types.NUMERIC, types.DOUBLE:
+            return _numeric_to_double, False, True
+        case types.NUMERIC, types.REAL:
+            return _numeric_to_real, True, True
+        case types.NUMERIC, _ if target in INTEGERS:
+            return _numeric_to_integer(target), True, True
+        case types.DATE, (types.TIMESTAMP | types.TIMESTAMPTZ):
+            return _days_to_micros, True, True
+        case (types.TIMESTAMP | types.TIMESTAMPTZ), types.DATE:
+            return _micros_to_days, False, True
+        case (types.TIMESTAMP | types.TIMESTAMPTZ), types.TIME:
+            return _micros_to_time, False, True
+        case (types.TIMESTAMP | types.TIMESTAMPTZ), (types.TIMESTAMP | types.TIMESTAMPTZ):
+            return _same, False, True
+        case types.TIME, types.INTERVAL:
+            return _per_value(source, target, lambda micros: Interval(0, 0, micros)), False, False
+        case types.INTERVAL, types.TIME:
+            return _per_value(source, target, lambda interval: interval.microseconds % DAY), False, False
+        case types.JSONB, _ if target.category is not Category.STRING:
+            return _per_value(source, target, _from_json(target)), True, False
+        case _ if source == target or (source in STRINGS and target in STRINGS):
+            return _same, False, True
+        case types.JSONB, _:
+            return _same, False, True  # canonical text is the very datum
+        case _ if target in STRINGS:
+            return _as_text(source), False, False
+        case _:
+            assert source in STRINGS
+            return _parsed(target), True, False
+
+
+def _function(source: SqlType, target: SqlType, explicit: bool) -> Function:
+    convert, fails, on_words = _conversion(source, target)
+    has_modifier = target in (
+        types.NUMERIC, types.VARCHAR, types.CHAR, types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL
+    )  # fmt: skip
+
+    def modified(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        return _apply_modifier(convert(context, vectors, type.plain), type, context, explicit)
+
+    cuts = target == types.NUMERIC or (target in STRINGS and not explicit)
+    return Function(
+        "cast" if explicit else "assignment_cast",
+        (source,),
+        target,
+        modified if has_modifier else convert,
+        can_fail=fails or cuts,
+        on_words=on_words and not has_modifier,
+    )
+
+
+def _pairs() -> Iterator[tuple[SqlType, SqlType]]:
+    for source in types.TYPES:
+        for target in types.TYPES:
+            if types.UNKNOWN not in (source, target) and cast_context(source, target) is not None:
+                yield source, target
+
+
+FUNCTIONS: Final[Mapping[tuple[SqlType, SqlType], Function]] = {
+    (source, target): _function(source, target, True) for source, target in _pairs()
+}
+ASSIGNMENTS: Final[Mapping[tuple[SqlType, SqlType], Function]] = {
+    (source, target): _function(source, target, False)
+    for source, target in _pairs()
+    if target in (types.VARCHAR, types.CHAR)
+}

@@ -1,0 +1,166 @@
+"""Comparisons. Equal values have equal words, so = and <> compare words whatever the type; order depends on the layout.
+
+NaN equals itself and is above every number. Text compares bytewise (the C collation).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import types
+from engine.collection.vector import Vector
+from engine.expr.columns import Codes
+from engine.expr.registry import Function, Generic, Kernel, OnNull
+from engine.kernels import compare
+from engine.types import Physical, SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+Mask = NDArray[np.bool_]
+
+
+def less(a: Codes, b: Codes, physical: Physical, context: "Context") -> Mask:
+    """a < b for words of one layout. O(n), on heap data O(common bytes)."""
+    match physical:
+        case Physical.BOOLEAN:
+            return a < b
+        case Physical.SIGNED:
+            return a.view(np.int64) < b.view(np.int64)
+        case Physical.FLOAT:
+            x, y = a.view(np.float64), b.view(np.float64)
+            below = x < y
+            nan = y != y
+            if np.count_nonzero(nan):
+                below |= nan & (x == x)
+            return below
+        case Physical.DECIMAL | Physical.BYTES | Physical.INTERVAL | Physical.JSON:
+            a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+            return compare.compare_all(int(physical), a, b, *context.heap.view()) < 0
+
+
+def _equal(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector((vectors[0].words == vectors[1].words).astype(np.uint64))
+
+
+def _not_equal(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector((vectors[0].words != vectors[1].words).astype(np.uint64))
+
+
+def _ordered(physical: Physical, swapped: bool, negated: bool) -> Kernel:
+    """<, > (swapped), >= (negated) or <= (both)."""
+    first, second = (1, 0) if swapped else (0, 1)
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        below = less(vectors[first].words, vectors[second].words, physical, context)
+        return Vector((~below if negated else below).astype(np.uint64))
+
+    return kernel
+
+
+def _distinct(negated: bool) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        a, b = vectors
+        differs = a.words != b.words  # of a NULL the word is 0, so the masks decide where one is NULL
+        if a.nulls is not None or b.nulls is not None:
+            nothing = np.zeros(len(a.words), np.bool_)
+            differs = differs | ((nothing if a.nulls is None else a.nulls) != (nothing if b.nulls is None else b.nulls))
+        return Vector((~differs if negated else differs).astype(np.uint64))
+
+    return kernel
+
+
+def _is_null(negated: bool) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        nulls = vectors[0].nulls
+        if nulls is None:
+            nulls = np.zeros(len(vectors[0].words), np.bool_)
+        return Vector((~nulls if negated else nulls).astype(np.uint64))
+
+    return kernel
+
+
+def _is_truth(wanted: bool, negated: bool) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        found = vectors[0].words == (1 if wanted else 0)
+        if vectors[0].nulls is not None and not wanted:
+            found &= ~vectors[0].nulls
+        return Vector((~found if negated else found).astype(np.uint64))
+
+    return kernel
+
+
+def _not(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector(vectors[0].words ^ np.uint64(1))
+
+
+COMPARED: Final = (
+    types.BOOLEAN, types.SMALLINT, types.INTEGER, types.BIGINT, types.OID, types.REAL, types.DOUBLE, types.NUMERIC,
+    types.TEXT, types.CHAR, types.BYTEA, types.DATE, types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL,
+    types.UUID, types.JSONB,
+)  # fmt: skip
+INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
+FLOATS: Final = (types.REAL, types.DOUBLE)
+
+ORDERS: Final = (
+    ("<", False, False, "less than"),
+    (">", True, False, "greater than"),
+    ("<=", True, True, "less than or equal"),
+    (">=", False, True, "greater than or equal"),
+)
+
+TESTS: Final[tuple[tuple[str, Kernel, str], ...]] = (
+    ("is_true", _is_truth(True, False), "x IS TRUE"),
+    ("is_not_true", _is_truth(True, True), "x IS NOT TRUE"),
+    ("is_false", _is_truth(False, False), "x IS FALSE"),
+    ("is_not_false", _is_truth(False, True), "x IS NOT FALSE"),
+    ("is_unknown", _is_null(False), "x IS UNKNOWN"),
+    ("is_not_unknown", _is_null(True), "x IS NOT UNKNOWN"),
+)
+
+
+def _pairs() -> Iterator[tuple[SqlType, SqlType]]:
+    """What compares with what without a cast: words of the same layout and unit."""
+    for kind in COMPARED:
+        yield kind, kind
+    for family in (INTEGERS, FLOATS):
+        for left in family:
+            yield from ((left, right) for right in family if right != left)
+
+
+def _rows() -> Iterator[Function]:
+    for left, right in _pairs():
+        pair = (left, right)
+        yield Function("=", pair, types.BOOLEAN, _equal, on_words=True, doc="equal")
+        yield Function("<>", pair, types.BOOLEAN, _not_equal, on_words=True, doc="not equal")
+        for name, swapped, negated, doc in ORDERS:
+            kernel = _ordered(left.physical, swapped, negated)
+            yield Function(name, pair, types.BOOLEAN, kernel, on_words=True, doc=doc)
+        for name, negated, doc in (
+            ("is_distinct_from", False, "x IS DISTINCT FROM y: not equal, NULL being equal to NULL"),
+            ("is_not_distinct_from", True, "x IS NOT DISTINCT FROM y: equal, NULL being equal to NULL"),
+        ):
+            yield Function(
+                name, pair, types.BOOLEAN, _distinct(negated), OnNull.OWN, never_null=True, doc=doc
+            )
+    for name, kernel, doc in TESTS:
+        yield Function(name, (types.BOOLEAN,), types.BOOLEAN, kernel, OnNull.OWN, never_null=True, doc=doc)
+    yield Function("not", (types.BOOLEAN,), types.BOOLEAN, _not, on_words=True, doc="NOT x")
+
+
+def _null_test(name: str, negated: bool) -> Callable[[tuple[SqlType, ...]], Function]:
+    kernel = _is_null(negated)
+
+    def instantiate(parameters: tuple[SqlType, ...]) -> Function:
+        return Function(name, parameters, types.BOOLEAN, kernel, OnNull.OWN, never_null=True)
+
+    return instantiate
+
+
+FUNCTIONS: Final[tuple[Function | Generic, ...]] = (
+    *_rows(),
+    Generic("is_null", (types.ANY,), _null_test("is_null", False), result="boolean", doc="x IS NULL"),
+    Generic("is_not_null", (types.ANY,), _null_test("is_not_null", True), result="boolean", doc="x IS NOT NULL"),
+)

@@ -1,0 +1,27 @@
+"""Every family's functions in one table by name: what overload resolution searches and docs/functions.md lists."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
+
+from engine.expr.functions import arithmetic, comparison
+from engine.expr.registry import Function, Generic
+from engine.expr.table import TableFunction
+
+Row = TypeVar("Row", Function | Generic, TableFunction)
+
+FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
+    "Comparison": comparison.FUNCTIONS,
+    "Arithmetic": arithmetic.FUNCTIONS,
+}
+
+
+def _by_name(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row.name].append(row)
+    return {name: tuple(overloads) for name, overloads in found.items()}
+
+
+FUNCTIONS: Final = _by_name(row for family in FAMILIES.values() for row in family)
+TABLE_FUNCTIONS: Final[Mapping[str, tuple[TableFunction, ...]]] = {}

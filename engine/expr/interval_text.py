@@ -1,0 +1,154 @@
+"""The text forms of intervals, read and written as PostgreSQL does (IntervalStyle postgres; ISO 8601 is read too)."""
+
+import re
+from fractions import Fraction
+from typing import Final
+
+from engine.collection.value import Interval
+from engine.errors import DatetimeOverflow, InvalidDatetime
+from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND
+
+MONTH_UNITS: Final = {
+    "month": 1, "months": 1, "mon": 1, "mons": 1, "year": 12, "years": 12, "y": 12, "yr": 12, "yrs": 12,
+    "decade": 120, "decades": 120, "dec": 120, "decs": 120, "century": 1200, "centuries": 1200, "c": 1200, "cent": 1200,
+    "millennium": 12000, "millennia": 12000, "mil": 12000, "mils": 12000, "millenniums": 12000, "quarter": 3,
+    "quarters": 3,
+}  # fmt: skip
+DAY_UNITS: Final = {"day": 1, "days": 1, "d": 1, "week": 7, "weeks": 7, "w": 7}
+MICRO_UNITS: Final = {
+    "microsecond": 1, "microseconds": 1, "us": 1, "usec": 1, "usecs": 1, "useconds": 1, "usecond": 1,
+    "millisecond": 1000, "milliseconds": 1000, "ms": 1000, "msec": 1000, "msecs": 1000, "msecond": 1000,
+    "mseconds": 1000, "second": SECOND, "seconds": SECOND, "s": SECOND, "sec": SECOND, "secs": SECOND,
+    "minute": MINUTE, "minutes": MINUTE, "m": MINUTE, "min": MINUTE, "mins": MINUTE,
+    "hour": HOUR, "hours": HOUR, "h": HOUR, "hr": HOUR, "hrs": HOUR,
+}  # fmt: skip
+
+TOKENS: Final = re.compile(
+    r"\s*(?:(?P<clock>[+-]?\d+:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?)"
+    r"|(?P<years>[+-]?\d+-\d{1,2}(?!\d))"
+    r"|(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)"
+    r"|(?P<word>[a-z]+)|(?P<at>@))"
+)
+ISO: Final = re.compile(r"([+-]?\d+(?:\.\d*)?)([ymwdhs])")
+FIELD_MAX: Final = (1 << 31) - 1
+
+
+def parse_interval(text: str, unit: str | None = None) -> Interval:
+    """The interval of a text; a bare number counts `unit` (INTERVAL '3' DAY), or seconds."""
+    source = text.strip().lower()
+    total = _Sum(text)
+    if re.match(r"[+-]?p", source):
+        _read_iso(source, total)
+        return total.interval()
+    at, pending, ago, any_token = 0, None, False, False
+    while at < len(source):
+        token = TOKENS.match(source, at)
+        if token is None or ago:
+            raise total.invalid()
+        at, any_token = token.end(), True
+        if pending is not None and token["word"] is None:
+            total.add(pending, "day" if token["clock"] else unit or "second")  # '1 04:05:06': the number is days
+            pending = None
+        if (value := token["clock"]) is not None:
+            total.add_clock(value)
+        elif (value := token["years"]) is not None:
+            years, months = value.lstrip("+-").split("-")
+            sign = -1 if value.startswith("-") else 1
+            total.add(Fraction(sign * (int(years) * 12 + int(months))), "month")
+        elif (value := token["number"]) is not None:
+            pending = Fraction(value)
+        elif (value := token["word"]) is not None:
+            if value == "ago":
+                ago = True
+            elif pending is None:
+                raise total.invalid()
+            else:
+                total.add(pending, value)
+                pending = None
+    if pending is not None:
+        total.add(pending, unit or "second")
+    if not any_token:
+        raise total.invalid()
+    return total.interval(-1 if ago else 1)
+
+
+class _Sum:
+    """The fields read so far. A fraction of a month spills into days (30 a month), of a day into microseconds."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.months = 0
+        self.days = 0
+        self.micros = Fraction(0)
+
+    def invalid(self) -> InvalidDatetime:
+        return InvalidDatetime(f'invalid input syntax for type interval: "{self.text}"')
+
+    def add(self, number: Fraction, unit: str) -> None:
+        if unit in MONTH_UNITS:
+            exact = number * MONTH_UNITS[unit]
+            if unit in ("month", "months", "mon", "mons"):
+                whole = int(exact)
+                self.months += whole
+                self.add((exact - whole) * 30, "day")
+            else:
+                self.months += round(exact)  # PostgreSQL rounds a fraction of years to months
+        elif unit in DAY_UNITS:
+            exact = number * DAY_UNITS[unit]
+            self.days += int(exact)
+            self.micros += (exact - int(exact)) * DAY
+        elif unit in MICRO_UNITS:
+            self.micros += number * MICRO_UNITS[unit]
+        else:
+            raise self.invalid()
+
+    def add_clock(self, clock: str) -> None:
+        sign = -1 if clock.startswith("-") else 1
+        parts = clock.lstrip("+-").split(":")
+        hours, minutes = int(parts[0]), int(parts[1])
+        seconds = Fraction(parts[2] + "0" if parts[2].endswith(".") else parts[2]) if len(parts) > 2 else Fraction(0)
+        if minutes > 59 or seconds > 60:
+            raise DatetimeOverflow(f'interval field value out of range: "{self.text}"')
+        self.micros += sign * (hours * HOUR + minutes * MINUTE + seconds * SECOND)
+
+    def interval(self, sign: int = 1) -> Interval:
+        micros = round(self.micros)
+        if abs(self.months) > FIELD_MAX or abs(self.days) > FIELD_MAX or abs(micros) >= 1 << 63:
+            raise DatetimeOverflow(f'interval field value out of range: "{self.text}"')
+        return Interval(sign * self.months, sign * self.days, sign * micros)
+
+
+def _read_iso(source: str, total: _Sum) -> None:
+    """P1Y2M3DT4H5M6.7S"""
+    sign = -1 if source.startswith("-") else 1
+    date, _, clock = source.lstrip("+-")[1:].partition("t")
+    date_units = {"y": "year", "m": "month", "w": "week", "d": "day"}
+    clock_units = {"h": "hour", "m": "minute", "s": "second"}
+    if not date and not clock:
+        raise total.invalid()
+    for part, units in ((date, date_units), (clock, clock_units)):
+        at = 0
+        for found in ISO.finditer(part):
+            if found.start() != at or found[2] not in units:
+                raise total.invalid()
+            total.add(sign * Fraction(found[1]), units[found[2]])
+            at = found.end()
+        if at != len(part):
+            raise total.invalid()
+
+
+def format_interval(interval: Interval) -> str:
+    """1 year 2 mons 3 days 04:05:06.789; after a negative field a positive one shows its +."""
+    years, months = int(interval.months / 12), abs(interval.months) % 12 * (1 if interval.months >= 0 else -1)
+    parts: list[str] = []
+    negative = False
+    for value, unit in ((years, "year"), (months, "mon"), (interval.days, "day")):
+        if value:
+            parts.append(f"{'+' if negative and value > 0 else ''}{value} {unit}{'' if value == 1 else 's'}")
+            negative = value < 0
+    if interval.microseconds or not parts:
+        seconds, fraction = divmod(abs(interval.microseconds), SECOND)
+        sign = "-" if interval.microseconds < 0 else "+" if negative else ""
+        clock = f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        parts.append(f"{clock}.{fraction:06d}".rstrip("0") if fraction else clock)
+    return " ".join(parts)

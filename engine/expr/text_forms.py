@@ -1,0 +1,337 @@
+"""The text form of every type, both ways, one raw value at a time (raw: engine/expr/columns.py).
+
+Written once: casts, literals and results all read it. Dates and intervals have files of their own.
+"""
+
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from typing import Any, Final
+
+from engine import types
+from engine.collection import json
+from engine.collection.value import Interval, Uuid, Value
+from engine.errors import InvalidText, OutOfRange, StringTooLong
+from engine.expr import calendar, datetime_text
+from engine.expr.interval_text import format_interval, parse_interval
+from engine.types import SqlType
+
+DIGITS_MAX: Final = 39
+"""Materialize's precision of numeric; more digits are an error, never rounded away silently before the point."""
+
+EXACT: Final = Context(prec=1000, rounding=ROUND_HALF_UP, Emax=999999, Emin=-999999)
+
+INTEGER_RANGES: Final[Mapping[SqlType, tuple[int, int]]] = {
+    types.SMALLINT: (-(1 << 15), (1 << 15) - 1),
+    types.INTEGER: (-(1 << 31), (1 << 31) - 1),
+    types.BIGINT: (-(1 << 63), (1 << 63) - 1),
+    types.OID: (0, (1 << 32) - 1),
+}
+
+TRUE_TEXTS: Final = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
+FALSE_TEXTS: Final = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
+INTEGER_TEXT: Final = re.compile(r"[+-]?\d+")
+FLOAT_TEXT: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?|nan", re.IGNORECASE | re.ASCII)
+
+
+def parse(text: str, type: SqlType) -> Any:
+    """The raw value of a text; modifiers are not applied. Raises a DataError with PostgreSQL's message."""
+    return PARSERS[type.plain](text)
+
+
+def format(value: Any, type: SqlType) -> str:
+    """The text of a raw value: CAST(x AS text)."""
+    return FORMATTERS[type.plain](value)
+
+
+def value_of(raw: Any, type: SqlType) -> Value:
+    """The value outside the engine of a raw one. Moments in years that Python does not know stay integers."""
+    try:
+        match type.plain:
+            case types.DATE:
+                return (calendar.EPOCH + timedelta(days=raw)).date()
+            case types.TIME:
+                return (calendar.EPOCH + timedelta(microseconds=min(raw, calendar.DAY - 1))).time()
+            case types.TIMESTAMP:
+                return datetime(1970, 1, 1) + timedelta(microseconds=raw)  # noqa: DTZ001 - the type has no zone
+            case types.TIMESTAMPTZ:
+                return calendar.EPOCH + timedelta(microseconds=raw)
+            case types.UUID:
+                return Uuid(bytes=raw)
+            case _:
+                return raw
+    except OverflowError:
+        return raw
+
+
+def _invalid(type: SqlType, text: str) -> InvalidText:
+    return InvalidText(f'invalid input syntax for type {type.name}: "{text}"')
+
+
+def parse_boolean(text: str) -> bool:
+    """Any unambiguous beginning of true, false, yes, no, on, off; or 1, 0."""
+    plain = text.strip().lower()
+    if plain in TRUE_TEXTS:
+        return True
+    if plain in FALSE_TEXTS:
+        return False
+    raise _invalid(types.BOOLEAN, text)
+
+
+def integer_parser(type: SqlType) -> Callable[[str], int]:
+    """The parser of one integer type."""
+    low, high = INTEGER_RANGES[type]
+
+    def parse_integer(text: str) -> int:
+        plain = text.strip()
+        if INTEGER_TEXT.fullmatch(plain) is None or not plain.isascii():
+            raise _invalid(type, text)
+        value = int(plain) if len(plain) < 4000 else 1 << 64
+        if type == types.OID and -(1 << 31) <= value < 0:
+            value += 1 << 32
+        if not low <= value <= high:
+            raise OutOfRange(f'value "{text}" is out of range for type {type.name}')
+        return value
+
+    return parse_integer
+
+
+def parse_double(text: str) -> float:
+    """A double, with infinity and NaN in any case."""
+    return _float(text, types.DOUBLE)
+
+
+def parse_real(text: str) -> float:
+    """A double that is a float32."""
+    return to_real(_float(text, types.REAL), f'"{text}" is out of range for type real')
+
+
+def _float(text: str, type: SqlType) -> float:
+    plain = text.strip()
+    found = FLOAT_TEXT.fullmatch(plain)
+    if found is None:
+        raise _invalid(type, text)
+    value = float(plain)
+    if found[1] is not None and (math.isinf(value) or (value == 0 and re.search("[1-9]", plain.lower().split("e")[0]))):
+        raise OutOfRange(f'"{text}" is out of range for type {type.name}')
+    return value
+
+
+def to_real(value: float, message: str = "value out of range: overflow") -> float:
+    """The nearest float32; raises OutOfRange when a finite value has none."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        raise OutOfRange(message) from None
+
+
+def format_double(value: float) -> str:
+    """The shortest digits that read back the same; an exponent from 1e+15 and below 1e-04 on."""
+    return _float_text(repr(value), value, 15)
+
+
+def format_real(value: float) -> str:
+    """The shortest digits that read back the same float32; an exponent from 1e+06 on."""
+    if value == 0 or math.isinf(value) or math.isnan(value):
+        return _float_text(repr(value), value, 6)
+    for precision in range(1, 10):
+        text = f"{value:.{precision}g}"
+        if struct.unpack("<f", struct.pack("<f", float(text)))[0] == value:
+            return _float_text(text, value, 6)
+    return _float_text(f"{value:.9g}", value, 6)
+
+
+def _float_text(digits: str, value: float, exponent_min: int) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "0"
+    _, parts, exponent = Decimal(digits).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    sign = "-" if value < 0 else ""
+    text = "".join(map(str, parts))
+    point = len(text) + exponent  # the value is 0.text * 10^point
+    if not -4 <= point - 1 < exponent_min:
+        fraction = f".{text[1:]}" if len(text) > 1 else ""
+        return f"{sign}{text[0]}{fraction}e{'-' if point < 1 else '+'}{abs(point - 1):02d}"
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{text}"
+    if len(text) <= point:
+        return f"{sign}{text}{'0' * (point - len(text))}"
+    return f"{sign}{text[:point]}.{text[point:]}"
+
+
+def parse_numeric(text: str) -> Decimal:
+    """A decimal of at most 39 digits, or NaN."""
+    plain = text.strip()
+    if plain.lower() == "nan":
+        return Decimal("NaN")
+    if FLOAT_TEXT.fullmatch(plain) is None or plain.lower().lstrip("+-").startswith("inf"):
+        raise _invalid(types.NUMERIC, text)
+    try:
+        return fit_numeric(Decimal(plain))
+    except InvalidOperation:
+        raise _invalid(types.NUMERIC, text) from None
+
+
+def fit_numeric(value: Decimal) -> Decimal:
+    """The value in at most 39 digits: excess digits after the point are rounded; before it, 22003."""
+    if value.is_nan():
+        return value
+    if value.is_infinite() or value.adjusted() >= DIGITS_MAX:
+        raise OutOfRange("numeric field overflow")
+    places = min(DIGITS_MAX, DIGITS_MAX - 1 - value.adjusted()) if value else 0
+    _, _, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if -exponent > places:
+        value = value.quantize(Decimal(1).scaleb(-places), context=EXACT)
+    return value
+
+
+def with_scale(value: Decimal, precision: int, scale: int) -> Decimal:
+    """numeric(precision, scale); raises OutOfRange where the digits before the point are too many."""
+    if value.is_nan():
+        return value
+    rounded = value.quantize(Decimal(1).scaleb(-scale), context=EXACT)
+    if rounded and rounded.adjusted() >= precision - scale:
+        raise OutOfRange("numeric field overflow")
+    return rounded
+
+
+def format_numeric(value: Decimal) -> str:
+    """Plain digits without trailing zeros after the point."""
+    if value.is_nan():
+        return "NaN"
+    if not value:
+        return "0"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def parse_bytea(text: str) -> bytes:
+    r"""\x and hex digits, or the escape form: \\ and \ooo."""
+    if text.startswith("\\x"):
+        try:
+            return bytes.fromhex(text[2:])
+        except ValueError:
+            raise InvalidText(f'invalid hexadecimal data: "{text}"') from None
+    out = bytearray()
+    at = 0
+    while at < len(text):
+        if text[at] != "\\":
+            out += text[at].encode()
+            at += 1
+        elif text[at + 1 : at + 2] == "\\":
+            out += b"\\"
+            at += 2
+        elif re.fullmatch("[0-3][0-7][0-7]", text[at + 1 : at + 4]):
+            out.append(int(text[at + 1 : at + 4], 8))
+            at += 4
+        else:
+            raise InvalidText("invalid input syntax for type bytea")
+    return bytes(out)
+
+
+def parse_uuid(text: str) -> bytes:
+    """32 hex digits, in groups of four by hyphens if at all, in braces if at all."""
+    plain = text.strip()
+    if plain.startswith("{") and plain.endswith("}"):
+        plain = plain[1:-1]
+    if re.fullmatch(r"[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}", plain) is None:
+        raise _invalid(types.UUID, text)
+    return bytes.fromhex(plain.replace("-", ""))
+
+
+def parse_json(text: str) -> str:
+    """Canonical text of a JSON text."""
+    try:
+        return json.canonical(text.encode()).decode()
+    except ValueError:
+        raise InvalidText(f'invalid input syntax for type json: "{text[:100]}"') from None
+
+
+def fit_text(text: str, type: SqlType, explicit: bool) -> str:
+    """A text as varchar(n) or char(n): cut when cast explicitly, else 22001 for more than blanks beyond n."""
+    if type.plain == types.CHAR:
+        text = text.rstrip(" ")
+    if not type.modifier or len(text) <= type.modifier[0]:
+        return text
+    limit = type.modifier[0]
+    if not explicit and text[limit:].strip(" "):
+        raise StringTooLong(f"value too long for type {type.name}({limit})")
+    return text[:limit].rstrip(" ") if type.plain == types.CHAR else text[:limit]
+
+
+def identity(text: str) -> str:
+    """Strings are their own text."""
+    return text
+
+
+PARSERS: Final[Mapping[SqlType, Callable[[str], Any]]] = {
+    types.BOOLEAN: parse_boolean,
+    **{kind: integer_parser(kind) for kind in INTEGER_RANGES},
+    types.REAL: parse_real,
+    types.DOUBLE: parse_double,
+    types.NUMERIC: parse_numeric,
+    types.TEXT: identity,
+    types.VARCHAR: identity,
+    types.CHAR: identity,
+    types.UNKNOWN: identity,
+    types.BYTEA: parse_bytea,
+    types.DATE: datetime_text.parse_date,
+    types.TIME: datetime_text.parse_time,
+    types.TIMESTAMP: datetime_text.parse_timestamp,
+    types.TIMESTAMPTZ: datetime_text.parse_timestamptz,
+    types.INTERVAL: parse_interval,
+    types.UUID: parse_uuid,
+    types.JSONB: parse_json,
+}
+
+FORMATTERS: Final[Mapping[SqlType, Callable[[Any], str]]] = {
+    types.BOOLEAN: lambda value: "true" if value else "false",
+    **{kind: str for kind in INTEGER_RANGES},
+    types.REAL: format_real,
+    types.DOUBLE: format_double,
+    types.NUMERIC: format_numeric,
+    types.TEXT: identity,
+    types.VARCHAR: identity,
+    types.CHAR: identity,
+    types.UNKNOWN: identity,
+    types.BYTEA: lambda value: f"\\x{value.hex()}",
+    types.DATE: datetime_text.format_date,
+    types.TIME: datetime_text.format_time,
+    types.TIMESTAMP: datetime_text.format_timestamp,
+    types.TIMESTAMPTZ: datetime_text.format_timestamptz,
+    types.INTERVAL: format_interval,
+    types.UUID: lambda value: str(Uuid(bytes=value)),
+    types.JSONB: identity,
+}
+
+
+def fit(raw: Any, type: SqlType, explicit: bool) -> Any:
+    """A raw value under the type's modifier: numeric(p, s), varchar(n), timestamp(p)..."""
+    if not type.modifier and type.plain != types.CHAR:
+        return raw
+    match type.plain:
+        case types.NUMERIC:
+            precision, scale = (*type.modifier, 0)[:2]
+            return with_scale(raw, precision, scale)
+        case types.VARCHAR | types.CHAR:
+            return fit_text(raw, type, explicit)
+        case types.TIME | types.TIMESTAMP | types.TIMESTAMPTZ:
+            return round_micros(raw, type.modifier[0])
+        case types.INTERVAL:
+            return Interval(raw.months, raw.days, round_micros(raw.microseconds, type.modifier[0]))
+        case _:
+            return raw
+
+
+def round_micros(micros: int, places: int) -> int:
+    """Rounded to so many places of a second, halves away from zero."""
+    unit = 10 ** max(0, 6 - places)
+    return (abs(micros) + unit // 2) // unit * unit * (1 if micros >= 0 else -1)
