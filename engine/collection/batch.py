@@ -82,11 +82,10 @@ class Batch:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Batch":
         """Those rows by number, or those where a mask is true. Numbers must not repeat."""
-        if rows.dtype == np.bool_:
-            rows = np.flatnonzero(rows)
-        if not rows.flags.c_contiguous:
-            rows = np.ascontiguousarray(rows)
-        return Batch(take_rows(self.words, rows), self.diffs[rows], self.columns, self.consolidated)
+        picked: NDArray[np.int64] = (
+            np.flatnonzero(rows) if rows.dtype == np.bool_ else np.ascontiguousarray(rows, np.int64)
+        )
+        return Batch(take_rows(self.words, picked), self.diffs[picked], self.columns, self.consolidated)
 
     def with_diffs(self, diffs: Diffs) -> "Batch":
         """The same rows with other diffs; rows whose diff is zero are left out."""

@@ -197,7 +197,7 @@ class Heap:
     def sweep_due(self) -> bool:
         """Whether the data have doubled since the last sweep left them, and nothing forbids one."""
         used = int(self._state[kernels.USED])
-        return self._pins == 0 and used > max(2 * self._live_bytes, SWEEP_BYTES_MIN)
+        return self._pins == 0 and bool(used > max(2 * self._live_bytes, SWEEP_BYTES_MIN))
 
     def begin_sweep(self) -> Marks:
         """The empty marks of a sweep. What is interned from here on is young to this sweep and to the next one."""

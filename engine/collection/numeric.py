@@ -1,8 +1,8 @@
 """numeric: packed decimals by kernels, the few that do not pack by Python's decimal.
 
-Law: a number has one word. It is packed whenever it fits (engine/kernels/numeric.py), else a heap code of its text under
-DECIMAL_TAG: no exponent, no trailing zeros after the point, 'NaN'. Up to 39 significant digits and 39 places; results
-round half away from zero, and an integer part of more than 39 digits is an overflow, reported as a mask.
+Law: a number has one word. It is packed whenever it fits (engine/kernels/numeric.py), else a heap code of its text
+under DECIMAL_TAG: no exponent, no trailing zeros after the point, 'NaN'. Up to 39 significant digits and 39 places;
+results round half away from zero, and an integer part of more than 39 digits is an overflow, reported as a mask.
 """
 
 from collections.abc import Callable

@@ -114,7 +114,7 @@ def arithmetic(operation, a, b, out, slow):
 
 @njit("int64(int64, uint64[::1], int64, uint64[::1], boolean[::1])", cache=True, nogil=True)
 def adjust(operation, words, places, out, slow):
-    """A function of one number; `places` (>= 0) digits stay after the point for ROUND (half away from 0), TRUNCATE. O(n)."""
+    """A function of one number; ROUND (half away from 0) and TRUNCATE keep `places` (>= 0) digits. O(n)."""
     count = 0
     for i in range(len(out)):
         word = words[i]
@@ -319,9 +319,7 @@ def divide_wide(hi, lo, scale, divisor, divisor_scale):
     return words, failed, offsets, text[:at].copy()
 
 
-@njit(
-    "Tuple((int64[::1], uint8[::1]))(uint64[::1], int64[::1], uint32[::1], uint8[::1])", cache=True, nogil=True
-)
+@njit("Tuple((int64[::1], uint8[::1]))(uint64[::1], int64[::1], uint32[::1], uint8[::1])", cache=True, nogil=True)
 def format_all(words, start, length, data):
     """Text of numerics, packed or on the heap (start, length, data), as offsets int64[n + 1] and bytes. O(bytes)."""
     n = len(words)
@@ -361,7 +359,7 @@ def format_all(words, start, length, data):
     nogil=True,
 )
 def parse_all(offsets, source, out, slow):
-    """Numerics written as [+-]digits[.digits] in at most 18 digits; all other rows are `slow`, and counted. O(bytes)."""
+    """Numerics written as [+-]digits[.digits] in at most 18 digits; other rows are `slow`, and counted. O(bytes)."""
     count = 0
     for i in range(len(out)):
         at, end = offsets[i], offsets[i + 1]
