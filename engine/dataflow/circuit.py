@@ -2,30 +2,47 @@
 
     create(id, types, append_only)                    a collection fed from outside (table, source relation)
     stage(id, plan, keys) -> Staged                   a new view, private until it has caught up
-    staged.hydrate(); adopt(staged)                   build it beside the running ticks; join at a tick boundary
+    staged.hydrate(); staged.catch_up(); adopt(...)   build it beside the running ticks; join at a tick boundary
     step(tick, deltas); delta(id); publish()          the two phases of a tick
     contents / lookup / error / run_once              reads of the last published tick
     drop(id)                                          forget a collection, a view or an index
 
-Threads. `create`, `stage`, `adopt`, `drop`, `step` and `publish` belong to whoever holds the tick lock (the caller's; one
-tick at a time). The reads may run in any thread: they hold `publish_lock` while they copy rows out, no longer. Compute
-(`step`) changes nothing that a read can see. `Staged.hydrate` and `Staged.catch_up` run in a background thread and touch
-nothing shared; from `stage` to `adopt` the caller holds `heap.pinned()`, because a sweep does not see private state.
+Threads. `create`, `stage`, `adopt`, `drop`, `step` and `publish` belong to whoever holds the tick lock (the caller's;
+one tick at a time). The reads may run in any thread: they hold `publish_lock` while they copy rows out, no longer.
+Compute (`step`) changes nothing that a read can see. `Staged.hydrate` and `Staged.catch_up` run in a background thread
+and touch nothing shared; from `stage` to `adopt` the caller holds `heap.pinned()`: a sweep does not see private state.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Words
 from engine.collection.heap import Heap, Marks
+from engine.collection.history import History
+from engine.dataflow import graph
 from engine.dataflow.graph import Plan
+from engine.dataflow.hydration import Building, Staged
+from engine.dataflow.node import Key, Node, compute, copy, derive, identity, upstream_error
+from engine.dataflow.oneshot import OneShot
+from engine.dataflow.operators.distinct import Distinct
+from engine.dataflow.operators.join import Join
+from engine.dataflow.operators.source import Source
+from engine.dataflow.operators.threshold import Threshold
+from engine.dataflow.render import demands
+from engine.dataflow.trace import Trace
 from engine.types import SqlType
+
+HISTORY_MS = 1000
+"""How far back a collection can be read unless it is told otherwise: Materialize's compaction window."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """What introspection shows of one node: `rows` and `bytes` are of its own state and the arrangements of its output."""
+    """What introspection shows of one node: `rows` and `bytes` are of its own state and its output's arrangements."""
 
     id: int
     name: str
@@ -34,118 +51,325 @@ class NodeInfo:
     bytes: int
 
 
-class Staged:
-    """A plan being hydrated: private operators over a snapshot of what runs, until the circuit adopts them."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Export:
+    """A collection or index by the id that the catalog gave it: the node it names and the arrangements it holds."""
 
-    id: int
-
-    @property
-    def progress(self) -> tuple[int, int]:
-        """(rows of the snapshot that went through, rows of the snapshot)."""
-        ...
-
-    def hydrate(self) -> None:
-        """Run the snapshot through the private operators. Background thread; touches nothing shared."""
-        ...
-
-    def catch_up(self) -> int:
-        """Replay what ticks have recorded since; the number of ticks that were replayed. Background thread.
-
-        Call it until it returns a small number, then `adopt` (which replays the rest) holding the tick lock.
-        """
-        ...
-
-    def output(self) -> Batch:
-        """The view's rows as of what was replayed: a subscription's snapshot. Consolidated."""
-        ...
+    node: Node
+    keys: tuple[Key, ...]
+    history_ms: int
 
 
 class Circuit:
     """The graph of running operators and the arrangements that they share."""
 
-    publish_lock: threading.Lock
+    def __init__(self, heap: Heap) -> None:
+        self.publish_lock = threading.Lock()
+        self._heap = heap
+        self._exports: dict[int, Export] = {}
+        self._by_identity: dict[Hashable, Node] = {}
+        self._ranks = 0
+        self._tick = 0
+        self._touched: list[Node] = []
+        self._staging: list[Staged] = []
 
-    def __init__(self, heap: Heap) -> None: ...
+    # -- what runs ----------------------------------------------------------------------------------------------------
 
-    def create(self, id: int, types: tuple[SqlType, ...], append_only: bool = False, history_ms: int = 1000) -> None:
+    def create(
+        self, id: int, types: tuple[SqlType, ...], append_only: bool = False, history_ms: int = HISTORY_MS
+    ) -> None:
         """A collection fed by `step`. Its rows are kept: arranged by the whole row, or as a log if append-only."""
-        ...
+        plan = graph.Source(id, types, append_only)
+        node = Node(plan, types, [], Source(types, append_only), append_only)
+        with self.publish_lock:
+            self._enter(node, identity(plan, ()))
+            key = tuple(range(len(types)))
+            own = {} if append_only else {key: Trace(len(types), key)}
+            self._export(id, node, tuple(own), history_ms, own)
 
-    def stage(self, id: int, plan: Plan, keys: Sequence[tuple[int, ...]] = (), history_ms: int = 1000) -> Staged:
-        """Begin collection `id`: the output of `plan`, arranged by each of `keys`. At a tick boundary; O(contents) copy.
+    def stage(
+        self, id: int, plan: Plan, keys: Sequence[Key] = (), history_ms: int = HISTORY_MS, readable: bool = True
+    ) -> Staged:
+        """Begin collection `id`: the output of `plan`, arranged by each of `keys`. At a tick boundary; O(contents).
 
         An index `id` on collection `on` is `stage(id, Source(on, types), (key,))`. `Source(id)` in a plan names any
-        collection created or adopted before.
+        collection created or adopted before. `readable` False: only its deltas are wanted (a subscription), and no
+        arrangement is kept for `contents`.
         """
-        ...
+        building = Building(self.find, self._heap)
+        staged = building.staged(id, plan, keys, history_ms, readable)
+        for twin in staged.twins.values():
+            twin.references += 1
+        for twin, key in staged.borrowed:
+            _hold(twin, key, {})
+        self._staging.append(staged)
+        return staged
 
     def adopt(self, staged: Staged) -> None:
         """Replay what is left and splice the view into the graph. At a tick boundary."""
-        ...
+        staged.catch_up()
+        placed: dict[Node, Node] = {}
+        own = {node: node.traces for node in staged.nodes}
+        children = {node: node.inputs for node in staged.nodes}
+        with self.publish_lock:
+            self._staging.remove(staged)
+            for node in staged.nodes:
+                live = staged.twins.get(node)
+                if live is None:
+                    inputs = [placed[child] for child in node.inputs]
+                    name = identity(node.plan, inputs)
+                    live = self._by_identity.get(name)
+                    if live is None:
+                        live = node
+                        self._splice(node, name, inputs, [own[child] for child in children[node]])
+                placed[node] = live
+            self._export(staged.id, placed[staged.root], staged.keys, staged.history_ms, own[staged.root])
+            self._release_twins(staged)
 
     def abandon(self, staged: Staged) -> None:
         """Forget a staged view that is not wanted any more (dropped or cancelled while it hydrated)."""
-        ...
+        with self.publish_lock:
+            self._staging.remove(staged)
+            self._release_twins(staged)
 
-    def install(self, id: int, plan: Plan, keys: Sequence[tuple[int, ...]] = (), history_ms: int = 1000) -> Batch:
-        """stage, hydrate and adopt in one go; the rows it starts with. For tests and for views over nothing yet."""
-        ...
+    def install(self, id: int, plan: Plan, keys: Sequence[Key] = (), history_ms: int = HISTORY_MS) -> None:
+        """stage, hydrate and adopt in one go: for views over little, and for tests."""
+        staged = self.stage(id, plan, keys, history_ms)
+        staged.hydrate()
+        self.adopt(staged)
 
     def drop(self, id: int) -> None:
         """Forget collection or index `id`; operators and arrangements that nobody else uses are freed."""
-        ...
+        with self.publish_lock:
+            export = self._exports.pop(id)
+            node = export.node
+            for key in export.keys:
+                _let_go(node, key)
+            kept = [other.history_ms for other in self._exports.values() if other.node is node]
+            if not kept:
+                node.history = None
+            elif node.history is not None:
+                node.history.retain = max(kept)
+            self._release(node)
+
+    def _enter(self, node: Node, name: Hashable) -> None:
+        node.rank, node.identity = self._ranks, name
+        self._ranks += 1
+        self._by_identity[name] = node
+
+    def _splice(self, node: Node, name: Hashable, inputs: list[Node], own: Sequence[dict[Key, Trace]]) -> None:
+        """Make a private node one of the graph. `own` are the private arrangements of its inputs: taken where the
+        graph has none by that key, since both hold the same rows at this tick."""
+        self._enter(node, name)
+        node.inputs, node.dependents, node.traces = inputs, {}, {}
+        for child in inputs:
+            child.dependents[node] = child.dependents.get(node, 0) + 1
+            child.references += 1
+        for at, (i, key) in enumerate(demands(node.plan, node.types)):
+            assert isinstance(node.operator, Join | Distinct | Threshold)
+            node.operator.traces[at] = _hold(inputs[i], key, own[i])
+
+    def _export(self, id: int, node: Node, keys: tuple[Key, ...], history_ms: int, own: dict[Key, Trace]) -> None:
+        assert id not in self._exports, f"collection {id} exists"
+        for key in keys:
+            _hold(node, key, own)
+        if node.history is None:
+            node.history = History(self._tick, history_ms)
+        node.history.retain = max(node.history.retain, history_ms)
+        node.references += 1
+        self._exports[id] = Export(node, keys, history_ms)
+
+    def _release(self, node: Node) -> None:
+        """One reference less; without any, the node goes, and with it what only it used."""
+        node.references -= 1
+        if node.references:
+            return
+        del self._by_identity[node.identity]
+        for i, key in demands(node.plan, node.types):
+            _let_go(node.inputs[i], key)
+        for child in node.inputs:
+            child.dependents[node] -= 1
+            if not child.dependents[node]:
+                del child.dependents[node]
+            self._release(child)
+
+    def _release_twins(self, staged: Staged) -> None:
+        for twin, key in staged.borrowed:
+            _let_go(twin, key)
+        for twin in staged.twins.values():
+            self._release(twin)
+
+    # -- a tick -------------------------------------------------------------------------------------------------------
 
     def step(self, tick: int, deltas: Mapping[int, Batch]) -> None:
         """Compute: push the deltas of fed collections through. O(touched operators), not of the graph."""
-        ...
+        for node in self._touched:
+            node.delta = None
+        self._tick = tick
+        self._touched = compute(tick, [(self._exports[id].node, delta) for id, delta in deltas.items()])
 
     def delta(self, id: int) -> Batch | None:
-        """Between `step` and the next `step`: the change of collection `id` in this tick; None if there is none."""
-        ...
+        """From `step` until the next `step`: the change of collection `id` in this tick; None if there is none."""
+        return self._exports[id].node.delta
 
     def publish(self) -> None:
         """Publish: every touched arrangement, error count and history takes the tick. Holds `publish_lock`."""
-        ...
+        with self.publish_lock:
+            for node in self._touched:
+                node.publish(self._tick)
+        for staged in self._staging:
+            staged.record(self._tick)
+
+    # -- reads --------------------------------------------------------------------------------------------------------
 
     def contents(self, id: int, as_of: int | None = None) -> Batch:
-        """The rows of collection `id` after the last published tick, or as of an earlier one not before `since(id)`."""
-        ...
+        """The rows of collection `id` after the last published tick, or as of an earlier one not before `since(id)`.
 
-    def lookup(self, id: int, key: tuple[int, ...], key_words: Words, as_of: int | None = None) -> Batch:
+        Each distinct row once unless the collection is append-only.
+        """
+        node = self._exports[id].node
+        copies: dict[Node, list[Batch]] = {}
+        with self.publish_lock:
+            copy(node, copies)
+            undone = _undone(node, as_of)
+        rows = Batch.concat([node.empty, *derive(node, copies), *undone])
+        return rows.consolidate() if undone else rows
+
+    def lookup(self, id: int, key: Key, key_words: Words, as_of: int | None = None) -> Batch:
         """The rows of collection `id` whose columns `key` are `key_words` (uint64[null_words + k, n], n keys).
 
-        `key` must be one of `arranged(id)`.
+        `key` must be one of `arranged(id)`. O(result), with `as_of` also of the deltas since.
         """
-        ...
+        node = self._exports[id].node
+        with self.publish_lock:
+            rows = node.traces[key].arrangement.lookup(key_words)
+            undone = _undone(node, as_of)
+        if not undone:
+            return rows
+        wanted = Batch.concat(undone)
+        return Batch.concat([rows, _with_key(wanted, key, key_words)]).consolidate()
 
-    def arranged(self, id: int) -> tuple[tuple[int, ...], ...]:
+    def arranged(self, id: int) -> tuple[Key, ...]:
         """The keys by which the collection is arranged (by whoever asked): look-ups by them are O(result)."""
-        ...
+        return tuple(self._exports[id].node.traces)
 
     def since(self, id: int) -> int:
         """The earliest tick that `contents(id, as_of)` can show."""
-        ...
+        history = self._exports[id].node.history
+        assert history is not None
+        return history.since
 
     def error(self, id: int) -> int | None:
         """The heap code of an error among the operators upstream of collection `id`, or None: it may be read."""
-        ...
+        return upstream_error([self._exports[id].node])
 
     def run_once(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None]:
         """Evaluate `plan` over the present contents with private operators, dropped after; (rows, error code)."""
-        ...
+        copies: dict[Node, list[Batch]] = {}
+        found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
+        with self.publish_lock:
+            for part, node in self._held(plan, as_of):
+                copy(node, copies)
+                found[id(part)] = node, _undone(node, as_of)
+            error = upstream_error({node: None for node, _ in found.values()})
+
+        def given(part: Plan) -> Batch | None:
+            if id(part) not in found:
+                return None
+            node, undone = found[id(part)]
+            rows = Batch.concat([node.empty, *derive(node, copies), *undone])
+            return rows.consolidate() if undone else rows
+
+        evaluation = OneShot(self._heap, given)
+        rows = evaluation.run(plan).consolidate()
+        return rows, evaluation.error if error is None else error
+
+    def _held(self, plan: Plan, as_of: int | None) -> Iterator[tuple[Plan, Node]]:
+        """The largest subplans whose rows the graph holds (and held as of then)."""
+        seen: set[int] = set()
+        live: dict[int, Node | None] = {}
+        waiting = [plan]
+        while waiting:
+            part = waiting.pop()
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            node = self.find(part, live)
+            past = as_of is None or (node is not None and node.history is not None and node.history.since <= as_of)
+            if node is not None and past and node.derivable():
+                yield part, node
+            else:
+                assert not isinstance(part, graph.Source) or node is not None, f"no collection {part}"
+                assert not isinstance(part, graph.Source) or past, f"{part} cannot be read as of {as_of}"
+                waiting += graph.inputs(part)
+
+    def find(self, plan: Plan, found: dict[int, Node | None]) -> Node | None:
+        """The running node that computes `plan`, if there is one. `found` keeps answers by id of the plan object."""
+        if id(plan) not in found:
+            if isinstance(plan, graph.Source):
+                export = self._exports.get(plan.id)
+                found[id(plan)] = None if export is None else export.node
+            else:
+                inputs = [self.find(child, found) for child in graph.inputs(plan)]
+                known = [child for child in inputs if child is not None]
+                found[id(plan)] = (
+                    self._by_identity.get(identity(plan, known)) if len(known) == len(inputs) else None
+                )
+        return found[id(plan)]
 
     def rows(self, id: int) -> int:
         """How many distinct rows the collection's state holds."""
-        ...
+        return self._exports[id].node.rows()
 
     def bytes_held(self) -> int:
         """Memory of all states and arrangements."""
-        ...
+        return sum(node.bytes_held() for node in self._by_identity.values())
 
     def mark(self, marks: Marks) -> None:
         """Mark every heap code that states, arrangements, logs, histories and error counts hold. At a tick boundary."""
-        ...
+        for node in self._by_identity.values():
+            node.mark(marks)
 
     def nodes(self) -> list[NodeInfo]:
         """Every node, in topological order."""
-        ...
+        return [
+            NodeInfo(
+                node.rank, type(node.plan).__name__, tuple(child.rank for child in node.inputs), node.rows(),
+                node.bytes_held(),
+            )
+            for node in sorted(self._by_identity.values(), key=lambda node: node.rank)
+        ]  # fmt: skip
+
+
+def _hold(node: Node, key: Key, own: Mapping[Key, Trace]) -> Trace:
+    """The node's arrangement by `key`, one reference more; `own` has one to put there if it has none."""
+    trace = node.traces.get(key)
+    if trace is None:
+        trace = node.traces[key] = own[key]
+        trace.references = 0
+    trace.references += 1
+    return trace
+
+
+def _let_go(node: Node, key: Key) -> None:
+    """One reference less; without any, the arrangement goes."""
+    trace = node.traces[key]
+    trace.references -= 1
+    if not trace.references:
+        del node.traces[key]
+
+
+def _undone(node: Node, as_of: int | None) -> list[Batch]:
+    """What leads from the present contents back to those of `as_of`."""
+    if as_of is None:
+        return []
+    assert node.history is not None
+    assert as_of >= node.history.since, f"{as_of} is before {node.history.since}"
+    return [delta.negate() for delta in node.history.after(as_of)]
+
+
+def _with_key(batch: Batch, key: Key, key_words: Words) -> Batch:
+    """The rows whose key is among `key_words`."""
+    wanted = Arrangement(len(key), tuple(range(len(key))))
+    wanted.apply(Batch(key_words, np.ones(key_words.shape[1], np.int64), len(key)))
+    return batch.take(wanted.counts(Batch(batch.key_words(key), batch.diffs, len(key))) != 0)

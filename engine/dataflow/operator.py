@@ -1,8 +1,8 @@
 """The operator protocol: what every delta rule in `operators/` obeys.
 
-A tick has two phases (engine/dataflow/circuit.py drives them). In **compute** every operator with a delta steps once, in
-topological order; it may change its private state, but whatever others read (arrangements, error counts) still holds
-the previous tick. In **publish** those take the tick's changes.
+A tick has two phases (engine/dataflow/circuit.py drives them). In **compute** every operator with a delta steps once,
+in topological order; it may change its private state, but whatever others read (arrangements, error counts) still
+holds the previous tick. In **publish** those take the tick's changes.
 """
 
 from collections.abc import Sequence
@@ -41,3 +41,35 @@ class Operator(Protocol):
     def mark(self, marks: Marks) -> None:
         """Mark every heap code that the private state holds."""
         ...
+
+
+class Stateless:
+    """What operators that keep nothing but their error counts have in common: delta out is a function of delta in.
+
+    `apply` is that function; it also derives a view's contents from its inputs' contents, where failed rows do not
+    count again.
+    """
+
+    errors: ErrorCounts
+
+    def __init__(self) -> None:
+        self.errors = ErrorCounts()
+
+    def apply(self, deltas: Sequence[Batch], errors: ErrorCounts) -> Batch:
+        """The change of the ok stream; failed rows go to `errors`."""
+        raise NotImplementedError
+
+    def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
+        return self.apply(deltas, self.errors)
+
+    def publish(self) -> None:
+        self.errors.publish()
+
+    def contents(self) -> Batch | None:
+        return None
+
+    def bytes_held(self) -> int:
+        return 0
+
+    def mark(self, marks: Marks) -> None:
+        self.errors.mark(marks)

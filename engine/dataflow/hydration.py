@@ -1,0 +1,227 @@
+"""A new view built beside the running ones.
+
+Rule   private operators over the contents, at one tick, of what already runs; then over the deltas of the ticks since;
+       then the circuit adopts them at a tick boundary, where they are what they would be had they always run.
+State  the private operators; the deltas that ticks record for it until they are replayed.
+Cost   the contents of what it reads, once, in a background thread; a tick records references to its deltas, O(1) each.
+From   DESIGN section 5: a new view does not stop the world.
+"""
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final
+
+from engine.collection.batch import Batch
+from engine.collection.heap import Heap
+from engine.dataflow import graph
+from engine.dataflow.graph import Plan
+from engine.dataflow.node import Key, Node, compute, copy, derive, identity
+from engine.dataflow.operator import Stateless
+from engine.dataflow.operators.constant import Constant
+from engine.dataflow.operators.source import Source
+from engine.dataflow.render import demands, monotonic, render, types_of
+from engine.dataflow.trace import Trace
+
+CHUNK_ROWS: Final = 1 << 22
+"""Rows of an input per private step: whole inputs go through at once unless they are so long that the intermediate
+results of one step would weigh more than the state."""
+
+
+class Staged:
+    """A plan being hydrated as collection `id`, until the circuit adopts it.
+
+    `twins` are the running nodes that private nodes stand for; those in `inputs` take their contents and deltas.
+    """
+
+    def __init__(
+        self,
+        id: int,
+        building: "Building",
+        root: Node,
+        borrowed: list[tuple[Node, Key]],
+        keys: tuple[Key, ...],
+        history_ms: int,
+        readable: bool,
+    ) -> None:
+        self.id = id
+        self.nodes = building.nodes  # in topological order
+        self.root = root
+        self.twins = building.twins
+        self.borrowed = borrowed  # arrangements of `keys` that run already: (running node, key)
+        self.keys = keys
+        self.history_ms = history_ms
+        self.readable = readable
+        self._inputs: dict[Node, list[Batch]] = building.inputs
+        self._recorded: deque[tuple[int, dict[Node, Batch]]] = deque()
+        self._output: list[Batch] = []
+        self._through = 0
+        self._total = sum(len(batch) for rows in self._inputs.values() for batch in rows)
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """(rows of the snapshot that went through, rows of the snapshot)."""
+        return self._through, self._total
+
+    def hydrate(self) -> None:
+        """Run the snapshot through the private operators. Background thread; touches nothing shared."""
+        waiting = {node: deque(_chunks(rows)) for node, rows in self._inputs.items()}
+        for node in self._inputs:
+            self._inputs[node] = []
+        while True:
+            deltas = {node: chunks.popleft() for node, chunks in waiting.items() if chunks}
+            if not deltas:
+                break
+            self._tick(0, deltas)
+            self._through += sum(map(len, deltas.values()))
+
+    def catch_up(self) -> int:
+        """Replay what ticks have recorded since; the number of ticks that were replayed. Background thread.
+
+        Call it until it returns a small number, then `adopt` (which replays the rest) holding the tick lock.
+        """
+        ticks = 0
+        while self._recorded:
+            self._tick(*self._recorded.popleft())
+            ticks += 1
+        return ticks
+
+    def record(self, tick: int) -> None:
+        """Keep the tick's deltas of the inputs for `catch_up`. The tick thread, between compute and the next tick."""
+        deltas = {node: delta for node in self._inputs if (delta := self._delta(node)) is not None}
+        if deltas:
+            self._recorded.append((tick, deltas))
+
+    def _delta(self, node: Node) -> Batch | None:
+        twin = self.twins.get(node)  # a constant of our own has none, and no delta either
+        return None if twin is None else twin.delta
+
+    def _tick(self, tick: int, deltas: dict[Node, Batch]) -> None:
+        touched = compute(tick, deltas.items())
+        if self.root.delta is not None and not self.readable:
+            self._output.append(self.root.delta)
+        for node in touched:
+            node.publish(tick)
+            node.delta = None
+
+    def output(self) -> Batch:
+        """The rows as of what was replayed: a subscription's snapshot. Only if not readable; consolidated.
+
+        After `adopt`, those of the last published tick: the next tick's delta continues them.
+        """
+        assert not self.readable, "read the collection itself"
+        self._output = [Batch.concat([self.root.empty, *self._output]).consolidate()]
+        return self._output[0]
+
+
+class Building:
+    """Makes the private nodes of a plan, down to where the graph holds contents.
+
+    `find` tells the running node of a plan, if any. `twins` are the running nodes by the private ones that do the same;
+    `inputs` are the private nodes without inputs, each with the rows that it starts from.
+    """
+
+    def __init__(self, find: Callable[[Plan, dict[int, Node | None]], Node | None], heap: Heap) -> None:
+        self.nodes: list[Node] = []
+        self.twins: dict[Node, Node] = {}
+        self.inputs: dict[Node, list[Batch]] = {}
+        self._find = find
+        self._heap = heap
+        self._found: dict[int, Node | None] = {}
+        self._done: dict[int, Node] = {}  # by id of the plan object
+        self._by_identity: dict[Hashable, Node] = {}
+
+    def staged(self, id: int, plan: Plan, keys: Sequence[Key], history_ms: int, readable: bool) -> Staged:
+        """The whole of it. At a tick boundary."""
+        root = self._node(plan)
+        running = self.twins.get(root) if root in self.inputs else None
+        if readable and not keys and not self._cheap(root):
+            keys = (tuple(range(len(root.types))),)
+        borrowed: list[tuple[Node, Key]] = []
+        for key in keys:
+            if running is not None and key in running.traces:
+                borrowed.append((running, key))
+            else:
+                _arrange(root, key)
+        if running is not None and readable and not root.traces:
+            self.inputs.clear()  # all is there already
+        for node in self.inputs:
+            if node in self.twins:
+                twin, copies = self.twins[node], dict[Node, list[Batch]]()
+                copy(twin, copies)
+                self.inputs[node] = derive(twin, copies)
+        return Staged(id, self, root, borrowed, tuple(keys), history_ms, readable)
+
+    def _node(self, plan: Plan) -> Node:
+        """The private node of a plan, made with all that it reads."""
+        done = self._done.get(id(plan))
+        if done is None:
+            running = self._find(plan, self._found)
+            if running is not None and running.derivable():
+                done = self._input(running)
+            else:
+                assert not isinstance(plan, graph.Source), f"no collection {plan}, or one that keeps no contents"
+                done = self._operator(plan, [self._node(child) for child in graph.inputs(plan)])
+                if running is not None:
+                    self.twins[done] = running
+            self._done[id(plan)] = done
+        return done
+
+    def _input(self, running: Node) -> Node:
+        """The private stand-in for a running node."""
+        name: Hashable = running
+        if name not in self._by_identity:
+            node = Node(running.plan, running.types, [], Source(running.types, append_only=False), running.grows)
+            self._enter(node, name)
+            self.twins[node] = running
+            self.inputs[node] = []
+        return self._by_identity[name]
+
+    def _operator(self, plan: Plan, inputs: list[Node]) -> Node:
+        name = identity(plan, inputs)
+        if name not in self._by_identity:
+            types = types_of(plan, [child.types for child in inputs])
+            traces = [_arrange(inputs[i], key) for i, key in demands(plan, types)]
+            grow = [child.grows for child in inputs]
+            operator = render(plan, [child.types for child in inputs], all(grow), traces, self._heap)
+            node = Node(plan, types, inputs, operator, monotonic(plan, grow))
+            for child in inputs:
+                child.dependents[node] = 1
+            self._enter(node, name)
+            if isinstance(node.operator, Constant):
+                self.inputs[node] = [node.operator.contents()]
+        return self._by_identity[name]
+
+    def _enter(self, node: Node, name: Hashable) -> None:
+        node.rank = len(self.nodes)
+        self.nodes.append(node)
+        self._by_identity[name] = node
+
+    def _cheap(self, node: Node) -> bool:
+        """Whether the node will be derivable once it runs: Node.derivable, seen through the stand-ins."""
+        if node in self.inputs or node.holds():
+            return True
+        return isinstance(node.operator, Stateless) and all(
+            self.twins[child].inputs if child in self.inputs and child in self.twins else child.inputs
+            and self._cheap(child)
+            for child in node.inputs
+        )
+
+
+def _arrange(node: Node, key: Key) -> Trace:
+    trace = node.traces.get(key)
+    if trace is None:
+        trace = node.traces[key] = Trace(len(node.types), key)
+    return trace
+
+
+def _chunks(batches: Sequence[Batch]) -> list[Batch]:
+    """The batches put together to steps of about CHUNK_ROWS rows."""
+    chunks: list[list[Batch]] = []
+    room = 0
+    for batch in batches:
+        if len(batch) > room:
+            chunks.append([])
+            room = CHUNK_ROWS
+        chunks[-1].append(batch)
+        room -= len(batch)
+    return [Batch.concat(chunk) for chunk in chunks]

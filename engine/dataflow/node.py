@@ -1,0 +1,193 @@
+"""One node of the running graph: an operator, the arrangements of its output, and who reads it.
+
+Only the tick thread changes a node; what readers see of it (contents, error counts) changes in publish.
+"""
+
+import heapq
+from collections.abc import Hashable, Iterable, Sequence
+
+from engine.collection.batch import Batch
+from engine.collection.heap import Marks
+from engine.collection.history import History
+from engine.dataflow.errors import ErrorCounts
+from engine.dataflow.graph import Plan
+from engine.dataflow.operator import Operator, Stateless
+from engine.dataflow.operators.source import Source, mark_batch
+from engine.dataflow.render import signature
+from engine.dataflow.trace import Trace
+from engine.types import SqlType
+
+Key = tuple[int, ...]
+
+
+class Node:
+    """`rank` orders the graph topologically: a node's is greater than those of its inputs.
+
+    `references` counts the edges from its dependents and whoever else holds it; the circuit frees it at 0.
+    `delta` is its change in the tick under way, or the last one it took part in until the next begins; None: none.
+    """
+
+    __slots__ = (
+        "delta", "dependents", "empty", "grows", "history", "identity", "inputs", "operator", "operator_holds",
+        "plan", "queued", "rank", "references", "traces", "types", "upstream",
+    )  # fmt: skip
+
+    def __init__(
+        self, plan: Plan, types: tuple[SqlType, ...], inputs: "list[Node]", operator: Operator, grows: bool
+    ) -> None:
+        self.plan = plan
+        self.types = types
+        self.inputs = inputs
+        self.operator = operator
+        self.grows = grows  # never retracts a row
+        self.operator_holds = operator.contents() is not None  # cheap: it has seen no row
+        self.rank = -1
+        self.identity: Hashable = None  # its key in the circuit's hash-consing table
+        self.dependents: dict[Node, int] = {}  # and how often each reads it
+        self.references = 0
+        self.traces: dict[Key, Trace] = {}
+        self.history: History | None = None
+        self.delta: Batch | None = None
+        self.empty = Batch.empty(len(types))
+        self.queued = False
+        self.upstream: tuple[ErrorCounts, ...] | None = None  # error counts of it and all above, once asked for
+
+    def emit(self, delta: Batch) -> None:
+        """Take a delta as this tick's output: arrangements see it as `new`."""
+        self.delta = delta
+        for trace in self.traces.values():
+            trace.stage(delta)
+
+    def publish(self, tick: int) -> None:
+        """Make the tick visible."""
+        self.operator.publish()
+        if self.delta is not None:
+            for trace in self.traces.values():
+                trace.publish()
+            if self.history is not None:
+                self.history.append(tick, self.delta)
+
+    def stored(self) -> list[Batch] | None:
+        """The output's rows, if some state here holds them."""
+        if isinstance(self.operator, Source) and self.operator.log is not None:
+            return self.operator.log.batches()
+        if self.traces:
+            return [next(iter(self.traces.values())).arrangement.rows()]
+        rows = self.operator.contents()
+        return None if rows is None else [rows]
+
+    def holds(self) -> bool:
+        """Whether `stored` has an answer."""
+        return self.operator_holds or bool(self.traces)
+
+    def derivable(self) -> bool:
+        """Whether the rows are cheap to read: held, or stateless steps away from results that are held.
+
+        A filter over a table is not: reading the view would cost the table.
+        """
+        if self.holds():
+            return True
+        return bool(self.inputs) and isinstance(self.operator, Stateless) and all(
+            child.inputs and child.derivable() for child in self.inputs
+        )
+
+    def errors(self) -> tuple[ErrorCounts, ...]:
+        """The error counts of this operator and of all upstream of it."""
+        if self.upstream is None:
+            seen: dict[Node, None] = {}
+            waiting = [self]
+            while waiting:
+                node = waiting.pop()
+                if node not in seen:
+                    seen[node] = None
+                    waiting += node.inputs
+            self.upstream = tuple(node.operator.errors for node in seen)
+        return self.upstream
+
+    def rows(self) -> int:
+        """Distinct rows of the output's arrangements or log; 0 where there are none."""
+        if isinstance(self.operator, Source) and self.operator.log is not None:
+            return len(self.operator.log)
+        return max((len(trace.arrangement) for trace in self.traces.values()), default=0)
+
+    def bytes_held(self) -> int:
+        """Memory of the operator's state, the arrangements of its output, and its history."""
+        held = self.operator.bytes_held() + sum(trace.arrangement.bytes_held() for trace in self.traces.values())
+        return held + (self.history.bytes_held() if self.history is not None else 0)
+
+    def mark(self, marks: Marks) -> None:
+        """Mark the heap codes of all of that."""
+        self.operator.mark(marks)
+        self.operator.errors.mark(marks)
+        physical = [type.physical for type in self.types]
+        for trace in self.traces.values():
+            trace.arrangement.mark(marks, physical)
+        recent: Iterable[Batch] = self.history.batches() if self.history is not None else ()
+        for batch in (*recent, *([self.delta] if self.delta is not None else [])):
+            mark_batch(marks, batch, self.types)
+
+
+def identity(plan: Plan, inputs: Sequence[Node]) -> Hashable:
+    """What a node is known by: its kind, its own parameters, and which nodes it reads. O(own parameters)."""
+    return type(plan), signature(plan), tuple(node.rank for node in inputs)
+
+
+def upstream_error(nodes: Iterable[Node]) -> int | None:
+    """The code of an error of any operator upstream of the nodes, or None."""
+    for node in nodes:
+        for errors in node.errors():
+            code = errors.first()
+            if code is not None:
+                return code
+    return None
+
+
+def compute(tick: int, fed: Iterable[tuple[Node, Batch]]) -> list[Node]:
+    """The compute phase: each node that a delta reaches steps once, inputs first. Returns the nodes it touched.
+
+    O(touched nodes) and their work: what no delta reaches is not looked at.
+    """
+    touched: list[Node] = []
+    waiting: list[tuple[int, Node]] = []
+
+    def emit(node: Node, delta: Batch) -> None:
+        node.emit(delta)
+        for dependent in node.dependents:
+            if not dependent.queued:
+                dependent.queued = True
+                heapq.heappush(waiting, (dependent.rank, dependent))
+
+    for node, delta in fed:
+        touched.append(node)
+        if len(delta):
+            emit(node, node.operator.step(tick, [delta]))
+    while waiting:
+        node = heapq.heappop(waiting)[1]
+        node.queued = False
+        touched.append(node)
+        delta = node.operator.step(tick, [child.empty if child.delta is None else child.delta for child in node.inputs])
+        if len(delta):
+            emit(node, delta)
+    return touched
+
+
+def copy(node: Node, copies: dict[Node, list[Batch]]) -> None:
+    """Copy out the rows that the node's contents are held as or derived from. Holding the publish lock; O(rows)."""
+    if node in copies:
+        return
+    rows = node.stored()
+    if rows is not None:
+        copies[node] = rows
+    else:
+        for child in node.inputs:
+            copy(child, copies)
+
+
+def derive(node: Node, copies: dict[Node, list[Batch]]) -> list[Batch]:
+    """The node's contents from those copies. Holds no lock."""
+    rows = copies.get(node)
+    if rows is None:
+        assert isinstance(node.operator, Stateless)
+        inputs = [Batch.concat([child.empty, *derive(child, copies)]) for child in node.inputs]
+        rows = copies[node] = [node.operator.apply(inputs, ErrorCounts())]
+    return rows
