@@ -286,22 +286,12 @@ def command_complete(tag: str) -> bytes:
     return frame(b"C", cstring(tag))
 
 
-def type_modifier(column: Column) -> int:
-    """PostgreSQL's atttypmod: -1 where a type has no modifier."""
-    modifier = list(column.type.modifier)
-    if not modifier:
-        return -1
-    if column.type.name == "numeric":
-        return (modifier[0] << 16 | sum(modifier[1:])) + 4
-    return modifier[0] + 4 if column.type.name.startswith("character") else modifier[0]
-
-
 def row_description(columns: Sequence[Column]) -> bytes:
     """Text format throughout. No column knows its table: table OID and attribute number are 0."""
     parts = [struct.pack(">h", len(columns))]
     for column in columns:
         parts.append(cstring(column.name))
-        parts.append(struct.pack(">ihihih", 0, 0, column.type.oid, column.type.length, type_modifier(column), 0))
+        parts.append(struct.pack(">ihihih", 0, 0, column.type.oid, column.type.length, column.type.typmod, 0))
     return frame(b"T", b"".join(parts))
 
 

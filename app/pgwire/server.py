@@ -6,6 +6,7 @@ Law   The event loop never waits for the engine: statements run, and rows are en
 
 import asyncio
 import secrets
+import socket
 import struct
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -17,7 +18,7 @@ from app.pgwire.conversation import Conversation
 from app.pgwire.forms import error_of, fatal
 from app.pgwire.messages import CancelRequest, Message, ProtocolViolation, Startup, Terminate
 from app.pgwire.protocol import Connection, State
-from app.settings import Address, Settings
+from app.settings import Settings
 from engine.database import Database, Session
 from engine.errors import SqlError
 
@@ -86,12 +87,8 @@ class Server:
         self._server: asyncio.Server | None = None
         self._processes = 0
 
-    async def start(self) -> Address:
-        """Where it listens. OSError when the address is taken."""
-        listen = self._settings.pg_listen
-        self._server = await asyncio.start_server(self._connected, listen.host, listen.port, backlog=512)
-        host, port, *_ = self._server.sockets[0].getsockname()
-        return Address(host, port)
+    async def start(self, listening: socket.socket) -> None:
+        self._server = await asyncio.start_server(self._connected, sock=listening)
 
     async def close(self) -> None:
         """Stop listening, and end every conversation; the statement that it runs is cancelled."""
@@ -101,7 +98,8 @@ class Server:
             conversation.cancel()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.shutdown_seconds_max)
 
     @property
     def connections(self) -> int:

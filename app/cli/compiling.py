@@ -1,0 +1,56 @@
+"""The progress line while kernels compile.
+
+numba compiles a kernel where it is defined, so importing the engine for the first time on a machine takes a while; from
+then on its cache, beside the sources, is loaded. Whoever waits more than a moment is told why, and that it is once.
+"""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+from typing import TextIO
+
+PATIENCE_SECONDS = 3.0
+"""A start from the cache takes less."""
+
+
+@contextmanager
+def progress(out: TextIO = sys.stderr) -> Iterator[None]:
+    """Around an import of the engine: says how many kernels are ready, if it takes long."""
+    done = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(out, done), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _watch(out: TextIO, done: threading.Event) -> None:
+    started = monotonic()
+    if done.wait(PATIENCE_SECONDS):
+        return
+    live = out.isatty()
+    if not live:
+        print("compiling kernels, once on this machine ...", file=out, flush=True)
+    while not done.wait(0.5):
+        if live:
+            seconds = monotonic() - started
+            print(
+                f"\rcompiling kernels, once on this machine: {ready()} ready, {seconds:.0f} s ",
+                end="",
+                file=out,
+                flush=True,
+            )
+    print(f"{chr(13) if live else ''}compiled {ready()} kernels in {monotonic() - started:.0f} s", file=out, flush=True)
+
+
+def ready() -> int:
+    """Kernels in numba's cache beside the sources."""
+    spec = find_spec("engine")
+    places = spec.submodule_search_locations if spec is not None else None
+    return sum(1 for place in places or () for _ in Path(place).rglob("*.nbc"))

@@ -1,0 +1,36 @@
+"""tailrace serve: the server until SIGTERM or SIGINT. One line when it is ready; exit status 0 when it was told to stop."""
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from app.cli.compiling import progress
+from app.settings import Settings
+
+with progress():
+    from app.main import AddressInUse, running
+    from engine.errors import SqlError
+
+
+async def serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as server:
+        kept = settings.data_directory or "memory"
+        print(f"tailrace is ready: pgwire {server.pg}, http http://{server.http}, data in {kept}", flush=True)
+        await stop.wait()
+
+
+def run(asked: argparse.Namespace) -> int:
+    try:
+        asyncio.run(serve(Settings.read(flags=vars(asked))))
+    except AddressInUse as error:
+        print(f"tailrace: {error}", file=sys.stderr)
+        return 1
+    except SqlError as error:
+        print(f"tailrace: {error.message}", file=sys.stderr)
+        return 1
+    return 0

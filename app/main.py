@@ -1,0 +1,184 @@
+"""The composition root: settings -> Database -> HTTP + pgwire, under one lifespan.
+
+async with running(settings) as server: ...   # in this event loop
+with in_background(settings) as server: ...   # in a thread of its own: the demo, and tests
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from app.pgwire.server import Server
+from app.routers import ops, sql, subscribe
+from app.routers.front import Front
+from app.routers.limit import BodyLimit
+from app.schemas import ErrorBody
+from app.settings import Address, Settings
+from engine.database import Database
+from engine.errors import LimitExceeded, SqlError, SyntaxError_
+
+VERSION: Final = "0.1.0"
+
+HTTP_THREADS: Final = 64
+"""Threads for HTTP requests and websockets beside one for each pgwire connection; a request beyond them waits."""
+
+
+class AddressInUse(OSError):
+    """A listening address that cannot be had; the message names its setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers: where, and the database behind it."""
+
+    database: Database
+    pg: Address
+    http: Address
+
+
+def application(front: Front | None = None) -> FastAPI:
+    """The HTTP routes. Without a `front` they only describe themselves, which is what the OpenAPI document needs."""
+    app = FastAPI(
+        title="Tailrace",
+        version=VERSION,
+        summary="Answers to SQL queries, kept up to date",
+        docs_url=None,  # Swagger's page loads its scripts from a CDN; the document itself is /openapi.json
+        redoc_url=None,
+    )
+    app.state.front = front
+    for router in (sql.router, subscribe.router, ops.router):
+        app.include_router(router)
+    app.add_exception_handler(SqlError, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
+    if front is not None:
+        app.add_middleware(BodyLimit, bytes_max=front.settings.message_bytes_max)
+    return app
+
+
+async def refused(_: Request, error: Exception) -> JSONResponse:
+    """An error outside of any statement: a bad session variable, too many sessions."""
+    assert isinstance(error, SqlError), "it is registered for SqlError"
+    status = 503 if isinstance(error, LimitExceeded) else 400
+    return JSONResponse({"error": ErrorBody.of(error).json_object()}, status_code=status)
+
+
+async def malformed(request: Request, error: Exception) -> JSONResponse:
+    """A body that is no JSON, or not of a request's shape: the first thing that is wrong with it."""
+    assert isinstance(error, RequestValidationError), "it is registered for RequestValidationError"
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return await refused(request, SyntaxError_(f"malformed request: {place}: {first['msg']}"))
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn inside our event loop: signals are the command line's, and `listening` tells when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+def listen(address: Address, setting: str) -> socket.socket:
+    """A listening socket; AddressInUse if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=512)
+    except OSError as error:
+        raise AddressInUse(f"cannot listen on {address}: {error.strerror}; choose another with {setting}") from None
+
+
+def address_of(listening: socket.socket) -> Address:
+    host, port, *_ = listening.getsockname()
+    return Address(host, port)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """A server for as long as the context lasts. Addresses are taken first: a port in use costs no start of an engine.
+
+    Raises AddressInUse, and SqlError for a data directory that cannot be opened.
+    """
+    with (
+        listen(settings.pg_listen, "--pg-listen or TAILRACE_PG_LISTEN") as pg_socket,
+        listen(settings.http_listen, "--http-listen or TAILRACE_HTTP_LISTEN") as http_socket,
+    ):
+        threads = ThreadPoolExecutor(settings.connections_max + HTTP_THREADS, thread_name_prefix="session")
+        with opened(settings) as database:
+            pg = Server(database, settings, threads)
+            http = HttpServer(http_config(Front(database, threads, settings), settings))
+            serving = asyncio.create_task(http.serve([http_socket]))
+            await pg.start(pg_socket)
+            await http.listening.wait()
+            try:
+                yield Running(database, address_of(pg_socket), address_of(http_socket))
+            finally:
+                http.should_exit = True
+                await asyncio.gather(serving, pg.close())
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def opened(settings: Settings) -> Database:
+    return Database.in_memory() if settings.data_directory is None else Database.open(settings.data_directory)
+
+
+def http_config(front: Front, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        application(front),
+        loop="asyncio",
+        http="h11",
+        ws="websockets-sansio",
+        ws_max_size=settings.message_bytes_max,
+        lifespan="off",  # ours is `running`
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds_max,
+    )
+
+
+@contextmanager
+def in_background(settings: Settings) -> Iterator[Running]:
+    """A server in a thread of its own, for as long as the context lasts. Raises what `running` raises."""
+    started: Future[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with running(settings) as server:
+            started.set_result((server, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except (OSError, SqlError) as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="server")
+    thread.start()
+    try:
+        server, loop, stop = started.result()
+        try:
+            yield server
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+    finally:
+        thread.join()
