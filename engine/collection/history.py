@@ -32,15 +32,10 @@ class History:
             while self._deltas and self._deltas[0][0] <= since:
                 self._deltas.popleft()
 
-    def as_of(self, contents: Batch, tick: int) -> Batch:
-        """The contents after `tick`, given the present ones."""
+    def after(self, tick: int) -> list[tuple[int, Batch]]:
+        """(tick, delta) of the ticks after `tick`, oldest first: the present contents less these are those of then."""
         assert tick >= self.since, f"tick {tick} is before {self.since}"
-        undone = self.after(tick)
-        return Batch.concat([contents, *(delta.negate() for delta in undone)]).consolidate() if undone else contents
-
-    def after(self, tick: int) -> list[Batch]:
-        """The deltas of the ticks after `tick`, oldest first."""
-        return [delta for at, delta in self._deltas if at > tick]
+        return [(at, delta) for at, delta in self._deltas if at > tick]
 
     def batches(self) -> list[Batch]:
         """All deltas held, for a sweep."""

@@ -64,7 +64,7 @@ class Circuit:
     """The graph of running operators and the arrangements that they share."""
 
     def __init__(self, heap: Heap) -> None:
-        self.publish_lock = threading.Lock()
+        self.publish_lock = threading.RLock()
         self._heap = heap
         self._exports: dict[int, Export] = {}
         self._by_identity: dict[Hashable, Node] = {}
@@ -259,6 +259,17 @@ class Circuit:
         assert history is not None
         return history.since
 
+    def changes(self, id: int, after: int) -> list[tuple[int, Batch]]:
+        """(tick, delta) of the published ticks after `after`, not before `since(id)`; oldest first."""
+        history = self._exports[id].node.history
+        assert history is not None
+        with self.publish_lock:
+            return history.after(after)
+
+    def columns(self, id: int) -> int:
+        """How many columns the collection's rows have."""
+        return len(self._exports[id].node.types)
+
     def error(self, id: int) -> int | None:
         """The heap code of an error among the operators upstream of collection `id`, or None: it may be read."""
         return upstream_error([self._exports[id].node])
@@ -364,8 +375,7 @@ def _undone(node: Node, as_of: int | None) -> list[Batch]:
     if as_of is None:
         return []
     assert node.history is not None
-    assert as_of >= node.history.since, f"{as_of} is before {node.history.since}"
-    return [delta.negate() for delta in node.history.after(as_of)]
+    return [delta.negate() for _, delta in node.history.after(as_of)]
 
 
 def _with_key(batch: Batch, key: Key, key_words: Words) -> Batch:
