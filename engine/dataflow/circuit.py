@@ -217,6 +217,7 @@ class Circuit:
         with self.publish_lock:
             for node in self._touched:
                 node.publish(self._tick)
+            self.published = self._tick
         for staged in self._staging:
             staged.record(self._tick)
 
@@ -270,12 +271,28 @@ class Circuit:
         """How many columns the collection's rows have."""
         return len(self._exports[id].node.types)
 
+    def changes(self, id: int, after: int) -> list[tuple[int, Batch]]:
+        """(tick, delta) of the ticks after `after`, which is not before `since(id)`, oldest first."""
+        history = self._exports[id].node.history
+        assert history is not None
+        with self.publish_lock:
+            return history.changes(after)
+
+    def columns(self, id: int) -> int:
+        """How many columns the collection has."""
+        return len(self._exports[id].node.types)
+
     def error(self, id: int) -> int | None:
         """The heap code of an error among the operators upstream of collection `id`, or None: it may be read."""
         return upstream_error([self._exports[id].node])
 
     def run_once(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None]:
         """Evaluate `plan` over the present contents with private operators, dropped after; (rows, error code)."""
+        rows, error, _ = self.read(plan, as_of)
+        return rows, error
+
+    def read(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None, int]:
+        """As `run_once`, with the tick that it read as of."""
         copies: dict[Node, list[Batch]] = {}
         found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
         with self.publish_lock:
@@ -283,6 +300,7 @@ class Circuit:
                 copy(node, copies)
                 found[id(part)] = node, _undone(node, as_of)
             error = upstream_error({node: None for node, _ in found.values()})
+            tick = self.published if as_of is None else as_of
 
         def given(part: Plan) -> Batch | None:
             if id(part) not in found:
@@ -293,7 +311,7 @@ class Circuit:
 
         evaluation = OneShot(self._heap, given)
         rows = evaluation.run(plan).consolidate()
-        return rows, evaluation.error if error is None else error
+        return rows, evaluation.error if error is None else error, tick
 
     def _held(self, plan: Plan, as_of: int | None) -> Iterator[tuple[Plan, Node]]:
         """The largest subplans whose rows the graph holds (and held as of then)."""
