@@ -39,13 +39,8 @@ def _watch(out: TextIO, done: threading.Event) -> None:
         print("compiling kernels, once on this machine ...", file=out, flush=True)
     while not done.wait(0.5):
         if live:
-            seconds = monotonic() - started
-            print(
-                f"\rcompiling kernels, once on this machine: {ready()} ready, {seconds:.0f} s ",
-                end="",
-                file=out,
-                flush=True,
-            )
+            line = f"compiling kernels, once on this machine: {ready()} ready, {monotonic() - started:.0f} s "
+            print("\r" + line, end="", file=out, flush=True)
     print(f"{chr(13) if live else ''}compiled {ready()} kernels in {monotonic() - started:.0f} s", file=out, flush=True)
 
 

@@ -121,10 +121,8 @@ class Display:
         assert self.header is not None, "rows come behind their header"
         if not self.shown:
             self.widths = widths_of(self.header, self.waiting)
-            print(
-                " " + " | ".join(name.center(w) for name, w in zip(self.header.names, self.widths, strict=True)),
-                file=self.out,
-            )
+            names = [name.center(width) for name, width in zip(self.header.names, self.widths, strict=True)]
+            print(" " + " | ".join(names), file=self.out)
             print("-" + "-+-".join("-" * width for width in self.widths) + "-", file=self.out)
             self.shown = True
         for row in self.waiting:

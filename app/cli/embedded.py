@@ -7,7 +7,7 @@ from app.cli.display import NUMERIC_OIDS, Done, Failure, Header, Notice, Pause, 
 
 with progress():
     from engine.database import CopyOut, Database, Result, Subscription, SubscriptionBatch
-    from engine.errors import SqlError
+    from engine.errors import QueryCanceled, SqlError
 
 PAUSE_SECONDS = 0.2
 
@@ -18,8 +18,10 @@ class Embedded:
     def __init__(self) -> None:
         self._database = Database.in_memory()
         self._session = self._database.session()
+        self._cancelled = False
 
     def run(self, sql: str) -> Iterator[Piece]:
+        self._cancelled = False
         try:
             for answer in self._session.run(sql):
                 source = answer.source if isinstance(answer, CopyOut) else answer
@@ -28,6 +30,7 @@ class Embedded:
             yield Failure(error.message, error.sqlstate, "ERROR", error.detail, error.hint, error.position)
 
     def cancel(self) -> None:
+        self._cancelled = True
         self._session.cancel()
 
     def close(self) -> None:
@@ -49,6 +52,8 @@ class Embedded:
             count = 0
             while True:
                 subscription.wait(PAUSE_SECONDS)
+                if self._cancelled:
+                    raise QueryCanceled("canceling statement due to user request")
                 batch = subscription.poll()
                 if batch is not None:
                     count += batch.row_count

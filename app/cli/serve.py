@@ -1,4 +1,4 @@
-"""tailrace serve: the server until SIGTERM or SIGINT. One line when it is ready; exit status 0 when it was told to stop."""
+"""tailrace serve: the server until SIGTERM or SIGINT. One line when it is ready; exit status 0 when told to stop."""
 
 import argparse
 import asyncio

@@ -5,6 +5,7 @@ name, it runs in memory in this process and says so: `tailrace sql "SELECT 1"` a
 """
 
 import argparse
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -67,15 +68,14 @@ def answered(conversation: Conversation, sql: str) -> bool:
     """Show the answers to `sql`; whether all statements succeeded. Ctrl-C ends the one that runs."""
     display = Display(sys.stdout, sys.stderr)
     succeeded = True
-    pieces = conversation.run(sql)
-    while True:
-        try:
-            for piece in pieces:
-                display.show(piece, sql)
-                succeeded = succeeded and not isinstance(piece, Failure)
-            return succeeded
-        except KeyboardInterrupt:
-            conversation.cancel()
+    before = signal.signal(signal.SIGINT, lambda *_: conversation.cancel())
+    try:
+        for piece in conversation.run(sql):
+            display.show(piece, sql)
+            succeeded = succeeded and not isinstance(piece, Failure)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return succeeded
 
 
 def each(conversation: Conversation, text: str) -> int:
