@@ -37,10 +37,6 @@ class History:
         assert tick >= self.since, f"tick {tick} is before {self.since}"
         return [(at, delta) for at, delta in self._deltas if at > tick]
 
-    def changes(self, tick: int) -> list[tuple[int, Batch]]:
-        """The same, each with its tick."""
-        return [(at, delta) for at, delta in self._deltas if at > tick]
-
     def batches(self) -> list[Batch]:
         """All deltas held, for a sweep."""
         return [delta for _, delta in self._deltas]

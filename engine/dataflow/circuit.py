@@ -65,6 +65,7 @@ class Circuit:
 
     def __init__(self, heap: Heap) -> None:
         self.publish_lock = threading.RLock()
+        self.published = 0  # the last tick that readers see; changes under publish_lock
         self._heap = heap
         self._exports: dict[int, Export] = {}
         self._by_identity: dict[Hashable, Node] = {}
@@ -269,17 +270,6 @@ class Circuit:
 
     def columns(self, id: int) -> int:
         """How many columns the collection's rows have."""
-        return len(self._exports[id].node.types)
-
-    def changes(self, id: int, after: int) -> list[tuple[int, Batch]]:
-        """(tick, delta) of the ticks after `after`, which is not before `since(id)`, oldest first."""
-        history = self._exports[id].node.history
-        assert history is not None
-        with self.publish_lock:
-            return history.changes(after)
-
-    def columns(self, id: int) -> int:
-        """How many columns the collection has."""
         return len(self._exports[id].node.types)
 
     def error(self, id: int) -> int | None:
