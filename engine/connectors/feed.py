@@ -1,0 +1,87 @@
+"""The reader protocol: how a source's bytes become deltas of collections, off the tick.
+
+    describe (ingest.py)     CREATE SOURCE asks which relations the source fills: `Feed`s
+    SourceSpec               the source in the catalog: its description, and each feed with its collection's id
+    Reader.poll -> Decoded   one block: deltas by collection, and the offsets that the source has then reached
+
+A block is decoded and interned in the reader's thread, so that a tick only has to add deltas up. What does not decode
+is a row of the feed named "errors" with its line number and bytes; it is never dropped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from engine import types
+from engine.catalog.sources import Description
+from engine.collection.batch import Batch
+from engine.types import Column
+
+ERRORS: Final = "errors"
+ERROR_COLUMNS: Final = (
+    Column("line", types.BIGINT, nullable=False),
+    Column("data", types.BYTEA, nullable=False),
+    Column("reason", types.TEXT, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One relation that a source fills.
+
+    `name` is "" for the relation that bears the source's own name, "errors" for its error relation (the catalog calls
+    it <source>_errors), else the name of a subsource. `keys` are column sets whose values no two rows share.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    append_only: bool
+    keys: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A source as the catalog has it: `feeds` are what `describe` gave, each with the id of its collection."""
+
+    id: int
+    description: Description
+    feeds: tuple[tuple[int, Feed], ...]
+
+    def collection(self, name: str) -> int:
+        """The collection of the feed of that name."""
+        return next(id for id, feed in self.feeds if feed.name == name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """One block of input. It goes into one tick whole, so `offsets` are true of what was committed.
+
+    `deltas` has no empty batch; `rows` is the sum of their lengths; `offsets` is by partition (a file has "byte" and
+    "line": the bytes and lines read so far; a generator "tick").
+    """
+
+    deltas: Mapping[int, Batch]
+    rows: int
+    offsets: Mapping[str, int]
+
+
+class Reader(Protocol):
+    """One source being read. Only its own thread calls it."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing will come any more (the end of a file that is not tailed, a generator at its limit)."""
+        ...
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long to wait before the next poll when the last one gave nothing."""
+        ...
+
+    def poll(self) -> Decoded | None:
+        """The next block, or None when there is nothing for now. Raises SourceError when the input cannot be read."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files."""
+        ...
