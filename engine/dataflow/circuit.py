@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.collection.arrangement import Arrangement
-from engine.collection.batch import Batch, Words
+from engine.collection.batch import Batch, Diffs, Words
 from engine.collection.heap import Heap, Marks
 from engine.collection.history import History
 from engine.dataflow import graph
@@ -250,6 +250,12 @@ class Circuit:
             return rows
         wanted = Batch.concat(undone)
         return Batch.concat([rows, _with_key(wanted, key, key_words)]).consolidate()
+
+    def counts(self, id: int, rows: Batch) -> Diffs:
+        """How often each row (no two equal) is in a collection made by `create` that is not append-only: int64[n]."""
+        node = self._exports[id].node
+        with self.publish_lock:
+            return node.traces[tuple(range(rows.columns))].arrangement.counts(rows)
 
     def arranged(self, id: int) -> tuple[Key, ...]:
         """The keys by which the collection is arranged (by whoever asked): look-ups by them are O(result)."""
