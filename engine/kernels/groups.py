@@ -58,7 +58,6 @@ def assign_groups(words, diffs, columns, nulls, begin, table, records, head, fre
     tags = np.empty(min(n - begin, BLOCK), np.uint64)
     low = np.uint64(0xFFFFFFFF)
     room = min(len(table) // 2, records.shape[0])
-    flat = records.reshape(-1)
     for start in range(begin, n, BLOCK):
         size = min(n - start, BLOCK)
         for i in range(size):
@@ -83,8 +82,8 @@ def assign_groups(words, diffs, columns, nulls, begin, table, records, head, fre
                 entry = table[np.int64(tags[i] >> shift)]
                 if entry != np.uint64(0):
                     at = np.int64((entry & low) - np.uint64(1)) * records.shape[1]
-                    prefetch(flat, at)
-                    prefetch(flat, at + width + 1)
+                    prefetch(records, at)
+                    prefetch(records, at + width + 1)
         for i in range(size):
             tag = tags[i]
             slot = np.int64(tag >> shift)
@@ -183,3 +182,9 @@ def settle(width, table, records, head, free, touched):
             head[FREE] += 1
             head[ALIVE] -= 1
     head[TOUCHED] = 0
+
+
+@njit("void(int64, uint64[::1], uint64[:, ::1], int64[::1], int32[::1], int32[::1])", cache=True, nogil=True)
+def settle_groups(width, table, records, head, free, touched):
+    """`settle` for whoever shows groups by other means than kernels/changes.py."""
+    settle(width, table, records, head, free, touched)

@@ -14,17 +14,16 @@ from numba import njit
 from numba.extending import register_jitable
 
 from engine.kernels.memory import multiply_high
+from engine.kernels.numeric import DIGITS_MAX, pack
 
 LIMBS = 6
 FLOAT_SCALE = 224
 """A double's sum is a whole number of 2^-FLOAT_SCALE."""
-DIGITS = 39
-"""Significant digits of a numeric."""
 EXPONENT_LOW, EXPONENT_HIGH = 1023 - 170, 1023 + 118
 """Biased exponents e of doubles that are added in limbs: EXPONENT_LOW <= e < EXPONENT_HIGH."""
 SQUARE_LOW, SQUARE_HIGH = 1023 - 60, 1023 + 59
 """The same for doubles whose squares are added too: the square's last bit is not below 2^-224."""
-POWERS = np.array([[(10**k >> (64 * i)) & (2**64 - 1) for i in range(3)] for k in range(DIGITS + 1)], np.uint64)
+POWERS = np.array([[(10**k >> (64 * i)) & (2**64 - 1) for i in range(3)] for k in range(DIGITS_MAX + 1)], np.uint64)
 """10^0 .. 10^39 in 3 limbs."""
 ZERO, ONE = np.uint64(0), np.uint64(1)
 OVERFLOW = np.uint64(1 << 63)
@@ -226,28 +225,13 @@ def add_numbers(rows, gids, offset, numbers, diffs):
             rows[gids[i], offset + j] = z
 
 
-@register_jitable
-def pack_decimal(m, negative, scale):
-    """(whether it fits a packed numeric, the word): m * 10^-scale with trailing zeros trimmed. O(scale)."""
-    ten = np.uint64(10)
-    while scale > 0 and m % ten == ZERO:
-        m = m // ten
-        scale -= 1
-    if m == ZERO:
-        return True, ZERO
-    if scale > 31 or m >= np.uint64(1 << 57):
-        return False, ZERO
-    bits = (ZERO - m if negative else m) & np.uint64((1 << 58) - 1)
-    return True, bits | (np.uint64(scale) << np.uint64(58))
-
-
 @njit(
     "int64(uint64[:, ::1], int64[::1], int64, uint64[::1], uint8[::1], int64[::1])",
     cache=True,
     nogil=True,
 )
 def divide_decimals(numbers, divisors, scale, words, text, offsets):
-    """numbers[i] * 10^-scale / divisors[i] as canonical numerics of 39 significant digits, rounded half to even.
+    """numbers[i] * 10^-scale / divisors[i] as canonical numerics of 39 significant digits, rounded half away from zero.
 
     `numbers` uint64[n, LIMBS] in two's complement, 0 < divisors < 2^63, 0 <= scale <= 39. words[i] is the packed numeric
     where it fits; else 0 and text[offsets[i]:offsets[i+1]] its decimal text; or OVERFLOW where it has more than 39
@@ -331,8 +315,8 @@ def divide_decimals(numbers, divisors, scale, words, text, offsets):
             words[i] = ZERO
             continue
         # Round to 39 digits and to a scale of 39.
-        keep = begin + DIGITS
-        keep = min(keep, count - (power - DIGITS))
+        keep = begin + DIGITS_MAX
+        keep = min(keep, count - (power - DIGITS_MAX))
         if keep < count:
             if count - power > keep:  # more than 39 digits before the point
                 words[i] = OVERFLOW
@@ -340,13 +324,7 @@ def divide_decimals(numbers, divisors, scale, words, text, offsets):
             if keep < begin:
                 words[i] = ZERO
                 continue
-            after = rest != ZERO
-            for k in range(keep + 1, count):
-                if decimals[k] != 0:
-                    after = True
-                    break
-            odd = keep > begin and (decimals[keep - 1] & 1) == 1
-            up = decimals[keep] > 5 or (decimals[keep] == 5 and (after or odd))
+            up = decimals[keep] >= 5
             power -= count - keep
             count = keep
             if up:
@@ -370,14 +348,14 @@ def divide_decimals(numbers, divisors, scale, words, text, offsets):
         if count == begin:
             words[i] = ZERO
             continue
-        if count - begin > DIGITS or power < 0:
+        if count - begin > DIGITS_MAX or power < 0:
             words[i] = OVERFLOW
             continue
         if count - begin <= 18:
             m = ZERO
             for k in range(begin, count):
                 m = m * np.uint64(10) + np.uint64(decimals[k])
-            fits, word = pack_decimal(m, negative, power)
+            word, fits = pack(-np.int64(m) if negative else np.int64(m), power)
             if fits:
                 words[i] = word
                 continue

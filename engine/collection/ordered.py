@@ -1,0 +1,200 @@
+"""Entries of all groups in order: one B+tree (engine/kernels/ordered.py) and the rows that its entries stand for."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.collection.batch import Batch, Words, null_words
+from engine.collection.groups import Ids
+from engine.collection.heap import Heap, Marks
+from engine.dataflow.graph import Order
+from engine.errors import LimitExceeded
+from engine.kernels import ordered as kernels
+from engine.types import SqlType
+
+NODES_MIN: Final = 2 * kernels.NODES_SPARE
+SLOTS_MIN: Final = 64
+NO_SPEC: Final = np.empty((0, 6), np.int64)
+
+
+class Tree:
+    """The nodes of a B+tree. 1 kB a node of at most 64 entries; grown by doubling."""
+
+    def __init__(self) -> None:
+        n = NODES_MIN
+        self.group: Ids = np.empty((n, kernels.B), np.int32)
+        self.prefix: Words = np.empty((n, kernels.B), np.uint64)
+        self.load: Ids = np.empty((n, kernels.B), np.int32)
+        self.meta: Ids = np.empty((n, 5), np.int32)
+        self.meta[0] = (0, -1, -1, -1, 0)
+        self.head: Final = np.array([0, 1, -1, 0], np.int64)
+        self.arrays = (self.group, self.prefix, self.load, self.meta, self.head)
+
+    def grow(self) -> None:
+        """Room for twice as many nodes."""
+        self.group, self.prefix, self.load, self.meta = (
+            doubled(a) for a in (self.group, self.prefix, self.load, self.meta)
+        )
+        self.arrays = (self.group, self.prefix, self.load, self.meta, self.head)
+
+    def bytes_held(self) -> int:
+        """Memory of its arrays."""
+        return sum(array.nbytes for array in self.arrays)
+
+
+class Store:
+    """Rows by slot, with multiplicities. `spec` is the order in which the tree compares them."""
+
+    def __init__(self, width: int, spec: NDArray[np.int64]) -> None:
+        self.words: Words = np.zeros((SLOTS_MIN, width), np.uint64)
+        self.counts: NDArray[np.int64] = np.zeros(SLOTS_MIN, np.int64)
+        self.spec: Final = spec
+        self.free: Ids = np.empty(SLOTS_MIN, np.int32)
+        self.head: Final = np.zeros(2, np.int64)
+
+    def reserve(self, n: int) -> None:
+        """Make sure that n slots are free."""
+        while len(self.counts) - self.head[0] + self.head[1] < n:
+            self.words, self.counts, self.free = doubled(self.words), doubled(self.counts), doubled(self.free)
+
+    @property
+    def used(self) -> int:
+        """All slots are below this."""
+        return int(self.head[0])
+
+    def release(self, slots: Ids) -> None:
+        """Give slots back, their rows blanked so that nothing keeps what they referred to."""
+        if len(slots):
+            self.words[slots] = 0
+            self.counts[slots] = 0
+            at = int(self.head[1])
+            self.free[at : at + len(slots)] = slots
+            self.head[1] += len(slots)
+
+    def bytes_held(self) -> int:
+        """Memory of its arrays."""
+        return self.words.nbytes + self.counts.nbytes + self.free.nbytes
+
+
+class OrderedValues:
+    """The values of one column by group, with the least or greatest of each group in the group's record.
+
+    Where the order prefix is exact (booleans, integers, times, floats) entries are values and there is no store; else a
+    store keeps the words.
+    """
+
+    def __init__(self, column_type: SqlType, exact: bool, largest: bool, heap: Heap) -> None:
+        self._kind = int(column_type.physical)
+        self._largest = 1 if largest else -1
+        self._heap = heap
+        self._tree: Final = Tree()
+        spec = NO_SPEC if exact else np.array([[1, 0, 0, self._kind, 0, 0]], np.int64)
+        self._store: Final = Store(2, spec)
+
+    def add(self, words: Words, value: int, rows: NDArray[np.int64], diffs: NDArray[np.int64], gids: Ids, records: Words, at: int) -> None:
+        """Add words[value, rows] to their groups; records[group, at:at + 3] is kept up to date. O(log n) a row."""
+        store, done = self._store, 0
+        if len(store.spec):
+            store.reserve(len(rows))
+        while True:
+            done = kernels.update_values(
+                words, diffs, rows, value, self._kind, self._largest, done, gids, *self._tree.arrays, store.words,
+                store.counts, store.spec, *self._heap.view(), store.free, store.head, records, at,
+            )  # fmt: skip
+            if done == len(rows):
+                return
+            if done < 0:
+                raise LimitExceeded("one value of min or max occurs more than 2^30 times in a group")
+            self._tree.grow()
+
+    def bytes_held(self) -> int:
+        """Memory of tree and store."""
+        return self._tree.bytes_held() + self._store.bytes_held()
+
+    def mark(self, marks: Marks, column_type: SqlType) -> None:
+        """Keep the values' data."""
+        if len(self._store.spec):
+            marks.words(column_type.physical, self._store.words[: self._store.used, 1])
+
+
+class OrderedRows:
+    """Rows by group, in an order that depends on nothing but their content: `order`, then every column.
+
+    1. A slot holds one distinct row of one group; `counts[slot]` is its multiplicity, which may be negative.
+    2. Slots whose count became 0 are in `gone` and keep their row until `settle`.
+    """
+
+    def __init__(self, picked: Sequence[int], input_types: Sequence[SqlType], order: Sequence[Order], heap: Heap) -> None:
+        self.picked: Final = np.array(picked, np.int64)
+        self._types: Final = [input_types[c] for c in picked]
+        self._nulls = null_words(len(input_types))
+        self.leading: Final = null_words(len(picked))
+        self._heap = heap
+        rest = [Order(c) for c in range(len(picked)) if all(o.column != c for o in order)]
+        spec = [
+            [self.leading + o.column, o.column >> 6, o.column & 63, int(self._types[o.column].physical), o.descending,
+             o.nulls_first]
+            for o in [*order, *rest]
+        ]  # fmt: skip
+        # A row of no columns is compared by its (absent) content: equal to every other.
+        self._tree: Final = Tree()
+        width = max(1, self.leading + len(picked))
+        self.store: Final = Store(width, np.array(spec or [[0, 0, 0, 0, 0, 0]], np.int64))
+        self._gone: list[Ids] = []
+
+    def add(self, batch: Batch, rows: NDArray[np.int64] | None, gids: Ids, records: Words, at: int) -> None:
+        """Add rows (None: all) of a batch to their groups; records[group, at] counts the entries. O(log n) a row."""
+        words, diffs = batch.words, batch.diffs
+        if rows is not None:
+            words, diffs, gids = np.ascontiguousarray(words[:, rows]), diffs[rows], gids[rows]
+        n, store, view = len(diffs), self.store, self._heap.view()
+        store.reserve(n)
+        slots, prefixes, gone = np.empty(n, np.int32), np.empty(n, np.uint64), np.empty(n, np.int32)
+        kernels.store_rows(
+            words, self.picked, self._nulls, slots, prefixes, store.words, store.counts, store.spec, *view, store.free,
+            store.head,
+        )  # fmt: skip
+        done = 0
+        while True:
+            done = kernels.update_rows(
+                gids, prefixes, slots, diffs, done, gone, *self._tree.arrays, store.words, store.counts, store.spec,
+                *view, store.free, store.head, records, at,
+            )  # fmt: skip
+            if done == n:
+                break
+            self._tree.grow()
+        gone = gone[gone >= 0]
+        if len(gone):
+            self._gone.append(gone)
+
+    def walk(self, gids: Ids, offset: int, limit: int) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
+        """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds)."""
+        store = self.store
+        return kernels.walk_groups(
+            gids, offset, limit, *self._tree.arrays, store.words, store.counts, store.spec, *self._heap.view()
+        )
+
+    def settle(self) -> None:
+        """Nobody reads the rows that went any more."""
+        for gone in self._gone:
+            self.store.release(gone)
+        self._gone = []
+
+    def bytes_held(self) -> int:
+        """Memory of tree and store."""
+        return self._tree.bytes_held() + self.store.bytes_held()
+
+    def mark(self, marks: Marks) -> None:
+        """Keep the rows' data."""
+        for c, column_type in enumerate(self._types):
+            if column_type.physical.on_heap:
+                marks.words(column_type.physical, self.store.words[: self.store.used, self.leading + c])
+
+
+def doubled(array: NDArray) -> NDArray:
+    """The array with as much room after it."""
+    larger = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
+    larger[: len(array)] = array
+    return larger

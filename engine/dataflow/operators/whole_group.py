@@ -1,0 +1,95 @@
+"""Aggregates that need all rows of a group at once: string_agg, jsonb_agg, jsonb_object_agg.
+
+Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the rows).
+State  the arguments and order columns of all rows, in one B+tree over all groups (engine/collection/ordered.py).
+Cost   O(rows of the touched groups) a tick.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from engine import types
+from engine.collection.batch import Batch, Words
+from engine.collection.groups import Ids
+from engine.collection.heap import Heap, Marks
+from engine.collection.ordered import OrderedRows
+from engine.dataflow.graph import Aggregate, Order
+from engine.expr.aggregate import Kind
+from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
+from engine.types import SqlType
+
+
+class WholeGroup:
+    """One such aggregate; `place` is the word of the groups' records that counts its entries.
+
+    jsonb_agg and jsonb_object_agg take jsonb arguments (the binder casts; an SQL NULL is a JSON null).
+    """
+
+    def __init__(self, aggregate: Aggregate, input_types: Sequence[SqlType], place: int, heap: Heap) -> None:
+        self._kind = aggregate.kind
+        self._place = place
+        self._heap = heap
+        picked = list(dict.fromkeys([*aggregate.columns, *(o.column for o in aggregate.order)]))
+        order = [Order(picked.index(o.column), o.descending, o.nulls_first) for o in aggregate.order]
+        self._rows: Final = OrderedRows(picked, input_types, order, heap)
+        self._arguments: Final = [picked.index(c) for c in aggregate.columns]
+        first = aggregate.columns[0]
+        self._skips_null: Final = first if self._kind is not Kind.JSONB_AGG else None
+
+    def add(self, batch: Batch, gids: Ids, records: Words) -> None:
+        """Take a batch into the groups' rows."""
+        rows = None
+        if self._skips_null is not None:
+            bits = batch.words[self._skips_null >> 6] & np.uint64(1 << (self._skips_null & 63))
+            if bits.any():
+                rows = np.flatnonzero(bits == 0)
+        self._rows.add(batch, rows, gids, records, self._place)
+        self._rows.settle()
+
+    def show(self, rows: NDArray[np.int64], gids: Ids, result: NDArray[np.int64], shown: Words) -> None:
+        """Put the results of groups `gids` into rows `rows` of `shown`."""
+        slots, takes, bounds = self._rows.walk(gids, 0, -1)
+        columns = [self._column(c, slots) for c in self._arguments]
+        for i, row in enumerate(rows.tolist()):
+            begin, end = int(bounds[i]), int(bounds[i + 1])
+            if begin == end:
+                shown[row, result[TARGET_NULL]] |= np.uint64(1 << int(result[TARGET_BIT]))
+                continue
+            counts = takes[begin:end].tolist()
+            values = [column[begin:end] for column in columns]
+            shown[row, result[TARGET]] = self._heap.intern(self._text(values, counts))
+
+    def _column(self, c: int, slots: Ids) -> list[bytes | None]:
+        """One column of those rows."""
+        store = self._rows.store
+        data = self._heap.decode(store.words[slots, self._rows.leading + c]).to_pylist()
+        nulls = (store.words[slots, c >> 6] & np.uint64(1 << (c & 63))).tolist()
+        return [None if null else datum for datum, null in zip(data, nulls, strict=True)]
+
+    def _text(self, values: list[list[bytes | None]], counts: list[int]) -> bytes:
+        """The result over one group's rows."""
+        if self._kind is Kind.STRING_AGG:
+            out: list[bytes] = []
+            separators = values[1] if len(values) > 1 else [b""] * len(counts)
+            for value, separator, count in zip(values[0], separators, counts, strict=True):
+                for _ in range(count):
+                    out += (separator or b"", value or b"")
+            return b"".join(out[1:])
+        if self._kind is Kind.JSONB_AGG:
+            items = [value or b"null" for value, count in zip(values[0], counts, strict=True) for _ in range(count)]
+            return b"[" + b",".join(items) + b"]"
+        assert self._kind is Kind.JSONB_OBJECT_AGG
+        members = {key or b"": value or b"null" for key, value in zip(values[0], values[1], strict=True)}
+        return b"{" + b",".join(orjson.dumps(key.decode()) + b":" + members[key] for key in sorted(members)) + b"}"
+
+    def bytes_held(self) -> int:
+        """Memory of the rows."""
+        return self._rows.bytes_held()
+
+    def mark(self, marks: Marks) -> None:
+        """Keep the rows' data."""
+        self._rows.mark(marks)
