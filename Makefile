@@ -1,0 +1,34 @@
+# The commands of the house. Each begins with `setup`, which costs nothing once .venv agrees with pyproject.toml.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.agrees-with-pyproject
+
+.PHONY: setup test demo bench openapi clients
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing what pyproject.toml names into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[dev]'
+	@touch $@
+
+# psql is the one client that no Python package brings. Without it (and without root) tests/wire fails and says so.
+clients:
+	@command -v psql >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -y -qq postgresql-client; } >/dev/null
+
+test: setup clients
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+demo: setup
+	@$(BIN)/tailrace demo
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+openapi: setup
+	$(BIN)/tailrace openapi > openapi/openapi.json
