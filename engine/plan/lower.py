@@ -1,0 +1,392 @@
+"""Relations to dataflows: `lower` makes the graph.Plan that operators run.
+
+Rule   chains of Project, Map and Filter become one Mfp; a Join becomes a delta join over plain columns, its expressions
+       computed in an Mfp below and its inputs pruned to the columns that are read, unless an arrangement of the whole
+       collection exists already and is shared; Lets are inlined, as equal subplans are one operator anyway.
+State  equal subplans are one Python object (hash-consing), so the result is a DAG and a walk by identity is O(size).
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Final, cast
+
+from engine.dataflow import graph
+from engine.dataflow.graph import Compute, Keep, Order, Plan
+from engine.expr.scalar import Ref, Scalar
+from engine.plan.facts import Facts
+from engine.plan.join_order import JoinInput, Stage, join_paths
+from engine.plan.predicates import test_same
+from engine.plan.relation import (
+    UNIT,
+    BoundJoin,
+    Constant,
+    Distinct,
+    Filter,
+    FlatMap,
+    Get,
+    Join,
+    Let,
+    Local,
+    Map,
+    Negate,
+    Project,
+    Query,
+    Reduce,
+    Relation,
+    Threshold,
+    TopK,
+    Union,
+)
+from engine.plan.rules.aggregates import plain_reduce
+from engine.plan.scalars import all_columns_read, columns_read, conjuncts, moved, shifted
+
+Arranged = Mapping[int, AbstractSet[tuple[int, ...]]]
+"""By collection: the column tuples that it is arranged by already."""
+
+NO_ARRANGEMENTS: Final[Arranged] = {}
+
+
+def lower(relation: Relation, arranged: Arranged = NO_ARRANGEMENTS) -> Plan:
+    """The dataflow of a decorrelated relation. O(size of relation + inputs³ of its widest join)."""
+    return Lowering(arranged).plan(relation)
+
+
+def with_finishing_as_topk(query: Query) -> Relation:
+    """The query as a relation: what a view keeps of ORDER BY and LIMIT (an order without a limit is no content)."""
+    finishing = query.finishing
+    relation = query.relation
+    if finishing.limit is not None or finishing.offset:
+        relation = TopK(relation, (), finishing.order, finishing.limit, finishing.offset)
+    return relation if finishing.project is None else Project(relation, finishing.project)
+
+
+class Lowering:
+    """One run: plans by relation object, and one object for equal plans."""
+
+    def __init__(self, arranged: Arranged) -> None:
+        self.arranged = arranged
+        self.facts = Facts()
+        self.done: dict[int, tuple[Relation, Plan]] = {}
+        self.one: dict[object, Plan] = {}
+        self.lets: dict[int, Plan] = {}
+
+    def plan(self, relation: Relation) -> Plan:
+        known = self.done.get(id(relation))
+        if known is None:
+            known = self.done[id(relation)] = (relation, self.lowered(relation))
+        return known[1]
+
+    def cons(self, plan: Plan) -> Plan:
+        """The one object for this plan, whose inputs are such objects already: compared shallowly."""
+        match plan:
+            case graph.Source():
+                key: object = plan
+            case graph.Constant():
+                key = (graph.Constant, tuple((*map(type, row), row, count) for row, count in plan.rows), plan.types)
+            case graph.Mfp():
+                key = (graph.Mfp, id(plan.input), plan.steps, plan.project)
+            case graph.FlatMap():
+                key = (graph.FlatMap, id(plan.input), plan.function, plan.arguments)
+            case graph.Join():
+                key = (graph.Join, tuple(map(id, plan.inputs)), plan.paths, plan.project)
+            case graph.Reduce():
+                key = (graph.Reduce, id(plan.input), plan.key, plan.aggregates)
+            case graph.TopK():
+                key = (graph.TopK, id(plan.input), plan.group, plan.order, plan.limit, plan.offset)
+            case graph.Distinct() | graph.Threshold() | graph.Negate():
+                key = (type(plan), id(plan.input))
+            case graph.Union():
+                key = (graph.Union, tuple(map(id, plan.inputs)))
+        return self.one.setdefault(key, plan)
+
+    def lowered(self, relation: Relation) -> Plan:
+        match relation:
+            case Get():
+                return self.cons(graph.Source(relation.id, self.facts.types(relation), relation.append_only))
+            case Local():
+                return self.lets[relation.id]
+            case Let():
+                self.facts.bind(relation)
+                self.lets[relation.id] = self.plan(relation.value)
+                return self.plan(relation.body)
+            case Constant():
+                return self.cons(graph.Constant(relation.rows, relation.types))
+            case Project() | Map() | Filter() | Join():
+                return self.chain(relation)
+            case FlatMap():
+                arguments = cast(tuple[Scalar, ...], relation.arguments)
+                return self.cons(graph.FlatMap(self.plan(relation.input), relation.function, arguments))
+            case Reduce():
+                return self.reduce(relation)
+            case Distinct():
+                return self.cons(graph.Distinct(self.plan(relation.input)))
+            case TopK():
+                if relation.limit is None and not relation.offset:
+                    return self.plan(relation.input)
+                below = self.plan(relation.input)
+                return self.cons(graph.TopK(below, relation.group, relation.order, relation.limit, relation.offset))
+            case Negate():
+                return self.cons(graph.Negate(self.plan(relation.input)))
+            case Threshold():
+                return self.cons(graph.Threshold(self.plan(relation.input)))
+            case Union():
+                return self.union(relation)
+            case BoundJoin():
+                raise AssertionError("decorrelate has not run")
+
+    def union(self, relation: Union) -> Plan:
+        branches: list[Plan] = []
+        for branch in relation.inputs:
+            plan = self.plan(branch)
+            branches.extend(plan.inputs if isinstance(plan, graph.Union) else (plan,))
+        branches = [plan for plan in branches if not (isinstance(plan, graph.Constant) and not plan.rows)]
+        if not branches:
+            return self.cons(graph.Constant((), self.facts.types(relation)))
+        return branches[0] if len(branches) == 1 else self.cons(graph.Union(tuple(branches)))
+
+    def reduce(self, relation: Reduce) -> Plan:
+        plain = plain_reduce(relation, self.facts)
+        if not isinstance(plain, Reduce):
+            return self.plan(plain)
+        keys = cast(tuple[Ref, ...], plain.keys)
+        calls = plain.aggregates
+        arguments = [[cast(Ref, ref).index for ref in call.arguments] for call in calls]
+        orders = [[(cast(Ref, ref).index, down, first) for ref, down, first in call.order] for call in calls]
+        group = list(dict.fromkeys(key.index for key in keys))
+        rest = {i for columns in arguments for i in columns} | {i for order in orders for i, _, _ in order}
+        read = [*group, *sorted(rest - set(group))]
+        below = self.plan(Project(plain.input, tuple(read)))
+        place = {column: i for i, column in enumerate(read)}
+        if not calls:
+            made = self.cons(graph.Distinct(below))
+        else:
+            aggregates = tuple(
+                graph.Aggregate(
+                    call.overload.kind,
+                    tuple(place[i] for i in columns),
+                    call.overload.result,
+                    tuple(Order(place[i], down, first) for i, down, first in order),
+                )
+                for call, columns, order in zip(calls, arguments, orders, strict=True)
+            )
+            made = self.cons(graph.Reduce(below, tuple(range(len(group))), aggregates))
+        if len(group) == len(keys):
+            return made
+        columns = (*(place[key.index] for key in keys), *range(len(group), len(group) + len(calls)))
+        return self.cons(graph.Mfp(made, (), columns))
+
+    def chain(self, relation: Relation) -> Plan:
+        """Projects, Maps and Filters down to the first other node, as one Mfp over it (or as a Join's projection)."""
+        links: list[Project | Map | Filter] = []
+        base = relation
+        while True:
+            if isinstance(base, Project | Map | Filter):
+                links.append(base)
+                base = base.input
+            elif isinstance(base, Join):
+                simple = plain_join(base, self.facts)
+                if simple is base:
+                    break
+                base = simple
+            else:
+                break
+        steps, project = mfp_steps(links, self.facts.arity(base))
+        if isinstance(base, Join):
+            width = self.facts.arity(base)
+            live = sorted({i for i in (*steps_read(steps), *project) if i < width})
+            at = {column: i for i, column in enumerate(live)}
+            for extra in range(len([step for step in steps if isinstance(step, Compute)])):
+                at[width + extra] = len(live) + extra
+            steps = [moved_step(step, at) for step in steps]
+            project = [at[column] for column in project]
+            return self.mfp(self.join(base, live), steps, project)
+        return self.mfp(self.plan(base), steps, project)
+
+    def mfp(self, below: Plan, steps: Sequence[Compute | Keep], project: Sequence[int]) -> Plan:
+        width = len(graph.output_types(below))
+        if not steps:
+            if tuple(project) == tuple(range(width)):
+                return below
+            if isinstance(below, graph.Mfp):
+                return self.mfp(below.input, *without_dead(below, project))
+            if isinstance(below, graph.Join):
+                return self.cons(replace(below, project=tuple(below.project[i] for i in project)))
+        elif isinstance(below, graph.Mfp) and not below.steps:
+            inner = len(graph.output_types(below.input))
+            at = {i: column for i, column in enumerate(below.project)}
+            computed = sum(isinstance(step, Compute) for step in steps)
+            at |= {width + i: inner + i for i in range(computed)}
+            steps = [moved_step(step, at) for step in steps]
+            return self.mfp(below.input, steps, [at[i] for i in project])
+        return self.cons(graph.Mfp(below, tuple(steps), tuple(project)))
+
+    def join(self, relation: Join, live: Sequence[int]) -> Plan:
+        """A join whose equivalences are plain columns of several inputs; its output is the columns `live`."""
+        if not relation.inputs:
+            return self.plan(UNIT)
+        starts = [0]
+        for branch in relation.inputs:
+            starts.append(starts[-1] + self.facts.arity(branch))
+        owner = [i for i, branch in enumerate(relation.inputs) for _ in range(self.facts.arity(branch))]
+        if len(relation.inputs) == 1:
+            return self.plan(Project(relation.inputs[0], tuple(live)))
+        classes = [[(owner[ref.index], ref.index - starts[owner[ref.index]]) for ref in cast(tuple[Ref, ...], group)]
+                   for group in relation.equivalences]  # fmt: skip
+        wanted: list[set[int]] = [set() for _ in relation.inputs]
+        for column in (*((owner[i], i - starts[owner[i]]) for i in live), *(c for group in classes for c in group)):
+            wanted[column[0]].add(column[1])
+        sides = [self.join_input(branch) for branch in relation.inputs]
+        paths = join_paths(sides, classes)
+        inputs: list[Plan] = []
+        places: list[dict[int, int]] = []
+        for i, branch in enumerate(relation.inputs):
+            looked = {look.key for path in paths for look in path if look.input == i}
+            kept = sorted(wanted[i])
+            if len(kept) == self.facts.arity(branch) or looked & sides[i].arranged:
+                kept = list(range(self.facts.arity(branch)))
+            inputs.append(self.plan(Project(branch, tuple(kept))))
+            places.append({column: position for position, column in enumerate(kept)})
+        widths = [len(place) for place in places]
+        lookups = tuple(physical(start, path, places) for start, path in enumerate(paths))
+        ends = [sum(widths[:i]) for i in range(len(widths))]
+        project = tuple(ends[owner[i]] + places[owner[i]][i - starts[owner[i]]] for i in live)
+        return self.cons(graph.Join(tuple(inputs), lookups, project))
+
+    def join_input(self, relation: Relation) -> JoinInput:
+        """What the join order asks of an input."""
+        arranged = self.arranged.get(relation.id, frozenset()) if isinstance(relation, Get) else frozenset()
+        base = relation
+        while isinstance(base, Project | Map):
+            base = base.input
+        return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter))
+
+
+def physical(start: int, path: Sequence[Stage], places: Sequence[Mapping[int, int]]) -> tuple[graph.Lookup, ...]:
+    """A path with each column as its position in the pruned inputs and in the rows so far."""
+    offsets = {start: 0}
+    width = len(places[start])
+    lookups: list[graph.Lookup] = []
+    for stage in path:
+        stream = tuple(offsets[i] + places[i][column] for i, column in stage.stream)
+        lookups.append(graph.Lookup(stage.input, stream, tuple(places[stage.input][column] for column in stage.key)))
+        offsets[stage.input] = width
+        width += len(places[stage.input])
+    return tuple(lookups)
+
+
+def plain_join(relation: Join, facts: Facts) -> Relation:
+    """The same rows by a Join whose equivalences are each one plain column of two or more inputs; itself if so."""
+    starts = [0]
+    for branch in relation.inputs:
+        starts.append(starts[-1] + facts.arity(branch))
+    owner = [i for i, branch in enumerate(relation.inputs) for _ in range(facts.arity(branch))]
+    computed: list[list[Scalar]] = [[] for _ in relation.inputs]
+    local: list[list[Scalar]] = [[] for _ in relation.inputs]
+    after: list[Scalar] = []
+    classes: list[list[tuple[int, int, Scalar]]] = []
+    changed = len(relation.inputs) == 1
+    for group in relation.equivalences:
+        members: dict[int, tuple[int, int, Scalar]] = {}
+        for scalar in group:
+            owners = {owner[column] for column in columns_read(scalar)}
+            if len(owners) != 1:
+                changed = True
+                after.append(test_same(group[0] if group[0] is not scalar else group[-1], scalar))
+                continue
+            (i,) = owners
+            inner = shifted(scalar, -starts[i])
+            if i in members:
+                changed = True
+                local[i].append(test_same(shifted(members[i][2], -starts[i]), inner))
+                continue
+            if isinstance(inner, Ref):
+                members[i] = (i, inner.index, scalar)
+            else:
+                changed = True
+                members[i] = (i, facts.arity(relation.inputs[i]) + len(computed[i]), scalar)
+                computed[i].append(inner)
+        if len(members) > 1:
+            classes.append(list(members.values()))
+        else:
+            changed = True
+    if not changed:
+        return relation
+    inputs: list[Relation] = []
+    for branch, tests, extra in zip(relation.inputs, local, computed, strict=True):
+        filtered = Filter(branch, tuple(tests)) if tests else branch
+        inputs.append(Map(filtered, tuple(extra)) if extra else filtered)
+    shifts = [starts[i] + sum(map(len, computed[:i])) for i in range(len(inputs))]
+    own = [shifts[owner[column]] + column - starts[owner[column]] for column in range(starts[-1])]
+    groups = tuple(
+        tuple(Ref(shifts[i] + column, scalar.type, scalar.nullable) for i, column, scalar in group) for group in classes
+    )
+    made: Relation = Join(tuple(inputs), groups) if len(inputs) > 1 else inputs[0] if inputs else UNIT
+    if after:
+        made = Filter(made, tuple(moved(predicate, own) for predicate in after))
+    return made if own == list(range(facts.arity(made))) else Project(made, tuple(own))
+
+
+def mfp_steps(links: Sequence[Project | Map | Filter], width: int) -> tuple[list[Compute | Keep], list[int]]:
+    """Nodes (top first) over a row of so many columns as the steps and the projection of one Mfp."""
+    at = list(range(width))
+    steps: list[Compute | Keep] = []
+    for link in reversed(links):
+        match link:
+            case Project():
+                at = [at[column] for column in link.columns]
+            case Map():
+                for scalar in cast(tuple[Scalar, ...], link.scalars):
+                    inner = moved(scalar, at)
+                    if isinstance(inner, Ref):
+                        at.append(inner.index)
+                    else:
+                        steps.append(Compute(inner))
+                        at.append(width)
+                        width += 1
+            case Filter():
+                steps.extend(Keep(moved(cast(Scalar, predicate), at)) for predicate in conjuncts(link.predicates))
+    return without_dead_steps(steps, at, width)
+
+
+def without_dead_steps(
+    steps: Sequence[Compute | Keep], project: Sequence[int], width: int
+) -> tuple[list[Compute | Keep], list[int]]:
+    """The steps without the computed columns that nothing reads. `width` counts the input's and all computed ones."""
+    read = set(project)
+    position = width
+    live: list[tuple[int | None, Compute | Keep]] = []
+    for step in reversed(steps):
+        if isinstance(step, Keep):
+            read |= columns_read(step.predicate)
+            live.append((None, step))
+        else:
+            position -= 1
+            if position in read:
+                read |= columns_read(step.expression)
+                live.append((position, step))
+    at = {column: column for column in range(position)}
+    kept: list[Compute | Keep] = []
+    for column, step in reversed(live):
+        kept.append(moved_step(step, at))
+        if column is not None:
+            at[column] = position
+            position += 1
+    return kept, [at[column] for column in project]
+
+
+def moved_step(step: Compute | Keep, at: Mapping[int, int]) -> Compute | Keep:
+    if isinstance(step, Compute):
+        return Compute(moved(step.expression, at))
+    return Keep(moved(step.predicate, at))
+
+
+def steps_read(steps: Sequence[Compute | Keep]) -> set[int]:
+    """The columns that any step reads."""
+    return all_columns_read(step.expression if isinstance(step, Compute) else step.predicate for step in steps)
+
+
+def without_dead(below: graph.Mfp, project: Sequence[int]) -> tuple[list[Compute | Keep], list[int]]:
+    """An Mfp's steps and projection under a narrower projection of its output."""
+    width = len(graph.output_types(below.input)) + sum(isinstance(step, Compute) for step in below.steps)
+    return without_dead_steps(below.steps, [below.project[column] for column in project], width)

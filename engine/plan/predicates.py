@@ -1,0 +1,152 @@
+"""Predicates that the planner makes and recognises: equality, NULL tests, negation, equalities between two sides."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.expr.functions.planner import NOT, is_null, same
+from engine.expr.scalar import Call, Coalesce, Literal, Logic, Ref, Scalar
+from engine.plan.relation import BoundScalar
+from engine.plan.scalars import FALSE, TRUE, can_fail, columns_read, is_volatile, shifted
+
+OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+"""Comparisons whose NOT is another comparison: all types are totally ordered, NaN included."""
+
+
+def equal_sides(predicate: BoundScalar) -> tuple[Scalar, Scalar] | None:
+    """The two sides of an SQL `=`."""
+    if type(predicate) is Call and predicate.function.name == "=" and len(predicate.arguments) == 2:
+        return predicate.arguments[0], predicate.arguments[1]
+    return None
+
+
+def same_sides(predicate: BoundScalar) -> tuple[Scalar, Scalar] | None:
+    """The two sides of an IS NOT DISTINCT FROM."""
+    if type(predicate) is Call and predicate.function.name == "is_not_distinct_from":
+        return predicate.arguments[0], predicate.arguments[1]
+    return None
+
+
+def negated(predicate: BoundScalar) -> Scalar | None:
+    """What a NOT negates."""
+    if type(predicate) is Call and predicate.function.name == "not":
+        return predicate.arguments[0]
+    return None
+
+
+def null_tested(predicate: BoundScalar) -> Scalar | None:
+    """What an IS NULL tests."""
+    if type(predicate) is Call and predicate.function.name == "is_null":
+        return predicate.arguments[0]
+    return None
+
+
+def not_null_tested(predicate: BoundScalar) -> Scalar | None:
+    """What an IS NOT NULL tests."""
+    inner = negated(predicate)
+    return None if inner is None else null_tested(inner)
+
+
+def test_null(scalar: Scalar) -> Scalar:
+    """scalar IS NULL."""
+    return Call(is_null(scalar.type), (scalar,), NOT.result) if scalar.nullable else FALSE
+
+
+def test_not_null(scalar: Scalar) -> Scalar:
+    """scalar IS NOT NULL."""
+    return Call(NOT, (test_null(scalar),), NOT.result) if scalar.nullable else TRUE
+
+
+def test_same(left: Scalar, right: Scalar) -> Scalar:
+    """left IS NOT DISTINCT FROM right, of one type."""
+    return Call(same(left.type), (left, right), NOT.result)
+
+
+def negate(predicate: Scalar) -> Scalar:
+    """NOT predicate, pushed down to the comparisons where that is the same in three-valued logic."""
+    match predicate:
+        case Literal():
+            return Literal(None if predicate.value is None else not predicate.value, predicate.type)
+        case Logic():
+            return Logic(not predicate.conjunction, tuple(map(negate, predicate.arguments)))
+        case Call() if predicate.function.name == "not":
+            return predicate.arguments[0]
+        case _:
+            return Call(NOT, (predicate,), NOT.result)
+
+
+def test_true_or_null(predicate: Scalar) -> Scalar:
+    """predicate IS NOT FALSE."""
+    return Coalesce((predicate, TRUE), predicate.type) if predicate.nullable else predicate
+
+
+@dataclass(frozen=True, slots=True)
+class Equi:
+    """A join condition that is equalities between its two sides and predicates on one side alone; none of it can fail.
+
+    All scalars are over their own side's columns.
+    """
+
+    left: tuple[Scalar, ...]
+    right: tuple[Scalar, ...]
+    left_only: tuple[Scalar, ...] = ()
+    right_only: tuple[Scalar, ...] = ()
+
+    def flipped(self) -> "Equi":
+        """The same condition with its sides exchanged."""
+        return Equi(self.right, self.left, self.right_only, self.left_only)
+
+
+def equi(predicates: Iterable[Scalar], width: int) -> Equi | None:
+    """The predicates (conjuncts over a row whose first `width` columns are the left side) as an Equi, if they are."""
+    left: list[Scalar] = []
+    right: list[Scalar] = []
+    left_only: list[Scalar] = []
+    right_only: list[Scalar] = []
+    for predicate in predicates:
+        if can_fail(predicate) or is_volatile(predicate):
+            return None
+        sides = sides_of(predicate, width)
+        if sides <= {"left"}:
+            left_only.append(predicate)
+        elif sides == {"right"}:
+            right_only.append(shifted(predicate, -width))
+        else:
+            pair = across(predicate, width)
+            if pair is None:
+                return None
+            left.append(pair[0])
+            right.append(shifted(pair[1], -width))
+    return Equi(tuple(left), tuple(right), tuple(left_only), tuple(right_only))
+
+
+def across(predicate: Scalar, width: int) -> tuple[Scalar, Scalar] | None:
+    """The left and the right side of an `=` between one side of a row and the other."""
+    pair = equal_sides(predicate)
+    if pair is None:
+        return None
+    one, other = pair
+    if sides_of(one, width) == {"left"} and sides_of(other, width) == {"right"}:
+        return one, other
+    if sides_of(one, width) == {"right"} and sides_of(other, width) == {"left"}:
+        return other, one
+    return None
+
+
+def sides_of(scalar: Scalar, width: int) -> set[str]:
+    return {"left" if column < width else "right" for column in columns_read(scalar)}
+
+
+def not_null_filters(scalars: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """IS NOT NULL of each that can be NULL: what SQL's `=` asks beside the equal words."""
+    return tuple(test_not_null(scalar) for scalar in scalars if scalar.nullable)
+
+
+def plain_columns(scalars: Iterable[Scalar]) -> tuple[int, ...] | None:
+    """The columns that the scalars are, if they are nothing but columns."""
+    columns: list[int] = []
+    for scalar in scalars:
+        if not isinstance(scalar, Ref):
+            return None
+        columns.append(scalar.index)
+    return tuple(columns)
