@@ -85,7 +85,7 @@ def show(watch: Watch, server: Running, until: float, ended: threading.Event) ->
 
 
 def run(_: argparse.Namespace) -> int:
-    until = monotonic() + duration()
+    seconds = duration()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -96,7 +96,7 @@ def run(_: argparse.Namespace) -> int:
                 for statement in statements(orders):
                     server.database.execute(statement)
                 with closing(Watch(server.database)) as watch:
-                    show(watch, server, until, ended)
+                    show(watch, server, monotonic() + seconds, ended)
     except SqlError as error:
         print(f"tailrace: {error.message}", file=sys.stderr)
         return 1

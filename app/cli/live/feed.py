@@ -13,7 +13,7 @@ ORDERS_PER_BATCH: Final = 20
 
 
 class Feed:
-    """A thread that appends to a copy of `seed` at `path` while the context lasts. The same seed file, the same orders."""
+    """A thread that appends to a copy of `seed` at `path` while the context lasts."""
 
     def __init__(self, seed: Path, path: Path) -> None:
         self._path = path

@@ -1,0 +1,74 @@
+"""ws /api/subscribe over a real server."""
+
+import json
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+
+@pytest.fixture
+def ask(server):
+    """Open a socket, send the query, and read messages one by one."""
+    opened = []
+
+    def subscribe(query):
+        socket = connect(f"ws://{server.http}/api/subscribe", close_timeout=2)
+        opened.append(socket)
+        socket.send(json.dumps({"query": query}))
+        return lambda: json.loads(socket.recv(timeout=20))
+
+    yield subscribe
+    for socket in opened:
+        socket.close()
+
+
+def test_snapshot_then_changes(server, ask):
+    server.database.execute("CREATE TABLE ws_a (k bigint, v text); INSERT INTO ws_a VALUES (1, 'x')")
+    following = ask("SUBSCRIBE ws_a")
+    assert [column["name"] for column in following()["columns"]] == ["k", "v"]
+    first = following()
+    assert (first["type"], first["snapshot"], first["more"]) == ("changes", True, False)
+    assert first["changes"] == [{"diff": 1, "row": ["1", "x"]}]
+    server.database.execute("UPDATE ws_a SET v = 'y'")
+    second = following()
+    assert second["timestamp"] > first["timestamp"]
+    assert not second["snapshot"]
+    changes = sorted(second["changes"], key=lambda change: change["diff"])
+    assert changes == [{"diff": -1, "row": ["1", "x"]}, {"diff": 1, "row": ["1", "y"]}]
+
+
+def test_progress(server, ask):
+    server.database.execute("CREATE TABLE ws_p (k bigint)")
+    following = ask("SUBSCRIBE ws_p WITH (PROGRESS)")
+    assert following()["type"] == "columns"
+    assert following()["type"] == "progress"
+
+
+def test_a_bad_query_is_told(ask):
+    message = ask("SUBSCRIBE nowhere")()
+    assert message["type"] == "error"
+    assert message["error"]["code"] == "42P01"
+
+
+def test_a_bad_message_is_told(server):
+    with connect(f"ws://{server.http}/api/subscribe", close_timeout=2) as socket:
+        socket.send("rubbish")
+        assert json.loads(socket.recv(timeout=10))["error"]["code"] == "22023"
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+
+
+def test_a_large_snapshot_comes_in_parts(server, ask):
+    server.database.execute("CREATE TABLE ws_l (k bigint)")
+    server.database.write("ws_l", [(n,) for n in range(25_000)])
+    following = ask("SUBSCRIBE ws_l")
+    following()
+    parts = [following() for _ in range(3)]
+    assert [part["more"] for part in parts] == [True, True, False]
+    assert sum(len(part["changes"]) for part in parts) == 25_000
+
+
+def test_a_page_of_another_site_is_refused(server):
+    with pytest.raises(InvalidStatus):
+        connect(f"ws://{server.http}/api/subscribe", origin="http://evil.example")

@@ -1,0 +1,109 @@
+"""psycopg 3, the driver that Python programs have."""
+
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from app.main import Running
+
+
+@pytest.fixture
+def connection(server: Running):
+    with psycopg.connect(host=server.pg.host, port=server.pg.port, user="materialize", autocommit=True) as opened:
+        yield opened
+
+
+def test_rows_and_types(connection):
+    row = connection.execute("SELECT 1, 1::bigint, 1.50::numeric, 'x', true, NULL, 1.5::double precision").fetchone()
+    assert row == (1, 1, Decimal("1.5"), "x", True, None, 1.5)
+
+
+def test_parameters(connection):
+    connection.execute("CREATE TABLE params (k bigint, v text)")
+    connection.execute("INSERT INTO params VALUES (%s, %s), (%s, %s)", (1, "o'clock $1", -2, None))
+    rows = connection.execute("SELECT v FROM params WHERE k = %s", (1,)).fetchall()
+    assert rows == [("o'clock $1",)]
+    assert connection.execute("SELECT count(*) FROM params WHERE v IS NULL").fetchone() == (1,)
+
+
+def test_the_same_statement_many_times_is_prepared(connection):
+    """psycopg prepares from the sixth execution on."""
+    for number in range(8):
+        assert connection.execute("SELECT %s::bigint + 1", (number,)).fetchone() == (number + 1,)
+
+
+def test_errors_carry_sqlstate_and_position(connection):
+    with pytest.raises(psycopg.errors.UndefinedTable) as caught:
+        connection.execute("SELECT * FROM nowhere")
+    assert caught.value.diag.statement_position == "15"
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        connection.execute("SELECT * FROM nowhere WHERE 1 = %s", (1,))
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_status_and_row_count(connection):
+    connection.execute("CREATE TABLE counted (k bigint)")
+    cursor = connection.execute("INSERT INTO counted VALUES (1), (2)")
+    assert cursor.statusmessage == "INSERT 0 2"
+    assert cursor.rowcount == 2
+
+
+def test_a_large_answer_comes_in_pieces(connection):
+    rows = connection.execute("SELECT * FROM generate_series(1, 150000)").fetchall()
+    assert len(rows) == 150_000
+    assert sum(row[0] for row in rows) == 150_000 * 150_001 // 2
+
+
+def test_copy_out(connection):
+    with connection.cursor().copy("COPY (SELECT * FROM generate_series(1, 3)) TO STDOUT") as copy:
+        assert b"".join(copy).decode().split() == ["1", "2", "3"]
+
+
+def test_subscribe_through_copy(server, connection):
+    connection.execute("CREATE TABLE watched (k text)")
+    connection.execute("INSERT INTO watched VALUES ('before')")
+    with connection.cursor().copy("COPY (SUBSCRIBE watched) TO STDOUT") as copy:
+        timestamp, diff, value = copy.read_row()
+        assert (diff, value) == ("1", "before")
+        server.database.execute("INSERT INTO watched VALUES ('after')")
+        later, diff, value = copy.read_row()
+        assert (diff, value) == ("1", "after")
+        assert int(later) > int(timestamp)
+        server.database.execute("DELETE FROM watched WHERE k = 'before'")
+        _, diff, value = copy.read_row()
+        assert (diff, value) == ("-1", "before")
+        connection.cancel()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            copy.read_row()
+    assert connection.execute("SELECT count(*) FROM watched").fetchone() == (1,)
+
+
+def test_a_stream_of_a_subscription(server, connection):
+    connection.execute("CREATE TABLE streamed (k text)")
+    connection.execute("INSERT INTO streamed VALUES ('x')")
+    stream = connection.cursor().stream("SUBSCRIBE streamed")
+    assert next(stream)[1:] == (1, "x")
+    server.database.execute("INSERT INTO streamed VALUES ('y')")
+    assert next(stream)[1:] == (1, "y")
+    connection.cancel()
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        next(stream)
+
+
+def test_transactions_report_their_state(connection):
+    status = psycopg.pq.TransactionStatus
+    connection.execute("BEGIN")
+    assert connection.info.transaction_status == status.INTRANS
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        connection.execute("SELECT * FROM nowhere")
+    assert connection.info.transaction_status == status.INERROR
+    connection.execute("ROLLBACK")
+    assert connection.info.transaction_status == status.IDLE
+
+
+def test_parameter_status(connection):
+    assert connection.info.parameter_status("client_encoding") == "UTF8"
+    assert connection.info.parameter_status("standard_conforming_strings") == "on"
+    connection.execute("SET application_name = 'tests'")
+    assert connection.info.parameter_status("application_name") == "tests"
