@@ -23,6 +23,7 @@
     │   └── CardinalityViolation        21000
     ├── ConstraintViolation             23502
     ├── TransactionState                25P02
+    ├── ActiveTransaction               25001  what cannot run inside a transaction block
     ├── QueryCanceled                   57014
     ├── LimitExceeded                   53400  names the setting that limits
     └── SourceError                     58030  a file or broker that cannot be read
@@ -125,6 +126,10 @@ class GroupingError(SqlError):
     sqlstate = "42803"
 
 
+class InvalidColumnReference(SqlError):
+    sqlstate = "42P10"
+
+
 class WrongObjectType(SqlError):
     sqlstate = "42809"
 
@@ -186,6 +191,10 @@ class SubstringError(DataError):
     sqlstate = "22011"
 
 
+class InvalidEscape(DataError):
+    sqlstate = "22025"
+
+
 class InvalidLogarithm(DataError):
     sqlstate = "2201E"
 
@@ -202,7 +211,7 @@ DATA_ERRORS: dict[str, type[DataError]] = {
     error.sqlstate: error
     for error in (
         DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
-        InvalidRegex, StringTooLong, SubstringError, InvalidLogarithm, InvalidPower, CardinalityViolation,
+        InvalidRegex, StringTooLong, SubstringError, InvalidEscape, InvalidLogarithm, InvalidPower, CardinalityViolation,
     )
 }  # fmt: skip
 
@@ -221,6 +230,10 @@ class UniqueViolation(ConstraintViolation):
 
 class TransactionState(SqlError):
     sqlstate = "25P02"
+
+
+class ActiveTransaction(SqlError):
+    sqlstate = "25001"
 
 
 class QueryCanceled(SqlError):

@@ -10,14 +10,32 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
+import numpy as np
+
 from engine.cluster.command import (
-    Arrange, Cancel, Command, CreateCollection, Drop, Hydrated, Lookup, Maintain, Peek, Response, Rows, Subscribe, Tick,
+    Arrange,
+    Cancel,
+    Command,
+    CreateCollection,
+    Drop,
+    Hydrated,
+    Lookup,
+    Maintain,
+    Peek,
+    Response,
+    Rows,
+    Subscribe,
+    Tick,
     Ticked,
 )  # fmt: skip
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
-from engine.dataflow.circuit import Circuit, Staged
+from engine.collection.words import vector_of
+from engine.dataflow.circuit import Circuit
+from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan, Source, inputs
+from engine.dataflow.hydration import Staged
+from engine.dataflow.operators.mfp import Mfp
 
 HYDRATE_AT_ONCE_ROWS: Final = 20_000
 """Snapshots up to this size are run through at the tick boundary where they were taken: a few milliseconds."""
@@ -143,7 +161,7 @@ class Worker:
                 source = Source(command.on, command.types)
                 staged = self.circuit.stage(command.id, source, (command.key,), command.history_ms)
             case Subscribe():
-                staged = self.circuit.stage(-command.request, command.plan)
+                staged = self.circuit.stage(-command.request, command.plan, readable=False)
         hydration = Hydration(command, staged, pin)
         self._hydrations[_target(command)] = hydration
         if staged.progress[1] <= HYDRATE_AT_ONCE_ROWS:
@@ -173,7 +191,7 @@ class Worker:
         target = _target(hydration.command)
         del self._hydrations[target]
         if isinstance(hydration.command, Subscribe):
-            return self._feed(hydration.command, target)
+            return self._feed(hydration.command, target, hydration.staged.output())
         return self._now_live(target)
 
     def _now_live(self, id: int) -> list[Response]:
@@ -203,32 +221,37 @@ class Worker:
 
     # Subscriptions
 
-    def _feed(self, command: Subscribe, id: int) -> list[Response]:
-        """Begin to send collection `id`: first its rows as of the time asked for, then what happened since."""
+    def _feed(self, command: Subscribe, id: int, snapshot: Batch | None = None) -> list[Response]:
+        """Begin to send collection `id`: first its rows as of the time asked for, then what happened since.
+
+        `snapshot` is what a collection of the subscription's own (a negative id) holds.
+        """
         if id < 0:
             self._live.add(id)
         self._feeds[command.request] = Feed(id, command.request)
         error = self._text(self.circuit.error(id))
         start = self.upper if command.as_of is None else min(command.as_of, self.upper)
         nothing = Batch.empty(self.circuit.columns(id))
+        if error is None and start < self.upper:
+            late = [self.circuit.since(source) for source in sources(command.plan)]
+            error = None if max(late, default=0) <= start else _too_early(start, max(late))
         if error is not None:
             rows: list[Response] = [Rows(command.request, start, nothing, error)]
-        elif id >= 0:
-            rows = [
-                Rows(command.request, start, self.circuit.contents(id, start) if command.snapshot else nothing),
-                *(Rows(command.request, at, change) for at, change in self.circuit.changes(id, start)),
-            ]
-        elif start == self.upper:
-            rows = [Rows(command.request, start, self.circuit.contents(id) if command.snapshot else nothing)]
+        elif snapshot is not None and start < self.upper:
+            rows = self._since(command, snapshot, start)
         else:
-            rows = self._since(command, id, start)
+            first = snapshot
+            if first is None:
+                first = self.circuit.contents(id, None if start == self.upper else start).consolidate()
+            rows = [Rows(command.request, start, first if command.snapshot else nothing)]
+            if start < self.upper:
+                rows += [Rows(command.request, at, change) for at, change in self.circuit.changes(id, start)]
         self._end_failed(rows)
         return rows
 
-    def _since(self, command: Subscribe, id: int, start: int) -> list[Response]:
+    def _since(self, command: Subscribe, present: Batch, start: int) -> list[Response]:
         """A query's answer as of `start`, then what it took from there to the present, as one change."""
         then, failed = self.circuit.run_once(command.plan, start)
-        present = self.circuit.contents(id)
         change = Batch.concat([present, then.negate()]).consolidate()
         first = then.consolidate() if command.snapshot else Batch.empty(then.columns)
         return [
@@ -240,7 +263,35 @@ class Worker:
 
     def peek(self, command: Peek | Lookup) -> Rows:
         """Answer a read as of one complete tick. From any thread; the caller keeps the heap pinned."""
-        raise NotImplementedError
+        at = command.timestamp
+        if at is not None:
+            late = [id for id in sources(_plan(command)) if self.circuit.since(id) > at]
+            if late:
+                text = _too_early(at, max(self.circuit.since(id) for id in late))
+                return Rows(command.request, at, Batch.empty(0), text)
+            # The present is cheaper to read than the past of the same tick.
+            at = None if at == self.circuit.published else at
+        if isinstance(command, Peek):
+            rows, error, tick = self.circuit.read(command.plan, at)
+        else:
+            rows, error, tick = self._look_up(command, at)
+        return Rows(command.request, tick, rows, self._text(error))
+
+    def _look_up(self, command: Lookup, at: int | None) -> tuple[Batch, int | None, int]:
+        types = command.mfp.input.types if isinstance(command.mfp.input, Source) else ()
+        vectors = [
+            vector_of([value[i] for value in command.values], types[column], self.heap)
+            for i, column in enumerate(command.key)
+        ]
+        words = Batch.from_vectors(vectors, np.ones(len(command.values), np.int64)).words
+        with self.circuit.publish_lock:
+            tick = self.circuit.published if at is None else at
+            error = self.circuit.error(command.id)
+            found = self.circuit.lookup(command.id, command.key, words, at)
+        failed = ErrorCounts()
+        rows = Mfp(command.mfp, len(types), self.heap).apply([found], failed)
+        failed.publish()
+        return rows, failed.first() if error is None else error, tick
 
     def _text(self, code: int | None) -> str | None:
         return None if code is None else self.heap.get(code).decode()
@@ -252,9 +303,17 @@ class Worker:
         self.circuit.mark(marks)
 
 
+def _too_early(at: int, since: int) -> str:
+    return f"22023 timestamp ({at}) is not valid for all inputs: the earliest that can be read is {since}"
+
+
 def _target(command: Building) -> int:
     """The id under which the circuit will hold it."""
     return -command.request if isinstance(command, Subscribe) else command.id
+
+
+def _plan(command: Peek | Lookup) -> Plan:
+    return command.plan if isinstance(command, Peek) else command.mfp
 
 
 def _reads(command: Building) -> set[int]:

@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from engine import types
+from engine.collection.arrow import to_arrow
 from engine.collection.batch import Batch
-from engine.collection.heap import Heap
-from engine.expr.scalar import Value
-from engine.types import Column
+from engine.collection.heap import Heap, Marks
+from engine.collection.value import Value
+from engine.collection.vector import Vector
+from engine.collection.words import decode_column
+from engine.expr.evaluate import Context
+from engine.expr.functions.casts import to_text
+from engine.types import Column, SqlType
 
 if TYPE_CHECKING:
     from engine.coordinator.subscription import Subscription
@@ -58,15 +64,40 @@ class Result:
 
     def rows(self) -> list[tuple[Value, ...]]:
         """The rows as tuples of Python values. One Python object per datum: for display and tests; bulk takes Arrow."""
-        raise NotImplementedError
+        if self.batch is None or self._heap is None:
+            return []
+        columns = [
+            decode_column(self.batch.vector(i), column.type, self._heap) for i, column in enumerate(self.columns)
+        ]
+        return list(zip(*columns, strict=True)) if columns else [()] * self.row_count
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table of the type table's Arrow types."""
-        raise NotImplementedError
+        if self.batch is None or self._heap is None:
+            return pa.table({})
+        return to_arrow(self.batch, self.columns, self._heap)
 
     def text(self) -> list[pa.LargeStringArray]:
         """CAST(x AS text) of each column, with booleans as t and f: what pgwire's text format sends. NULL is null."""
-        raise NotImplementedError
+        if self.batch is None or self._heap is None:
+            return []
+        context = Context(self._heap)
+        return [_text(self.batch.vector(i), column.type, context) for i, column in enumerate(self.columns)]
+
+    def mark(self, marks: Marks) -> None:
+        """Mark the heap codes of the rows, for a sweep."""
+        if self.batch is not None:
+            for i, column in enumerate(self.columns):
+                marks.words(column.type.physical, self.batch.vector(i).words)
+
+
+def _text(vector: Vector, type: SqlType, context: Context) -> pa.LargeStringArray:
+    if type == types.BOOLEAN:
+        return TRUTH.take(pa.array(vector.words != 0, mask=vector.nulls).cast(pa.int8()))
+    return to_text(vector, type, context)
+
+
+TRUTH: Final = pa.array(["f", "t"], pa.large_string())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,45 +1,179 @@
 """Sessions: the variables and the transaction of one client."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
 
+from engine.catalog.catalog import Path
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.ddl import drop_items
 from engine.coordinator.result import CopyOut, Result
+from engine.coordinator.sequence import Answer, sequence
 from engine.coordinator.subscription import Subscription
+from engine.coordinator.transaction import Transaction
+from engine.coordinator.variables import VARIABLES, checked, variable
+from engine.errors import InvalidParameter, QueryCanceled, SqlError, WrongObjectType
+from engine.sql.binding.context import Context
+from engine.sql.dialect import parse
+from engine.sql.parameters import inline, literal
+from engine.sql.statements import SelectStatement, Statement, Subscribe
+from engine.sql import statements
 
 
 class Session:
     """One client's conversation. Used by one thread at a time; `cancel` may come from any."""
 
-    variables: Mapping[str, str]
-    """Session variables as SHOW gives them: search_path, application_name, timezone, ..."""
+    def __init__(
+        self, coordinator: Coordinator, user: str, variables: Mapping[str, str], on_close: Callable[["Session"], None]
+    ) -> None:
+        self.user: Final = user
+        self._coordinator: Final = coordinator
+        self._defaults: Final = {key: row.default for key, row in VARIABLES.items()} | dict(
+            checked(name, value) for name, value in variables.items()
+        )
+        self._variables = dict(self._defaults)
+        self._transaction = Transaction()
+        self._subscriptions: list[Subscription] = []
+        self._temporary: list[int] = []
+        self._on_close: Final = on_close
+        self._cancelled = False
+        self._closed = False
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Session variables as SHOW gives them, under the names that clients are told: DateStyle, TimeZone, ..."""
+        return {VARIABLES[key].name: value for key, value in self._variables.items()}
 
     def run(
         self, sql: str, parameters: Sequence[str | None] = (), parameter_types: Sequence[int] = ()
-    ) -> Iterator[Result | Subscription | CopyOut]:
+    ) -> Iterator[Answer]:
         """Run the statements of `sql`; each is executed when its answer is asked for. An empty text yields nothing.
 
-        `$n` is the text `parameters[n - 1]` (None: NULL), of the type with OID `parameter_types[n - 1]` if that is given
-        and not 0: see engine/sql/parameters.py, `inline` and `literal`, which make them part of the text first.
-        Raises SqlError, with positions counted in `sql` from 1; the statements behind the failed one are not run.
+        `$n` is the text `parameters[n - 1]` (None: NULL), of the type with OID `parameter_types[n - 1]` if that is
+        given and not 0. Raises SqlError, with positions counted in `sql` from 1; the statements behind the failed one
+        are not run.
         """
-        raise NotImplementedError
+        self._cancelled = False
+        try:
+            if parameters:
+                oids = [*parameter_types, *[0] * (len(parameters) - len(parameter_types))]
+                sql = inline(sql, [literal(value, oid) for value, oid in zip(parameters, oids, strict=True)])
+            parsed = parse(sql)
+        except SqlError:
+            self._transaction.fail()
+            raise
+        for statement in parsed:
+            yield self._run_one(statement)
 
     def execute(self, sql: str) -> Result:
-        """Run all statements; the answer of the last (tag "" for no statement). Subscriptions are an error: `subscribe`."""
-        raise NotImplementedError
+        """Run all statements; the answer of the last (tag "" for none). One that streams is an error: `subscribe`."""
+        last = Result("")
+        for answer in self.run(sql):
+            if not isinstance(answer, Result):
+                source = answer.source if isinstance(answer, CopyOut) else answer
+                if isinstance(source, Subscription):
+                    source.close()
+                raise WrongObjectType("the statement streams its answer", hint="Use subscribe() for SUBSCRIBE.")
+            last = answer
+        return last
 
     def subscribe(self, sql: str) -> Subscription:
-        """Run one SUBSCRIBE (or TAIL; a bare SELECT is taken as SUBSCRIBE (SELECT)), or COPY of one."""
-        raise NotImplementedError
+        """Run one SUBSCRIBE or TAIL, or COPY of one; a bare SELECT is taken as SUBSCRIBE (SELECT)."""
+        parsed = parse(sql)
+        if len(parsed) != 1:
+            raise InvalidParameter("subscribe() takes one statement")
+        statement = parsed[0]
+        if isinstance(statement, SelectStatement):
+            statement = Subscribe(statement.query, (), statement.as_of, None, statement.span)
+        if not isinstance(statement, Subscribe | statements.Copy):
+            raise WrongObjectType("subscribe() takes SUBSCRIBE or SELECT")
+        self._cancelled = False
+        answer = self._run_one(statement)
+        answer = answer.source if isinstance(answer, CopyOut) else answer
+        if not isinstance(answer, Subscription):
+            raise WrongObjectType("subscribe() takes SUBSCRIBE or SELECT")
+        return answer
 
     def cancel(self) -> None:
         """Fail the statement that is running, if any, with QueryCanceled (57014). From any thread."""
-        raise NotImplementedError
+        self._cancelled = True
 
     @property
     def transaction_status(self) -> str:
         """'I' outside a transaction, 'T' inside, 'E' inside a failed one."""
-        raise NotImplementedError
+        return self._transaction.status
 
     def close(self) -> None:
         """End the session: its transaction is rolled back, its subscriptions end. Idempotent."""
-        raise NotImplementedError
+        if self._closed:
+            return
+        self._closed = True
+        self._transaction.clear()
+        self.drop_temporary()
+        for subscription in self._subscriptions:
+            subscription.close()
+        self._on_close(self)
+
+    # What sequencing needs of the session
+
+    @property
+    def transaction(self) -> Transaction:
+        return self._transaction
+
+    def check(self) -> None:
+        """Raises QueryCanceled if the running statement was cancelled."""
+        if self._cancelled:
+            raise QueryCanceled("canceling statement due to user request")
+
+    def context(self) -> Context:
+        """What a statement that begins at this moment is bound against."""
+        coordinator = self._coordinator
+        now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
+        schemas = tuple(part.strip().strip('"') for part in self._variables["search_path"].split(",") if part.strip())
+        return Context(
+            coordinator.catalog, Path(self._variables["database"], schemas), self.user, self.variables, now,
+            coordinator.runtime(),
+        )  # fmt: skip
+
+    def variable_of(self, key: str) -> str:
+        """The value of a variable by its key in VARIABLES."""
+        return self._variables[key]
+
+    def created(self, id: int) -> None:
+        """Note a temporary item, which goes when the session does."""
+        self._temporary.append(id)
+
+    def drop_temporary(self) -> None:
+        """Drop the session's temporary items."""
+        with self._coordinator.ticks.lock:
+            catalog = self._coordinator.catalog
+            left = [catalog.items[id] for id in self._temporary if id in catalog.items]
+            drop_items(self._coordinator, catalog.drop_order(left, cascade=True))
+        self._temporary.clear()
+
+    def set_variable(self, name: str, value: str | None) -> None:
+        """Assign a variable; None: its default; name "all": every default."""
+        if name == "all":
+            self._variables = dict(self._defaults)
+            return
+        if value is None:
+            key = variable(name).name.lower()
+            self._variables[key] = self._defaults[key]
+        else:
+            key, kept = checked(name, value)
+            self._variables[key] = kept
+
+    def _run_one(self, statement: Statement) -> Answer:
+        if self._closed:
+            raise SqlError("the session is closed")
+        try:
+            self.check()
+            answer = sequence(self._coordinator, self, statement)
+        except SqlError:
+            self._transaction.fail()
+            raise
+        source = answer.source if isinstance(answer, CopyOut) else answer
+        if isinstance(source, Subscription):
+            self._subscriptions = [known for known in self._subscriptions if not known.ended]
+            self._subscriptions.append(source)
+        return answer

@@ -10,6 +10,7 @@ A tick: merge the deltas, commit them to the log, compute, publish, tell subscri
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from threading import Event, Thread
 from typing import Final, Protocol
 
 import numpy as np
@@ -38,7 +39,9 @@ class Inboxes(Protocol):
     """What sources have ready, and how far they came."""
 
     @property
-    def ready(self) -> bool: ...
+    def ready(self) -> bool:
+        """Whether some inbox has a block."""
+        ...
 
     def take(self, rows_max: int) -> tuple[dict[int, list[Batch]], dict[tuple[int, str], int]]:
         """Decoded deltas by collection, about `rows_max` rows of them, and the new offsets by (source, partition)."""
@@ -150,9 +153,46 @@ class Ticks:
         for id, batch in write.deltas.items():
             change = batch.consolidate()
             gone = change.take(change.diffs < 0)
-            if len(gone) and np.any(self._cluster.worker.counts(id, gone) + gone.diffs < 0):
+            if len(gone) and np.any(self._cluster.worker.circuit.counts(id, gone) + gone.diffs < 0):
                 return ConstraintViolation(
                     "the write takes away rows that the table does not have",
                     hint="A negative diff must match a row that is there in every column.",
                 )
         return None
+
+
+class Ticker:
+    """The thread that ticks when sources have something, and now and then when nothing happens.
+
+    Readers decode in threads of their own and `wake` it; it ticks as long as an inbox has a block, so decoding the next
+    block overlaps with the tick of the last one.
+    """
+
+    def __init__(self, ticks: Ticks, progress_ms: int, watched: Callable[[], bool]) -> None:
+        self._ticks = ticks
+        self._progress_seconds = progress_ms / 1000
+        self._watched = watched  # whether somebody waits for progress
+        self._wanted: Final = Event()
+        self._closed = False
+        self._thread: Final = Thread(target=self._run, name="ticker", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """A source has something. Cheap, from any thread."""
+        self._wanted.set()
+
+    def close(self) -> None:
+        """End the thread after the tick it is in."""
+        self._closed = True
+        self._wanted.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed:
+            woken = self._wanted.wait(self._progress_seconds)
+            self._wanted.clear()
+            sources = self._ticks.sources
+            if not woken and self._watched():
+                self._ticks.run(idle=True)
+            while not self._closed and sources is not None and sources.ready:
+                self._ticks.run()

@@ -10,7 +10,7 @@ Everything here runs under the coordinator's tick lock.
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ FORMAT: Final = 1
 
 SCHEMA: Final = """
 CREATE TABLE meta (format INTEGER NOT NULL, clock INTEGER NOT NULL);
+CREATE TABLE schemas (database TEXT NOT NULL, schema TEXT NOT NULL);
 CREATE TABLE catalog (item INTEGER PRIMARY KEY, sql TEXT NOT NULL);
 CREATE TABLE writes (sequence INTEGER PRIMARY KEY, item INTEGER NOT NULL, rows BLOB NOT NULL);
 CREATE TABLE offsets (item INTEGER NOT NULL, partition TEXT NOT NULL, position INTEGER NOT NULL,
@@ -38,9 +39,9 @@ reading a million rows."""
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One statement of the catalog; `key` names it in the log for as long as it lives."""
+    """One item of the catalog: its id and the statement that makes it."""
 
-    key: int
+    id: int
     sql: str
 
 
@@ -52,11 +53,13 @@ class Log:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock_file = (directory / "lock").open("a")
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SourceError(f"data directory {str(directory)!r} is in use by another process") from None
         except OSError as error:
             raise SourceError(f"data directory {str(directory)!r} cannot be used: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock_file.close()
+            raise SourceError(f"data directory {str(directory)!r} is in use by another process") from None
         try:
             self._db = sqlite3.connect(directory / "tailrace.db", check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -65,66 +68,71 @@ class Log:
                 self._db.executescript(f"BEGIN;{SCHEMA}INSERT INTO meta VALUES ({FORMAT}, 0);COMMIT;")
             (found,) = self._db.execute("SELECT format FROM meta").fetchone()
         except sqlite3.Error as error:
-            self._lock_file.close()
+            self.close()
             raise SourceError(f"data directory {str(directory)!r} cannot be read: {error}") from None
         if found != FORMAT:
+            self.close()
             raise SourceError(f"data directory {str(directory)!r} has format {found}; this version reads {FORMAT}")
 
     def items(self) -> list[Item]:
         """The catalog in the order of its creation."""
-        return [Item(key, sql) for key, sql in self._db.execute("SELECT item, sql FROM catalog ORDER BY item")]
+        return [Item(id, sql) for id, sql in self._db.execute("SELECT item, sql FROM catalog ORDER BY item")]
 
-    def create(self, sql: str) -> int:
-        """Add a statement; its key."""
-        cursor = self._db.execute("INSERT INTO catalog (sql) VALUES (?)", (sql,))
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+    def schemas(self) -> list[tuple[str, str]] | None:
+        """The (database, schema) pairs, a database without any as (database, ""); None before they were first kept."""
+        return self._db.execute("SELECT database, schema FROM schemas").fetchall() or None
 
-    def drop(self, keys: list[int]) -> None:
-        """Forget items with all they hold, in one transaction."""
+    def change(
+        self, *, create: Sequence[Item] = (), drop: Sequence[int] = (), schemas: Sequence[tuple[str, str]] | None = None
+    ) -> None:
+        """One change of the catalog in one transaction: items that go, with all they hold, and items that come."""
         with self._transaction():
-            for key in keys:
+            for id in drop:
                 for table in ("catalog", "writes", "offsets"):
-                    self._db.execute(f"DELETE FROM {table} WHERE item = ?", (key,))
+                    self._db.execute(f"DELETE FROM {table} WHERE item = ?", (id,))
+            self._db.executemany("INSERT INTO catalog VALUES (?, ?)", [(item.id, item.sql) for item in create])
+            if schemas is not None:
+                self._db.execute("DELETE FROM schemas")
+                self._db.executemany("INSERT INTO schemas VALUES (?, ?)", schemas)
 
     def commit(
         self, timestamp: int, writes: Mapping[int, pa.RecordBatch], offsets: Mapping[tuple[int, str], int]
     ) -> None:
-        """One tick: the changes of tables by key (the last column is the diff) and the sources' offsets."""
+        """One tick: the changes of tables by id (the last column is the diff) and the sources' offsets."""
         with self._transaction():
             self._db.execute("UPDATE meta SET clock = ?", (timestamp,))
             self._db.executemany(
-                "INSERT INTO writes (item, rows) VALUES (?, ?)", [(key, _pack(rows)) for key, rows in writes.items()]
+                "INSERT INTO writes (item, rows) VALUES (?, ?)", [(id, _pack(rows)) for id, rows in writes.items()]
             )
             self._db.executemany(
                 "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
-                [(key, partition, position) for (key, partition), position in offsets.items()],
+                [(id, partition, position) for (id, partition), position in offsets.items()],
             )
 
     def clock(self) -> int:
         """The timestamp of the last tick that committed, in ms."""
         return self._db.execute("SELECT clock FROM meta").fetchone()[0]
 
-    def offsets(self, key: int) -> dict[str, int]:
+    def offsets(self, id: int) -> dict[str, int]:
         """How far each partition of a source was read."""
-        return dict(self._db.execute("SELECT partition, position FROM offsets WHERE item = ?", (key,)).fetchall())
+        return dict(self._db.execute("SELECT partition, position FROM offsets WHERE item = ?", (id,)).fetchall())
 
-    def writes(self, key: int) -> Iterator[pa.RecordBatch]:
+    def writes(self, id: int) -> Iterator[pa.RecordBatch]:
         """Every change of a table in order, the diff in the last column."""
-        for (rows,) in self._db.execute("SELECT rows FROM writes WHERE item = ? ORDER BY sequence", (key,)):
+        for (rows,) in self._db.execute("SELECT rows FROM writes WHERE item = ? ORDER BY sequence", (id,)):
             with pa.ipc.open_stream(rows) as reader:
                 yield from reader
 
-    def should_compact(self, key: int) -> bool:
+    def should_compact(self, id: int) -> bool:
         """Whether a table's writes are many enough to be put together."""
-        (count,) = self._db.execute("SELECT count(*) FROM writes WHERE item = ?", (key,)).fetchone()
+        (count,) = self._db.execute("SELECT count(*) FROM writes WHERE item = ?", (id,)).fetchone()
         return count >= COMPACT_WRITES_MIN
 
-    def compact(self, key: int, contents: pa.RecordBatch) -> None:
+    def compact(self, id: int, contents: pa.RecordBatch) -> None:
         """Replace a table's writes by its contents (the last column is the count)."""
         with self._transaction():
-            self._db.execute("DELETE FROM writes WHERE item = ?", (key,))
-            self._db.execute("INSERT INTO writes (item, rows) VALUES (?, ?)", (key, _pack(contents)))
+            self._db.execute("DELETE FROM writes WHERE item = ?", (id,))
+            self._db.execute("INSERT INTO writes (item, rows) VALUES (?, ?)", (id, _pack(contents)))
 
     def close(self) -> None:
         """Checkpoint and let go of the directory. Idempotent."""

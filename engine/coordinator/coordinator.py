@@ -1,0 +1,208 @@
+"""The coordinator: what a statement's effect goes through. One for a database; sessions share it.
+
+It owns the catalog (an immutable value that a change replaces), the clock, the ticks, the worker, the log and the
+subscriptions. The tick lock serialises whatever changes any of them; reads take the catalog as it is and run beside.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+from weakref import WeakSet
+
+import numpy as np
+
+from engine.catalog.catalog import Catalog
+from engine.cluster.command import Cancel, Command, Hydrated, Response, Rows, Subscribe, Ticked
+from engine.cluster.local import Local
+from engine.cluster.worker import sources
+from engine.collection.batch import Batch
+from engine.collection.heap import Heap
+from engine.collection.value import Value
+from engine.collection.words import vector_of
+from engine.coordinator.options import Options
+from engine.connectors.ingest import Ingest
+from engine.coordinator.oracle import Oracle
+from engine.coordinator.result import Notice, Result
+from engine.coordinator.subscription import Subscription
+from engine.coordinator.ticks import Ticker, Ticks
+from engine.dataflow.graph import Plan
+from engine.durable.log import Log
+from engine.errors import DataError, LimitExceeded, UndefinedTable
+from engine.types import Column
+
+
+class Coordinator:
+    """`catalog` changes under the tick lock only; whoever reads takes it once and works on what it got."""
+
+    def __init__(self, options: Options, catalog: Catalog, log: Log | None) -> None:
+        self.options: Final = options
+        self.heap: Final = Heap()
+        self.log: Final = log
+        self.oracle: Final = Oracle(last=0 if log is None else log.clock())
+        self.cluster: Final = Local(self.heap, self._deliver)
+        record = None if log is None else self._record
+        self.ticks: Final = Ticks(self.cluster, self.oracle, record, options.tick_rows_max)
+        self.ticks.after = self._sweep_if_due
+        self.ticker: Final = Ticker(self.ticks, options.progress_ms, lambda: bool(self.subscriptions))
+        self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake)
+        self.ticks.sources = self.ingest
+        self.catalog = catalog
+        self.tables: dict[int, tuple[Column, ...]] = {}  # collections that statements write to
+        self.subscriptions: dict[int, Subscription] = {}  # by request
+        self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
+        self._live: set[int] = set()  # collections and indexes that have hydrated
+        self._live_changed: Final = threading.Condition()
+        self._results: Final[WeakSet[Result]] = WeakSet()
+        self._results_lock: Final = threading.Lock()
+        self._requests = 0
+        self._requests_lock: Final = threading.Lock()
+
+    def request(self) -> int:
+        """A number for a peek or a subscription that no other has."""
+        with self._requests_lock:
+            self._requests += 1
+            return self._requests
+
+    # Answers
+
+    def result(
+        self,
+        tag: str,
+        columns: tuple[Column, ...],
+        batch: Batch,
+        *,
+        timestamp: int | None = None,
+        notices: tuple[Notice, ...] = (),
+    ) -> Result:
+        """An answer with rows. It is a root of the sweep while it lives."""
+        answer = Result(tag, columns, batch=batch, heap=self.heap, timestamp=timestamp, notices=notices)
+        with self._results_lock:
+            self._results.add(answer)
+        return answer
+
+    def rows(self, tag: str, columns: tuple[Column, ...], rows: Sequence[tuple[Value, ...]]) -> Result:
+        """An answer of values that are at hand."""
+        vectors = [
+            vector_of([row[i] for row in rows], column.type, self.heap) for i, column in enumerate(columns)
+        ]
+        return self.result(tag, columns, Batch.from_vectors(vectors, np.ones(len(rows), np.int64)))
+
+    def rows_of(self, batch: Batch, columns: tuple[Column, ...]) -> Result:
+        """Rows by themselves, for a subscription's batch."""
+        return self.result("", columns, batch)
+
+    # Responses of the worker
+
+    def _deliver(self, responses: Iterable[Response]) -> None:
+        for response in responses:
+            match response:
+                case Ticked():
+                    for subscription in tuple(self.subscriptions.values()):
+                        subscription.advance(response.timestamp + 1)
+                case Rows():
+                    subscription = self.subscriptions.get(response.request)
+                    if subscription is not None:
+                        subscription.offer(response.timestamp, response.batch)
+                        if response.error is not None:
+                            subscription.finish(DataError.of(response.error))
+                case Hydrated():
+                    with self._live_changed:
+                        self._live.add(response.id)
+                        self._live_changed.notify_all()
+
+    def is_live(self, id: int) -> bool:
+        """Whether a collection or index has hydrated."""
+        return id in self._live
+
+    def wait_live(self, ids: Iterable[int], check: Callable[[], None]) -> None:
+        """Wait until all of these have hydrated. `check` raises when the wait is to end before."""
+        wanted = set(ids)
+        if wanted <= self._live:
+            return
+        left_ms = self.options.hydration_wait_ms_max
+        with self._live_changed:
+            while not wanted <= self._live:
+                check()
+                gone = next((id for id in wanted if id not in self.catalog.items), None)
+                if gone is not None:
+                    raise UndefinedTable("a relation that the statement reads was dropped")
+                if left_ms <= 0:
+                    raise LimitExceeded(
+                        "the relation is still hydrating after hydration_wait_ms_max",
+                        hint="mz_hydration_statuses shows how far it is; read it again later.",
+                    )
+                self._live_changed.wait(0.05)
+                left_ms -= 50
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """These are dropped: nobody may wait for them."""
+        with self._live_changed:
+            self._live.difference_update(ids)
+            self._live_changed.notify_all()
+
+    # Subscriptions
+
+    def subscribe(
+        self,
+        plan: Plan,
+        columns: tuple[Column, ...],
+        *,
+        as_of: int | None = None,
+        snapshot: bool = True,
+        progress: bool = False,
+        up_to: int | None = None,
+    ) -> Subscription:
+        """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated."""
+        request = self.request()
+
+        def end(_: Subscription) -> None:
+            with self.ticks.lock:
+                if self.subscriptions.pop(request, None) is not None:
+                    del self._subscribed[request]
+                    self.cluster.send(Cancel(request))
+
+        subscription = Subscription(
+            columns, self.rows_of, with_progress=progress, up_to=up_to, ticks_max=self.options.subscription_ticks_max,
+            rows_max=self.options.subscription_rows_max, on_close=end,
+        )  # fmt: skip
+        with self.ticks.lock:
+            self.subscriptions[request] = subscription
+            self._subscribed[request] = sources(plan)
+            self.cluster.send(Subscribe(request, plan, as_of, snapshot))
+        return subscription
+
+    def end_subscriptions(self, id: int) -> None:
+        """Collection `id` is dropped: what reads it has no more to send. Under the tick lock."""
+        for request, subscription in list(self.subscriptions.items()):
+            if id in self._subscribed[request]:
+                subscription.finish(UndefinedTable("the relation that is subscribed to was dropped"))
+                subscription.close()
+
+    # Changes
+
+    def send(self, *commands: Command) -> None:
+        """Carry out commands that change what the worker holds. Under the tick lock."""
+        for command in commands:
+            self.cluster.send(command)
+
+    def _record(
+        self, timestamp: int, deltas: Mapping[int, Batch], offsets: Mapping[tuple[int, str], int]
+    ) -> None:
+        """Commit a tick to the log."""
+        raise NotImplementedError
+
+    def _sweep_if_due(self) -> None:
+        """At a tick boundary: free the heap's dead data, when they may be as many as the live."""
+        if not self.heap.sweep_due:
+            return
+        marks = self.heap.begin_sweep()
+        self.cluster.worker.mark(marks)
+        # Batches go from subscriptions to results, so in this order none is missed.
+        self.ingest.mark(marks)
+        for subscription in tuple(self.subscriptions.values()):
+            subscription.mark(marks)
+        with self._results_lock:
+            results = list(self._results)
+        for answer in results:
+            answer.mark(marks)
+        self.heap.sweep(marks)

@@ -1,0 +1,27 @@
+"""From a bound relation to a dataflow: the planner's one line, under the options and indexes of this database."""
+
+from engine.catalog.catalog import Catalog
+from engine.catalog.items import Index
+from engine.coordinator.options import Options
+from engine.dataflow.graph import Plan
+from engine.plan.decorrelate import decorrelate
+from engine.plan.lower import Arranged, lower
+from engine.plan.optimize import optimize
+from engine.plan.relation import Relation
+
+
+def dataflow(relation: Relation, catalog: Catalog, options: Options) -> Plan:
+    """lower(optimize(decorrelate(relation))), the optimiser if it is on."""
+    logical = decorrelate(relation)
+    if options.optimize:
+        logical = optimize(logical)
+    return lower(logical, arranged(catalog))
+
+
+def arranged(catalog: Catalog) -> Arranged:
+    """The keys that collections are indexed by: arrangements that a join shares rather than make its own."""
+    keys: dict[int, set[tuple[int, ...]]] = {}
+    for item in catalog.items.values():
+        if isinstance(item, Index):
+            keys.setdefault(item.on, set()).add(item.key)
+    return keys

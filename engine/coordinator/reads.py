@@ -1,0 +1,93 @@
+"""Reads: one answer as of one tick.
+
+A look-up by an arranged key goes to the arrangement and touches no dataflow. Everything else runs once over the
+contents of the last tick, reusing whatever the running graph already holds of it: a materialized view read through
+filters and projections is a copy of its rows. Errors of the operators upstream of what is read fail the read.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.cluster.command import Lookup, Peek, Rows
+from engine.cluster.worker import sources
+from engine.collection.batch import Batch
+from engine.collection.words import vector_of
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.finishing import finish
+from engine.coordinator.pipeline import dataflow
+from engine.coordinator.result import Result
+from engine.dataflow.graph import Plan
+from engine.errors import DataError, InvalidParameter, UndefinedTable
+from engine.plan.relation import Constant, Relation
+from engine.sql.bound import BoundAsOf, BoundSelect
+from engine.types import Column
+
+Check = Callable[[], None]
+"""Raises QueryCanceled when the statement that runs is cancelled."""
+
+
+def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: Check) -> Result:
+    """The answer to a SELECT: as of tick `at`, or of its own AS OF, or of the last tick."""
+    options = coordinator.options
+    with coordinator.heap.pinned():
+        plan = dataflow(bound.query.relation, coordinator.catalog, options)
+        if bound.as_of is not None:
+            at = readable_time(coordinator, bound.as_of, plan, check)
+        rows = peek(coordinator, plan, at, check)
+        types = tuple(column.type for column in bound.columns)
+        batch = finish(rows.batch, bound.query.finishing, types, coordinator.heap, options.result_rows_max)
+        timestamp = rows.timestamp or None
+        return coordinator.result(f"SELECT {len(batch)}", bound.columns, batch, timestamp=timestamp)
+
+
+def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> Rows:
+    """The rows of a plan; waits for what it reads to hydrate. The caller keeps the heap pinned."""
+    reads = sources(plan)
+    coordinator.wait_live(reads, check)
+    lookup = None
+    command = lookup or Peek(coordinator.request(), plan, at)
+    try:
+        rows = coordinator.cluster.peek(command)
+    except KeyError:
+        if reads <= coordinator.catalog.items.keys():
+            raise
+        raise UndefinedTable("a relation that the statement reads was dropped") from None
+    check()
+    if rows.error is not None:
+        raise DataError.of(rows.error)
+    return rows
+
+
+def rows_of(coordinator: Coordinator, relation: Relation, check: Check) -> Batch:
+    """The present rows of a bound relation. With the heap pinned."""
+    if isinstance(relation, Constant):
+        return constant(coordinator, relation)
+    return peek(coordinator, dataflow(relation, coordinator.catalog, coordinator.options), None, check).batch
+
+
+def constant(coordinator: Coordinator, relation: Constant) -> Batch:
+    """Fixed rows as a batch."""
+    vectors = [
+        vector_of([row[i] for row, _ in relation.rows], type, coordinator.heap)
+        for i, type in enumerate(relation.types)
+    ]
+    return Batch.from_vectors(vectors, np.array([count for _, count in relation.rows], np.int64))
+
+
+def readable_time(coordinator: Coordinator, as_of: BoundAsOf, plan: Plan, check: Check) -> int:
+    """The tick that AS OF means; a time that has come without a tick gets one."""
+    at = as_of.timestamp
+    reads = sources(plan)
+    coordinator.wait_live(reads, check)
+    worker = coordinator.cluster.worker
+    if as_of.at_least:
+        at = max([at, *(worker.circuit.since(id) for id in reads)])
+    if at > worker.upper and at <= coordinator.oracle.wall_ms():
+        coordinator.ticks.run(idle=True)
+    if at > worker.upper:
+        raise InvalidParameter(
+            f"timestamp ({at}) lies in the future: the last complete one is {worker.upper}",
+            hint="AS OF AT LEAST reads the first one that can be read.",
+        )
+    return at

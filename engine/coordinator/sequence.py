@@ -1,0 +1,178 @@
+"""From a statement to its effect: bind it, then do what its bound form says.
+
+What changes the catalog binds and acts under the tick lock, so that what it was bound against is what it changes. The
+rest binds against the catalog of the moment and finds out when it reads or writes whether that still holds.
+"""
+
+from contextlib import ExitStack
+from typing import Protocol, TypeAlias
+
+from engine.cluster.worker import sources
+from engine.coordinator import ddl, dml, reads
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.explain import explain
+from engine.coordinator.pipeline import dataflow
+from engine.coordinator.result import CopyOut, Notice, Result
+from engine.coordinator.sources import create_source
+from engine.coordinator.subscription import Subscription
+from engine.coordinator.ticks import Write
+from engine.coordinator.transaction import Transaction
+from engine.coordinator.variables import VARIABLES, variable
+from engine.sql.binder import bind
+from engine.sql.binding.context import Context
+from engine.sql.bound import (
+    Bound, BoundCopy, BoundCreateDatabase, BoundCreateIndex, BoundCreateMaterializedView, BoundCreateSchema,
+    BoundCreateSource, BoundCreateTable, BoundCreateView, BoundDelete, BoundDiscard, BoundDrop, BoundExplain,
+    BoundInsert, BoundSelect, BoundSet, BoundShowVariable, BoundSubscribe, BoundTransaction, BoundUpdate,
+)  # fmt: skip
+from engine.sql.statements import (
+    CreateDatabase, CreateIndex, CreateSchema, CreateSource, CreateTable, CreateView, Drop, Statement, Transaction as
+    TransactionStatement, TransactionVerb,
+)  # fmt: skip
+from engine.types import TEXT, Column
+
+Answer: TypeAlias = Result | Subscription | CopyOut
+
+CATALOG_STATEMENTS = (
+    CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | Drop
+)
+
+
+class Client(Protocol):
+    """What sequencing needs of the session that sends a statement."""
+
+    @property
+    def transaction(self) -> Transaction: ...
+    def context(self) -> Context: ...
+    def check(self) -> None: ...
+    def set_variable(self, name: str, value: str | None) -> None: ...
+    def variable_of(self, key: str) -> str: ...
+    def created(self, id: int) -> None: ...
+    def drop_temporary(self) -> None: ...
+
+
+def sequence(coordinator: Coordinator, client: Client, statement: Statement) -> Answer:
+    """Run one statement. Raises SqlError."""
+    if not isinstance(statement, TransactionStatement):
+        client.transaction.check_usable()
+    with ExitStack() as stack:
+        if isinstance(statement, CATALOG_STATEMENTS):
+            stack.enter_context(coordinator.ticks.lock)
+        bound = bind(statement, client.context())
+        return run(coordinator, client, bound)
+
+
+def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
+    """Do what a bound statement says."""
+    match bound:
+        case BoundSelect():
+            return _select(coordinator, client, bound)
+        case BoundInsert() | BoundUpdate() | BoundDelete():
+            return _write(coordinator, client, bound)
+        case BoundCreateDatabase():
+            return ddl.create_database(coordinator, bound)
+        case BoundCreateSchema():
+            return ddl.create_schema(coordinator, bound)
+        case BoundCreateTable():
+            return ddl.create_table(coordinator, bound)
+        case BoundCreateView():
+            return ddl.create_view(coordinator, bound)
+        case BoundCreateMaterializedView():
+            return ddl.create_materialized_view(coordinator, bound)
+        case BoundCreateIndex():
+            return ddl.create_index(coordinator, bound)
+        case BoundCreateSource():
+            return create_source(coordinator, bound)
+        case BoundDrop():
+            return ddl.drop(coordinator, bound)
+        case BoundSubscribe():
+            return _subscribe(coordinator, client, bound)
+        case BoundExplain():
+            return explain(coordinator, bound)
+        case BoundCopy():
+            answer = run(coordinator, client, bound.statement)
+            assert not isinstance(answer, CopyOut)
+            return CopyOut(answer, bound.format)
+        case BoundShowVariable():
+            return _show(coordinator, client, bound)
+        case BoundSet():
+            client.set_variable(bound.name, bound.value)
+            return Result("RESET" if bound.value is None else "SET")
+        case BoundTransaction():
+            return _transaction(coordinator, client, bound.verb)
+        case BoundDiscard():
+            return _discard(client, bound)
+
+
+def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Result:
+    block = client.transaction
+    if block.status == "I" or not bound.reads:
+        return reads.select(coordinator, bound, None, client.check)
+    block.check_reads()
+    if block.read_at is None:
+        coordinator.wait_live(bound.reads & coordinator.maintained(), client.check)
+        block.read_at = coordinator.cluster.worker.upper
+        block.held = coordinator.oracle.hold(block.read_at)
+    return reads.select(coordinator, bound, block.read_at, client.check)
+
+
+def _write(coordinator: Coordinator, client: Client, bound: dml.BoundWrite) -> Result:
+    block = client.transaction
+    if block.status == "I":
+        return dml.write(coordinator, bound, client.check)
+    block.check_writes(not dml.is_blind(bound), dml.tag(bound, 0).split()[0])
+    columns = coordinator.tables[bound.table]
+    delta, rows = dml.changes(coordinator, bound, client.check)
+    block.writes.append((bound.table, coordinator.result("", columns, delta)))
+    return Result(dml.tag(bound, rows), row_count=rows)
+
+
+def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) -> Subscription:
+    plan = dataflow(bound.relation, coordinator.catalog, coordinator.options)
+    as_of = None
+    if bound.as_of is not None:
+        as_of = reads.readable_time(coordinator, bound.as_of, plan, client.check)
+    return coordinator.subscribe(
+        plan, bound.columns, as_of=as_of, snapshot=bound.snapshot, progress=bound.progress, up_to=bound.up_to
+    )
+
+
+def _transaction(coordinator: Coordinator, client: Client, verb: TransactionVerb) -> Result:
+    block = client.transaction
+    if verb is TransactionVerb.BEGIN:
+        if block.status == "T":
+            message = "there is already a transaction in progress"
+            return Result("BEGIN", notices=(Notice(message, "WARNING", "25001"),))
+        block.check_usable()
+        block.status = "T"
+        return Result("BEGIN")
+    if block.status == "I":
+        message = "there is no transaction in progress"
+        return Result(verb.value, notices=(Notice(message, "WARNING", "25P01"),))
+    commits = verb is TransactionVerb.COMMIT and block.status == "T"
+    deltas = block.deltas() if commits else {}
+    if block.held is not None:
+        coordinator.oracle.release(block.held)
+    block.clear()
+    timestamp = coordinator.ticks.commit(Write(deltas)) if deltas else None
+    return Result("COMMIT" if commits else "ROLLBACK", timestamp=timestamp)
+
+
+def _show(coordinator: Coordinator, client: Client, bound: BoundShowVariable) -> Result:
+    if bound.name == "all":
+        columns = (Column("name", TEXT, False), Column("setting", TEXT, False), Column("description", TEXT, False))
+        rows = [(row.name, client.variable_of(key), row.doc) for key, row in VARIABLES.items()]
+    else:
+        row = variable(bound.name)
+        columns = (Column(row.name.lower(), TEXT, False),)
+        rows = [(client.variable_of(row.name.lower()),)]
+    return coordinator.rows("SHOW", columns, rows)
+
+
+def _discard(client: Client, bound: BoundDiscard) -> Result:
+    what = bound.what.lower()
+    if what in ("all", "temp", "temporary"):
+        client.drop_temporary()
+    if what == "all":
+        client.set_variable("all", None)
+    return Result(f"DISCARD {what.upper()}")

@@ -1,0 +1,84 @@
+"""Session variables: one table of what SHOW shows and SET may change. docs/variables.md has the same rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from engine.errors import InvalidParameter, UndefinedObject
+
+Check = Callable[[str], str]
+"""Gives the value as it is kept, or raises InvalidParameter."""
+
+
+def _any(value: str) -> str:
+    return value
+
+
+def _fixed(value: str) -> str:
+    raise InvalidParameter("it cannot be changed")
+
+
+def _one_of(*allowed: str) -> Check:
+    def check(value: str) -> str:
+        for choice in allowed:
+            if choice.lower() == value.lower():
+                return choice
+        raise InvalidParameter(f"it may be {', '.join(allowed)}")
+
+    return check
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    name: str
+    default: str
+    check: Check
+    doc: str
+
+
+TRUE_FALSE: Final = _one_of("on", "off")
+VARIABLES: Final = {
+    variable.name.lower(): variable
+    for variable in (
+        Variable("application_name", "", _any, "what the client calls itself"),
+        Variable("client_encoding", "UTF8", _one_of("UTF8", "UTF-8", "UNICODE"), "the encoding of text: always UTF-8"),
+        Variable("client_min_messages", "notice", _any, "the least severity of notices that the client wants"),
+        Variable("cluster", "default", _one_of("default"), "where dataflows run: there is one cluster"),
+        Variable("database", "materialize", _any, "the database that unqualified names are in"),
+        Variable("DateStyle", "ISO, MDY", _one_of("ISO, MDY", "ISO", "ISO,MDY"), "how dates are written: always ISO"),
+        Variable("extra_float_digits", "3", _any, "accepted; floats are always written so that they read back exactly"),
+        Variable("integer_datetimes", "on", _fixed, "times are 64-bit integers"),
+        Variable("IntervalStyle", "postgres", _one_of("postgres"), "how intervals are written"),
+        Variable("search_path", "public", _any, "the schemas that unqualified names are looked up in"),
+        Variable("server_version", "15.0", _fixed, "the PostgreSQL version that clients go by"),
+        Variable("server_version_num", "150000", _fixed, "the same as a number"),
+        Variable("sql_safe_updates", "off", TRUE_FALSE, "accepted, without effect"),
+        Variable("standard_conforming_strings", "on", _one_of("on"), "backslashes in '...' are backslashes"),
+        Variable("TimeZone", "UTC", _one_of("UTC", "GMT", "Etc/UTC", "Z", "+00:00"), "the session's zone: always UTC"),
+        Variable(
+            "transaction_isolation",
+            "strict serializable",
+            _one_of("strict serializable", "serializable", "repeatable read", "read committed", "read uncommitted"),
+            "every level is run as strict serializable",
+        ),
+    )
+}
+SYNONYMS: Final = {"time zone": "timezone", "schema": "search_path", "names": "client_encoding"}
+
+
+def variable(name: str) -> Variable:
+    """The variable of that name, in any case; UndefinedObject when there is none."""
+    found = VARIABLES.get(SYNONYMS.get(name.lower(), name.lower()))
+    if found is None:
+        raise UndefinedObject(f'unrecognized configuration parameter "{name}"', hint="SHOW ALL lists them.")
+    return found
+
+
+def checked(name: str, value: str) -> tuple[str, str]:
+    """(key, value as kept) of an assignment. Raises UndefinedObject or InvalidParameter."""
+    row = variable(name)
+    try:
+        return row.name.lower(), row.check(value)
+    except InvalidParameter as error:
+        message = f'invalid value for parameter "{row.name}": "{value}"'
+        raise InvalidParameter(message, detail=error.message) from None
