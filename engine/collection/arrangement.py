@@ -106,13 +106,14 @@ class Arrangement:
     def find(self, words: Words, columns: int, key: NDArray[np.int64]) -> tuple[NDArray[np.int32], int]:
         """Where the groups are whose key is the columns `key` of each row of `words` (rows of `columns` columns).
 
-        (head slots int32[n], -1: no such group; rows in those groups in all). Not for the empty key.
+        (head slots int32[n], -1: no such group; rows in those groups in all). Not for the empty key; where all columns
+        are the key, `key` is in the order of the columns here.
         """
         heads = np.empty(words.shape[1], np.int32)
         grouped = self.grouped
         total = find(
-            words, null_words(columns), key, self._records, null_words(self.columns), self._key,
-            self._groups if grouped else self._index, grouped, heads,
+            words, null_words(columns), key, self._records, null_words(self.columns),
+            self._key if grouped else self._columns, self._groups if grouped else self._index, grouped, heads,
         )  # fmt: skip
         return heads, int(total)
 

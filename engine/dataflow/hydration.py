@@ -134,7 +134,7 @@ class Building:
         """The whole of it. At a tick boundary."""
         root = self._node(plan)
         running = self.twins.get(root) if root in self.inputs else None
-        if readable and not keys and not self._cheap(root):
+        if readable and not keys and not isinstance(plan, graph.Source) and not self._lasting(root):
             keys = (tuple(range(len(root.types))),)
         borrowed: list[tuple[Node, Key]] = []
         for key in keys:
@@ -196,15 +196,18 @@ class Building:
         self.nodes.append(node)
         self._by_identity[name] = node
 
-    def _cheap(self, node: Node) -> bool:
-        """Whether the node will be derivable once it runs: Node.derivable, seen through the stand-ins."""
-        if node in self.inputs or node.holds():
-            return True
-        return isinstance(node.operator, Stateless) and all(
-            self.twins[child].inputs if child in self.inputs and child in self.twins else child.inputs
-            and self._cheap(child)
-            for child in node.inputs
+    def _lasting(self, node: Node) -> bool:
+        """Node.lasting of what the node will be, seen through the stand-ins."""
+        if node in self.inputs and node in self.twins:
+            return self.twins[node].lasting()
+        return node.operator_holds or (
+            isinstance(node.operator, Stateless)
+            and all(self._reads(child) and self._lasting(child) for child in node.inputs)
         )
+
+    def _reads(self, node: Node) -> bool:
+        """Whether it is more than a fed collection or a constant."""
+        return bool(self.twins[node].inputs if node in self.inputs and node in self.twins else node.inputs)
 
 
 def _arrange(node: Node, key: Key) -> Trace:
@@ -219,9 +222,9 @@ def _chunks(batches: Sequence[Batch]) -> list[Batch]:
     chunks: list[list[Batch]] = []
     room = 0
     for batch in batches:
-        if len(batch) > room:
+        if len(batch) > room or not chunks:
             chunks.append([])
             room = CHUNK_ROWS
         chunks[-1].append(batch)
         room -= len(batch)
-    return [Batch.concat(chunk) for chunk in chunks]
+    return [chunk for chunk in map(Batch.concat, chunks) if len(chunk)]

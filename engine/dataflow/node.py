@@ -91,6 +91,12 @@ class Node:
             child.inputs and child.derivable() for child in self.inputs
         )
 
+    def lasting(self) -> bool:
+        """Whether the rows stay cheap to read even if every arrangement of others' goes."""
+        return self.operator_holds or bool(self.inputs and isinstance(self.operator, Stateless)) and all(
+            child.inputs and child.lasting() for child in self.inputs
+        )
+
     def errors(self) -> tuple[ErrorCounts, ...]:
         """The error counts of this operator and of all upstream of it."""
         if self.upstream is None:

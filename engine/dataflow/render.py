@@ -22,9 +22,9 @@ from engine.dataflow.operators.negate import Negate
 from engine.dataflow.operators.reduce import ReduceOperator
 from engine.dataflow.operators.source import Source
 from engine.dataflow.operators.threshold import Threshold
+from engine.dataflow.operators.topk import TopKOperator
 from engine.dataflow.operators.union import Union
 from engine.dataflow.trace import Trace
-from engine.errors import Unsupported
 from engine.types import SqlType
 
 Types = tuple[SqlType, ...]
@@ -118,7 +118,7 @@ def render(
         case graph.Reduce():
             return ReduceOperator(plan, inputs[0], heap, grows)
         case graph.TopK():
-            raise Unsupported("top-k")
+            return TopKOperator(plan, inputs[0], heap)
         case graph.Distinct():
             return Distinct(traces[0])
         case graph.Threshold():
