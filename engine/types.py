@@ -167,7 +167,7 @@ def cast_context(source: SqlType, target: SqlType) -> CastContext | None:
     form, and an untyped literal becomes anything.
     """
     source, target = source.plain, target.plain
-    if source == target or source == UNKNOWN:
+    if source in (target, UNKNOWN):
         return CastContext.IMPLICIT
     stated = CASTS.get(source, {}).get(target)
     if stated is not None:

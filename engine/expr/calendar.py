@@ -1,4 +1,4 @@
-"""The proleptic Gregorian calendar in integers: days and microseconds since 1970-01-01, beyond what Python's dates hold.
+"""The proleptic Gregorian calendar in integers: days and microseconds since 1970-01-01, beyond Python's own dates.
 
 From Howard Hinnant, "chrono-compatible low-level date algorithms", for the scalars; numpy's datetime64 for arrays.
 """
@@ -152,7 +152,8 @@ def offset_on_clock(place: tzinfo, local: int) -> int:
     """
     naive = (EPOCH + timedelta(seconds=_near(local) // SECOND)).replace(tzinfo=place)
     first, second = naive.utcoffset(), naive.replace(fold=1).utcoffset()
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     return min(first, second) // timedelta(microseconds=1)
 
 

@@ -7,8 +7,7 @@ microseconds, a uuid its 16 bytes, jsonb its canonical text.
 
 import struct
 from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import DataError
 from engine.expr.registry import Function, OnNull
+from engine.expr.text_forms import RawValue
 from engine.types import Physical, SqlType
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 Codes: TypeAlias = NDArray[np.uint64]
 Rows: TypeAlias = NDArray[np.int64]
-
-RawValue: TypeAlias = bool | int | float | str | bytes | Decimal | Interval
-"""One datum inside the evaluator; the Python type follows from the SQL type (`unpack`)."""
 
 SAMPLE_ROWS: Final = 1024
 """How many rows decide whether a column is worth deduplicating: hashing distinct words costs 0.3 us each."""
@@ -66,8 +63,8 @@ def distinct(columns: Sequence[Codes]) -> tuple[list[Codes], Rows | None]:
     return [words[first] for words in columns], inverse
 
 
-def unpack(words: Codes, type: SqlType, context: "Context") -> list[Any]:
-    """The raw values of words, none of which is a NULL's. (Any: the Python type follows from the SQL type.)"""
+def unpack(words: Codes, type: SqlType, context: "Context") -> list[RawValue]:
+    """The raw values of words, none of which is a NULL's."""
     match type.physical:
         case Physical.BOOLEAN:
             return (words != 0).tolist()
@@ -87,7 +84,7 @@ def unpack(words: Codes, type: SqlType, context: "Context") -> list[Any]:
             return context.heap.decode(words).to_pylist()
 
 
-def pack(values: Sequence[Any], type: SqlType, context: "Context") -> Codes:
+def pack(values: Sequence[RawValue], type: SqlType, context: "Context") -> Codes:
     """The words of raw values; None gives word 0."""
     match type.physical:
         case Physical.BOOLEAN | Physical.SIGNED:
@@ -101,9 +98,7 @@ def pack(values: Sequence[Any], type: SqlType, context: "Context") -> Codes:
             data = [b"" if v is None else INTERVAL_BYTES.pack(v.months, v.days, v.microseconds) for v in values]
             return context.heap.intern_many(data)
         case Physical.BYTES | Physical.JSON:
-            data = [
-                b"" if value is None else value.encode() if isinstance(value, str) else value for value in values
-            ]
+            data = [b"" if value is None else value.encode() if isinstance(value, str) else value for value in values]
             return context.heap.intern_many(data)
 
 
@@ -133,9 +128,11 @@ def failing(
     return Vector(words, None, errors)
 
 
-def map_rows(apply: Callable[..., Any], given: Sequence[Sequence[Any]], result: SqlType, context: "Context") -> Vector:
+def map_rows(
+    apply: Callable[..., RawValue], given: Sequence[Sequence[RawValue]], result: SqlType, context: "Context"
+) -> Vector:
     """apply(*row) for each row: None is NULL, a DataError raised is the row's error."""
-    values: list[Any] = []
+    values: list[RawValue] = []
     failed: dict[int, int] = {}
     absent = False
     for row in zip(*given, strict=True):
@@ -163,7 +160,7 @@ def each(
     name: str,
     parameters: tuple[SqlType, ...],
     result: SqlType,
-    apply: Callable[..., Any],
+    apply: Callable[..., RawValue],
     doc: str = "",
     *,
     can_fail: bool = False,
@@ -177,9 +174,7 @@ def each(
         out = map_rows(apply, given, result, context)
         return out if inverse is None else out.take(inverse)
 
-    return Function(
-        name, parameters, result, kernel, OnNull.STRICT, can_fail=can_fail, gives_null=gives_null, doc=doc
-    )
+    return Function(name, parameters, result, kernel, OnNull.STRICT, can_fail=can_fail, gives_null=gives_null, doc=doc)
 
 
 def arrow(

@@ -1,7 +1,7 @@
 """The text forms of dates, times and intervals, read and written as PostgreSQL does (DateStyle ISO, MDY).
 
-Raw values go in and out: days, microseconds (engine/expr/calendar.py), Interval. Errors are PostgreSQL's: 22007 for what
-is no date at all, 22008 for a field or a result out of range.
+Raw values go in and out: days, microseconds (engine/expr/calendar.py). Errors are PostgreSQL's: 22007 for what is no
+date at all, 22008 for a field or a result out of range.
 """
 
 import re

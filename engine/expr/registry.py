@@ -23,7 +23,7 @@ Kernel = Callable[["Context", Sequence[Vector], SqlType], Vector]
 """(context with the heap, one Vector per argument all of the same n, result type) -> Vector of n.
 
 For a STRICT function the caller merges nulls and errors of the arguments. The kernel sees no NULL and no failed row
-(they are compressed away), unless it says `on_words`: then it meets zero words there and may compute anything on them."""
+(they are compressed away), unless it says `on_words`: then it meets zero words there and may compute anything."""
 
 
 @dataclass(frozen=True, slots=True)

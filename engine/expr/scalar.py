@@ -81,7 +81,7 @@ class Coalesce:
 
 @dataclass(frozen=True, slots=True)
 class Logic:
-    """AND or OR of booleans in three-valued logic: an argument is evaluated only where the earlier ones left it open."""
+    """AND or OR in three-valued logic: an argument is evaluated only where the earlier ones left it open."""
 
     conjunction: bool
     arguments: "tuple[Scalar, ...]"

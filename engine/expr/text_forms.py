@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from engine import types
 from engine.collection import json
@@ -18,6 +18,9 @@ from engine.errors import InvalidText, OutOfRange, StringTooLong
 from engine.expr import calendar, datetime_text
 from engine.expr.interval_text import format_interval, parse_interval
 from engine.types import SqlType
+
+RawValue: TypeAlias = Any
+"""bool, int, float, str, bytes, Decimal or Interval: which one follows from the SQL type, unknown to pyright."""
 
 DIGITS_MAX: Final = 39
 """Materialize's precision of numeric; more digits are an error, never rounded away silently before the point."""
@@ -37,17 +40,17 @@ INTEGER_TEXT: Final = re.compile(r"[+-]?\d+")
 FLOAT_TEXT: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?|nan", re.IGNORECASE | re.ASCII)
 
 
-def parse(text: str, type: SqlType) -> Any:
+def parse(text: str, type: SqlType) -> RawValue:
     """The raw value of a text; modifiers are not applied. Raises a DataError with PostgreSQL's message."""
     return PARSERS[type.plain](text)
 
 
-def format(value: Any, type: SqlType) -> str:
+def format(value: RawValue, type: SqlType) -> str:
     """The text of a raw value: CAST(x AS text)."""
     return FORMATTERS[type.plain](value)
 
 
-def value_of(raw: Any, type: SqlType) -> Value:
+def value_of(raw: RawValue, type: SqlType) -> Value:
     """The value outside the engine of a raw one. Moments in years that Python does not know stay integers."""
     try:
         match type.plain:
@@ -56,7 +59,7 @@ def value_of(raw: Any, type: SqlType) -> Value:
             case types.TIME:
                 return (calendar.EPOCH + timedelta(microseconds=min(raw, calendar.DAY - 1))).time()
             case types.TIMESTAMP:
-                return datetime(1970, 1, 1) + timedelta(microseconds=raw)  # noqa: DTZ001 - the type has no zone
+                return datetime(1970, 1, 1) + timedelta(microseconds=raw)
             case types.TIMESTAMPTZ:
                 return calendar.EPOCH + timedelta(microseconds=raw)
             case types.UUID:
@@ -272,7 +275,7 @@ def identity(text: str) -> str:
     return text
 
 
-PARSERS: Final[Mapping[SqlType, Callable[[str], Any]]] = {
+PARSERS: Final[Mapping[SqlType, Callable[[str], RawValue]]] = {
     types.BOOLEAN: parse_boolean,
     **{kind: integer_parser(kind) for kind in INTEGER_RANGES},
     types.REAL: parse_real,
@@ -292,7 +295,7 @@ PARSERS: Final[Mapping[SqlType, Callable[[str], Any]]] = {
     types.JSONB: parse_json,
 }
 
-FORMATTERS: Final[Mapping[SqlType, Callable[[Any], str]]] = {
+FORMATTERS: Final[Mapping[SqlType, Callable[[RawValue], str]]] = {
     types.BOOLEAN: lambda value: "true" if value else "false",
     **{kind: str for kind in INTEGER_RANGES},
     types.REAL: format_real,
@@ -313,7 +316,7 @@ FORMATTERS: Final[Mapping[SqlType, Callable[[Any], str]]] = {
 }
 
 
-def fit(raw: Any, type: SqlType, explicit: bool) -> Any:
+def fit(raw: RawValue, type: SqlType, explicit: bool) -> RawValue:
     """A raw value under the type's modifier: numeric(p, s), varchar(n), timestamp(p)..."""
     if not type.modifier and type.plain != types.CHAR:
         return raw

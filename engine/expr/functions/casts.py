@@ -1,13 +1,13 @@
 """Casts: one function for each pair of the cast table, and the text form of every type written once (`to_text`).
 
-A cast is a Function named `cast` from one plain type to another; the modifier (numeric(10,2), varchar(3)) is in the type
-of the Call and is applied after the conversion. Storing into a column is `assignment_cast`: it refuses a text that is
-too long where the explicit cast cuts it.
+A cast is a Function named `cast` from one plain type to another; the modifier (numeric(10,2), varchar(3)) is in the
+type of the Call and is applied after the conversion. Storing into a column is `assignment_cast`: it refuses a text that
+is too long where the explicit cast cuts it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +18,13 @@ from engine import types
 from engine.collection import json, numeric
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
-from engine.errors import DataError, InvalidArgument, OutOfRange
+from engine.errors import InvalidArgument, OutOfRange
 from engine.expr import text_forms
 from engine.expr.calendar import DAY
 from engine.expr.columns import Codes, distinct, failing, floats, map_rows, texts, unpack
 from engine.expr.registry import Function, Kernel
-from engine.expr.text_forms import INTEGER_RANGES
-from engine.types import CASTS, CastContext, Category, Physical, SqlType, cast_context
+from engine.expr.text_forms import INTEGER_RANGES, RawValue
+from engine.types import CastContext, Category, Physical, SqlType, cast_context
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -288,10 +288,10 @@ def _micros_to_time(context: "Context", vectors: Sequence[Vector], type: SqlType
 JSON_KINDS: Final = {bool: "boolean", str: "string", list: "array", dict: "object", type(None): "null"}
 
 
-def _from_json(target: SqlType) -> Callable[[str], Any]:
+def _from_json(target: SqlType) -> Callable[[str], RawValue]:
     """A JSON number or boolean as a `target`; anything else is an error that names what it is."""
 
-    def one(text: str) -> Any:
+    def one(text: str) -> RawValue:
         value = json.parse(text.encode())
         is_number = isinstance(value, Decimal | int | float) and not isinstance(value, bool)
         if target == types.BOOLEAN:
@@ -305,7 +305,7 @@ def _from_json(target: SqlType) -> Callable[[str], Any]:
     return one
 
 
-def _number_as(value: Decimal, target: SqlType) -> Any:
+def _number_as(value: Decimal, target: SqlType) -> RawValue:
     if target in INTEGER_RANGES:
         low, high = INTEGER_RANGES[target]
         rounded = int(value.quantize(Decimal(1), context=text_forms.EXACT))
@@ -321,7 +321,7 @@ INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.OID)
 STRINGS: Final = (types.TEXT, types.VARCHAR, types.CHAR)
 
 
-def _per_value(source: SqlType, target: SqlType, one: Callable[[Any], Any]) -> Kernel:
+def _per_value(source: SqlType, target: SqlType, one: Callable[[RawValue], RawValue]) -> Kernel:
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         (unique,), inverse = distinct([vectors[0].words])
         found = map_rows(one, [unpack(unique, source, context)], target, context)
@@ -361,13 +361,13 @@ def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
             return _integer_to_float(target), False, True
         case _ if source in INTEGERS and target == types.NUMERIC:
             return _integer_to_numeric, False, True
-        case (types.REAL | types.DOUBLE), _ if target in INTEGERS:
+        case ((types.REAL | types.DOUBLE), _) if target in INTEGERS:
             return _float_to_integer(target), True, True
         case types.REAL, types.DOUBLE:
             return _same, False, True
         case types.DOUBLE, types.REAL:
             return _double_to_real, True, True
-        case (types.REAL | types.DOUBLE), types.NUMERIC:
+        case ((types.REAL | types.DOUBLE), types.NUMERIC):
             return _float_to_numeric(15 if source == types.DOUBLE else 6), True, False
         case types.NUMERIC, types.DOUBLE:
             return _numeric_to_double, False, True
@@ -377,11 +377,11 @@ def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
             return _numeric_to_integer(target), True, True
         case types.DATE, (types.TIMESTAMP | types.TIMESTAMPTZ):
             return _days_to_micros, True, True
-        case (types.TIMESTAMP | types.TIMESTAMPTZ), types.DATE:
+        case ((types.TIMESTAMP | types.TIMESTAMPTZ), types.DATE):
             return _micros_to_days, False, True
-        case (types.TIMESTAMP | types.TIMESTAMPTZ), types.TIME:
+        case ((types.TIMESTAMP | types.TIMESTAMPTZ), types.TIME):
             return _micros_to_time, False, True
-        case (types.TIMESTAMP | types.TIMESTAMPTZ), (types.TIMESTAMP | types.TIMESTAMPTZ):
+        case ((types.TIMESTAMP | types.TIMESTAMPTZ), (types.TIMESTAMP | types.TIMESTAMPTZ)):
             return _same, False, True
         case types.TIME, types.INTERVAL:
             return _per_value(source, target, lambda micros: Interval(0, 0, micros)), False, False

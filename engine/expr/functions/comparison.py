@@ -142,9 +142,7 @@ def _rows() -> Iterator[Function]:
             ("is_distinct_from", False, "x IS DISTINCT FROM y: not equal, NULL being equal to NULL"),
             ("is_not_distinct_from", True, "x IS NOT DISTINCT FROM y: equal, NULL being equal to NULL"),
         ):
-            yield Function(
-                name, pair, types.BOOLEAN, _distinct(negated), OnNull.OWN, never_null=True, doc=doc
-            )
+            yield Function(name, pair, types.BOOLEAN, _distinct(negated), OnNull.OWN, never_null=True, doc=doc)
     for name, kernel, doc in TESTS:
         yield Function(name, (types.BOOLEAN,), types.BOOLEAN, kernel, OnNull.OWN, never_null=True, doc=doc)
     yield Function("not", (types.BOOLEAN,), types.BOOLEAN, _not, on_words=True, doc="NOT x")

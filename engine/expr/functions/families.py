@@ -4,7 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-from engine.expr.functions import arithmetic, comparison
+from engine.expr.functions import (
+    arithmetic,
+    comparison,
+    conditional,
+    datetime,
+    datetime_fields,
+    json,
+    math,
+    pattern,
+    string,
+    system,
+    table,
+)
 from engine.expr.registry import Function, Generic
 from engine.expr.table import TableFunction
 
@@ -12,7 +24,15 @@ Row = TypeVar("Row", Function | Generic, TableFunction)
 
 FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Comparison": comparison.FUNCTIONS,
+    "Conditional": conditional.FUNCTIONS,
     "Arithmetic": arithmetic.FUNCTIONS,
+    "Mathematics": math.FUNCTIONS,
+    "Strings": string.FUNCTIONS,
+    "Patterns": pattern.FUNCTIONS,
+    "Dates and times": datetime.FUNCTIONS,
+    "Fields of dates and times": datetime_fields.FUNCTIONS,
+    "JSON": json.FUNCTIONS,
+    "System": system.FUNCTIONS,
 }
 
 
@@ -24,4 +44,4 @@ def _by_name(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
 
 
 FUNCTIONS: Final = _by_name(row for family in FAMILIES.values() for row in family)
-TABLE_FUNCTIONS: Final[Mapping[str, tuple[TableFunction, ...]]] = {}
+TABLE_FUNCTIONS: Final = _by_name(table.TABLE_FUNCTIONS)

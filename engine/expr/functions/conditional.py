@@ -1,0 +1,63 @@
+"""NULLIF, GREATEST and LEAST. CASE and COALESCE are nodes of their own, because they evaluate lazily."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from engine import types
+from engine.collection.vector import Vector
+from engine.expr.functions.comparison import less
+from engine.expr.registry import Function, Generic, OnNull
+from engine.types import SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+
+def _nullif(parameters: tuple[SqlType, ...]) -> Function:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        a, b = vectors
+        same = a.words == b.words
+        if a.nulls is not None:
+            same |= a.nulls
+        if b.nulls is not None:
+            same &= ~b.nulls | (a.nulls if a.nulls is not None else False)
+        return Vector(np.where(same, np.uint64(0), a.words), same)
+
+    return Function("nullif", parameters, parameters[0], kernel, OnNull.OWN, gives_null=True)
+
+
+def _extreme(name: str, greatest: bool) -> Callable[[tuple[SqlType, ...]], Function]:
+    """The greatest or least of the arguments that are not NULL."""
+
+    def instantiate(parameters: tuple[SqlType, ...]) -> Function:
+        physical = parameters[0].physical
+
+        def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+            n = len(vectors[0].words)
+            best = vectors[0].words
+            absent = np.zeros(n, np.bool_) if vectors[0].nulls is None else vectors[0].nulls
+            for vector in vectors[1:]:
+                pair = (best, vector.words) if greatest else (vector.words, best)
+                better = less(*pair, physical, context) | absent
+                if vector.nulls is not None:
+                    better &= ~vector.nulls
+                best = np.where(better, vector.words, best)
+                absent = absent & ~better
+            return Vector(best, absent if np.count_nonzero(absent) else None)
+
+        return Function(name, parameters, parameters[0], kernel, OnNull.OWN)
+
+    return instantiate
+
+
+SAME: Final = (types.ANYCOMPATIBLE,)
+
+FUNCTIONS: Final[tuple[Generic, ...]] = (
+    Generic("nullif", SAME * 2, _nullif, result="anycompatible", doc="NULL where x = y, else x"),
+    Generic("greatest", SAME, _extreme("greatest", True), variadic=True, result="anycompatible",
+            doc="the greatest argument that is not NULL"),
+    Generic("least", SAME, _extreme("least", False), variadic=True, result="anycompatible",
+            doc="the least argument that is not NULL"),
+)  # fmt: skip

@@ -1,0 +1,356 @@
+"""jsonb: paths, containment, construction. Documents are parsed once for each distinct text."""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from engine import types
+from engine.collection import json
+from engine.collection.json import Document
+from engine.collection.vector import Vector
+from engine.errors import InvalidArgument, InvalidText
+from engine.expr import text_forms
+from engine.expr.columns import each, map_rows, unpack
+from engine.expr.registry import Function, Generic, OnNull
+from engine.expr.text_forms import RawValue
+from engine.types import Category, SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+Found: TypeAlias = "tuple[Document] | None"
+"""What a step leads to; None: nothing is there (a JSON null is something)."""
+
+
+def parse(text: str) -> Document:
+    """The document of canonical text."""
+    return json.parse(text.encode())
+
+
+def dump(document: Document) -> str:
+    """Canonical text."""
+    return json.dump(document).decode()
+
+
+def _step(document: Document, key: str | int) -> Found:
+    """One member or element. In a path a text names an element of an array by its digits."""
+    if isinstance(document, dict):
+        return (document[key],) if isinstance(key, str) and key in document else None
+    if isinstance(document, list):
+        if isinstance(key, str):
+            if not key.removeprefix("-").isdigit():
+                return None
+            key = int(key)
+        return (document[key],) if -len(document) <= key < len(document) else None
+    return None
+
+
+def _member(text: str, key: str | int) -> Found:
+    """What -> finds: a text names no element of an array here."""
+    document = parse(text)
+    return None if isinstance(document, list) and isinstance(key, str) else _step(document, key)
+
+
+def _get(text: str, key: str | int) -> str | None:
+    found = _member(text, key)
+    return None if found is None else dump(found[0])
+
+
+def text_of(document: Document) -> str | None:
+    """What ->> gives: strings bare, null as NULL, the rest as JSON text."""
+    if document is None:
+        return None
+    return document if isinstance(document, str) else dump(document)
+
+
+def _get_text(text: str, key: str | int) -> str | None:
+    found = _member(text, key)
+    return None if found is None else text_of(found[0])
+
+
+def path_of(text: str) -> list[str | None]:
+    """The elements of a text[] literal such as {a,0,"b c"}."""
+    source = text.strip()
+    if not (source.startswith("{") and source.endswith("}")):
+        raise InvalidText(f'malformed array literal: "{text}"')
+    parts: list[str | None] = []
+    at, end = 1, len(source) - 1
+    while at < end:
+        while at < end and source[at].isspace():
+            at += 1
+        if at < end and source[at] == '"':
+            at += 1
+            letters: list[str] = []
+            while at < end and source[at] != '"':
+                at += source[at] == "\\"
+                letters.append(source[at])
+                at += 1
+            parts.append("".join(letters))
+            at = source.find(",", at)
+            at = end if at < 0 else at
+        else:
+            stop = source.find(",", at)
+            stop = end if stop < 0 else stop
+            word = source[at:stop].strip()
+            parts.append(None if word.upper() == "NULL" else word)
+            at = stop
+        at += 1
+    return parts
+
+
+def _walk(text: str, path: str) -> Found:
+    found: Found = (parse(text),)
+    for key in path_of(path):
+        if found is None or key is None:
+            return None
+        found = _step(found[0], key)
+    return found
+
+
+def _get_path(text: str, path: str) -> str | None:
+    found = _walk(text, path)
+    return None if found is None else dump(found[0])
+
+
+def _get_path_text(text: str, path: str) -> str | None:
+    found = _walk(text, path)
+    return None if found is None else text_of(found[0])
+
+
+def contains(whole: Document, part: Document) -> bool:
+    """PostgreSQL's @>: objects by member, arrays by element whatever the order; an array contains a bare scalar."""
+    if isinstance(whole, dict):
+        return isinstance(part, dict) and all(key in whole and _within(whole[key], part[key]) for key in part)
+    if isinstance(whole, list):
+        if isinstance(part, list):
+            return all(any(_within(item, wanted) for item in whole) for wanted in part)
+        return not isinstance(part, dict) and any(_same(item, part) for item in whole)
+    return _same(whole, part)
+
+
+def _within(whole: Document, part: Document) -> bool:
+    """As `contains`, below the top: there an array no longer contains a bare scalar."""
+    if isinstance(whole, list) and not isinstance(part, list):
+        return False
+    return contains(whole, part)
+
+
+def _same(a: Document, b: Document) -> bool:
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    return a == b
+
+
+def _has_key(text: str, key: str) -> bool:
+    document = parse(text)
+    return key in document if isinstance(document, dict | list) else document == key
+
+
+def _concatenate(a: str, b: str) -> str:
+    left, right = parse(a), parse(b)
+    if isinstance(left, dict) and isinstance(right, dict):
+        return dump(left | right)
+    whole = (left if isinstance(left, list) else [left]) + (right if isinstance(right, list) else [right])
+    return dump(whole)
+
+
+def _without_key(text: str, key: str) -> str:
+    match parse(text):
+        case dict() as document:
+            document.pop(key, None)
+            return dump(document)
+        case list() as document:
+            return dump([item for item in document if item != key])
+        case _:
+            raise InvalidArgument("cannot delete from scalar")
+
+
+def _without_index(text: str, index: int) -> str:
+    match parse(text):
+        case list() as document:
+            if -len(document) <= index < len(document):
+                del document[index]
+            return dump(document)
+        case dict():
+            raise InvalidArgument("cannot delete from object using integer index")
+        case _:
+            raise InvalidArgument("cannot delete from scalar")
+
+
+def _typeof(text: str) -> str:
+    match parse(text):
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case _:
+            return "number"
+
+
+def _array_length(text: str) -> int:
+    match parse(text):
+        case list() as document:
+            return len(document)
+        case dict():
+            raise InvalidArgument("cannot get array length of a non-array")
+        case _:
+            raise InvalidArgument("cannot get array length of a scalar")
+
+
+def _strip_nulls(text: str) -> str:
+    def strip(document: Document) -> Document:
+        match document:
+            case dict():
+                return {key: strip(value) for key, value in document.items() if value is not None}
+            case list():
+                return [strip(item) for item in document]
+            case _:
+                return document
+
+    return dump(strip(parse(text)))
+
+
+def _pretty(text: str) -> str:
+    def lines(document: Document, indent: str) -> str:
+        inner = indent + "    "
+        match document:
+            case dict() if document:
+                members = (f"{inner}{dump(key)}: {lines(value, inner)}" for key, value in document.items())
+                return "{\n" + ",\n".join(members) + f"\n{indent}}}"
+            case list() if document:
+                return "[\n" + ",\n".join(inner + lines(item, inner) for item in document) + f"\n{indent}]"
+            case dict():
+                return "{\n" + indent + "}"
+            case list():
+                return "[\n" + indent + "]"
+            case _:
+                return dump(document)
+
+    return lines(parse(text), "")
+
+
+def document_of(value: RawValue, kind: SqlType) -> Document:
+    """A raw value of an SQL type as JSON: numbers and booleans as themselves, jsonb as it is, the rest by text form."""
+    if value is None:
+        return None
+    if kind.plain == types.JSONB:
+        return parse(value)
+    if kind.plain in (types.REAL, types.DOUBLE):
+        text = text_forms.format(value, kind)
+        return text if text in ("NaN", "Infinity", "-Infinity") else Decimal(text)
+    if kind.plain == types.NUMERIC:
+        return "NaN" if value.is_nan() else value
+    if kind.category in (Category.BOOLEAN, Category.NUMERIC):
+        return value
+    text = text_forms.format(value, kind)
+    # ISO 8601 joins date and time by T inside JSON.
+    return text.replace(" ", "T", 1) + (":00" if kind.plain == types.TIMESTAMPTZ else "") if _is_stamp(kind) else text
+
+
+def _is_stamp(kind: SqlType) -> bool:
+    return kind.plain in (types.TIMESTAMP, types.TIMESTAMPTZ)
+
+
+def _to_jsonb(parameters: tuple[SqlType, ...]) -> Function:
+    (kind,) = parameters
+    if kind.plain == types.JSONB:
+        return Function("to_jsonb", parameters, types.JSONB, lambda context, vectors, type: vectors[0], on_words=True)
+    return each("to_jsonb", parameters, types.JSONB, lambda value: dump(document_of(value, kind)))
+
+
+def _rows_of(vectors: Sequence[Vector], kinds: Sequence[SqlType], context: "Context") -> list[list[RawValue]]:
+    """The raw values of each column, None where NULL."""
+    columns: list[list[RawValue]] = []
+    for vector, kind in zip(vectors, kinds, strict=True):
+        column: list[RawValue] = [None] * len(vector.words)
+        rows = np.arange(len(column)) if vector.nulls is None else np.flatnonzero(~vector.nulls)
+        for row, value in zip(rows.tolist(), unpack(vector.words[rows], kind, context), strict=True):
+            column[row] = value
+        columns.append(column)
+    return columns
+
+
+def _build_array(parameters: tuple[SqlType, ...]) -> Function:
+    def build(*row: RawValue) -> str:
+        return dump([document_of(value, kind) for value, kind in zip(row, parameters, strict=True)])
+
+    return _builder("jsonb_build_array", parameters, build, False)
+
+
+def _build_object(parameters: tuple[SqlType, ...]) -> Function:
+    def build(*row: RawValue) -> str:
+        if len(row) % 2:
+            raise InvalidArgument("argument list must have even number of elements")
+        out: dict[str, Document] = {}
+        for at in range(0, len(row), 2):
+            if row[at] is None:
+                raise InvalidArgument(f"argument {at + 1}: key must not be null")
+            out[text_forms.format(row[at], parameters[at])] = document_of(row[at + 1], parameters[at + 1])
+        return dump(out)
+
+    return _builder("jsonb_build_object", parameters, build, True)
+
+
+def _builder(name: str, parameters: tuple[SqlType, ...], build: Callable[..., str], can_fail: bool) -> Function:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        if not vectors:
+            return map_rows(build, [[]], types.JSONB, context)
+        return map_rows(build, _rows_of(vectors, parameters, context), types.JSONB, context)
+
+    return Function(
+        name, parameters, types.JSONB, kernel, OnNull.OWN, can_fail=can_fail, never_null=True
+    )  # fmt: skip
+
+
+def _empty(name: str, text: str) -> Function:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        return Vector(np.array([context.heap.intern(text.encode())], np.uint64))
+
+    return Function(name, (), types.JSONB, kernel, doc="empty")
+
+
+def _rows() -> Iterator[Function]:
+    jsonb, text, number, boolean = types.JSONB, types.TEXT, types.INTEGER, types.BOOLEAN
+    for key in (text, number):
+        what = "the member of that name" if key == text else "the element at that index, from the end if negative"
+        yield each("->", (jsonb, key), jsonb, _get, what, gives_null=True)
+        yield each("->>", (jsonb, key), text, _get_text, what + ", as text", gives_null=True)
+    yield each("#>", (jsonb, text), jsonb, _get_path, "what the path {a,0,b} leads to", can_fail=True, gives_null=True)
+    yield each("#>>", (jsonb, text), text, _get_path_text, "what the path leads to, as text", can_fail=True,
+               gives_null=True)  # fmt: skip
+    yield each("@>", (jsonb, jsonb), boolean, lambda a, b: contains(parse(a), parse(b)), "whether x contains y")
+    yield each("<@", (jsonb, jsonb), boolean, lambda a, b: contains(parse(b), parse(a)), "whether y contains x")
+    yield each("?", (jsonb, text), boolean, _has_key, "whether y is a key or an element of x")
+    yield each("||", (jsonb, jsonb), jsonb, _concatenate, "objects merged, arrays joined")
+    yield each("-", (jsonb, text), jsonb, _without_key, "without that key or those elements", can_fail=True)
+    yield each("-", (jsonb, number), jsonb, _without_index, "without the element at that index", can_fail=True)
+    for prefix in ("jsonb", "json"):
+        yield each(f"{prefix}_typeof", (jsonb,), text, _typeof, "object, array, string, number, boolean or null")
+        yield each(f"{prefix}_array_length", (jsonb,), number, _array_length, "how many elements", can_fail=True)
+        yield each(f"{prefix}_strip_nulls", (jsonb,), jsonb, _strip_nulls, "without members that are null")
+    yield each("jsonb_pretty", (jsonb,), text, _pretty, "indented text")
+    yield _empty("jsonb_build_array", "[]")
+    yield _empty("jsonb_build_object", "{}")
+
+
+FUNCTIONS: Final[tuple[Function | Generic, ...]] = (
+    *_rows(),
+    Generic("to_jsonb", (types.ANY,), _to_jsonb, result="jsonb", doc="any value as JSON"),
+    Generic("to_json", (types.ANY,), _to_jsonb, result="jsonb", doc="any value as JSON"),
+    Generic("jsonb_build_array", (types.ANY,), _build_array, variadic=True, result="jsonb",
+            doc="the arguments as a JSON array"),
+    Generic("json_build_array", (types.ANY,), _build_array, variadic=True, result="jsonb",
+            doc="the arguments as a JSON array"),
+    Generic("jsonb_build_object", (types.ANY,), _build_object, variadic=True, result="jsonb",
+            doc="alternating keys and values as a JSON object"),
+    Generic("json_build_object", (types.ANY,), _build_object, variadic=True, result="jsonb",
+            doc="alternating keys and values as a JSON object"),
+)  # fmt: skip

@@ -1,0 +1,212 @@
+"""LIKE and regular expressions. Matching is RE2's (linear time, by Arrow), told PostgreSQL's dialect.
+
+A pattern that RE2 refuses (back-references, look-ahead) is an error: a regular expression from a query must not be able
+to stop the engine.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from engine import types
+from engine.collection.vector import Vector
+from engine.errors import DataError, InvalidArgument, InvalidEscape, InvalidRegex
+from engine.expr.columns import Codes, distinct, each, texts
+from engine.expr.registry import Function, Kernel
+from engine.types import SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+Match = Callable[[pa.Array, str], pa.Array]
+"""(texts, pattern) -> booleans. Raises a DataError for a pattern that is none."""
+
+DIALECT: Final = (("\\m", "\\b"), ("\\M", "\\b"), ("\\y", "\\b"), ("\\Y", "\\B"), ("\\Z", "\\z"))
+"""Escapes of PostgreSQL's that RE2 spells otherwise."""
+
+
+@lru_cache(maxsize=1024)
+def like_pattern(pattern: str, fold: bool) -> str:
+    """A LIKE pattern (escaped by backslash) as a regular expression."""
+    out: list[str] = []
+    letters = iter(pattern)
+    for letter in letters:
+        if letter == "%":
+            out.append(".*")
+        elif letter == "_":
+            out.append(".")
+        elif letter == "\\":
+            escaped = next(letters, None)
+            if escaped is None:
+                raise InvalidEscape("LIKE pattern must not end with escape character")
+            out.append(re.escape(escaped))
+        else:
+            out.append(re.escape(letter))
+    return f"(?s{'i' if fold else ''})^{''.join(out)}$"
+
+
+def _like(fold: bool) -> Match:
+    def match(array: pa.Array, pattern: str) -> pa.Array:
+        expression = like_pattern(pattern, fold)
+        inner = pattern.strip("%")
+        if not fold and not set(inner) & set("%_\\"):  # the common forms are plain searches
+            starts, ends = pattern.startswith("%"), pattern.endswith("%")
+            if not pattern.strip("%") and pattern:
+                return pa.array(np.ones(len(array), np.bool_))
+            if starts and ends:
+                return pc.match_substring(array, inner)
+            if ends:
+                return pc.starts_with(array, inner)
+            if starts:
+                return pc.ends_with(array, inner)
+            return pc.equal(array, pa.scalar(inner, pa.large_string()))
+        return pc.match_substring_regex(array, expression)
+
+    return match
+
+
+def regex_of(pattern: str, flags: str = "") -> str:
+    """PostgreSQL's regular expression as RE2's: the dot takes newlines, ^ and $ only the ends, unless flags say."""
+    if pattern.startswith("***="):
+        pattern = re.escape(pattern[4:])
+    options = "s"
+    for flag in flags:
+        match flag:
+            case "i":
+                options += "i"
+            case "n" | "m":
+                options = options.replace("s", "") + "m"
+            case "g" | "c" | "s":
+                pass
+            case _:
+                raise InvalidArgument(f'invalid regular expression option: "{flag}"')
+    for theirs, ours in DIALECT:
+        pattern = pattern.replace(theirs, ours)
+    return f"(?{options}){pattern}" if options else pattern
+
+
+def _regex(flags: str) -> Match:
+    def match(array: pa.Array, pattern: str) -> pa.Array:
+        return _matched(array, regex_of(pattern, flags))
+
+    return match
+
+
+def _matched(array: pa.Array, expression: str) -> pa.Array:
+    try:
+        return pc.match_substring_regex(array, expression)
+    except pa.ArrowInvalid as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: pa.ArrowInvalid) -> InvalidRegex:
+    reason = str(error).removeprefix("Invalid regular expression: ")
+    return InvalidRegex(f"invalid regular expression: {reason}")
+
+
+def _by_pattern(match: Match, negated: bool) -> Kernel:
+    """One search a distinct pattern, over the distinct texts beside it."""
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        (subjects, patterns), inverse = distinct([vectors[0].words, vectors[1].words])
+        found = np.zeros(len(subjects), np.bool_)
+        errors: Codes | None = None
+        for code in _distinct_codes(patterns):
+            rows = np.flatnonzero(patterns == code)
+            pattern = context.heap.get(int(code)).decode()
+            try:
+                hits = match(texts(subjects[rows], context), pattern)
+            except DataError as error:
+                errors = np.zeros(len(subjects), np.uint64) if errors is None else errors
+                errors[rows] = context.error(error.sqlstate, error.message)
+                continue
+            found[rows] = hits.to_numpy(zero_copy_only=False) != negated
+        out = Vector(found.astype(np.uint64), None, errors)
+        return out if inverse is None else out.take(inverse)
+
+    return kernel
+
+
+def _distinct_codes(codes: Codes) -> NDArray[np.uint64]:
+    return codes[:1] if len(codes) == 1 else np.unique(codes)
+
+
+def _like_escape(pattern: str, escape: str) -> str:
+    """The pattern with its own escape character, rewritten to backslash."""
+    if len(escape) > 1:
+        raise InvalidArgument("invalid escape string")
+    if escape == "\\":
+        return pattern
+    out: list[str] = []
+    letters = iter(pattern)
+    for letter in letters:
+        if letter == escape:
+            escaped = next(letters, None)
+            if escaped is None:
+                raise InvalidEscape("LIKE pattern must not end with escape character")
+            out.append("\\" + escaped)
+        else:
+            out.append("\\\\" if letter == "\\" else letter)
+    return "".join(out)
+
+
+def _replacement(text: str) -> str:
+    r"""PostgreSQL's \& is the whole match, which RE2 calls \0."""
+    return text.replace("\\&", "\\0")
+
+
+def _regexp_replace(text: str, pattern: str, replacement: str, flags: str = "") -> str:
+    array = pa.array([text], pa.large_string())
+    every = None if "g" in flags else 1
+    expression = regex_of(pattern, flags)
+    try:
+        found = pc.replace_substring_regex(array, expression, _replacement(replacement), max_replacements=every)
+    except pa.ArrowInvalid as error:
+        raise _invalid(error) from None
+    return found[0].as_py()
+
+
+def _regexp_like(text: str, pattern: str, flags: str = "") -> bool:
+    return _matched(pa.array([text], pa.large_string()), regex_of(pattern, flags))[0].as_py()
+
+
+def _regexp_count(text: str, pattern: str) -> int:
+    try:
+        return pc.count_substring_regex(pa.array([text], pa.large_string()), regex_of(pattern))[0].as_py()
+    except pa.ArrowInvalid as error:
+        raise _invalid(error) from None
+
+
+def _rows() -> Iterator[Function]:
+    text, pair = types.TEXT, (types.TEXT, types.TEXT)
+    for names, match, negated, doc in (
+        (("~~", "like"), _like(False), False, "x LIKE y: % is any text, _ any character, \\ escapes"),
+        (("!~~", "notlike"), _like(False), True, "x NOT LIKE y"),
+        (("~~*", "ilike"), _like(True), False, "x ILIKE y: LIKE without case"),
+        (("!~~*", "notilike"), _like(True), True, "x NOT ILIKE y"),
+        (("~",), _regex(""), False, "whether the regular expression y matches in x"),
+        (("~*",), _regex("i"), False, "~ without case"),
+        (("!~",), _regex(""), True, "not ~"),
+        (("!~*",), _regex("i"), True, "not ~*"),
+    ):
+        for name in names:
+            yield Function(name, pair, types.BOOLEAN, _by_pattern(match, negated), can_fail=True, doc=doc)
+    doc = "a LIKE pattern with escape character y, rewritten to backslash"
+    yield each("like_escape", pair, text, _like_escape, doc, can_fail=True)
+    doc = "the first match of y in x (flag g: each) replaced by z"
+    yield each("regexp_replace", (text, text, text), text, _regexp_replace, doc, can_fail=True)
+    yield each("regexp_replace", (text, text, text, text), text, _regexp_replace, doc, can_fail=True)
+    doc = "whether the regular expression y matches in x"
+    yield each("regexp_like", pair, types.BOOLEAN, _regexp_like, doc, can_fail=True)
+    yield each("regexp_like", (text, text, text), types.BOOLEAN, _regexp_like, doc, can_fail=True)
+    doc = "how often the regular expression y matches in x"
+    yield each("regexp_count", pair, types.INTEGER, _regexp_count, doc, can_fail=True)
+
+
+FUNCTIONS: Final = tuple(_rows())

@@ -1,0 +1,366 @@
+"""Strings: Unicode code points, 1-based positions, PostgreSQL's edge cases. Each distinct argument is seen once."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine import types
+from engine.collection.vector import Vector
+from engine.errors import InvalidArgument, InvalidText, OutOfRange, SubstringError
+from engine.expr.columns import arrow, distinct, each
+from engine.expr.functions.casts import to_text
+from engine.expr.registry import Function, Generic, OnNull
+from engine.types import SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+LENGTH_MAX: Final = 100 << 20
+"""Bytes that repeat, lpad and rpad may make: a limit against one row that takes all the memory."""
+
+
+def _bounded(size: int) -> None:
+    if size > LENGTH_MAX:
+        raise OutOfRange("requested length too large")
+
+
+def _substring(text: str | bytes, start: int, length: int | None = None) -> str | bytes:
+    if length is None:
+        return text[max(0, start - 1) :]
+    if length < 0:
+        raise SubstringError("negative substring length not allowed")
+    return text[max(0, start - 1) : max(0, start - 1 + length)]
+
+
+def _left(text: str, n: int) -> str:
+    return text[:n]
+
+
+def _right(text: str, n: int) -> str:
+    if n >= 0:
+        return text[max(0, len(text) - n) :]
+    return text[-n:]
+
+
+def _lpad(text: str, length: int, fill: str = " ") -> str:
+    _bounded(length)
+    missing = length - len(text)
+    if missing <= 0 or not fill:
+        return text[: max(0, length)]
+    return (fill * (missing // len(fill) + 1))[:missing] + text
+
+
+def _rpad(text: str, length: int, fill: str = " ") -> str:
+    _bounded(length)
+    missing = length - len(text)
+    if missing <= 0 or not fill:
+        return text[: max(0, length)]
+    return text + (fill * (missing // len(fill) + 1))[:missing]
+
+
+def _repeat(text: str, times: int) -> str:
+    _bounded(len(text) * times)
+    return text * max(0, times)
+
+
+def _split_part(text: str, delimiter: str, field: int) -> str:
+    if field == 0:
+        raise InvalidArgument("field position must not be zero")
+    parts = text.split(delimiter) if delimiter else [text]
+    index = field - 1 if field > 0 else len(parts) + field
+    return parts[index] if 0 <= index < len(parts) else ""
+
+
+def _strpos(text: str, part: str) -> int:
+    return text.find(part) + 1
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    return text.replace(old, new) if old else text
+
+
+def _overlay(text: str, new: str, start: int, length: int | None = None) -> str:
+    if start <= 0:
+        raise SubstringError("negative substring length not allowed")
+    count = len(new) if length is None else length
+    return text[: start - 1] + new + text[max(0, start - 1 + count) :]
+
+
+def _translate(text: str, old: str, new: str) -> str:
+    table: dict[int, str | None] = {}
+    for index, letter in enumerate(old):
+        table.setdefault(ord(letter), new[index] if index < len(new) else None)
+    return text.translate(table)
+
+
+def _initcap(text: str) -> str:
+    out: list[str] = []
+    inside = False
+    for letter in text:
+        out.append(letter.lower() if inside else letter.upper())
+        inside = letter.isalnum()
+    return "".join(out)
+
+
+def _ascii(text: str) -> int:
+    return ord(text[0]) if text else 0
+
+
+def _chr(code: int) -> str:
+    if code == 0:
+        raise OutOfRange("null character not permitted")
+    if not 0 < code <= 0x10FFFF or 0xD800 <= code < 0xE000:
+        raise OutOfRange(f"requested character too large for encoding: {code}")
+    return chr(code)
+
+
+def _to_hex(value: int) -> str:
+    return f"{value & 0xFFFFFFFFFFFFFFFF:x}"
+
+
+def _to_hex32(value: int) -> str:
+    return f"{value & 0xFFFFFFFF:x}"
+
+
+def _quote_ident(name: str) -> str:
+    plain = name and (name[0].islower() or name[0] == "_") and all(c.islower() or c.isdigit() or c == "_" for c in name)
+    return name if plain and name.isascii() else '"' + name.replace('"', '""') + '"'
+
+
+def _quote_literal(text: str) -> str:
+    quoted = "'" + text.replace("'", "''") + "'"
+    return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
+
+
+def _encode(data: bytes, form: str) -> str:
+    match form.lower():
+        case "hex":
+            return data.hex()
+        case "base64":
+            text = base64.b64encode(data).decode()
+            return "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
+        case "escape":
+            return "".join(
+                "\\\\" if byte == 92 else f"\\{byte:03o}" if byte == 0 or byte > 127 else chr(byte) for byte in data
+            )
+        case _:
+            raise InvalidArgument(f'unrecognized encoding: "{form}"')
+
+
+def _decode(text: str, form: str) -> bytes:
+    match form.lower():
+        case "hex":
+            try:
+                return bytes.fromhex(text)
+            except ValueError:
+                raise InvalidArgument("invalid hexadecimal data") from None
+        case "base64":
+            try:
+                return base64.b64decode("".join(text.split()), validate=True)
+            except binascii.Error:
+                raise InvalidArgument("invalid base64 end sequence") from None
+        case "escape":
+            return _unescaped(text)
+        case _:
+            raise InvalidArgument(f'unrecognized encoding: "{form}"')
+
+
+def _unescaped(text: str) -> bytes:
+    out = bytearray()
+    at = 0
+    while at < len(text):
+        if text[at] != "\\":
+            out += text[at].encode()
+            at += 1
+        elif text[at + 1 : at + 2] == "\\":
+            out.append(92)
+            at += 2
+        elif len(text) >= at + 4 and all(digit in "01234567" for digit in text[at + 1 : at + 4]):
+            out.append(int(text[at + 1 : at + 4], 8) & 255)
+            at += 4
+        else:
+            raise InvalidText("invalid input syntax for type bytea")
+    return bytes(out)
+
+
+def _convert_from(data: bytes, encoding: str) -> str:
+    if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
+        raise InvalidArgument(f'invalid source encoding name "{encoding}"')
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidText('invalid byte sequence for encoding "UTF8"') from None
+
+
+def _convert_to(text: str, encoding: str) -> bytes:
+    if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
+        raise InvalidArgument(f'invalid destination encoding name "{encoding}"')
+    return text.encode()
+
+
+DIGESTS: Final = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
+
+
+def _digest_name(name: str) -> str:
+    if name.lower() not in DIGESTS:
+        raise InvalidArgument(f'invalid hash algorithm "{name}"')
+    return name.lower()
+
+
+def _digest(data: str | bytes, name: str) -> bytes:
+    raw = data.encode() if isinstance(data, str) else data
+    return hashlib.new(_digest_name(name), raw, usedforsecurity=False).digest()
+
+
+def _hmac(data: str | bytes, key: str | bytes, name: str) -> bytes:
+    raw, secret = (part.encode() if isinstance(part, str) else part for part in (data, key))
+    return hmac.new(secret, raw, _digest_name(name)).digest()
+
+
+def _md5(data: str | bytes) -> str:
+    return hashlib.md5(data.encode() if isinstance(data, str) else data, usedforsecurity=False).hexdigest()
+
+
+def _sha(name: str) -> Callable[[bytes], bytes]:
+    return lambda data: hashlib.new(name, data).digest()
+
+
+def _crc32(data: str | bytes) -> int:
+    return zlib.crc32(data.encode() if isinstance(data, str) else data)
+
+
+def _get_byte(data: bytes, index: int) -> int:
+    if not 0 <= index < len(data):
+        raise OutOfRange(f"index {index} out of valid range, 0..{len(data) - 1}")
+    return data[index]
+
+
+def _bit_count(data: bytes) -> int:
+    return int.from_bytes(data, "big").bit_count()
+
+
+def _joined(a: pa.Array, b: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(a, b, pa.scalar("", pa.large_string()))
+
+
+def _joined_bytes(a: pa.Array, b: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(a, b, pa.scalar(b"", pa.large_binary()))
+
+
+def _text_join(parameters: tuple[SqlType, ...]) -> Function:
+    """text || anything: the other side by its text form."""
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        columns, inverse = distinct([vector.words for vector in vectors])
+        parts = [to_text(Vector(words), kind, context) for words, kind in zip(columns, parameters, strict=True)]
+        words = context.heap.intern_arrow(_joined(*parts))
+        return Vector(words if inverse is None else words[inverse])
+
+    return Function("||", parameters, types.TEXT, kernel)
+
+
+def _concat(separated: bool) -> Callable[[tuple[SqlType, ...]], Function]:
+    """concat(...) and concat_ws(separator, ...): the text forms joined, NULLs left out."""
+    name = "concat_ws" if separated else "concat"
+
+    def instantiate(parameters: tuple[SqlType, ...]) -> Function:
+        def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+            parts = [to_text(vector, kind, context) for vector, kind in zip(vectors, parameters, strict=True)]
+            between: pa.Array | pa.Scalar = parts.pop(0) if separated else pa.scalar("", pa.large_string())
+            joined = pc.binary_join_element_wise(*parts, between, null_handling="skip")
+            nulls = vectors[0].nulls if separated else None
+            return Vector(context.heap.intern_arrow(joined), nulls)
+
+        return Function(name, parameters, types.TEXT, kernel, OnNull.OWN, never_null=not separated)
+
+    return instantiate
+
+
+def _slices(kind: SqlType) -> Iterator[Function]:
+    for name in ("substring", "substr"):
+        doc = "from position x on, at most so many"
+        yield each(name, (kind, types.INTEGER), kind, _substring, doc)
+        yield each(name, (kind, types.INTEGER, types.INTEGER), kind, _substring, doc, can_fail=True)
+
+
+def _rows() -> Iterator[Function]:
+    text, number, data = types.TEXT, types.INTEGER, types.BYTEA
+    yield arrow("||", (text, text), text, _joined, "concatenation")
+    yield arrow("||", (data, data), data, _joined_bytes, "concatenation")
+    for name in ("length", "char_length", "character_length"):
+        yield arrow(name, (text,), number, pc.utf8_length, "how many characters")
+    yield arrow("length", (data,), number, pc.binary_length, "how many bytes")
+    for kind in (text, data):
+        yield arrow("octet_length", (kind,), number, pc.binary_length, "how many bytes")
+        yield arrow("bit_length", (kind,), number, lambda a: pc.multiply(pc.binary_length(a), 8), "how many bits")
+        yield from _slices(kind)
+    yield each("bit_count", (data,), types.BIGINT, _bit_count, "how many bits are set")
+    yield each("get_byte", (data, number), number, _get_byte, "the byte at an index from 0", can_fail=True)
+    yield arrow("lower", (text,), text, pc.utf8_lower, "in lower case")
+    yield arrow("upper", (text,), text, pc.utf8_upper, "in upper case")
+    yield each("initcap", (text,), text, _initcap, "each word capitalised")
+    for name, strip, sides in (
+        ("btrim", str.strip, "both ends"),
+        ("ltrim", str.lstrip, "the start"),
+        ("rtrim", str.rstrip, "the end"),
+    ):
+        yield each(name, (text,), text, lambda value, strip=strip: strip(value, " "), f"blanks off {sides}")
+        yield each(
+            name, (text, text), text, lambda value, letters, strip=strip: strip(value, letters),
+            f"those characters off {sides}",
+        )  # fmt: skip
+    yield each("replace", (text, text, text), text, _replace, "every occurrence of y replaced by z")
+    yield each("overlay", (text, text, number), text, _overlay, "part of x from a position replaced", can_fail=True)
+    yield each("overlay", (text, text, number, number), text, _overlay, "part of x replaced", can_fail=True)
+    yield each("translate", (text, text, text), text, _translate, "characters of y replaced by those of z")
+    yield each("left", (text, number), text, _left, "the first n characters, or all but the last -n")
+    yield each("right", (text, number), text, _right, "the last n characters, or all but the first -n")
+    for name, pad in (("lpad", _lpad), ("rpad", _rpad)):
+        yield each(name, (text, number), text, pad, "padded with blanks, or cut, to n characters", can_fail=True)
+        yield each(name, (text, number, text), text, pad, "padded with a fill, or cut", can_fail=True)
+    yield each("repeat", (text, number), text, _repeat, "n times", can_fail=True)
+    yield each("reverse", (text,), text, lambda value: value[::-1], "backwards")
+    yield each("split_part", (text, text, number), text, _split_part, "the nth field; from the end if n < 0",
+               can_fail=True)  # fmt: skip
+    for name in ("strpos", "position"):
+        yield each(name, (text, text), number, _strpos, "where y first occurs in x, 0: nowhere")
+    yield each("position", (data, data), number, _strpos, "where y first occurs in x, 0: nowhere")
+    for name in ("starts_with", "^@"):
+        yield each(name, (text, text), types.BOOLEAN, str.startswith, "whether x begins with y")
+    yield each("ascii", (text,), number, _ascii, "code point of the first character, 0: none")
+    yield each("chr", (number,), text, _chr, "the character of a code point", can_fail=True)
+    yield each("to_hex", (number,), text, _to_hex32, "hexadecimal digits")
+    yield each("to_hex", (types.BIGINT,), text, _to_hex, "hexadecimal digits")
+    yield each("quote_ident", (text,), text, _quote_ident, "as an SQL identifier")
+    yield each("quote_literal", (text,), text, _quote_literal, "as an SQL string literal")
+    yield each("encode", (data, text), text, _encode, "bytes as text: hex, base64 or escape", can_fail=True)
+    yield each("decode", (text, text), data, _decode, "the bytes of a text: hex, base64 or escape", can_fail=True)
+    yield each("convert_from", (data, text), text, _convert_from, "bytes read as text", can_fail=True)
+    yield each("convert_to", (text, text), data, _convert_to, "the bytes of a text", can_fail=True)
+    for kind in (text, data):
+        yield each("md5", (kind,), text, _md5, "MD5 in hexadecimal digits")
+        yield each("digest", (kind, text), data, _digest, "the digest by md5, sha1, sha224 ... sha512", can_fail=True)
+        yield each("hmac", (kind, kind, text), data, _hmac, "HMAC under a key", can_fail=True)
+        yield each("crc32", (kind,), types.BIGINT, _crc32, "CRC-32")
+    for name in ("sha224", "sha256", "sha384", "sha512"):
+        yield each(name, (data,), data, _sha(name), "the digest")
+
+
+FUNCTIONS: Final[tuple[Function | Generic, ...]] = (
+    *_rows(),
+    Generic("||", (types.TEXT, types.ANY), _text_join, result="text",
+            doc="concatenation with a text form"),
+    Generic("||", (types.ANY, types.TEXT), _text_join, result="text",
+            doc="concatenation with a text form"),
+    Generic("concat", (types.ANY,), _concat(False), variadic=True, result="text",
+            doc="the text forms joined, NULLs left out"),
+    Generic("concat_ws", (types.TEXT, types.ANY), _concat(True), variadic=True, result="text",
+            doc="the text forms joined by a separator, NULLs left out"),
+)  # fmt: skip

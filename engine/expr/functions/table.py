@@ -1,0 +1,256 @@
+"""Table functions: generate_series, and what takes documents and texts apart."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from engine import types
+from engine.collection.value import Interval
+from engine.collection.vector import Vector
+from engine.errors import DataError, DatetimeOverflow, InvalidArgument, LimitExceeded
+from engine.expr.calendar import DAY
+from engine.expr.columns import Codes, pack, unpack
+from engine.expr.functions.datetime import add_interval
+from engine.expr.functions.json import dump, parse, text_of
+from engine.expr.functions.pattern import regex_of
+from engine.expr.table import Expanded, TableFunction
+from engine.expr.text_forms import RawValue
+from engine.types import Column, SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+Int64s = NDArray[np.int64]
+
+SERIES_ROWS_MAX: Final = 100_000_000
+"""Rows that one batch of calls may yield: 10 GB would follow. The error names the function's limit."""
+
+
+def _usable(vectors: Sequence[Vector]) -> tuple[NDArray[np.bool_], Codes | None]:
+    """Which calls have neither NULL nor failed arguments, and the errors of those that failed."""
+    n = len(vectors[0].words)
+    usable = np.ones(n, np.bool_)
+    errors: Codes | None = None
+    for vector in vectors:
+        if vector.nulls is not None:
+            usable &= ~vector.nulls
+        if vector.errors is not None:
+            errors = vector.errors if errors is None else np.where(errors != 0, errors, vector.errors)
+            usable &= vector.errors == 0
+    return usable, errors
+
+
+def _failed(errors: Codes | None, bad: NDArray[np.bool_], context: "Context", sqlstate: str, message: str) -> Codes:
+    code = np.uint64(context.error(sqlstate, message))
+    return np.where(bad, code, np.uint64(0) if errors is None else errors)
+
+
+def _series(kind: SqlType) -> Callable[["Context", Sequence[Vector]], Expanded]:
+    """start, start + step ... to stop, for integers."""
+
+    def kernel(context: "Context", vectors: Sequence[Vector]) -> Expanded:
+        usable, errors = _usable(vectors)
+        start, stop = vectors[0].words.view(np.int64), vectors[1].words.view(np.int64)
+        step = vectors[2].words.view(np.int64) if len(vectors) > 2 else np.ones(len(start), np.int64)
+        zero = (step == 0) & usable
+        if np.count_nonzero(zero):
+            errors = _failed(errors, zero, context, "22023", "step size cannot equal zero")
+            usable &= ~zero
+        runs = usable & np.where(step > 0, start <= stop, start >= stop)
+        counts = np.zeros(len(start), np.int64)
+        rows = np.flatnonzero(runs)
+        # In Python integers: stop - start may leave int64.
+        counts[rows] = [
+            (b - a) // s + 1
+            for a, b, s in zip(start[rows].tolist(), stop[rows].tolist(), step[rows].tolist(), strict=True)
+        ]
+        origin, index = _spread(counts)
+        values = start[origin] + index * step[origin]
+        return Expanded(origin, (Vector(values.view(np.uint64)),), errors)
+
+    return kernel
+
+
+def _spread(counts: Int64s) -> tuple[Int64s, Int64s]:
+    """(the call of each output row, its number within the call)."""
+    total = int(counts.sum())
+    if total > SERIES_ROWS_MAX:
+        raise LimitExceeded(f"generate_series would yield {total} rows; the limit is {SERIES_ROWS_MAX}")
+    origin = np.repeat(np.arange(len(counts)), counts)
+    first = np.cumsum(counts) - counts
+    return origin, np.arange(total) - first[origin]
+
+
+def _stamp_series(context: "Context", vectors: Sequence[Vector]) -> Expanded:
+    """Each value is start plus so many intervals' sum, month by month: PostgreSQL adds the step to the last value."""
+
+    def run(start: int, stop: int, step: Interval) -> list[RawValue]:
+        span = step.months * 30 * DAY + step.days * DAY + step.microseconds
+        if span == 0:
+            raise InvalidArgument("step size cannot equal zero")
+        if step.months == 0:
+            count = (stop - start) // span + 1 if (stop - start) * span >= 0 else 0
+            _limited(count)
+            return [start + i * span for i in range(count)]
+        parts = [np.array([part], np.int64) for part in (step.months, step.days, step.microseconds)]
+        out: list[RawValue] = []
+        value = start
+        while value <= stop if span > 0 else value >= stop:
+            out.append(value)
+            _limited(len(out))
+            moved, bad = add_interval(np.array([value], np.int64), *parts)
+            if bad[0]:
+                raise DatetimeOverflow("timestamp out of range")
+            value = int(moved[0])
+        return out
+
+    kinds = (types.TIMESTAMP, types.TIMESTAMP, types.INTERVAL)
+    return _expand(run, vectors, kinds, (types.TIMESTAMP,), context)
+
+
+def _limited(count: int) -> None:
+    if count > SERIES_ROWS_MAX:
+        raise LimitExceeded(f"generate_series would yield {count} rows; the limit is {SERIES_ROWS_MAX}")
+
+
+def _expand(
+    apply: Callable[..., Sequence[RawValue]],
+    vectors: Sequence[Vector],
+    parameters: Sequence[SqlType],
+    results: Sequence[SqlType],
+    context: "Context",
+) -> Expanded:
+    """apply(*row) lists the rows of each call: values, or tuples of them for several columns; None is NULL."""
+    usable, errors = _usable(vectors)
+    rows = np.flatnonzero(usable)
+    given = [unpack(v.words[rows], kind, context) for v, kind in zip(vectors, parameters, strict=True)]
+    counts = np.zeros(len(usable), np.int64)
+    found: list[RawValue] = []
+    for row, arguments in zip(rows.tolist(), zip(*given, strict=True), strict=True):
+        try:
+            listed = apply(*arguments)
+        except DataError as error:
+            errors = np.zeros(len(usable), np.uint64) if errors is None else errors.copy()
+            errors[row] = context.error(error.sqlstate, error.message)
+            continue
+        counts[row] = len(listed)
+        found.extend(listed)
+    columns = [found] if len(results) == 1 else [[row[i] for row in found] for i in range(len(results))]
+    out: list[Vector] = []
+    for values, kind in zip(columns, results, strict=True):
+        nulls = np.array([value is None for value in values], np.bool_)
+        out.append(
+            Vector(pack(values, kind, context) if values else np.zeros(0, np.uint64), nulls if nulls.any() else None)
+        )
+    return Expanded(np.repeat(np.arange(len(usable)), counts), tuple(out), errors)
+
+
+def _elements(text: str) -> list[RawValue]:
+    match parse(text):
+        case list() as items:
+            return [dump(item) for item in items]
+        case dict():
+            raise InvalidArgument("cannot extract elements from an object")
+        case _:
+            raise InvalidArgument("cannot extract elements from a scalar")
+
+
+def _element_texts(text: str) -> list[RawValue]:
+    match parse(text):
+        case list() as items:
+            return [text_of(item) for item in items]
+        case dict():
+            raise InvalidArgument("cannot extract elements from an object")
+        case _:
+            raise InvalidArgument("cannot extract elements from a scalar")
+
+
+def _each(text: str) -> list[RawValue]:
+    match parse(text):
+        case dict() as members:
+            return [(key, dump(value)) for key, value in members.items()]
+        case _:
+            raise InvalidArgument("cannot call jsonb_each on a non-object")
+
+
+def _each_text(text: str) -> list[RawValue]:
+    match parse(text):
+        case dict() as members:
+            return [(key, text_of(value)) for key, value in members.items()]
+        case _:
+            raise InvalidArgument("cannot call jsonb_each_text on a non-object")
+
+
+def _keys(text: str) -> list[RawValue]:
+    match parse(text):
+        case dict() as members:
+            return list(members)
+        case list():
+            raise InvalidArgument("cannot call jsonb_object_keys on an array")
+        case _:
+            raise InvalidArgument("cannot call jsonb_object_keys on a scalar")
+
+
+def _split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
+    try:
+        parts = pc.split_pattern_regex(pa.array([text]), regex_of(pattern, flags))
+    except pa.ArrowInvalid:
+        raise InvalidArgument(f'invalid regular expression: "{pattern}"') from None
+    return parts[0].as_py()
+
+
+def _string_to_table(text: str, delimiter: str) -> list[RawValue]:
+    if not text:
+        return []
+    return list(text.split(delimiter)) if delimiter else [text]
+
+
+def _listing(
+    name: str,
+    parameters: tuple[SqlType, ...],
+    columns: tuple[Column, ...],
+    apply: Callable[..., Sequence[RawValue]],
+    doc: str,
+    can_fail: bool = True,
+) -> TableFunction:
+    results = [column.type for column in columns]
+
+    def kernel(context: "Context", vectors: Sequence[Vector]) -> Expanded:
+        return _expand(apply, vectors, parameters, results, context)
+
+    return TableFunction(name, parameters, columns, kernel, can_fail=can_fail, doc=doc)
+
+
+def _rows() -> Iterator[TableFunction]:
+    text, jsonb = types.TEXT, types.JSONB
+    for kind in (types.INTEGER, types.BIGINT):
+        columns = (Column("generate_series", kind, nullable=False),)
+        yield TableFunction("generate_series", (kind, kind), columns, _series(kind), doc="x, x + 1 ... y")
+        triple = (kind, kind, kind)
+        yield TableFunction("generate_series", triple, columns, _series(kind), True, "x, x + z ... at most y")
+    for kind in (types.TIMESTAMP, types.TIMESTAMPTZ):
+        columns = (Column("generate_series", kind, nullable=False),)
+        triple = (kind, kind, types.INTERVAL)
+        yield TableFunction("generate_series", triple, columns, _stamp_series, True, "x, x + z ... at most y")
+    for prefix in ("jsonb", "json"):
+        value, bare = Column("value", jsonb, nullable=False), Column("value", text)
+        key = Column("key", text, nullable=False)
+        yield _listing(f"{prefix}_array_elements", (jsonb,), (value,), _elements, "the elements of an array")
+        yield _listing(f"{prefix}_array_elements_text", (jsonb,), (bare,), _element_texts, "the elements, as text")
+        yield _listing(f"{prefix}_each", (jsonb,), (key, value), _each, "the members of an object")
+        yield _listing(f"{prefix}_each_text", (jsonb,), (key, bare), _each_text, "the members, as text")
+        name = f"{prefix}_object_keys"
+        yield _listing(name, (jsonb,), (Column(name, text, nullable=False),), _keys, "the keys of an object")
+    part = (Column("regexp_split_to_table", text, nullable=False),)
+    doc = "the parts between the matches of y"
+    yield _listing("regexp_split_to_table", (text, text), part, _split, doc)
+    yield _listing("regexp_split_to_table", (text, text, text), part, _split, doc)
+    part = (Column("string_to_table", text, nullable=False),)
+    yield _listing("string_to_table", (text, text), part, _string_to_table, "the parts between the delimiters", False)
+
+
+TABLE_FUNCTIONS: Final = tuple(_rows())
