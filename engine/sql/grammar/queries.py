@@ -1,5 +1,7 @@
 """Queries: SELECT, VALUES, TABLE, set operations, WITH, FROM."""
 
+from dataclasses import replace
+
 from engine.sql.grammar.cursor import JOIN_WORDS, NOT_BARE_LABELS, RESERVED
 from engine.sql.grammar.expressions import Expressions
 from engine.sql.grammar.tokens import Kind
@@ -66,7 +68,7 @@ class Queries(Expressions):
             self.unsupported("row locking with FOR UPDATE")
         self.depth -= 1
         if isinstance(body, Nested) and not (tables or order or limit or offset):
-            return body.query
+            return replace(body.query, at=at)
         return Query(body, order, limit, offset, tables, recursion, at)
 
     def _fetch(self) -> Expression:

@@ -1,0 +1,76 @@
+"""Statements to bound statements: the door of the binder.
+
+Pure: the context holds all that a statement may depend on, and nothing is changed. Every error is an SqlError with the
+position of what is wrong.
+"""
+
+from typing import assert_never
+
+from engine.errors import InvalidParameter
+from engine.sql import bound, statements, syntax
+from engine.sql.binding import definitions, reads, shows, writes
+from engine.sql.binding.context import Context
+from engine.sql.bound import Bound, BoundSelect
+from engine.sql.statements import Statement
+
+__all__ = ["Context", "bind", "bind_query"]
+
+
+def bind_query(query: syntax.Query, context: Context) -> BoundSelect:
+    """A query to run once: names and overloads resolved, every node typed."""
+    return reads.query(query, context)
+
+
+def bind(statement: Statement, context: Context) -> Bound:
+    """A statement with its names and types resolved against the catalog of the moment."""
+    match statement:
+        case statements.SelectStatement():
+            return reads.select(statement, context)
+        case statements.Insert():
+            return writes.insert(statement, context)
+        case statements.Update():
+            return writes.update(statement, context)
+        case statements.Delete():
+            return writes.delete(statement, context)
+        case statements.Subscribe():
+            return reads.subscribe(statement, context)
+        case statements.Explain():
+            return reads.explain(statement, context)
+        case statements.Copy():
+            return reads.copy(statement, context)
+        case statements.CreateTable():
+            return definitions.create_table(statement, context)
+        case statements.CreateView():
+            return definitions.create_view(statement, context)
+        case statements.CreateIndex():
+            return definitions.create_index(statement, context)
+        case statements.CreateSource():
+            return definitions.create_source(statement, context)
+        case statements.CreateSchema():
+            return definitions.create_schema(statement, context)
+        case statements.CreateDatabase():
+            return definitions.create_database(statement, context)
+        case statements.Drop():
+            return definitions.drop(statement, context)
+        case statements.ShowObjects():
+            return shows.show(statement, context)
+        case statements.ShowCreate():
+            return shows.show_create(statement, context)
+        case statements.ShowVariable():
+            return bound.BoundShowVariable(statement.name)
+        case statements.SetVariable():
+            return _set(statement)
+        case statements.Transaction():
+            return bound.BoundTransaction(statement.verb)
+        case statements.Discard():
+            return bound.BoundDiscard(statement.what)
+        case _:
+            assert_never(statement)
+
+
+def _set(statement: statements.SetVariable) -> bound.BoundSet:
+    if statement.values is None:
+        return bound.BoundSet(statement.name, None, statement.local)
+    if len(statement.values) > 1 and statement.name != "search_path":
+        raise InvalidParameter(f"SET {statement.name} takes only one argument")
+    return bound.BoundSet(statement.name, ", ".join(statement.values), statement.local)

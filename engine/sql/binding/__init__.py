@@ -1,0 +1,14 @@
+"""Names to columns, calls to overloads, syntax to relations. Each layer knows the ones before it.
+
+context       what a statement is bound against
+types         type names and constants
+names         what an output column is called
+scalars       expressions
+calls         functions and aggregates
+from_clause   tables, joins, table functions
+grouping      what GROUP BY leaves visible
+select        one SELECT
+queries       set operations, VALUES, WITH, ORDER BY, LIMIT
+session       functions of the session, and rows of system relations: constants put in last
+reads, writes, definitions, shows: the statements
+"""

@@ -1,0 +1,127 @@
+"""Calls: functions, aggregates, and the few names that are syntax rather than functions."""
+
+from engine import types
+from engine.errors import GroupingError, UndefinedFunction, Unsupported, WrongObjectType
+from engine.expr import overload
+from engine.expr.aggregate import Kind
+from engine.expr.scalar import Call, Case, Coalesce, Literal
+from engine.plan.relation import AggregateCall, BoundScalar
+from engine.sql import syntax
+from engine.sql.binding.scalars import Place, Scalars, Slot, call, cast, located, settled
+from engine.sql.binding.session import SESSION_FUNCTIONS
+from engine.types import CastContext
+
+NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
+
+
+class Calls(Scalars):
+    """Binds calls."""
+
+    def function(self, expression: syntax.Function, place: Place) -> BoundScalar:
+        name = self._name(expression)
+        if expression.over is not None:
+            raise Unsupported("window functions are not supported", position=expression.over.at)
+        if overload.is_aggregate(name):
+            return self._aggregate(name, expression, place)
+        for given, what in (
+            (expression.star, "(*)"),
+            (expression.distinct, "DISTINCT"),
+            (expression.filter is not None, "FILTER"),
+            (expression.order, "ORDER BY"),
+        ):
+            if given:
+                raise WrongObjectType(
+                    f"{what} specified, but {name} is not an aggregate function", position=expression.at
+                )
+        match name:
+            case "coalesce":
+                return self._coalesce(expression, place)
+            case "nullif":
+                return self._nullif(expression, place)
+            case _:
+                return self._plain(name, expression, place)
+
+    @staticmethod
+    def _name(expression: syntax.Function) -> str:
+        parts = expression.name.parts
+        if len(parts) > 1 and parts[0] not in ("pg_catalog", "mz_catalog", "information_schema"):
+            raise UndefinedFunction(f"function {expression.name} does not exist", position=expression.at)
+        return parts[-1]
+
+    def _plain(self, name: str, expression: syntax.Function, place: Place) -> BoundScalar:
+        arguments = [self.scalar(argument, place) for argument in expression.arguments]
+        session = SESSION_FUNCTIONS.get(name)
+        if session is not None and not arguments:
+            return Call(session, (), session.result)
+        if overload.is_table_function(name) and not overload.is_function(name):
+            raise Unsupported(
+                f"table function {name} is only supported in FROM", position=expression.at,
+                hint=f"Write FROM ..., LATERAL {name}(...).",
+            )  # fmt: skip
+        return located(expression.at, call, name, *arguments)
+
+    def _coalesce(self, expression: syntax.Function, place: Place) -> BoundScalar:
+        nodes = expression.arguments
+        if not nodes:
+            raise UndefinedFunction("coalesce needs at least one argument", position=expression.at)
+        scalars = [self.scalar(node, place) for node in nodes]
+        unified = self.unified(nodes, scalars, "COALESCE", expression.at)
+        return Coalesce(tuple(unified), unified[0].type)  # pyright: ignore[reportArgumentType]
+
+    def _nullif(self, expression: syntax.Function, place: Place) -> BoundScalar:
+        if len(expression.arguments) != 2:
+            raise UndefinedFunction("nullif needs two arguments", position=expression.at)
+        left, right = (self.scalar(argument, place) for argument in expression.arguments)
+        equal = located(expression.at, call, "=", left, right)
+        value = settled(left)
+        branch = (equal, Literal(None, value.type))
+        return Case((branch,), value, value.type)  # pyright: ignore[reportArgumentType]
+
+    def _aggregate(self, name: str, expression: syntax.Function, place: Place) -> BoundScalar:
+        if place.aggregates is None:
+            message = (
+                "aggregate function calls cannot be nested"
+                if place.clause == "aggregate"
+                else f"aggregate functions are not allowed in {place.clause}"
+            )
+            raise GroupingError(message, position=expression.at)
+        inside = Place(place.scope, "aggregate", None, {})
+        grouped, place.scope.grouped = place.scope.grouped, None
+        escaped = len(place.scope.escaped)
+        try:
+            made = self._aggregate_call(name, expression, inside)
+        finally:
+            place.scope.grouped = grouped
+            del place.scope.escaped[escaped:]  # inside an aggregate a subquery may use any column
+        if made not in place.aggregates:
+            place.aggregates.append(made)
+        overloaded = made.overload
+        return Slot(place.aggregates.index(made), overloaded.result, overloaded.kind not in NEVER_NULL)  # pyright: ignore[reportReturnType]
+
+    def _aggregate_call(self, name: str, expression: syntax.Function, place: Place) -> AggregateCall:
+        arguments = [self.scalar(argument, place) for argument in expression.arguments]
+        if expression.star and name != "count":
+            raise UndefinedFunction(f"function {name}() does not exist", position=expression.at)
+        if not (arguments or expression.star):
+            raise WrongObjectType(
+                f"{name}(*) must be used to call a parameterless aggregate function", position=expression.at
+            )
+        found, parameters = located(
+            expression.at, overload.resolve_aggregate, name, [argument.type for argument in arguments]
+        )
+        given = tuple(
+            settled(scalar)
+            if parameter == types.ANY
+            else located(node.at, cast, scalar, parameter, CastContext.IMPLICIT)
+            for node, scalar, parameter in zip(expression.arguments, arguments, parameters, strict=True)
+        )
+        condition = None if expression.filter is None else self.boolean(expression.filter, place, "FILTER")
+        order = tuple(
+            (
+                self.typed(item.expression, place),
+                item.descending,
+                item.descending if item.nulls_first is None else item.nulls_first,
+            )
+            for item in expression.order
+        )
+        return AggregateCall(found, given, expression.distinct, condition, order)

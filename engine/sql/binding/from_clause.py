@@ -1,0 +1,357 @@
+"""FROM: tables, views, subqueries, table functions, and the joins between them."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from engine.catalog.items import (
+    Index,
+    Item,
+    MaterializedView,
+    SourceRelation,
+    SystemRelation,
+    Table,
+    View,
+    kind,
+)
+from engine.catalog.items import (
+    Source as SourceItem,
+)
+from engine.errors import (
+    AmbiguousColumn,
+    SyntaxError_,
+    UndefinedColumn,
+    Unsupported,
+    WrongObjectType,
+)
+from engine.expr import overload
+from engine.expr.scalar import Coalesce, Ref
+from engine.plan.relation import (
+    UNIT,
+    BoundJoin,
+    BoundScalar,
+    Filter,
+    FlatMap,
+    Get,
+    JoinKind,
+    Local,
+    Map,
+    Relation,
+)
+from engine.sql import syntax
+from engine.sql.binding.calls import Calls
+from engine.sql.binding.context import Context
+from engine.sql.binding.scalars import TRUE, Place, Subrelation, call, cast, conjunction, located
+from engine.sql.binding.tree import renumbered
+from engine.sql.scope import Around, Range, ScopeColumn, Source, moved, shifted, together
+from engine.sql.syntax import FromItem, JoinType
+from engine.types import CastContext, Column
+
+KINDS = {
+    JoinType.INNER: JoinKind.INNER, JoinType.CROSS: JoinKind.INNER, JoinType.LEFT: JoinKind.LEFT,
+    JoinType.RIGHT: JoinKind.RIGHT, JoinType.FULL: JoinKind.FULL,
+}  # fmt: skip
+NOTHING = Source(UNIT, 0, (), ())
+"""The FROM clause of a SELECT without one."""
+
+
+@dataclass
+class FromClause(Calls):
+    """Binds FROM. `reads` collects the ids of the items named, views and what they read included; `uses` where in the
+    text each was named, for writing the name out in full."""
+
+    context: Context
+    reads: set[int] = field(default_factory=set)
+    uses: list[tuple[syntax.Name, Item]] = field(default_factory=list)
+    _last_let: int = 0
+
+    @abstractmethod
+    def derived(self, query: syntax.Query, around: Around) -> Subrelation:
+        """A query in FROM; an untyped literal in it is text."""
+
+    def fresh(self) -> int:
+        """An id for a Let: unique in the statement."""
+        self._last_let += 1
+        return self._last_let
+
+    def from_clause(self, items: Sequence[FromItem], around: Around) -> Source:
+        """The comma's items, joined from the left."""
+        if not items:
+            return NOTHING
+        source = self.from_item(items[0], around)
+        for item in items[1:]:
+            source = self._joined(source, item, JoinType.CROSS, None, around, item_at(item))
+        return source
+
+    def from_item(self, item: FromItem, around: Around) -> Source:
+        match item:
+            case syntax.TableName():
+                return self._table(item, around)
+            case syntax.Derived():
+                sub = self.derived(item.query, around)
+                return self._renamed(sub.relation, sub.columns, item.alias, "", (), item.at)
+            case syntax.FunctionTable():
+                return self._function_table(NOTHING, item, around)
+            case syntax.JoinTable():
+                return self._join(item, around)
+            case _:
+                assert_never(item)
+
+    def _table(self, item: syntax.TableName, around: Around) -> Source:
+        name = item.name
+        common = around.tables.get(name.parts[0]) if len(name.parts) == 1 else None
+        if common is not None:
+            if common.recursive:
+                raise Unsupported("WITH RECURSIVE is not supported", position=name.at)
+            local = Local(
+                common.id,
+                tuple(column.type for column in common.columns),
+                tuple(column.nullable for column in common.columns),
+            )
+            return self._renamed(local, common.columns, item.alias, name.parts[0], (), name.at)
+        found = self.item(name)
+        relation = self.read(found, name.at)
+        qualifier = (found.name.database, found.name.schema)
+        return self._renamed(relation, found.columns, item.alias, found.name.item, qualifier, name.at)
+
+    def item(self, name: syntax.Name) -> Item:
+        """The catalog's item of that name."""
+        found = self.context.catalog.resolve(name.parts, self.context.path, name.at)
+        self.uses.append((name, found))
+        return found
+
+    def read(self, item: Item, at: int) -> Relation:
+        """The rows of an item: a view's query stands for it."""
+        self.reads.add(item.id)
+        match item:
+            case View():
+                return renumbered(item.relation, self.fresh)
+            case Table() | MaterializedView() | SystemRelation():
+                return Get(item.id, str(item.name), item.columns)
+            case SourceRelation():
+                return Get(item.id, str(item.name), item.columns, item.append_only, item.keys)
+            case SourceItem():
+                if not item.columns:
+                    raise WrongObjectType(
+                        f'source "{item.name.item}" has no rows of its own', position=at,
+                        hint="Read its tables: SHOW SOURCES lists them.",
+                    )  # fmt: skip
+                return Get(item.id, str(item.name), item.columns, item.append_only)
+            case Index():
+                raise WrongObjectType(f'"{item.name.item}" is an {kind(item)}', position=at)
+            case _:
+                assert_never(item)
+
+    @staticmethod
+    def _renamed(
+        relation: Relation,
+        columns: Sequence[Column],
+        alias: syntax.Alias | None,
+        name: str,
+        qualifier: tuple[str, ...],
+        at: int,
+    ) -> Source:
+        """The relation under its alias, if it has one, or its own name."""
+        names = [column.name for column in columns]
+        if alias is not None:
+            if len(alias.columns) > len(names):
+                raise SyntaxError_(
+                    f'table "{alias.name}" has {len(names)} columns available but {len(alias.columns)} columns specified',
+                    position=alias.at,
+                )
+            names[: len(alias.columns)] = alias.columns
+            name, qualifier = alias.name, ()
+        star = tuple(
+            ScopeColumn(label, i, column.type, column.nullable)
+            for i, (label, column) in enumerate(zip(names, columns, strict=True))
+        )
+        ranges = (Range(name, qualifier, star),) if name else ()
+        return Source(relation, len(star), star, ranges)
+
+    def _join(self, item: syntax.JoinTable, around: Around) -> Source:
+        left = self.from_item(item.left, around)
+        source = self._joined(left, item.right, item.type, item, around, item.at)
+        if item.alias is None:
+            return source
+        if item.using is not None:  # JOIN ... USING (...) AS alias names the merged columns alone
+            merged = Range(item.alias.name, (), source.star[: len(item.using)])
+            return replace(source, ranges=together(source.ranges, (merged,), item.at))
+        names = [*item.alias.columns, *(column.name for column in source.star[len(item.alias.columns) :])]
+        star = tuple(replace(column, name=name) for column, name in zip(source.star, names, strict=True))
+        return replace(source, star=star, ranges=(Range(item.alias.name, (), star),))
+
+    def _joined(
+        self,
+        left: Source,
+        item: FromItem,
+        type_: JoinType,
+        join: syntax.JoinTable | None,
+        around: Around,
+        at: int,
+    ) -> Source:
+        """`left` joined with `item`; `join` holds the condition, None for a comma."""
+        inner = type_ in (JoinType.INNER, JoinType.CROSS)
+        lateral = inner or type_ is JoinType.LEFT
+        if inner and isinstance(item, syntax.FunctionTable):
+            source = self._function_table(left, item, around)
+            right = Source(UNIT, source.width - left.width, *_tail(source, left))
+            return self._condition(source.relation, left, right, type_, join, around, False, at)
+        if lateral and is_lateral(item):
+            right = self.from_item(item, Around(left.scope(around), around.tables))
+            return self._condition(None, left, right, type_, join, around, True, at)
+        right = self.from_item(item, around)
+        return self._condition(None, left, right, type_, join, around, False, at)
+
+    def _condition(
+        self,
+        product: Relation | None,
+        left: Source,
+        right: Source,
+        type_: JoinType,
+        join: syntax.JoinTable | None,
+        around: Around,
+        lateral: bool,
+        at: int,
+    ) -> Source:
+        """The join of both sides. `product` is their cross product where that is made already."""
+        pads_left, pads_right = type_ in (JoinType.RIGHT, JoinType.FULL), type_ in (JoinType.LEFT, JoinType.FULL)
+        left_ranges = moved(left.ranges, 0, pads_left) if pads_left else left.ranges
+        right_ranges = moved(right.ranges, left.width, pads_right)
+        plain = Source(
+            UNIT,
+            left.width + right.width,
+            left.star + shifted(right.star, left.width, False),
+            together(left.ranges, moved(right.ranges, left.width, False), at),
+        )
+        names: tuple[str, ...] = ()
+        on: BoundScalar = TRUE
+        if join is not None and join.on is not None:
+            on = self.boolean(join.on, Place(plain.scope(around), "JOIN conditions"), "JOIN/ON")
+        elif join is not None and (join.natural or join.using is not None):
+            names = join.using or tuple(
+                column.name for column in left.star if any(column.name == other.name for other in right.star)
+            )
+            on = self._using(names, left, right, at)
+        if product is not None:
+            relation: Relation = product if on is TRUE else Filter(product, (on,))
+        else:
+            relation = BoundJoin(left.relation, right.relation, on, KINDS[type_], lateral)
+        star = shifted(left.star, 0, pads_left) + shifted(right.star, left.width, pads_right)
+        joined = Source(relation, left.width + right.width, star, together(left_ranges, right_ranges, at))
+        return self._merged(joined, names, type_, len(left.star)) if names else joined
+
+    @staticmethod
+    def _using(names: Sequence[str], left: Source, right: Source, at: int) -> BoundScalar:
+        tests: list[BoundScalar] = []
+        for name in names:
+            a, b = _only(left, name, "left", at), _only(right, name, "right", at)
+            shifted_b = Ref(b.index + left.width, b.type, b.nullable)
+            tests.append(located(at, call, "=", a.ref, shifted_b))
+        return conjunction(tests) if tests else TRUE
+
+    @staticmethod
+    def _merged(joined: Source, names: Sequence[str], type_: JoinType, left_columns: int) -> Source:
+        """Columns that USING names once, first, and from the side that is never padded."""
+        left, right = joined.star[:left_columns], joined.star[left_columns:]
+        merged: list[ScopeColumn] = []
+        added: list[BoundScalar] = []
+        for name in names:
+            a = next(column for column in left if column.name == name)
+            b = next(column for column in right if column.name == name)
+            common = overload.common_type((a.type, b.type), "JOIN/USING")
+            kept: BoundScalar = cast((b if type_ is JoinType.RIGHT else a).ref, common, CastContext.IMPLICIT)
+            if type_ is JoinType.FULL:
+                other = cast(b.ref, common, CastContext.IMPLICIT)
+                kept = Coalesce((kept, other), common)  # pyright: ignore[reportArgumentType]
+            if isinstance(kept, Ref):
+                merged.append(ScopeColumn(name, kept.index, kept.type, kept.nullable))
+            else:
+                merged.append(ScopeColumn(name, joined.width + len(added), kept.type, kept.nullable))
+                added.append(kept)
+        rest = tuple(column for column in joined.star if column.name not in names)
+        relation = Map(joined.relation, tuple(added)) if added else joined.relation
+        return Source(relation, joined.width + len(added), (*merged, *rest), joined.ranges)
+
+    def _function_table(self, left: Source, item: syntax.FunctionTable, around: Around) -> Source:
+        """Each row of `left` with the rows that the function yields for it."""
+        if len(item.functions) != 1:
+            raise Unsupported("ROWS FROM with several functions is not supported", position=item.at)
+        if item.ordinality:
+            raise Unsupported("WITH ORDINALITY is not supported", position=item.at)
+        function = item.functions[0]
+        name = self._name(function)
+        scope = left.scope(around)
+        place = Place(scope, "functions in FROM")
+        if not overload.is_table_function(name):
+            return self._scalar_table(left, item, function, place)
+        arguments = [self.scalar(argument, place) for argument in function.arguments]
+        found, parameters = located(
+            function.at, overload.resolve_table_function, name, [argument.type for argument in arguments]
+        )
+        given = tuple(
+            located(node.at, cast, scalar, parameter, CastContext.IMPLICIT)
+            for node, scalar, parameter in zip(function.arguments, arguments, parameters, strict=True)
+        )
+        columns = found.columns
+        if len(columns) == 1 and columns[0].name == name and item.alias is not None:
+            columns = (replace(columns[0], name=item.alias.name),)  # its one column is called as the alias says
+        relation = FlatMap(left.relation, found, given)
+        return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
+
+    def _scalar_table(
+        self, left: Source, item: syntax.FunctionTable, function: syntax.Function, place: Place
+    ) -> Source:
+        """A function that yields one value, as a table of one row."""
+        scalar = self.typed(function, place)
+        name = function.name.parts[-1]
+        label = name if item.alias is None else item.alias.name
+        columns = (Column(label, scalar.type, scalar.nullable),)
+        relation = Map(left.relation, (scalar,))
+        return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
+
+
+def _beside(left: Source, relation: Relation, right: Source, at: int) -> Source:
+    """Both sides' columns over `relation`, which has them one after the other."""
+    return Source(
+        relation,
+        left.width + right.width,
+        left.star + shifted(right.star, left.width, False),
+        together(left.ranges, moved(right.ranges, left.width, False), at),
+    )
+
+
+def _tail(source: Source, left: Source) -> tuple[tuple[ScopeColumn, ...], tuple[Range, ...]]:
+    """What `source` has beyond `left`, as a side of its own."""
+    star = shifted(source.star[len(left.star) :], -left.width, False)
+    return star, moved(source.ranges[len(left.ranges) :], -left.width, False)
+
+
+def _only(source: Source, name: str, side: str, at: int) -> ScopeColumn:
+    """The one column of that name on a side of a USING."""
+    found = [column for column in source.star if column.name == name]
+    if not found:
+        raise UndefinedColumn(f'column "{name}" specified in USING clause does not exist in {side} table', position=at)
+    if len(found) > 1:
+        raise AmbiguousColumn(f'common column name "{name}" appears more than once in {side} table', position=at)
+    return found[0]
+
+
+def is_lateral(item: FromItem) -> bool:
+    """Whether an item of FROM sees the items before it."""
+    match item:
+        case syntax.TableName():
+            return False
+        case syntax.Derived():
+            return item.lateral
+        case syntax.FunctionTable():
+            return any(function.arguments for function in item.functions)
+        case syntax.JoinTable():
+            return is_lateral(item.left) or is_lateral(item.right)
+        case _:
+            assert_never(item)
+
+
+def item_at(item: FromItem) -> int:
+    """Where an item of FROM stands."""
+    return item.name.at if isinstance(item, syntax.TableName) else item.at

@@ -1,0 +1,295 @@
+"""Whole queries: WITH, set operations, VALUES, ORDER BY and LIMIT around them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from engine import types
+from engine.dataflow.graph import Order
+from engine.errors import DuplicateAlias, InvalidParameter, SyntaxError_, Unsupported
+from engine.expr import overload
+from engine.expr.scalar import Call, Literal, Ref, Value
+from engine.plan.relation import (
+    UNIT,
+    BoundScalar,
+    Constant,
+    Distinct,
+    Finishing,
+    Let,
+    Local,
+    Negate,
+    Project,
+    Query,
+    Relation,
+    Threshold,
+    TopK,
+    Union,
+)
+from engine.sql import syntax
+from engine.sql.binding.scalars import Place, Subrelation, cast, located, settled
+from engine.sql.binding.select import Output, Rows, Selects, ordering, projected
+from engine.sql.scope import Around, Common, Scope, ScopeColumn
+from engine.sql.syntax import Expression, OrderItem, Recursion, SetOperator
+from engine.types import CastContext, Column, SqlType
+
+NOWHERE = Scope((), (), 0, Around(None, {}))
+"""Where constants are bound: LIMIT, VALUES at the top, AS OF."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A bound query with its LIMIT."""
+
+    rows: Rows
+    limit: int | None
+    offset: int
+
+
+@dataclass
+class Queries(Selects):
+    """Binds queries."""
+
+    def top(self, query: syntax.Query) -> tuple[Query, tuple[Column, ...]]:
+        """A query whose rows go to a client: they are sorted and cut outside the dataflow."""
+        whole = self.query(query, Around(None, {}))
+        rows = whole.rows
+        visible = None if rows.width == len(rows.columns) else tuple(range(len(rows.columns)))
+        finishing = Finishing(rows.order, whole.limit, whole.offset, visible)
+        return Query(rows.relation, tuple(column.name for column in rows.columns), finishing), rows.columns
+
+    def subquery(self, query: syntax.Query, around: Around) -> Subrelation:
+        return self.closed(self.query(query, around))
+
+    def derived(self, query: syntax.Query, around: Around) -> Subrelation:
+        return self.closed(self.query(query, around))
+
+    @staticmethod
+    def closed(whole: Whole) -> Subrelation:
+        """A query inside another: its LIMIT is a TopK, and an ORDER BY without one says nothing."""
+        rows = whole.rows
+        relation = rows.relation
+        if whole.limit is not None or whole.offset:
+            relation = TopK(relation, (), rows.order, whole.limit, whole.offset)
+        if rows.width > len(rows.columns):
+            relation = Project(relation, tuple(range(len(rows.columns))))
+        return Subrelation(relation, rows.columns, rows.unknown)
+
+    def query(self, query: syntax.Query, around: Around) -> Whole:
+        inside, lets = self._with(query, around)
+        rows = self._body(query.body, query.order, inside)
+        for id_, value in reversed(lets):
+            rows = replace(rows, relation=Let(id_, value, rows.relation))
+        limit = None if query.limit is None else self._count(query.limit, "LIMIT", inside)
+        offset = 0 if query.offset is None else self._count(query.offset, "OFFSET", inside) or 0
+        return Whole(rows, limit, offset)
+
+    def _with(self, query: syntax.Query, around: Around) -> tuple[Around, list[tuple[int, Relation]]]:
+        if query.recursion is Recursion.MUTUAL:
+            raise Unsupported("WITH MUTUALLY RECURSIVE is not supported", position=query.at)
+        tables = dict(around.tables)
+        lets: list[tuple[int, Relation]] = []
+        seen: set[str] = set()
+        for common in query.with_:
+            if common.name in seen:
+                raise DuplicateAlias(f'WITH query name "{common.name}" specified more than once', position=common.at)
+            seen.add(common.name)
+            within = tables
+            if query.recursion is Recursion.RECURSIVE:
+                within = {**tables, common.name: Common(0, (), recursive=True)}
+            sub = self.closed(self.query(common.query, Around(around.outer, within)))
+            if len(common.columns) > len(sub.columns):
+                raise SyntaxError_(
+                    f'WITH query "{common.name}" has {len(sub.columns)} columns available '
+                    f"but {len(common.columns)} columns specified",
+                    position=common.at,
+                )
+            names = [*common.columns, *(column.name for column in sub.columns[len(common.columns) :])]
+            columns = tuple(replace(c, name=name) for c, name in zip(sub.columns, names, strict=True))
+            id_ = self.fresh()
+            lets.append((id_, sub.relation))
+            tables = {**tables, common.name: Common(id_, columns)}
+        return Around(around.outer, tables), lets
+
+    def _count(self, node: Expression, clause: str, around: Around) -> int | None:
+        """The constant of LIMIT or OFFSET; None for NULL."""
+        if isinstance(node, syntax.Cast) and isinstance(node.operand, syntax.Number | syntax.Null):
+            node = node.operand
+        scalar = located(node.at, cast, self.scalar(node, Place(NOWHERE, clause)), types.BIGINT, CastContext.ASSIGNMENT)
+        if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):
+            scalar = scalar.arguments[0]
+        if not isinstance(scalar, Literal):
+            raise Unsupported(f"an expression in {clause} is not supported: write a number", position=node.at)
+        if scalar.value is None:
+            return None
+        assert isinstance(scalar.value, int | float) or hasattr(scalar.value, "__int__")
+        count = int(scalar.value)  # pyright: ignore[reportArgumentType]: an int or a Decimal
+        if count < 0:
+            raise InvalidParameter(f"{clause} must not be negative", position=node.at)
+        return count
+
+    def _body(self, body: syntax.Body, order: Sequence[OrderItem], around: Around) -> Rows:
+        match body:
+            case syntax.Select():
+                return self.select(body, order, around)
+            case syntax.Values():
+                return self._ordered_rows(self.values(body, around), order, around)
+            case syntax.Nested():
+                whole = self.query(body.query, around)
+                if not order and whole.limit is None and not whole.offset:
+                    return whole.rows
+                sub = self.closed(whole)
+                rows = Rows(sub.relation, sub.columns, len(sub.columns), (), sub.unknown)
+                return self._ordered_rows(rows, order, around)
+            case syntax.SetOperation():
+                return self._ordered_rows(self._set_operation(body, around), order, around)
+
+    def _ordered_rows(self, rows: Rows, order: Sequence[OrderItem], around: Around) -> Rows:
+        """ORDER BY over the output alone: of a set operation or VALUES."""
+        if not order:
+            return rows
+        star = tuple(ScopeColumn(c.name, i, c.type, c.nullable) for i, c in enumerate(rows.columns))
+        place = Place(Scope(star, (), len(star), around), "ORDER BY")
+        output = Output([column.name for column in rows.columns], [], [column.ref for column in star])
+        found: list[Order] = []
+        for item in order:
+            column = self._ordered(item.expression, output, place, "ORDER BY")
+            found.append(ordering(column, item))
+        relation = projected(rows.relation, len(star), output.scalars)
+        return Rows(relation, rows.columns, len(output.scalars), tuple(found), rows.unknown)
+
+    def values(self, values: syntax.Values, around: Around, into: Sequence[SqlType] = ()) -> Rows:
+        """VALUES: columns of common types, or (for INSERT) of the types that they are assigned `into`."""
+        place = Place(Scope((), (), 0, around), "VALUES")
+        width = len(values.rows[0])
+        for row in values.rows:
+            if len(row) != width:
+                raise SyntaxError_("VALUES lists must all be the same length", position=row[0].at)
+        cells = [[self.scalar(node, place) for node in row] for row in values.rows]
+        unknown: set[int] = set()
+        for i in range(width):
+            column = [row[i] for row in cells]
+            if i < len(into):
+                to, context = into[i], CastContext.ASSIGNMENT
+            else:
+                at = values.rows[0][i].at
+                to, context = (
+                    located(at, overload.common_type, [c.type for c in column], "VALUES"),
+                    CastContext.IMPLICIT,
+                )
+                if all(cell.type == types.UNKNOWN for cell in column):
+                    unknown.add(i)
+            for row, nodes in zip(cells, values.rows, strict=True):
+                if row[i].type != to:
+                    row[i] = located(nodes[i].at, cast, row[i], to, context)
+        relation = rows_of(cells)
+        columns = tuple(
+            Column(f"column{i + 1}", cells[0][i].type, any(row[i].nullable for row in cells)) for i in range(width)
+        )
+        return Rows(relation, columns, width, (), frozenset(unknown))
+
+    def _set_operation(self, body: syntax.SetOperation, around: Around) -> Rows:
+        """A chain of set operations, from the left: the branches of UNIONs in a row become one Union."""
+        chain: list[syntax.SetOperation] = []
+        first: syntax.Body = body
+        while isinstance(first, syntax.SetOperation):
+            chain.append(first)
+            first = first.left
+        rows = self._branch(first, around)
+        pending, distinct = [rows], False
+        for operation in reversed(chain):
+            right = self._branch(operation.right, around)
+            if len(right.columns) != len(rows.columns):
+                raise SyntaxError_(
+                    f"each {operation.operator.value} query must have the same number of columns",
+                    position=operation.right.at if not isinstance(operation.right, syntax.Nested) else operation.at,
+                )
+            if operation.operator is SetOperator.UNION:
+                if distinct and operation.all:
+                    pending = [self._united(pending, True, operation)]
+                    distinct = False
+                pending.append(right)
+                distinct = distinct or not operation.all
+            else:
+                left = self._united(pending, distinct, operation)
+                pending, distinct = [self._difference(left, right, operation)], False
+        return self._united(pending, distinct, body)
+
+    def _branch(self, body: syntax.Body, around: Around) -> Rows:
+        if isinstance(body, syntax.Nested):
+            sub = self.closed(self.query(body.query, around))
+            return Rows(sub.relation, sub.columns, len(sub.columns), (), sub.unknown)
+        return self._body(body, (), around)
+
+    def _matched(self, branches: Sequence[Rows], operation: syntax.SetOperation) -> list[Rows]:
+        """The branches with each column of its common type, named as the first has them."""
+        names = [column.name for column in branches[0].columns]
+        wanted: list[SqlType] = []
+        unknown: set[int] = set()
+        for i in range(len(names)):
+            kinds = [types.UNKNOWN if i in rows.unknown else rows.columns[i].type for rows in branches]
+            wanted.append(located(operation.at, overload.common_type, kinds, operation.operator.value))
+            if all(kind == types.UNKNOWN for kind in kinds):
+                unknown.add(i)
+        nullable = [any(rows.columns[i].nullable for rows in branches) for i in range(len(names))]
+        columns = tuple(Column(n, t, null) for n, t, null in zip(names, wanted, nullable, strict=True))
+        return [
+            Rows(
+                converted(rows, wanted, CastContext.IMPLICIT, operation.at),
+                columns,
+                len(columns),
+                (),
+                frozenset(unknown),
+            )
+            for rows in branches
+        ]
+
+    def _united(self, branches: Sequence[Rows], distinct: bool, operation: syntax.SetOperation) -> Rows:
+        if len(branches) == 1:
+            rows = branches[0]
+            return replace(rows, relation=Distinct(rows.relation)) if distinct else rows
+        matched = self._matched(branches, operation)
+        relation: Relation = Union(tuple(rows.relation for rows in matched))
+        return replace(matched[0], relation=Distinct(relation) if distinct else relation)
+
+    def _difference(self, left: Rows, right: Rows, operation: syntax.SetOperation) -> Rows:
+        """EXCEPT ALL is max(a - b, 0) by counts, INTERSECT ALL a - max(a - b, 0); without ALL on the distinct rows."""
+        a, b = self._matched((left, right), operation)
+        if not operation.all:
+            a, b = replace(a, relation=Distinct(a.relation)), replace(b, relation=Distinct(b.relation))
+        if operation.operator is SetOperator.EXCEPT:
+            return replace(a, relation=Threshold(Union((a.relation, Negate(b.relation)))))
+        id_ = self.fresh()
+        local = Local(id_, tuple(c.type for c in a.columns), tuple(c.nullable for c in a.columns))
+        rest = Threshold(Union((local, Negate(b.relation))))
+        return replace(a, relation=Let(id_, a.relation, Union((local, Negate(rest)))))
+
+
+def rows_of(cells: Sequence[Sequence[BoundScalar]]) -> Relation:
+    """A relation of so many rows: a Constant if nothing is left to evaluate."""
+    kinds = tuple(cell.type for cell in cells[0])
+    literal: list[tuple[tuple[Value, ...], int]] = []
+    computed: list[Relation] = []
+    for row in cells:
+        if all(isinstance(cell, Literal) for cell in row):
+            literal.append((tuple(cell.value for cell in row if isinstance(cell, Literal)), 1))
+        else:
+            computed.append(projected(UNIT, 0, row))
+    if not computed:
+        return Constant(tuple(literal), kinds)
+    if literal:
+        computed.insert(0, Constant(tuple(literal), kinds))
+    return computed[0] if len(computed) == 1 else Union(tuple(computed))
+
+
+def converted(rows: Rows, wanted: Sequence[SqlType], context: CastContext, at: int) -> Relation:
+    """The rows' own columns, cast to other types. A column of untyped literals is read as its new type."""
+    scalars: list[BoundScalar] = []
+    for i, (column, to) in enumerate(zip(rows.columns, wanted, strict=True)):
+        ref = Ref(i, column.type, column.nullable)
+        how = CastContext.EXPLICIT if i in rows.unknown else context
+        scalars.append(ref if column.type == to else located(at, cast, ref, to, how))
+    return projected(rows.relation, rows.width, scalars)
+
+
+def constant(scalar: BoundScalar) -> BoundScalar:
+    """An untyped literal as text."""
+    return settled(scalar)

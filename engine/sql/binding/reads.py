@@ -1,0 +1,106 @@
+"""Statements that read: SELECT, SUBSCRIBE, EXPLAIN, COPY."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from engine.catalog.items import MaterializedView, View
+from engine.errors import InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
+from engine.expr.scalar import Call, Literal
+from engine.plan.relation import Query
+from engine.sql import bound, statements, syntax
+from engine.sql.binding.context import Context
+from engine.sql.binding.queries import NOWHERE, Queries
+from engine.sql.binding.scalars import Place
+from engine.sql.binding.session import SESSION_FUNCTIONS, refuse, settle, value
+from engine.sql.scope import Around
+from engine.sql.syntax import Expression
+from engine.types import Column
+
+
+def select(statement: statements.SelectStatement, context: Context) -> bound.BoundSelect:
+    return query(statement.query, context, statement.as_of)
+
+
+def query(node: syntax.Query, context: Context, at: statements.AsOf | None = None) -> bound.BoundSelect:
+    """A query to run once."""
+    binder = Queries(context)
+    found, columns = binder.top(node)
+    settled = Query(settle(found.relation, context), found.names, found.finishing)
+    return bound.BoundSelect(settled, columns, frozenset(binder.reads), _as_of(at, context))
+
+
+def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundSubscribe:
+    binder = Queries(context)
+    if isinstance(statement.target, syntax.Name):
+        item = binder.item(statement.target)
+        relation, columns = binder.read(item, statement.target.at), item.columns
+    else:
+        sub = binder.derived(statement.target, Around(None, {}))
+        relation, columns = sub.relation, sub.columns
+    refuse(relation, context, "SUBSCRIBE")
+    flags = {"snapshot": True, "progress": False}
+    for option in statement.options:
+        if option.name not in flags:
+            raise InvalidParameter(f'unrecognized SUBSCRIBE option "{option.name}"', position=option.at)
+        if not (option.value is None or isinstance(option.value, bool)):
+            raise InvalidParameter(f"{option.name.upper()} is either true or false", position=option.at)
+        flags[option.name] = option.value is None or option.value
+    as_of = _as_of(statement.as_of, context)
+    up_to = None if statement.up_to is None else timestamp(statement.up_to, context)
+    if as_of is not None and up_to is not None and up_to <= as_of.timestamp:
+        raise InvalidParameter(f"UP TO {up_to} must be after AS OF {as_of.timestamp}")
+    return bound.BoundSubscribe(
+        relation, columns, frozenset(binder.reads), flags["snapshot"], flags["progress"], as_of, up_to
+    )
+
+
+def explain(statement: statements.Explain, context: Context) -> bound.BoundExplain:
+    if isinstance(statement.target, syntax.Name):
+        name = statement.target
+        item = context.catalog.resolve(name.parts, context.path, name.at)
+        if not isinstance(item, View | MaterializedView):
+            raise WrongObjectType(f'"{name}" is not a view', position=name.at)
+        found = Query(item.relation, tuple(column.name for column in item.columns))
+    else:
+        found, _ = Queries(context).top(statement.target)
+    return bound.BoundExplain(statement.stage, Query(settle(found.relation, context), found.names, found.finishing))
+
+
+def copy(statement: statements.Copy, context: Context) -> bound.BoundCopy:
+    if statement.format not in ("text", "csv", "binary"):
+        raise InvalidParameter(f'COPY format "{statement.format}" not recognized')
+    inner = statement.statement
+    if isinstance(inner, statements.Subscribe):
+        return bound.BoundCopy(subscribe(inner, context), statement.format)
+    return bound.BoundCopy(select(inner, context), statement.format)
+
+
+def columns_of(node: syntax.Query, context: Context) -> tuple[Column, ...]:
+    """The output columns of a query."""
+    return Queries(context).top(node)[1]
+
+
+def _as_of(node: statements.AsOf | None, context: Context) -> bound.BoundAsOf | None:
+    return None if node is None else bound.BoundAsOf(timestamp(node.timestamp, context), node.at_least)
+
+
+def timestamp(node: Expression, context: Context) -> int:
+    """The constant of AS OF or UP TO, in milliseconds since 1970."""
+    scalar = Queries(context).scalar(node, Place(NOWHERE, "AS OF"))
+    if isinstance(scalar, Call) and scalar.function.name in SESSION_FUNCTIONS:
+        scalar = Literal(value(scalar.function.name, context), scalar.type)
+    if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):
+        scalar = scalar.arguments[0]  # a cast of a constant, e.g. 12::numeric
+    if not isinstance(scalar, Literal):
+        raise Unsupported("an expression in AS OF is not supported: write a number", position=node.at)
+    match scalar.value:
+        case bool() | None:
+            raise InvalidParameter("AS OF must be a timestamp in milliseconds", position=node.at)
+        case int() | Decimal() | float():
+            return int(scalar.value)
+        case datetime():
+            return int(scalar.value.timestamp() * 1000)
+        case str() if scalar.value.strip().isdigit():
+            return int(scalar.value)
+        case _:
+            raise SyntaxError_("AS OF must be a timestamp in milliseconds", position=node.at)

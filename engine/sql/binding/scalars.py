@@ -1,0 +1,363 @@
+"""Expressions: syntax over a scope becomes typed scalars over its row."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar, assert_never
+
+from engine import types
+from engine.errors import (
+    AmbiguousColumn,
+    SqlError,
+    SyntaxError_,
+    TypeMismatch,
+    UndefinedColumn,
+    UndefinedObject,
+    Unsupported,
+)
+from engine.expr import overload
+from engine.expr.interval_text import parse_interval
+from engine.expr.scalar import Call, Case, Literal, Logic, Ref, Scalar
+from engine.plan.relation import AggregateCall, BoundScalar, Exists, Outer, Quantified, Relation, ScalarSubquery
+from engine.sql import syntax
+from engine.sql.binding.types import number, sql_type, widened
+from engine.sql.scope import Around, Scope
+from engine.sql.syntax import Expression, Test
+from engine.types import CastContext, Column, SqlType
+
+FALSE: Final = Literal(False, types.BOOLEAN)
+TRUE: Final = Literal(True, types.BOOLEAN)
+IS_TESTS: Final = {
+    (Test.TRUE, False): "is_true", (Test.TRUE, True): "is_not_true",
+    (Test.FALSE, False): "is_false", (Test.FALSE, True): "is_not_false",
+    (Test.UNKNOWN, False): "is_unknown", (Test.UNKNOWN, True): "is_not_unknown",
+}  # fmt: skip
+LIKE: Final = {(False, False): "~~", (False, True): "!~~", (True, False): "~~*", (True, True): "!~~*"}
+"""The operator that LIKE is, by (insensitive, negated)."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Aggregate number `index` of the SELECT, until grouping puts a Ref in its place."""
+
+    index: int
+    type: SqlType
+    nullable: bool
+
+
+@dataclass(slots=True)
+class Place:
+    """Where an expression stands: over which row, in which clause (for messages), and whether aggregates may.
+
+    `aggregates` collects the aggregates found, or is None where they are refused; `used` is the first use of each column
+    of the row, as (name, position), for errors that are found later.
+    """
+
+    scope: Scope
+    clause: str
+    aggregates: list[AggregateCall] | None = None
+    used: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Subrelation:
+    """A bound subquery: its relation and the columns that come out, `unknown` those that are untyped literals."""
+
+    relation: Relation
+    columns: tuple[Column, ...]
+    unknown: frozenset[int] = frozenset()
+
+
+def located(at: int, make: Callable[..., R], *arguments: object) -> R:
+    """make(*arguments), whose error then points at `at` unless it points elsewhere already."""
+    try:
+        return make(*arguments)
+    except SqlError as error:
+        if error.position is None:
+            error.position = at
+        raise
+
+
+def call(name: str, *arguments: BoundScalar) -> Scalar:
+    """A function or operator by name. Subqueries and outer columns may stand wherever scalars may."""
+    return overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
+
+
+def cast(scalar: BoundScalar, to: SqlType, context: CastContext) -> BoundScalar:
+    """As overload.cast; a numeric constant becomes another one without a function to call."""
+    if isinstance(scalar, Literal) and scalar.value is not None and scalar.type is not types.UNKNOWN:
+        constant = widened(scalar, to)
+        if constant is not None:
+            return constant
+    return overload.cast(scalar, to, context)  # pyright: ignore[reportArgumentType]: the same
+
+
+def settled(scalar: BoundScalar) -> BoundScalar:
+    """The scalar, an untyped literal being text."""
+    return cast(scalar, types.TEXT, CastContext.IMPLICIT) if scalar.type == types.UNKNOWN else scalar
+
+
+def conjunction(arguments: Sequence[BoundScalar], all_: bool = True) -> BoundScalar:
+    """AND (or OR) of booleans."""
+    if len(arguments) == 1:
+        return arguments[0]
+    return Logic(all_, tuple(arguments))  # pyright: ignore[reportArgumentType]: the same
+
+
+def negated(scalar: BoundScalar, yes: bool = True) -> BoundScalar:
+    """NOT scalar, if `yes`."""
+    return call("not", scalar) if yes else scalar
+
+
+class Scalars(ABC):
+    """Binds expressions. The subqueries in them are the business of a layer above."""
+
+    @abstractmethod
+    def subquery(self, query: syntax.Query, around: Around) -> Subrelation:
+        """A query in an expression."""
+
+    @abstractmethod
+    def function(self, expression: syntax.Function, place: Place) -> BoundScalar:
+        """A call."""
+
+    def typed(self, expression: Expression, place: Place) -> BoundScalar:
+        """An expression; an untyped literal is text."""
+        return settled(self.scalar(expression, place))
+
+    def boolean(self, expression: Expression, place: Place, of: str) -> BoundScalar:
+        """The condition of clause `of`."""
+        scalar = self.scalar(expression, place)
+        if scalar.type == types.UNKNOWN:
+            return located(expression.at, cast, scalar, types.BOOLEAN, CastContext.IMPLICIT)
+        if scalar.type != types.BOOLEAN:
+            raise TypeMismatch(
+                f"argument of {of} must be type boolean, not type {scalar.type.name}", position=expression.at
+            )
+        return scalar
+
+    def scalar(self, expression: Expression, place: Place) -> BoundScalar:
+        """An expression over the place's row. An untyped literal stays one (type UNKNOWN)."""
+        match expression:
+            case syntax.ColumnName():
+                return self._column(expression, place)
+            case syntax.Number():
+                return located(expression.at, number, expression.text)
+            case syntax.String():
+                return Literal(expression.value, types.UNKNOWN)
+            case syntax.Null():
+                return Literal(None, types.UNKNOWN)
+            case syntax.Boolean():
+                return TRUE if expression.value else FALSE
+            case syntax.Function():
+                return self.function(expression, place)
+            case syntax.Binary():
+                return self._binary(expression, place)
+            case syntax.Unary():
+                return located(expression.at, call, expression.operator, self.scalar(expression.operand, place))
+            case syntax.Logic():
+                word = "AND" if expression.conjunction else "OR"
+                arguments = [self.boolean(argument, place, word) for argument in expression.arguments]
+                return conjunction(arguments, expression.conjunction)
+            case syntax.Not():
+                return negated(self.boolean(expression.operand, place, "NOT"))
+            case syntax.Is():
+                return self._is(expression, place)
+            case syntax.IsDistinct():
+                return self._is_distinct(expression, place)
+            case syntax.Between():
+                return self._between(expression, place)
+            case syntax.Like():
+                return self._like(expression, place)
+            case syntax.InList():
+                return self._in_list(expression, place)
+            case syntax.Quantified():
+                return self._quantified(expression, place)
+            case syntax.Exists():
+                return Exists(self.subquery(expression.query, self._around(place)).relation)
+            case syntax.Subquery():
+                return self._scalar_subquery(expression, place)
+            case syntax.Case():
+                return self._case(expression, place)
+            case syntax.Cast():
+                return self._cast(expression, place)
+            case syntax.Parameter():
+                raise UndefinedObject(f"there is no parameter ${expression.number}", position=expression.at)
+            case syntax.Star():
+                raise SyntaxError_('"*" is only allowed in a select list and in count(*)', position=expression.at)
+            case syntax.Default():
+                raise SyntaxError_("DEFAULT is not allowed in this context", position=expression.at)
+            case syntax.Row() | syntax.Field():
+                raise Unsupported("a row as a value is not supported", position=expression.at)
+            case syntax.Array() | syntax.ArrayQuery() | syntax.QuantifiedArray():
+                raise Unsupported("arrays are not supported", position=expression.at)
+            case syntax.Subscript():
+                raise Unsupported("subscripts are not supported", position=expression.at)
+            case _:
+                assert_never(expression)
+
+    @staticmethod
+    def _around(place: Place) -> Around:
+        """What a subquery at this place stands in."""
+        return Around(place.scope, place.scope.around.tables)
+
+    def _column(self, expression: syntax.ColumnName, place: Place) -> Ref | Outer:
+        try:
+            column = place.scope.column(expression.parts, expression.at)
+        except (UndefinedColumn, AmbiguousColumn):
+            if len(expression.parts) == 1 and place.scope.range(expression.parts, expression.at) is not None:
+                raise Unsupported("a whole row as a value is not supported", position=expression.at) from None
+            raise
+        if isinstance(column, Ref):
+            place.used.setdefault(column.index, (".".join(expression.parts), expression.at))
+        return column
+
+    def _binary(self, expression: syntax.Binary, place: Place) -> BoundScalar:
+        left, right = expression.left, expression.right
+        if isinstance(left, syntax.Row) or isinstance(right, syntax.Row):
+            if isinstance(left, syntax.Row) and isinstance(right, syntax.Row):
+                return self._rows(expression, left, right, place)
+            raise Unsupported("comparison of a row with a value is not supported", position=expression.at)
+        a, b = self.scalar(left, place), self.scalar(right, place)
+        return located(expression.at, call, expression.operator, a, b)
+
+    def _rows(self, expression: syntax.Binary, left: syntax.Row, right: syntax.Row, place: Place) -> BoundScalar:
+        """(a, b) op (c, d): = and <> column by column, the others by the first column that differs."""
+        if len(left.items) != len(right.items):
+            raise SyntaxError_("unequal number of entries in row expressions", position=expression.at)
+        pairs = [(self.scalar(a, place), self.scalar(b, place)) for a, b in zip(left.items, right.items, strict=True)]
+        return located(expression.at, compare_rows, expression.operator, pairs)
+
+    def _is(self, expression: syntax.Is, place: Place) -> BoundScalar:
+        if expression.test is Test.NULL:
+            if isinstance(expression.operand, syntax.Row):
+                items = [self.typed(item, place) for item in expression.operand.items]
+                return conjunction([negated(call("is_null", item), expression.negated) for item in items])
+            return negated(call("is_null", self.typed(expression.operand, place)), expression.negated)
+        operand = self.boolean(expression.operand, place, f"IS {expression.test.name}")
+        return call(IS_TESTS[expression.test, expression.negated], operand)
+
+    def _is_distinct(self, expression: syntax.IsDistinct, place: Place) -> BoundScalar:
+        left, right = self.scalar(expression.left, place), self.scalar(expression.right, place)
+        name = "is_not_distinct_from" if expression.negated else "is_distinct_from"
+        if left.type == right.type == types.UNKNOWN:
+            left, right = settled(left), settled(right)
+        return located(expression.at, call, name, left, right)
+
+    def _between(self, expression: syntax.Between, place: Place) -> BoundScalar:
+        operand = self.scalar(expression.operand, place)
+        low, high = self.scalar(expression.low, place), self.scalar(expression.high, place)
+
+        def inside(low: BoundScalar, high: BoundScalar) -> BoundScalar:
+            return conjunction((call(">=", operand, low), call("<=", operand, high)))
+
+        within = located(expression.at, inside, low, high)
+        if expression.symmetric:
+            within = conjunction((within, located(expression.at, inside, high, low)), all_=False)
+        return negated(within, expression.negated)
+
+    def _like(self, expression: syntax.Like, place: Place) -> BoundScalar:
+        operand, pattern = self.scalar(expression.operand, place), self.scalar(expression.pattern, place)
+        if expression.escape is not None:
+            escape = self.scalar(expression.escape, place)
+            pattern = located(expression.at, call, "like_escape", pattern, escape)
+        return located(expression.at, call, LIKE[expression.insensitive, expression.negated], operand, pattern)
+
+    def _in_list(self, expression: syntax.InList, place: Place) -> BoundScalar:
+        """One comparison per item, all of one type when there is one: what the planner sees as a set of constants."""
+        at = expression.at
+        if isinstance(expression.operand, syntax.Row):
+            tests = [self._binary(syntax.Binary("=", expression.operand, item, at), place) for item in expression.items]
+            return negated(conjunction(tests, all_=False), expression.negated)
+        operand = self.scalar(expression.operand, place)
+        items = [self.scalar(item, place) for item in expression.items]
+        try:
+            common = overload.common_type([operand.type, *(item.type for item in items)], "IN")
+        except TypeMismatch:
+            common = None
+        if common is not None and len(items) > 1:
+            operand = located(at, cast, operand, common, CastContext.IMPLICIT)
+            items = [
+                located(node.at, cast, item, common, CastContext.IMPLICIT)
+                for node, item in zip(expression.items, items, strict=True)
+            ]
+        if len(items) > 1 and common is not None:
+            equal = overload.resolve_operator("=", (common, common))[0]
+            tests = [Call(equal, (operand, item), types.BOOLEAN) for item in items]  # pyright: ignore[reportArgumentType]
+        else:
+            tests = [located(at, call, "=", operand, item) for item in items]
+        return negated(conjunction(tests, all_=False), expression.negated)
+
+    def _quantified(self, expression: syntax.Quantified, place: Place) -> BoundScalar:
+        row = isinstance(expression.operand, syntax.Row)
+        nodes = expression.operand.items if isinstance(expression.operand, syntax.Row) else (expression.operand,)
+        operands = [self.scalar(node, place) for node in nodes]
+        sub = self.subquery(expression.query, self._around(place))
+        if len(sub.columns) != len(operands):
+            few = "too few" if len(sub.columns) < len(operands) else "too many"
+            raise SyntaxError_(f"subquery has {few} columns", position=expression.at)
+        width = place.scope.width
+        right: list[BoundScalar] = [Ref(width + i, c.type, c.nullable) for i, c in enumerate(sub.columns)]
+        pairs = list(zip(operands, right, strict=True))
+        if row:
+            condition = located(expression.at, compare_rows, expression.operator, pairs)
+        else:
+            condition = located(expression.at, call, expression.operator, *pairs[0])
+        if condition.type != types.BOOLEAN:
+            raise TypeMismatch("operator must return boolean", position=expression.at)
+        return Quantified(sub.relation, condition, expression.all, width)
+
+    def _scalar_subquery(self, expression: syntax.Subquery, place: Place) -> BoundScalar:
+        sub = self.subquery(expression.query, self._around(place))
+        if len(sub.columns) != 1:
+            raise SyntaxError_("subquery must return only one column", position=expression.at)
+        return ScalarSubquery(sub.relation, sub.columns[0].type)
+
+    def _case(self, expression: syntax.Case, place: Place) -> BoundScalar:
+        operand = None if expression.operand is None else self.scalar(expression.operand, place)
+        conditions: list[BoundScalar] = []
+        for node, _ in expression.branches:
+            if operand is None:
+                conditions.append(self.boolean(node, place, "CASE/WHEN"))
+            else:
+                conditions.append(located(node.at, call, "=", operand, self.scalar(node, place)))
+        otherwise = syntax.Null(expression.at) if expression.otherwise is None else expression.otherwise
+        nodes = [*(node for _, node in expression.branches), otherwise]
+        results = self.unified(nodes, [self.scalar(node, place) for node in nodes], "CASE", expression.at)
+        branches = tuple(zip(conditions, results[:-1], strict=True))
+        return Case(branches, results[-1], results[-1].type)  # pyright: ignore[reportArgumentType]
+
+    @staticmethod
+    def unified(nodes: Sequence[Expression], scalars: Sequence[BoundScalar], clause: str, at: int) -> list[BoundScalar]:
+        """The scalars, each brought to their common type."""
+        common = located(at, overload.common_type, [scalar.type for scalar in scalars], clause)
+        return [
+            located(node.at, cast, scalar, common, CastContext.IMPLICIT)
+            for node, scalar in zip(nodes, scalars, strict=True)
+        ]
+
+    def _cast(self, expression: syntax.Cast, place: Place) -> BoundScalar:
+        to = sql_type(expression.type)
+        operand = self.scalar(expression.operand, place)
+        if to.plain == types.INTERVAL and isinstance(operand, Literal) and isinstance(operand.value, str):
+            unit = expression.type.fields.split()[-1] if expression.type.fields else None
+            return Literal(located(expression.operand.at, parse_interval, operand.value, unit), types.INTERVAL)
+        at = expression.operand.at if operand.type == types.UNKNOWN else expression.at
+        return located(at, cast, operand, to, CastContext.EXPLICIT)
+
+
+def compare_rows(operator: str, pairs: Sequence[tuple[BoundScalar, BoundScalar]]) -> BoundScalar:
+    """A comparison of rows of equal width."""
+    if operator == "=":
+        return conjunction([call("=", a, b) for a, b in pairs])
+    if operator == "<>":
+        return conjunction([call("<>", a, b) for a, b in pairs], all_=False)
+    if operator not in ("<", ">", "<=", ">="):
+        raise Unsupported(f"operator {operator} of rows is not supported")
+    strict = operator[0]
+    result = call(operator, *pairs[-1])
+    for a, b in reversed(pairs[:-1]):
+        rest = conjunction((call("=", a, b), result))
+        result = conjunction((call(strict, a, b), rest), all_=False)
+    return result

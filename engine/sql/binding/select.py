@@ -1,0 +1,258 @@
+"""One SELECT, with the ORDER BY that stands behind it: they share the row that their expressions are over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from engine import types
+from engine.dataflow.graph import Order
+from engine.errors import AmbiguousColumn, GroupingError, InvalidColumnReference, SyntaxError_, UndefinedTable
+from engine.expr.scalar import Ref
+from engine.plan.relation import BoundScalar, Distinct, Filter, Map, Project, Reduce, Relation, TopK
+from engine.sql import syntax
+from engine.sql.binding.from_clause import FromClause
+from engine.sql.binding.grouping import Grouping
+from engine.sql.binding.names import output_name
+from engine.sql.binding.scalars import Place, settled
+from engine.sql.scope import Around, Scope, ScopeColumn
+from engine.sql.syntax import Expression, OrderItem
+from engine.types import Column
+
+ORDERED_MAX: Final = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A bound query before its LIMIT. The first columns of `relation` are the query's `columns`, any others are there
+    for `order` alone. `unknown` are columns that hold untyped literals, as text."""
+
+    relation: Relation
+    columns: tuple[Column, ...]
+    width: int
+    order: tuple[Order, ...] = ()
+    unknown: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class Output:
+    """The select list as it grows: named items first, then what only ORDER BY and DISTINCT ON need."""
+
+    names: list[str] = field(default_factory=list)
+    nodes: list[Expression | None] = field(default_factory=list)  # None: a column that `*` stands for
+    scalars: list[BoundScalar] = field(default_factory=list)
+
+    def index(self, scalar: BoundScalar) -> int:
+        """The column that holds `scalar`, added if need be."""
+        for index, held in enumerate(self.scalars):
+            if held == scalar:
+                return index
+        self.scalars.append(scalar)
+        return len(self.scalars) - 1
+
+    def named(self, name: str, at: int) -> int | None:
+        """The item of that name. Items that are the same expression are not ambiguous."""
+        found = [i for i, held in enumerate(self.names) if held == name]
+        if len({self.scalars[i] for i in found}) > 1:
+            raise AmbiguousColumn(f'ORDER BY "{name}" is ambiguous', position=at)
+        return found[0] if found else None
+
+    def position(self, node: syntax.Number, clause: str) -> int:
+        """The item at a position that a constant in ORDER BY or GROUP BY gives."""
+        if not node.text.lstrip("-").isdigit():
+            raise SyntaxError_(f"non-integer constant in {clause}", position=node.at)
+        position = int(node.text)
+        if not 1 <= position <= len(self.names):
+            raise InvalidColumnReference(f"{clause} position {position} is not in select list", position=node.at)
+        return position - 1
+
+
+class Selects(FromClause):
+    """Binds SELECT."""
+
+    def select(self, select: syntax.Select, order: Sequence[OrderItem], around: Around) -> Rows:
+        source = self.from_clause(select.from_, around)
+        scope = source.scope(around)
+        relation = source.relation
+        if select.where is not None:
+            relation = Filter(relation, (self.boolean(select.where, Place(scope, "WHERE"), "WHERE"),))
+        items = self._items(select.items, scope)
+        place = Place(scope, "SELECT", [])
+        keys: list[BoundScalar] = []
+        if select.group is not None:
+            keys = self._keys(select.group, items, place)
+        if select.group is not None or select.having is not None:
+            scope.grouped = {key.index: i for i, key in reversed(list(enumerate(keys))) if isinstance(key, Ref)}
+        output, unknown = self._output(items, place)
+        visible = len(output.names)
+        having = None if select.having is None else self.boolean(select.having, place, "HAVING")
+        distinct_on = [self._ordered(node, output, place, "SELECT DISTINCT ON") for node in select.distinct or ()]
+        ordering = self._order(order, output, place, "ORDER BY")
+        if place.aggregates or select.group is not None or select.having is not None:
+            relation = self._reduced(relation, keys, having, output, place, scope)
+        relation = projected(
+            relation,
+            scope.width if not self._is_grouped(select, place) else len(keys) + len(place.aggregates or ()),
+            output.scalars,
+        )
+        if select.distinct is not None:
+            if not select.distinct:
+                if len(output.scalars) > visible:
+                    raise InvalidColumnReference(
+                        "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+                        position=order[0].expression.at,
+                    )
+                relation = Distinct(relation)
+            else:
+                relation = self._distinct_on(relation, distinct_on, ordering, select.distinct[0].at)
+        columns = tuple(
+            Column(name, scalar.type, scalar.nullable)
+            for name, scalar in zip(output.names, output.scalars, strict=False)
+        )
+        return Rows(relation, columns, len(output.scalars), ordering, unknown)
+
+    @staticmethod
+    def _is_grouped(select: syntax.Select, place: Place) -> bool:
+        return bool(place.aggregates) or select.group is not None or select.having is not None
+
+    def _items(self, items: Sequence[syntax.SelectItem], scope: Scope) -> list[tuple[str, Expression | ScopeColumn]]:
+        """The select list with its stars written out."""
+        found: list[tuple[str, Expression | ScopeColumn]] = []
+        for item in items:
+            node = item.expression
+            if not isinstance(node, syntax.Star):
+                found.append((item.alias or output_name(node), node))
+                continue
+            if node.qualifier:
+                range_ = scope.range(node.qualifier, node.at)
+                if range_ is None:
+                    name = ".".join(node.qualifier)
+                    raise UndefinedTable(f'missing FROM-clause entry for table "{name}"', position=node.at)
+                found.extend((column.name, column) for column in range_.columns)
+            elif not scope.ranges and not scope.star:
+                raise SyntaxError_("SELECT * with no tables specified is not valid", position=node.at)
+            else:
+                found.extend((column.name, column) for column in scope.star)
+        return found
+
+    def _output(
+        self, items: Sequence[tuple[str, Expression | ScopeColumn]], place: Place
+    ) -> tuple[Output, frozenset[int]]:
+        output, unknown = Output(), set[int]()
+        for index, (name, node) in enumerate(items):
+            if isinstance(node, ScopeColumn):
+                place.used.setdefault(node.index, (node.name, 0))
+                scalar: BoundScalar = node.ref
+            else:
+                scalar = self.scalar(node, place)
+                if scalar.type == types.UNKNOWN:
+                    unknown.add(index)
+                    scalar = settled(scalar)
+            output.names.append(name)
+            output.nodes.append(None if isinstance(node, ScopeColumn) else node)
+            output.scalars.append(scalar)
+        return output, frozenset(unknown)
+
+    def _keys(
+        self, nodes: Sequence[Expression], items: Sequence[tuple[str, Expression | ScopeColumn]], place: Place
+    ) -> list[BoundScalar]:
+        """The keys of GROUP BY: positions, columns, then names of the select list, or any expression."""
+        inside = Place(place.scope, "GROUP BY", None, place.used)
+        keys: list[BoundScalar] = []
+        flat = [part for node in nodes for part in (node.items if isinstance(node, syntax.Row) else (node,))]
+        for node in flat:
+            meant: Expression | ScopeColumn = node
+            if isinstance(node, syntax.Number):
+                listed = Output([name for name, _ in items])
+                meant = items[listed.position(node, "GROUP BY")][1]
+            elif isinstance(node, syntax.ColumnName) and len(node.parts) == 1:
+                meant = self._key_name(node, items, place.scope)
+            key = meant.ref if isinstance(meant, ScopeColumn) else self.typed(meant, inside)
+            if key not in keys:
+                keys.append(key)
+        return keys
+
+    @staticmethod
+    def _key_name(
+        node: syntax.ColumnName, items: Sequence[tuple[str, Expression | ScopeColumn]], scope: Scope
+    ) -> Expression | ScopeColumn:
+        """A bare name in GROUP BY: a column of the input before an output name."""
+        if scope.find(node.parts, node.at) is not None:
+            return node
+        found = [item for name, item in items if name == node.parts[0]]
+        if len(found) > 1 and any(item != found[0] for item in found):
+            raise AmbiguousColumn(f'GROUP BY "{node.parts[0]}" is ambiguous', position=node.at)
+        return found[0] if found else node
+
+    def _reduced(
+        self,
+        relation: Relation,
+        keys: Sequence[BoundScalar],
+        having: BoundScalar | None,
+        output: Output,
+        place: Place,
+        scope: Scope,
+    ) -> Relation:
+        """GROUP BY and HAVING; the output's scalars are then over the groups."""
+        if scope.grouped is None and scope.escaped:
+            name, at = scope.escaped[0]
+            raise GroupingError(f'subquery uses ungrouped column "{name}" from outer query', position=at)
+        aggregates = tuple(place.aggregates or ())
+        after = Grouping(keys, len(aggregates), place)
+        relation = Reduce(relation, tuple(keys), aggregates, scalar=not keys)
+        if having is not None:
+            relation = Filter(relation, (after(having),))
+        output.scalars = [after(scalar) for scalar in output.scalars]
+        return relation
+
+    def _order(self, order: Sequence[OrderItem], output: Output, place: Place, clause: str) -> tuple[Order, ...]:
+        found: list[Order] = []
+        for item in order:
+            column = self._ordered(item.expression, output, place, clause)
+            if all(other.column != column for other in found):
+                found.append(ordering(column, item))
+        return tuple(found)
+
+    def _ordered(self, node: Expression, output: Output, place: Place, clause: str) -> int:
+        """The column that an item of ORDER BY means: a position, an output's name, or an expression over the input."""
+        if isinstance(node, syntax.Number):
+            return output.position(node, clause)
+        if isinstance(node, syntax.String):
+            raise SyntaxError_(f"non-integer constant in {clause}", position=node.at)
+        if isinstance(node, syntax.ColumnName) and len(node.parts) == 1:
+            index = output.named(node.parts[0], node.at)
+            if index is not None:
+                return index
+        return output.index(self.typed(node, Place(place.scope, clause, place.aggregates, place.used)))
+
+    @staticmethod
+    def _distinct_on(relation: Relation, columns: Sequence[int], order: Sequence[Order], at: int) -> Relation:
+        group = tuple(dict.fromkeys(columns))
+        leading = [item.column for item in order[: len(group)]]
+        if set(leading) - set(group):
+            raise InvalidColumnReference(
+                "SELECT DISTINCT ON expressions must match initial ORDER BY expressions", position=at
+            )
+        return TopK(relation, group, tuple(item for item in order if item.column not in group), 1)
+
+
+def ordering(column: int, item: OrderItem) -> Order:
+    """An ORDER BY column with PostgreSQL's default for NULLs: last, or first when descending."""
+    nulls_first = item.descending if item.nulls_first is None else item.nulls_first
+    return Order(column, item.descending, nulls_first)
+
+
+def projected(relation: Relation, width: int, scalars: Sequence[BoundScalar]) -> Relation:
+    """The scalars, and nothing else, over the rows of `relation`, which are `width` columns wide."""
+    computed: list[BoundScalar] = []
+    columns: list[int] = []
+    for scalar in scalars:
+        if isinstance(scalar, Ref):
+            columns.append(scalar.index)
+        else:
+            columns.append(width + len(computed))
+            computed.append(scalar)
+    if computed:
+        relation = Map(relation, tuple(computed))
+    if columns == list(range(width + len(computed))):
+        return relation
+    return Project(relation, tuple(columns))

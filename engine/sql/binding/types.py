@@ -1,0 +1,99 @@
+"""Type names and constants of SQL as the engine has them."""
+
+import difflib
+from decimal import Decimal
+from typing import Final
+
+from engine import types
+from engine.errors import InvalidParameter, OutOfRange, UndefinedObject, Unsupported
+from engine.expr.scalar import Literal
+from engine.sql.syntax import TypeName
+from engine.types import Category, SqlType
+
+RANGES: Final = {types.SMALLINT: 1 << 15, types.INTEGER: 1 << 31, types.BIGINT: 1 << 63}
+PRECISION_MAX: Final = 39
+"""Digits of a numeric: the engine's 39 (REFERENCE 1.7)."""
+WITH_PRECISION: Final = (types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL)
+
+
+def sql_type(name: TypeName) -> SqlType:
+    """The type that a type name means, with its modifier. Raises 42704, or 22023 for a modifier that cannot be."""
+    if name.dimensions:
+        raise Unsupported(f"type {name.name}[] is not supported", position=name.at)
+    found = types.ALIASES.get(name.name)
+    if found is None or found == types.UNKNOWN:
+        near = difflib.get_close_matches(name.name, types.ALIASES, 1)
+        hint = f'Perhaps you meant "{near[0]}".' if near else None
+        raise UndefinedObject(f'type "{name.name}" does not exist', hint=hint, position=name.at)
+    return _modified(found, name)
+
+
+def _modified(found: SqlType, name: TypeName) -> SqlType:
+    modifier = name.modifier
+    if found == types.DOUBLE and name.name == "float" and modifier:
+        return types.REAL if modifier[0] <= 24 else types.DOUBLE
+    if found == types.CHAR and not modifier and name.name != "bpchar":
+        modifier = (1,)
+    if not modifier:
+        return found
+    if found == types.NUMERIC and len(modifier) <= 2:
+        precision, scale = modifier if len(modifier) == 2 else (modifier[0], 0)
+        if not 1 <= precision <= PRECISION_MAX:
+            _invalid(f"NUMERIC precision {precision} must be between 1 and {PRECISION_MAX}", name)
+        if scale > precision:
+            _invalid(f"NUMERIC scale {scale} must be between 0 and precision {precision}", name)
+        modifier = (precision, scale)
+    elif found in (types.VARCHAR, types.CHAR) and len(modifier) == 1:
+        if modifier[0] < 1:
+            _invalid(f"length for type {name.name} must be at least 1", name)
+    elif found in WITH_PRECISION and len(modifier) == 1:
+        if modifier[0] > 6:
+            _invalid(f"precision of type {name.name} must be between 0 and 6", name)
+    else:
+        _invalid(f'type modifier is not allowed for type "{name.name}"', name)
+    return SqlType(
+        found.name, found.oid, found.length, found.physical, found.category, found.arrow, found.preferred, modifier
+    )
+
+
+def _invalid(message: str, name: TypeName) -> None:
+    raise InvalidParameter(message, position=name.at)
+
+
+def number(text: str) -> Literal:
+    """A numeric constant: the first of integer, bigint, numeric that holds it."""
+    digits = text.lstrip("-")
+    if digits.isdigit() and len(digits) <= 19:
+        value = int(text)
+        for type_ in (types.INTEGER, types.BIGINT):
+            if -RANGES[type_] <= value < RANGES[type_]:
+                return Literal(value, type_)
+    value = Decimal(text)
+    if not digits.isdigit():
+        _, found, exponent = value.as_tuple()
+        assert isinstance(exponent, int)
+        if max(len(found), len(found) + exponent, -exponent) > PRECISION_MAX:
+            raise OutOfRange("numeric field overflow")
+    elif len(digits) > PRECISION_MAX:
+        raise OutOfRange("numeric field overflow")
+    return Literal(value, types.NUMERIC)
+
+
+def widened(literal: Literal, to: SqlType) -> Literal | None:
+    """A numeric constant as another numeric type, where that loses nothing: no function is left to call for it."""
+    value = literal.value
+    if to.modifier or to.category is not Category.NUMERIC or isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        limit = RANGES.get(to)
+        if limit is not None:
+            if not -limit <= value < limit:
+                raise OutOfRange(f"{to.name} out of range")
+            return Literal(value, to)
+        if to == types.NUMERIC:
+            return Literal(Decimal(value), to)
+        if to == types.DOUBLE and abs(value) <= 1 << 53:
+            return Literal(float(value), to)
+    if isinstance(value, Decimal) and to == types.DOUBLE and literal.type == types.NUMERIC:
+        return Literal(float(value), to)
+    return None

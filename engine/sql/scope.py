@@ -1,0 +1,167 @@
+"""What names mean inside a query: the columns of its FROM clause, and of the queries around it.
+
+A scope describes one row. Levels nest as in the relations that are bound: a subquery's scope has the row of the query
+around it as `outer`, and so has the right side of a lateral join the row of the left side; a column found n levels out
+becomes Outer(n, ...).
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from engine.errors import AmbiguousColumn, DuplicateAlias, GroupingError, UndefinedColumn, UndefinedTable
+from engine.expr.scalar import Ref
+from engine.plan.relation import Outer, Relation
+from engine.types import Column, SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeColumn:
+    """A column that has a name: number `index` of the scope's row."""
+
+    name: str
+    index: int
+    type: SqlType
+    nullable: bool
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.index, self.type, self.nullable)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An item of FROM as qualified names see it: `name.column`, or `schema.name.column` without an alias."""
+
+    name: str
+    qualifier: tuple[str, ...]
+    columns: tuple[ScopeColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """A name that WITH binds: read as Local(id). `recursive`: its own query is being bound, so it cannot be read."""
+
+    id: int
+    columns: tuple[Column, ...]
+    recursive: bool = False
+
+
+@dataclass(slots=True)
+class Scope:
+    """The row that expressions are bound over.
+
+    `star` are the columns that unqualified names and `*` mean, in order: those merged by USING once, and first.
+    `grouped` maps the row's columns to those of the row after GROUP BY while what is bound is evaluated after it;
+    `escaped` are the uses of this row by subqueries outside of aggregates, as (name, position).
+    """
+
+    star: tuple[ScopeColumn, ...]
+    ranges: tuple[Range, ...]
+    width: int
+    around: "Around"
+    grouped: Mapping[int, int] | None = None
+    escaped: list[tuple[str, int]] = field(default_factory=list)
+
+    def names(self) -> Iterator[str]:
+        """Every column name that could be meant, from here outwards."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield from (column.name for column in scope.star)
+            scope = scope.around.outer
+
+    def find(self, parts: tuple[str, ...], at: int) -> ScopeColumn | None:
+        """The column of this level that a name means; None: another level's, perhaps."""
+        if len(parts) == 1:
+            found = [column for column in self.star if column.name == parts[0]]
+        else:
+            range_ = self.range(parts[:-1], at)
+            if range_ is None:
+                return None
+            found = [column for column in range_.columns if column.name == parts[-1]]
+            if not found:
+                near = difflib.get_close_matches(parts[-1], [column.name for column in range_.columns], 1)
+                hint = f'Perhaps you meant to reference the column "{range_.name}.{near[0]}".' if near else None
+                raise UndefinedColumn(f"column {'.'.join(parts)} does not exist", hint=hint, position=at)
+        if len(found) > 1:
+            raise AmbiguousColumn(f'column reference "{parts[-1]}" is ambiguous', position=at)
+        return found[0] if found else None
+
+    def range(self, qualifier: tuple[str, ...], at: int) -> Range | None:
+        """The item of FROM that a qualifier means."""
+        found = [
+            range_
+            for range_ in self.ranges
+            if range_.name == qualifier[-1]
+            and (len(qualifier) == 1 or range_.qualifier[-len(qualifier) + 1 :] == qualifier[:-1])
+        ]
+        if len(found) > 1:
+            raise AmbiguousColumn(f'table reference "{".".join(qualifier)}" is ambiguous', position=at)
+        return found[0] if found else None
+
+    def column(self, parts: tuple[str, ...], at: int) -> Ref | Outer:
+        """The column that a name means, here or further out. Raises 42703, 42P01 or 42702, with the nearest name."""
+        scope: Scope | None = self
+        depth = 0
+        while scope is not None:
+            column = scope.find(parts, at)
+            if column is not None:
+                return scope.read(column, depth, ".".join(parts), at)
+            scope, depth = scope.around.outer, depth + 1
+        if len(parts) > 1:
+            table = ".".join(parts[:-1])
+            raise UndefinedTable(f'missing FROM-clause entry for table "{table}"', position=at)
+        near = difflib.get_close_matches(parts[0], list(self.names()), 1)
+        hint = f'Perhaps you meant to reference the column "{near[0]}".' if near else None
+        raise UndefinedColumn(f'column "{parts[0]}" does not exist', hint=hint, position=at)
+
+    def read(self, column: ScopeColumn, depth: int, name: str, at: int) -> Ref | Outer:
+        """`column` of this scope, seen from `depth` levels further in."""
+        if depth == 0:
+            return column.ref
+        index = column.index
+        if self.grouped is None:
+            self.escaped.append((name, at))
+        elif index in self.grouped:
+            index = self.grouped[index]
+        else:
+            raise GroupingError(f'subquery uses ungrouped column "{name}" from outer query', position=at)
+        return Outer(depth, index, column.type, column.nullable)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a query stands in: the row of the query around it, and the names that WITH has bound."""
+
+    outer: Scope | None
+    tables: Mapping[str, Common]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A bound FROM clause, or a part of it: `star` and `ranges` as in Scope, over the rows of `relation`."""
+
+    relation: Relation
+    width: int
+    star: tuple[ScopeColumn, ...]
+    ranges: tuple[Range, ...]
+
+    def scope(self, around: Around) -> Scope:
+        return Scope(self.star, self.ranges, self.width, around)
+
+
+def shifted(columns: tuple[ScopeColumn, ...], by: int, nullable: bool) -> tuple[ScopeColumn, ...]:
+    """The columns with `by` others before them; `nullable` where an outer join may pad them."""
+    return tuple(ScopeColumn(c.name, c.index + by, c.type, c.nullable or nullable) for c in columns)
+
+
+def moved(ranges: tuple[Range, ...], by: int, nullable: bool) -> tuple[Range, ...]:
+    return tuple(Range(r.name, r.qualifier, shifted(r.columns, by, nullable)) for r in ranges)
+
+
+def together(left: tuple[Range, ...], right: tuple[Range, ...], at: int) -> tuple[Range, ...]:
+    """The items of both sides of a join. Raises 42712 where two have one name."""
+    for range_ in right:
+        if any(other.name == range_.name and other.qualifier == range_.qualifier for other in left):
+            raise DuplicateAlias(f'table name "{range_.name}" specified more than once', position=at)
+    return left + right
