@@ -98,7 +98,7 @@ class Settings:
         metadata=knob(
             positive,
             "rows",
-            "Rows encoded at a time. It bounds the memory of a reply to a slow client, and its time above 1,000.",
+            "How much of a reply is encoded, and so in memory, at once. Smaller pieces save no memory that matters.",
         ),
     )
     startup_seconds_max: int = field(
