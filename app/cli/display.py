@@ -126,7 +126,7 @@ class Display:
             print("-" + "-+-".join("-" * width for width in self.widths) + "-", file=self.out)
             self.shown = True
         for row in self.waiting:
-            print(" " + line(row, self.widths, self.header.to_the_right).rstrip(), file=self.out)
+            print(" " + line(row, self.widths, self.header.to_the_right), file=self.out)
         self.waiting = []
         self.out.flush()
 
@@ -160,7 +160,7 @@ def line(row: list[str | None], widths: list[int], to_the_right: list[bool]) -> 
             text = cell[at] if at < len(cell) else ""
             mark = "+" if at + 1 < len(cell) else " "
             parts.append((text.rjust(width) if right else text.ljust(width)) + mark)
-        lines.append("| ".join(parts))
+        lines.append("| ".join(parts).rstrip())
     return "\n ".join(lines)
 
 
