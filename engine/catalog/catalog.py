@@ -1,8 +1,8 @@
 """The catalog: what exists, by id and by name. Immutable: a change makes another catalog.
 
 1. Every item's name is unique in its schema; ids are never used again.
-2. An item's `depends_on` are ids of the catalog, all smaller than its own: so creating in the order of ids is sound, and
-   the catalog is `statements()`: that and the ids are all that the durable log keeps.
+2. An item's `depends_on` are ids of the catalog, all smaller than its own: so creating in the order of ids is sound,
+   and the catalog is `statements()`: that and the ids are all that the durable log keeps.
 3. Names resolve by the search path; system schemas come first, as pg_catalog does in PostgreSQL.
 
 A change copies the maps: O(items), some 10 µs at a thousand views.

@@ -70,8 +70,7 @@ def _schema_id(catalog: Catalog, item: Item) -> int:
 
 
 def _databases(catalog: Catalog, _: Runtime) -> Iterator[Row]:
-    for number, name in enumerate(sorted(catalog.databases), 1):
-        yield number, name
+    yield from enumerate(sorted(catalog.databases), 1)
 
 
 def _schemas(catalog: Catalog, _: Runtime) -> Iterator[Row]:
@@ -168,7 +167,7 @@ def _pg_classes(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 
 
 def _pg_namespaces(catalog: Catalog, _: Runtime) -> Iterator[Row]:
-    for (_, name), number in _schema_ids(catalog).items():
+    for (__, name), number in _schema_ids(catalog).items():
         yield number, name
 
 
@@ -179,8 +178,7 @@ def _pg_attributes(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 
 
 def _pg_databases(catalog: Catalog, _: Runtime) -> Iterator[Row]:
-    for number, name in enumerate(sorted(catalog.databases), 1):
-        yield number, name
+    yield from enumerate(sorted(catalog.databases), 1)
 
 
 def _pg_tables(catalog: Catalog, _: Runtime) -> Iterator[Row]:

@@ -72,19 +72,20 @@ class Scope:
 
     def find(self, parts: tuple[str, ...], at: int) -> ScopeColumn | None:
         """The column of this level that a name means; None: another level's, perhaps."""
-        if len(parts) == 1:
-            found = [column for column in self.star if column.name == parts[0]]
+        *qualifier, name = parts
+        if not qualifier:
+            found = [column for column in self.star if column.name == name]
         else:
-            range_ = self.range(parts[:-1], at)
+            range_ = self.range(tuple(qualifier), at)
             if range_ is None:
                 return None
-            found = [column for column in range_.columns if column.name == parts[-1]]
+            found = [column for column in range_.columns if column.name == name]
             if not found:
-                near = difflib.get_close_matches(parts[-1], [column.name for column in range_.columns], 1)
+                near = difflib.get_close_matches(name, [column.name for column in range_.columns], 1)
                 hint = f'Perhaps you meant to reference the column "{range_.name}.{near[0]}".' if near else None
                 raise UndefinedColumn(f"column {'.'.join(parts)} does not exist", hint=hint, position=at)
         if len(found) > 1:
-            raise AmbiguousColumn(f'column reference "{parts[-1]}" is ambiguous', position=at)
+            raise AmbiguousColumn(f'column reference "{name}" is ambiguous', position=at)
         return found[0] if found else None
 
     def range(self, qualifier: tuple[str, ...], at: int) -> Range | None:
@@ -108,12 +109,13 @@ class Scope:
             if column is not None:
                 return scope.read(column, depth, ".".join(parts), at)
             scope, depth = scope.around.outer, depth + 1
-        if len(parts) > 1:
-            table = ".".join(parts[:-1])
+        *qualifier, name = parts
+        if qualifier:
+            table = ".".join(qualifier)
             raise UndefinedTable(f'missing FROM-clause entry for table "{table}"', position=at)
-        near = difflib.get_close_matches(parts[0], list(self.names()), 1)
+        near = difflib.get_close_matches(name, list(self.names()), 1)
         hint = f'Perhaps you meant to reference the column "{near[0]}".' if near else None
-        raise UndefinedColumn(f'column "{parts[0]}" does not exist', hint=hint, position=at)
+        raise UndefinedColumn(f'column "{name}" does not exist', hint=hint, position=at)
 
     def read(self, column: ScopeColumn, depth: int, name: str, at: int) -> Ref | Outer:
         """`column` of this scope, seen from `depth` levels further in."""

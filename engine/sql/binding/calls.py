@@ -43,10 +43,10 @@ class Calls(Scalars):
 
     @staticmethod
     def _name(expression: syntax.Function) -> str:
-        parts = expression.name.parts
-        if len(parts) > 1 and parts[0] not in ("pg_catalog", "mz_catalog", "information_schema"):
+        *schema, name = expression.name.parts
+        if schema and schema[0] not in ("pg_catalog", "mz_catalog", "information_schema"):
             raise UndefinedFunction(f"function {expression.name} does not exist", position=expression.at)
-        return parts[-1]
+        return name
 
     def _plain(self, name: str, expression: syntax.Function, place: Place) -> BoundScalar:
         arguments = [self.scalar(argument, place) for argument in expression.arguments]

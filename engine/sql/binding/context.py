@@ -13,8 +13,8 @@ class Context:
     """`variables` are the session's; `now` is when the statement began, `runtime` what only the workers know."""
 
     catalog: Catalog
-    path: Path = Path()
+    path: Path = field(default_factory=Path)
     user: str = "materialize"
     variables: Mapping[str, str] = field(default_factory=dict)
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    runtime: Runtime = Runtime()
+    runtime: Runtime = field(default_factory=Runtime)

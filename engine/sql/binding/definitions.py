@@ -41,7 +41,7 @@ from engine.errors import (
 )
 from engine.expr.interval_text import parse_interval
 from engine.plan.facts import Facts
-from engine.plan.relation import Relation
+from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.queries import Queries
@@ -90,12 +90,12 @@ def create_database(statement: statements.CreateDatabase, context: Context) -> b
 
 
 def create_schema(statement: statements.CreateSchema, context: Context) -> bound.BoundCreateSchema:
-    parts = statement.name.parts
-    if len(parts) > 2:
+    *above, name = statement.name.parts
+    if len(above) > 1:
         raise UndefinedSchema(f"improper schema name: {statement.name}", position=statement.name.at)
-    database = parts[0] if len(parts) == 2 else context.path.database
+    database = above[0] if above else context.path.database
     context.catalog.database(database, statement.name.at)
-    return bound.BoundCreateSchema(database, parts[-1], statement.if_not_exists)
+    return bound.BoundCreateSchema(database, name, statement.if_not_exists)
 
 
 def declared(definitions: Sequence[ColumnDefinition]) -> tuple[Column, ...]:
@@ -134,7 +134,7 @@ def create_view(
     if replaced in reads:
         raise WrongObjectType(f'view "{name.item}" cannot read itself', position=statement.name.at)
     if not statement.materialized:
-        found = syntax_free(sub.relation, columns)
+        found = Query(sub.relation, tuple(column.name for column in columns))
         return bound.BoundCreateView(
             name, found, columns, reads, False, statement.if_not_exists, replaced, text
         )  # fmt: skip
@@ -143,10 +143,6 @@ def create_view(
     return bound.BoundCreateMaterializedView(
         name, sub.relation, columns, reads, statement.if_not_exists, replaced, history, text
     )
-
-
-def syntax_free(relation: Relation, columns: Sequence[Column]) -> "bound.Query":
-    return bound.Query(relation, tuple(column.name for column in columns))
 
 
 def _view_columns(statement: statements.CreateView, columns: Sequence[Column]) -> tuple[Column, ...]:

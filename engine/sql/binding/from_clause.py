@@ -157,7 +157,8 @@ class FromClause(Calls):
         if alias is not None:
             if len(alias.columns) > len(names):
                 raise SyntaxError_(
-                    f'table "{alias.name}" has {len(names)} columns available but {len(alias.columns)} columns specified',
+                    f'table "{alias.name}" has {len(names)} columns available '
+                    f"but {len(alias.columns)} columns specified",
                     position=alias.at,
                 )
             names[: len(alias.columns)] = alias.columns

@@ -51,8 +51,8 @@ class Slot:
 class Place:
     """Where an expression stands: over which row, in which clause (for messages), and whether aggregates may.
 
-    `aggregates` collects the aggregates found, or is None where they are refused; `used` is the first use of each column
-    of the row, as (name, position), for errors that are found later.
+    `aggregates` collects the aggregates found, or is None where they are refused; `used` is the first use of each
+    column of the row, as (name, position), for errors that are found later.
     """
 
     scope: Scope

@@ -27,7 +27,8 @@ INDEXES: Final = """
     WHERE {condition} GROUP BY i.name, o.name, i.hydrated
 """
 SCHEMA: Final = """o.schema_id IN (SELECT s.id FROM mz_catalog.mz_schemas AS s
-    LEFT JOIN mz_catalog.mz_databases AS d ON s.database_id = d.id WHERE s.name = {name} AND coalesce(d.name, '') = {database})
+    LEFT JOIN mz_catalog.mz_databases AS d ON s.database_id = d.id
+    WHERE s.name = {name} AND coalesce(d.name, '') = {database})
 """
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from engine import types
 from engine.errors import InvalidParameter, OutOfRange, UndefinedObject, Unsupported
+from engine.expr.literal import literal_of_text
 from engine.expr.scalar import Literal
 from engine.sql.syntax import TypeName
 from engine.types import Category, SqlType
@@ -29,9 +30,9 @@ def sql_type(name: TypeName) -> SqlType:
 
 
 def _modified(found: SqlType, name: TypeName) -> SqlType:
-    modifier = name.modifier
+    modifier: tuple[int, ...] = name.modifier
     if found == types.DOUBLE and name.name == "float" and modifier:
-        return types.REAL if modifier[0] <= 24 else types.DOUBLE
+        return types.REAL if max(modifier) <= 24 else types.DOUBLE
     if found == types.CHAR and not modifier and name.name != "bpchar":
         modifier = (1,)
     if not modifier:
@@ -82,18 +83,18 @@ def number(text: str) -> Literal:
 def widened(literal: Literal, to: SqlType) -> Literal | None:
     """A numeric constant as another numeric type, where that loses nothing: no function is left to call for it."""
     value = literal.value
-    if to.modifier or to.category is not Category.NUMERIC or isinstance(value, bool):
+    if to.category is not Category.NUMERIC or isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
+    if to.plain == types.NUMERIC:
+        return literal_of_text(str(value), to, explicit=False)
     if isinstance(value, int):
         limit = RANGES.get(to)
         if limit is not None:
             if not -limit <= value < limit:
                 raise OutOfRange(f"{to.name} out of range")
             return Literal(value, to)
-        if to == types.NUMERIC:
-            return Literal(Decimal(value), to)
         if to == types.DOUBLE and abs(value) <= 1 << 53:
             return Literal(float(value), to)
-    if isinstance(value, Decimal) and to == types.DOUBLE and literal.type == types.NUMERIC:
+    elif to == types.DOUBLE:
         return Literal(float(value), to)
     return None
