@@ -123,17 +123,27 @@ class Heap:
         self, offsets: NDArray[np.int64], data: NDArray[np.uint8], null: NDArray[np.uint8] = NONE_NULL
     ) -> Codes:
         """The codes of data[offsets[i]:offsets[i + 1]], n = len(offsets) - 1; 0 where null[i] (or `null` is empty)."""
-        out = np.empty(len(offsets) - 1, np.uint64)
+        return self.intern_spans(offsets[:-1], offsets[1:], data, null)
+
+    def intern_spans(
+        self,
+        begins: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        data: NDArray[np.uint8],
+        null: NDArray[np.uint8] = NONE_NULL,
+    ) -> Codes:
+        """The codes of data[begins[i]:ends[i]]; 0 where null[i] (or `null` is empty)."""
+        out = np.empty(len(begins), np.uint64)
         done = 0
         with self.lock:
             while True:
                 done = kernels.intern(
-                    offsets, data, null, out, done, self._start, self._length, self._hashes, self._young, self._data,
-                    self._slots, self._free, self._state,
+                    begins, ends, data, null, out, done,
+                    self._start, self._length, self._hashes, self._young, self._data, self._slots, self._free, self._state,
                 )  # fmt: skip
                 if done == len(out):
                     return out
-                self._grow(int(offsets[done + 1] - offsets[done]))
+                self._grow(int(ends[done] - begins[done]))
 
     def _grow(self, size: int) -> None:
         """Make room for one more datum of `size` bytes, doubling what is full."""

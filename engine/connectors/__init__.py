@@ -1,8 +1,8 @@
 """Where changes come from: files and generators, decoded off the tick.
 
-    feed.py         the protocol: Feed, SourceSpec, Decoded, Reader
-    ingest.py       describe() for CREATE SOURCE; Ingest: one thread and one bounded inbox a source
-    files.py        a file's bytes, whole lines at a time, tailed
-    decode_*.py     lines to columns, and to error rows what is no row
-    generator.py    COUNTER and AUCTION
+feed.py         the protocol: Feed, SourceSpec, Decoded, Reader
+ingest.py       describe() for CREATE SOURCE; Ingest: one thread and one bounded inbox a source
+files.py        a file's bytes, whole lines at a time, tailed
+decode_*.py     lines to columns, and to error rows what is no row
+generator.py    COUNTER and AUCTION
 """

@@ -39,12 +39,12 @@ def describe(description: Description, columns: tuple[Column, ...] | None) -> tu
 
 
 def open_reader(spec: SourceSpec, heap: Heap, offsets: Mapping[str, int]) -> Reader:
-    """A reader at the source's beginning. `offsets` are what the log has: a generator makes up to there at once."""
+    """A reader at the source's beginning. `offsets` are what the log has: a generator begins when that one did."""
     match spec.description:
         case FileSource():
             return files.FileReader(spec, spec.description, heap)
         case GeneratorSource():
-            return generator.GeneratorReader(spec, spec.description, heap, offsets.get("tick", 0))
+            return generator.GeneratorReader(spec, spec.description, heap, offsets)
         case _:
             assert_never(spec.description)
 

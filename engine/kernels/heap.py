@@ -27,9 +27,9 @@ OWN = "int64[::1], uint32[::1], uint64[::1], uint8[::1], uint8[::1], uint64[::1]
 """Types of the heap's own arrays: start, length, hashes, young, data, slots, free, state."""
 
 
-@njit(f"int64({GIVEN_OFFSETS}, {GIVEN}, {GIVEN}, uint64[::1], int64, {OWN})", cache=True, nogil=True)
-def intern(offsets, source, null, out, begin, start, length, hashes, young, data, slots, free, state):
-    """Intern source[offsets[i]:offsets[i+1]] into out[i] for i from `begin` on; where null[i], out[i] is 0.
+@njit(f"int64({GIVEN_OFFSETS}, {GIVEN_OFFSETS}, {GIVEN}, {GIVEN}, uint64[::1], int64, {OWN})", cache=True, nogil=True)
+def intern(begins, ends, source, null, out, begin, start, length, hashes, young, data, slots, free, state):
+    """Intern source[begins[i]:ends[i]] into out[i] for i from `begin` on; where null[i], out[i] is 0.
 
     `null` may have length 0: none is. Returns the first row not done: fewer than len(out) when some array is full, and
     the caller grows it and comes again. O(bytes).
@@ -44,7 +44,7 @@ def intern(offsets, source, null, out, begin, start, length, hashes, young, data
     while done < n:
         end = min(n, done + BLOCK)
         for i in range(done, end):
-            h = hash_bytes(source, offsets[i], offsets[i + 1] - offsets[i])
+            h = hash_bytes(source, begins[i], ends[i] - begins[i])
             block[i - done] = h
             prefetch(slots, np.int64(h & mask))
         for i in range(done, end):
@@ -59,8 +59,8 @@ def intern(offsets, source, null, out, begin, start, length, hashes, young, data
             if word != 0:
                 prefetch(data, start[word & np.uint64(0xFFFFFFFF)])
         for i in range(done, end):
-            at = offsets[i]
-            size = offsets[i + 1] - at
+            at = begins[i]
+            size = ends[i] - at
             if size == 0 or (nullable and null[i] != 0):
                 out[i] = 0
                 continue

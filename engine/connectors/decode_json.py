@@ -1,0 +1,283 @@
+"""FORMAT JSON: one JSON object a line into typed columns, or one JSON value a line into one column `data jsonb`.
+
+A member goes to the column of its name; members without a column are ignored, a column without a member is NULL. A
+kernel reads what it can (engine/kernels/json_lines.py: 0.1 us a line); the other lines, one by one, go through a full
+parser, which settles what a value is and why it is refused. A value is never bent to a type: a string is no bigint, 1.5
+is no bigint; only where JSON has no such type (dates, uuid, bytea, ...) its text is cast, and numeric takes both.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine import types
+from engine.collection import json, numeric
+from engine.collection.heap import Heap
+from engine.collection.value import Value
+from engine.collection.vector import Vector
+from engine.collection.words import vector_of
+from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, is_utf8, joined, last_newline, without_errors
+from engine.errors import DataError
+from engine.expr import text_forms
+from engine.kernels import heap as heap_kernels
+from engine.kernels import json_lines as kernels
+from engine.types import Column, SqlType
+
+KINDS: Final[dict[SqlType, int]] = {
+    types.BOOLEAN: kernels.BOOLEAN,
+    types.SMALLINT: kernels.INTEGER,
+    types.INTEGER: kernels.INTEGER,
+    types.BIGINT: kernels.INTEGER,
+    types.OID: kernels.INTEGER,
+    types.REAL: kernels.FLOAT,
+    types.DOUBLE: kernels.FLOAT,
+    types.NUMERIC: kernels.DECIMAL,
+    types.DATE: kernels.DATE,
+    types.TIMESTAMP: kernels.TIMESTAMP,
+    types.TIMESTAMPTZ: kernels.TIMESTAMPTZ,
+    types.JSONB: kernels.RAW,
+}
+"""How the kernel reads a column; other types are read as TEXT and cast."""
+
+CAST: Final = frozenset({kernels.TEXT, kernels.DATE, kernels.TIMESTAMP, kernels.TIMESTAMPTZ})
+"""Kinds whose values are strings in JSON."""
+
+SLACK: Final = 64
+"""Newlines after the block: the kernel looks at most so far past the end of a line."""
+
+WHOLE: Final = (Column("data", types.JSONB),)
+"""The columns of a source without a column list: the whole line is the datum."""
+
+
+def json_decoder(columns: Sequence[Column], heap: Heap) -> "JsonLines | JsonColumns":
+    """The decoder for these columns; a lone column `data jsonb` takes the whole line."""
+    if len(columns) == 1 and columns[0].name == "data" and columns[0].type == types.JSONB:
+        return JsonLines(heap)
+    return JsonColumns(columns, heap)
+
+
+class JsonLines:
+    """Each line is a document."""
+
+    def __init__(self, heap: Heap) -> None:
+        self._heap = heap
+
+    def cut(self, block: bytes) -> int:
+        return last_newline(block)
+
+    def decode(self, block: bytes, first_line: int) -> Rows:
+        lines = block.split(b"\n")[:-1]
+        data: list[bytes] = []
+        bad: list[BadLine] = []
+        for line, raw in enumerate(lines, first_line):
+            if raw.strip():
+                try:
+                    data.append(json.canonical(raw))
+                except ValueError as error:
+                    bad.append(BadLine(line, raw, f"malformed JSON: {error}"))
+        return Rows([Vector(self._heap.intern_many(data))], len(lines), bad)
+
+
+class JsonColumns:
+    """Each line is an object, its members go to columns."""
+
+    def __init__(self, columns: Sequence[Column], heap: Heap) -> None:
+        self._columns = tuple(columns)
+        self._heap = heap
+        encoded = [column.name.encode() for column in columns]
+        self._names = np.frombuffer(b"".join(encoded) + bytes(8), np.uint8).copy()
+        self._name_at = np.cumsum([0, *map(len, encoded)])
+        self._kinds = np.array([KINDS.get(column.type.plain, kernels.TEXT) for column in columns], np.int64)
+        ranges = [text_forms.INTEGER_RANGES.get(column.type, (0, 0)) for column in columns]
+        self._low = np.array([low for low, _ in ranges], np.int64)
+        self._high = np.array([high for _, high in ranges], np.int64)
+
+    def cut(self, block: bytes) -> int:
+        return last_newline(block)
+
+    def decode(self, block: bytes, first_line: int) -> Rows:
+        k, room = len(self._columns), block.count(b"\n") + 1
+        text = np.full(len(block) + SLACK, kernels.NEWLINE, np.uint8)
+        text[: len(block)] = np.frombuffer(block, np.uint8)
+        words = np.empty((k, room), np.uint64)
+        begins, ends = np.empty((k, room), np.int64), np.empty((k, room), np.int64)
+        states = np.empty((k, room), np.uint8)
+        lines, starts, slow = np.empty(room, np.int64), np.empty(room + 1, np.int64), np.empty(room, np.bool_)
+        n, count = kernels.parse_lines(
+            text, len(block), first_line, self._names, self._name_at, self._kinds, self._low, self._high,
+            words, begins, ends, states, lines, starts, slow,
+        )  # fmt: skip
+        slow = slow[:n]
+        if not is_utf8(block):
+            slow |= [not is_utf8(block[starts[r] : starts[r + 1]]) for r in range(n)]
+        vectors: list[Vector] = []
+        for j, column in enumerate(self._columns):
+            cells = _Cells(text, words[j, :n], begins[j, :n], ends[j, :n], states[j, :n])
+            cells.states[slow] = kernels.NULL
+            vectors.append(self._column(column.type, int(self._kinds[j]), cells))
+        vectors, failed = without_errors([*vectors, Vector(slow.astype(np.uint64))], [*self._columns, SLOW], self._heap)
+        is_slow = vectors.pop().words != 0
+        rows = Rows(vectors, count)
+        for r, reason in failed.items():
+            rows.bad.append(BadLine(int(lines[r]), _line(block, starts, r), reason))
+        if is_slow.any():
+            kept = np.flatnonzero(~is_slow)
+            rows.columns = [vector.take(kept) for vector in vectors]
+            self._slowly(block, np.flatnonzero(slow).tolist(), lines, starts, rows)
+        return rows
+
+    def _column(self, type: SqlType, kind: int, cells: "_Cells") -> Vector:
+        """The words of one column, its spans converted."""
+        nulls = cells.states == kernels.NULL
+        words = np.where(nulls, np.uint64(0), cells.words)
+        errors: NDArray[np.uint64] | None = None
+        spans = np.flatnonzero(cells.states == kernels.SPAN)
+        if len(spans):
+            if type.plain in STRINGS and not type.modifier and len(spans) == len(words):
+                words = self._heap.intern_spans(cells.begins, cells.ends, cells.text)
+            else:
+                converted = self._converted(type, kind, cells, spans)
+                words[spans] = converted.words
+                if converted.errors is not None:
+                    errors = np.zeros(len(words), np.uint64)
+                    errors[spans] = converted.errors
+        if type.plain == types.REAL:
+            words = words.view(np.float64).astype(np.float32).astype(np.float64).view(np.uint64)
+        if type.plain == types.NUMERIC and type.modifier:
+            precision, scale = (*type.modifier, 0)[:2]
+            words, over = numeric.rescale(words, precision, scale, self._heap)
+            if over is not None:
+                errors = np.zeros(len(words), np.uint64) if errors is None else errors
+                errors[over & (errors == 0)] = self._heap.intern(b"22003 numeric field overflow")
+        return Vector(words, nulls if nulls.any() else None, errors)
+
+    def _converted(self, type: SqlType, kind: int, cells: "_Cells", spans: NDArray[np.int64]) -> Vector:
+        begins, ends = cells.begins[spans], cells.ends[spans]
+        if kind in (kernels.FLOAT, kernels.RAW):
+            lengths = (ends - begins).astype(np.uint32)
+            offsets, data = heap_kernels.gather(np.arange(len(spans), dtype=np.uint64), begins, lengths, cells.text)
+            texts = pa.LargeStringArray.from_buffers(len(spans), pa.py_buffer(offsets), pa.py_buffer(data))
+            if kind == kernels.FLOAT:
+                values = texts.cast(pa.float64()).to_numpy()
+                errors = np.where(np.isinf(values), self._heap.intern(b"22003 value out of range"), 0)
+                return Vector((values + 0.0).view(np.uint64), None, errors.astype(np.uint64))
+            codes, failed = json.intern_json(texts, self._heap)
+            if failed is None:
+                return Vector(codes)
+            errors = np.where(failed, self._heap.intern(b"22P02 malformed JSON"), 0)
+            return Vector(codes, None, errors.astype(np.uint64))
+        texts = Vector(self._heap.intern_spans(begins, ends, cells.text))
+        if type.plain == types.TEXT:
+            return texts
+        return cast_texts(texts, type.plain if kind == kernels.DECIMAL else type, self._heap)
+
+    def _slowly(
+        self, block: bytes, slow: list[int], lines: NDArray[np.int64], starts: NDArray[np.int64], rows: Rows
+    ) -> None:
+        """Decode lines one by one and add them to `rows`."""
+        good: list[list[Value]] = []
+        for r in slow:
+            raw = _line(block, starts, r)
+            try:
+                document = json.parse(raw)
+            except ValueError as error:
+                rows.bad.append(BadLine(int(lines[r]), raw, f"malformed JSON: {error}"))
+                continue
+            try:
+                good.append(self._values(document))
+            except (ValueError, DataError) as error:
+                rows.bad.append(BadLine(int(lines[r]), raw, str(error)))
+        if good:
+            for j, column in enumerate(self._columns):
+                part = vector_of([values[j] for values in good], column.type, self._heap)
+                rows.columns[j] = joined([rows.columns[j], part])
+
+    def _values(self, document: json.Document) -> list[Value]:
+        if not isinstance(document, dict):
+            raise ValueError(f"expected a JSON object but got {_kind(document)}")
+        return [_value(document.get(column.name), column) for column in self._columns]
+
+
+SLOW: Final = Column("", types.BIGINT)
+
+
+class _Cells:
+    """One column as the kernel left it."""
+
+    __slots__ = ("begins", "ends", "states", "text", "words")
+
+    def __init__(
+        self,
+        text: NDArray[np.uint8],
+        words: NDArray[np.uint64],
+        begins: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        states: NDArray[np.uint8],
+    ) -> None:
+        self.text, self.words, self.begins, self.ends, self.states = text, words, begins, ends, states
+
+
+def _line(block: bytes, starts: NDArray[np.int64], row: int) -> bytes:
+    """The raw bytes of a row, without its newline."""
+    begin = int(starts[row])
+    return block[begin : block.index(b"\n", begin)]
+
+
+def _kind(document: json.Document) -> str:
+    match document:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case str():
+            return "string"
+        case int() | Decimal():
+            return f"number {document}"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+
+
+def _value(document: json.Document, column: Column) -> Value:
+    """What a JSON value is in a column; ValueError or DataError when it is nothing there."""
+    type = column.type.plain
+    if document is None and type != types.JSONB:
+        return None
+    match document:
+        case bool() if type == types.BOOLEAN:
+            return document
+        case int() if type in text_forms.INTEGER_RANGES and not isinstance(document, bool):
+            low, high = text_forms.INTEGER_RANGES[type]
+            if low <= document <= high:
+                return document
+            raise ValueError(f'column "{column.name}": {document} is out of range for {type}')
+        case int() | Decimal() if type in (types.REAL, types.DOUBLE) and not isinstance(document, bool):
+            return text_forms.parse(str(document), type)
+        case int() | Decimal() if type == types.NUMERIC and not isinstance(document, bool):
+            return _fitted(Decimal(document), column)
+        case str() if type == types.NUMERIC:
+            return _fitted(text_forms.parse(document, type), column)
+        case str() if type in STRINGS:
+            limit = column.type.modifier[0] if column.type.modifier else None
+            if limit is not None and len(document) > limit:
+                raise ValueError(f'column "{column.name}": value too long for type {column.type}')
+            return document
+        case str() if KINDS.get(type, kernels.TEXT) in CAST:
+            return text_forms.value_of(text_forms.parse(document, type), type)
+        case _ if type == types.JSONB:
+            return json.dump(document).decode()
+        case _:
+            raise ValueError(f'column "{column.name}": expected {column.type} but got {_kind(document)}')
+
+
+def _fitted(value: Decimal, column: Column) -> Decimal:
+    value = numeric.limited(value)
+    if column.type.modifier:
+        precision, scale = (*column.type.modifier, 0)[:2]
+        return text_forms.with_scale(value, precision, scale)
+    return value
