@@ -279,7 +279,7 @@ DEFINITIONS: Final = (
 BY_ID: Final[Mapping[int, Definition]] = dict(enumerate(DEFINITIONS, 1))
 
 
-def relations() -> tuple[SystemRelation, ...]:
+def system_relations() -> tuple[SystemRelation, ...]:
     """The system relations as items of a catalog."""
     return tuple(
         SystemRelation(
@@ -293,4 +293,4 @@ def relations() -> tuple[SystemRelation, ...]:
 
 def initial() -> Catalog:
     """The catalog of a new database."""
-    return Catalog.initial(relations())
+    return Catalog.initial(system_relations())

@@ -38,7 +38,7 @@ def _modified(found: SqlType, name: TypeName) -> SqlType:
     if not modifier:
         return found
     if found == types.NUMERIC and len(modifier) <= 2:
-        precision, scale = modifier if len(modifier) == 2 else (modifier[0], 0)
+        precision, scale = (*modifier, 0)[:2]
         if not 1 <= precision <= PRECISION_MAX:
             _invalid(f"NUMERIC precision {precision} must be between 1 and {PRECISION_MAX}", name)
         if scale > precision:
