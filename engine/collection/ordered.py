@@ -20,44 +20,36 @@ NO_SPEC: Final = np.empty((0, 6), np.int64)
 
 
 class Tree:
-    """The nodes of a B+tree. 1 kB a node of at most 64 entries; grown by doubling."""
+    """The nodes of a B+tree. 1,088 bytes a node of at most 64 entries; grown by doubling."""
 
     def __init__(self) -> None:
-        n = NODES_MIN
-        self.group: Ids = np.empty((n, kernels.B), np.int32)
-        self.prefix: Words = np.empty((n, kernels.B), np.uint64)
-        self.load: Ids = np.empty((n, kernels.B), np.int32)
-        self.meta: Ids = np.empty((n, 5), np.int32)
-        self.meta[0] = (0, -1, -1, -1, 0)
+        self.nodes: NDArray[np.int64] = np.zeros((NODES_MIN, kernels.META + 2 * kernels.B), np.int64)
+        self.nodes[0, : kernels.META] = (0, -1, -1, -1, 0, 0, 0, 0)
         self.head: Final = np.array([0, 1, -1, 0], np.int64)
-        self.arrays = (self.group, self.prefix, self.load, self.meta, self.head)
+        self.scratch: Final = np.zeros((4, kernels.BLOCK), np.int64)
 
     def grow(self) -> None:
         """Room for twice as many nodes."""
-        self.group, self.prefix, self.load, self.meta = (
-            doubled(a) for a in (self.group, self.prefix, self.load, self.meta)
-        )
-        self.arrays = (self.group, self.prefix, self.load, self.meta, self.head)
+        self.nodes = doubled(self.nodes)
 
     def bytes_held(self) -> int:
         """Memory of its arrays."""
-        return sum(array.nbytes for array in self.arrays)
+        return self.nodes.nbytes + self.scratch.nbytes
 
 
 class Store:
-    """Rows by slot, with multiplicities. `spec` is the order in which the tree compares them."""
+    """Rows by slot, each with its multiplicity in the last word. `spec` is the order in which the tree compares them."""
 
     def __init__(self, width: int, spec: NDArray[np.int64]) -> None:
-        self.words: Words = np.zeros((SLOTS_MIN, width), np.uint64)
-        self.counts: NDArray[np.int64] = np.zeros(SLOTS_MIN, np.int64)
+        self.words: Words = np.zeros((SLOTS_MIN, width + 1), np.uint64)
         self.spec: Final = spec
         self.free: Ids = np.empty(SLOTS_MIN, np.int32)
         self.head: Final = np.zeros(2, np.int64)
 
     def reserve(self, n: int) -> None:
         """Make sure that n slots are free."""
-        while len(self.counts) - self.head[0] + self.head[1] < n:
-            self.words, self.counts, self.free = doubled(self.words), doubled(self.counts), doubled(self.free)
+        while len(self.words) - self.head[0] + self.head[1] < n:
+            self.words, self.free = doubled(self.words), doubled(self.free)
 
     @property
     def used(self) -> int:
@@ -66,16 +58,14 @@ class Store:
 
     def release(self, slots: Ids) -> None:
         """Give slots back, their rows blanked so that nothing keeps what they referred to."""
-        if len(slots):
-            self.words[slots] = 0
-            self.counts[slots] = 0
-            at = int(self.head[1])
-            self.free[at : at + len(slots)] = slots
-            self.head[1] += len(slots)
+        self.words[slots] = 0
+        at = int(self.head[1])
+        self.free[at : at + len(slots)] = slots
+        self.head[1] += len(slots)
 
     def bytes_held(self) -> int:
         """Memory of its arrays."""
-        return self.words.nbytes + self.counts.nbytes + self.free.nbytes
+        return self.words.nbytes + self.free.nbytes
 
 
 class OrderedValues:
@@ -95,19 +85,19 @@ class OrderedValues:
 
     def add(self, words: Words, value: int, rows: NDArray[np.int64], diffs: NDArray[np.int64], gids: Ids, records: Words, at: int) -> None:
         """Add words[value, rows] to their groups; records[group, at:at + 3] is kept up to date. O(log n) a row."""
-        store, done = self._store, 0
+        store, tree, done = self._store, self._tree, 0
         if len(store.spec):
             store.reserve(len(rows))
         while True:
             done = kernels.update_values(
-                words, diffs, rows, value, self._kind, self._largest, done, gids, *self._tree.arrays, store.words,
-                store.counts, store.spec, *self._heap.view(), store.free, store.head, records, at,
+                words, diffs, rows, value, self._kind, self._largest, done, gids, tree.nodes,
+                tree.head, store.words, store.spec, *self._heap.view(), store.free, store.head, records, at, tree.scratch,
             )  # fmt: skip
             if done == len(rows):
                 return
             if done < 0:
                 raise LimitExceeded("one value of min or max occurs more than 2^30 times in a group")
-            self._tree.grow()
+            tree.grow()
 
     def bytes_held(self) -> int:
         """Memory of tree and store."""
@@ -122,7 +112,7 @@ class OrderedValues:
 class OrderedRows:
     """Rows by group, in an order that depends on nothing but their content: `order`, then every column.
 
-    1. A slot holds one distinct row of one group; `counts[slot]` is its multiplicity, which may be negative.
+    1. A slot holds one distinct row of one group; its multiplicity is the last word, which may be negative.
     2. Slots whose count became 0 are in `gone` and keep their row until `settle`.
     """
 
@@ -149,31 +139,30 @@ class OrderedRows:
         words, diffs = batch.words, batch.diffs
         if rows is not None:
             words, diffs, gids = np.ascontiguousarray(words[:, rows]), diffs[rows], gids[rows]
-        n, store, view = len(diffs), self.store, self._heap.view()
+        n, tree, store, view = len(diffs), self._tree, self.store, self._heap.view()
         store.reserve(n)
-        slots, prefixes, gone = np.empty(n, np.int32), np.empty(n, np.uint64), np.empty(n, np.int32)
+        slots, prefixes, gone = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32)
         kernels.store_rows(
-            words, self.picked, self._nulls, slots, prefixes, store.words, store.counts, store.spec, *view, store.free,
-            store.head,
+            words, self.picked, self._nulls, slots, prefixes, store.words, store.spec, *view, store.free, store.head,
         )  # fmt: skip
         done = 0
         while True:
             done = kernels.update_rows(
-                gids, prefixes, slots, diffs, done, gone, *self._tree.arrays, store.words, store.counts, store.spec,
-                *view, store.free, store.head, records, at,
+                gids, prefixes, slots, diffs, done, gone, tree.nodes, tree.head, store.words, store.spec, *view,
+                store.free, store.head, records, at, tree.scratch,
             )  # fmt: skip
             if done == n:
                 break
-            self._tree.grow()
+            tree.grow()
         gone = gone[gone >= 0]
         if len(gone):
             self._gone.append(gone)
 
     def walk(self, gids: Ids, offset: int, limit: int) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
         """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds)."""
-        store = self.store
+        tree, store = self._tree, self.store
         return kernels.walk_groups(
-            gids, offset, limit, *self._tree.arrays, store.words, store.counts, store.spec, *self._heap.view()
+            gids, offset, limit, tree.nodes, tree.head, store.words, store.spec, *self._heap.view()
         )
 
     def settle(self) -> None:

@@ -35,7 +35,7 @@ class TopKOperator:
         self._groups: Final = GroupTable(node.group, self._columns, 1)
         self._place = self._groups.key_width + 2
         self._rows: Final = OrderedRows(range(self._columns), input_types, node.order, heap)
-        self._shown: NDArray[np.int64] = np.zeros(len(self._rows.store.counts), np.int64)
+        self._shown: NDArray[np.int64] = np.zeros(len(self._rows.store.words), np.int64)
         self._staged: tuple[Ids, NDArray[np.int64]] | None = None
 
     def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
@@ -72,7 +72,7 @@ class TopKOperator:
         """Readers see the rows of this tick; rows that are gone give up their slots."""
         if self._staged is not None:
             slots, change = self._staged
-            while len(self._shown) < len(self._rows.store.counts):
+            while len(self._shown) < len(self._rows.store.words):
                 self._shown = doubled(self._shown)
             self._shown[slots] += change
             self._rows.settle()
