@@ -8,72 +8,119 @@
     for change in db.subscribe("SUBSCRIBE s"): ...
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.catalog.system import initial
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.metrics import metrics
 from engine.coordinator.options import Options
+from engine.coordinator.recovery import restore
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.session import Session
 from engine.coordinator.subscription import Change, Subscription, SubscriptionBatch
-from engine.expr.scalar import Value
+from engine.coordinator.write import Rows, write
+from engine.durable.log import Log
+from engine.errors import LimitExceeded, SqlError
 
 __all__ = ["Change", "CopyOut", "Database", "Notice", "Options", "Result", "Session", "Subscription", "SubscriptionBatch"]
-
-Rows = pa.Table | pa.RecordBatch | Sequence[tuple[Value, ...]]
-
 
 class Database:
     """One Tailrace: a catalog, its collections, and the threads of its sources. Every method is safe in any thread."""
 
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator: Final = coordinator
+        self._sessions: set[Session] = set()
+        self._lock: Final = threading.Lock()
+        self._closed = False
+        self._begin: Final = coordinator.maintained()
+
     @classmethod
     def in_memory(cls, options: Options = Options()) -> Self:
         """A database that ends with the process."""
-        raise NotImplementedError
+        return cls(Coordinator(options, initial(), None))
 
     @classmethod
     def open(cls, directory: str | Path, options: Options = Options()) -> Self:
         """The database kept in `directory`, which is made if need be. One process at a time: a second one gets
         SourceError. Returns when the catalog is there; `ready` tells when the views are."""
-        raise NotImplementedError
+        log = Log(Path(directory))
+        coordinator = Coordinator(options, initial(), log)
+        try:
+            restore(coordinator, log)
+        except BaseException:
+            coordinator.close()
+            raise
+        return cls(coordinator)
 
     def session(self, user: str = "materialize", variables: Mapping[str, str] | None = None) -> Session:
         """A new session. LimitExceeded beyond Options.sessions_max; InvalidParameter for a bad variable."""
-        raise NotImplementedError
+        with self._lock:
+            self._refuse_if_closed()
+            if len(self._sessions) >= self._coordinator.options.sessions_max:
+                raise LimitExceeded(
+                    f"too many sessions: sessions_max is {self._coordinator.options.sessions_max}",
+                    hint="Close sessions that are not used, or raise it.",
+                )
+            session = Session(self._coordinator, user, variables or {}, self._sessions.discard)
+            self._sessions.add(session)
+        return session
 
     def execute(self, sql: str) -> Result:
         """Run the statements in a session of their own; the answer of the last. Raises SqlError."""
-        raise NotImplementedError
+        session = self.session()
+        try:
+            return session.execute(sql)
+        finally:
+            session.close()
 
     def subscribe(self, sql: str) -> Subscription:
         """A subscription in a session of its own: see Session.subscribe."""
-        raise NotImplementedError
+        session = self.session()
+        try:
+            return session.subscribe(sql)
+        finally:
+            session.release()
 
     def write(self, table: str, rows: Rows, diffs: NDArray[np.int64] | Sequence[int] | None = None) -> int:
         """Add rows to a table (or with negative `diffs` take them away) in one tick, without SQL; its timestamp in ms.
 
-        `rows` has the table's columns in order: tuples, or Arrow of types that cast to the table's. `diffs` is int64[n],
-        by default all 1. When this returns, every read sees the rows. Atomic: a NULL in a NOT NULL column fails it whole
-        (NotNullViolation), and so does taking away rows that are not there (ConstraintViolation).
+        `table` is a name as SQL has it, `a`, `s.a` or `d.s.a`. `rows` has the table's columns in order: tuples, or Arrow
+        of types that cast to the table's. `diffs` is int64[n], by default all 1. When this returns, every read sees the
+        rows. Atomic: a NULL in a NOT NULL column fails it whole (NotNullViolation), and so does taking away rows that
+        are not there (ConstraintViolation).
         """
-        raise NotImplementedError
+        return write(self._coordinator, table, rows, diffs)
 
     def metrics(self) -> list[tuple[str, dict[str, str], float]]:
         """(name, labels, value) of every counter and gauge; names end in their unit, counters in _total."""
-        raise NotImplementedError
+        return [*metrics(self._coordinator), ("tailrace_sessions", {}, float(len(self._sessions)))]
 
     @property
     def ready(self) -> bool:
         """Whether every view and index that was there at the start has hydrated."""
-        raise NotImplementedError
+        present = self._coordinator.catalog.items.keys()
+        return all(self._coordinator.is_live(id) for id in self._begin if id in present)
 
     def close(self) -> None:
         """End sources, sessions and subscriptions. What was acknowledged is kept. Idempotent."""
-        raise NotImplementedError
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.close()
+        self._coordinator.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise SqlError("the database is closed")
 
     def __enter__(self) -> Self:
         return self

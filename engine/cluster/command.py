@@ -69,9 +69,9 @@ class Peek:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The rows of collection `id` whose columns `key` (one that it is arranged by) equal one of `values`, through `mfp`.
+    """The rows of collection `id` whose columns `key` equal one of `values`, through `mfp`.
 
-    Each of `values` has one non-NULL datum per key column, of the column's type. `mfp.input` is Source(id).
+    The collection is arranged by `key`. Each of `values` has one non-NULL datum per key column, of the column's type. `mfp.input` is Source(id).
     """
 
     request: int

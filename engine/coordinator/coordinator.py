@@ -12,6 +12,8 @@ from weakref import WeakSet
 import numpy as np
 
 from engine.catalog.catalog import Catalog
+from engine.catalog.items import View
+from engine.catalog.system import Runtime
 from engine.cluster.command import Cancel, Command, Hydrated, Response, Rows, Subscribe, Ticked
 from engine.cluster.local import Local
 from engine.cluster.worker import sources
@@ -19,9 +21,10 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.words import vector_of
-from engine.coordinator.options import Options
 from engine.connectors.ingest import Ingest
+from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
+from engine.coordinator.record import record
 from engine.coordinator.result import Notice, Result
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.ticks import Ticker, Ticks
@@ -189,7 +192,26 @@ class Coordinator:
         self, timestamp: int, deltas: Mapping[int, Batch], offsets: Mapping[tuple[int, str], int]
     ) -> None:
         """Commit a tick to the log."""
-        raise NotImplementedError
+        assert self.log is not None
+        record(self.log, self.catalog, self.heap, timestamp, deltas, offsets)
+
+    def maintained(self) -> frozenset[int]:
+        """The ids that a read may have to wait for: all but plain views."""
+        return frozenset(id for id, item in self.catalog.items.items() if not isinstance(item, View))
+
+    def runtime(self) -> Runtime:
+        """What system relations show of the workers."""
+        return Runtime()
+
+    def close(self) -> None:
+        """Stop the threads, end subscriptions, close the log."""
+        self.ingest.close()
+        self.ticker.close()
+        for subscription in tuple(self.subscriptions.values()):
+            subscription.close()
+        self.cluster.close()
+        if self.log is not None:
+            self.log.close()
 
     def _sweep_if_due(self) -> None:
         """At a tick boundary: free the heap's dead data, when they may be as many as the live."""

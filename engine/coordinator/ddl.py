@@ -56,8 +56,8 @@ def create_view(coordinator: Coordinator, bound: BoundCreateView, id: int | None
     if skipped is not None:
         return skipped
     item = View(
-        new_id(coordinator, id), bound.name, bound.columns, with_finishing_as_topk(bound.query), bound.depends_on, bound.create_sql,
-        bound.temporary,
+        new_id(coordinator, id), bound.name, bound.columns, with_finishing_as_topk(bound.query), bound.depends_on,
+        bound.create_sql, bound.temporary,
     )  # fmt: skip
     enter(coordinator, [item], durable=id is None and not bound.temporary)
     return Result("CREATE VIEW")

@@ -4,7 +4,7 @@ What a statement reads it reads under the tick lock, so that nothing commits bet
 rows need no reads and go straight to the queue.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What happens to the rows of a top-level SELECT outside the dataflow: each row once per count, sorted, cut, projected."""
+"""What happens to the rows of a top-level SELECT outside the dataflow: sorted, cut, projected, each row by itself."""
 
 from functools import cmp_to_key
 
@@ -65,13 +65,13 @@ def sort(batch: Batch, order: tuple[Order, ...], types: tuple[SqlType, ...], hea
 
 
 def ranks(words: Words, physical: Physical, heap: Heap) -> Words:
-    """Numbers that are in the order of the words' values, equal where the words are. O(n), with heap data O(n log n)."""
+    """Numbers that are in the order of the words' values, equal where the words are. O(n), or O(n log n)."""
     words = np.ascontiguousarray(words)
     if physical <= Physical.FLOAT:
         return order_prefix(int(physical), words, *heap.view())
     distinct, which = np.unique(words, return_inverse=True)
     if physical in (Physical.BYTES, Physical.JSON):
-        order = pc.sort_indices(heap.decode(distinct)).to_numpy().astype(np.int64)
+        order = pc.call_function("sort_indices", [heap.decode(distinct)]).to_numpy().astype(np.int64)
     else:
         order = _by_value(distinct, physical, heap)
     rank = np.empty(len(distinct), np.uint64)

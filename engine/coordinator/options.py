@@ -1,4 +1,4 @@
-"""Every limit of the engine: its unit, its default and the reason for it. An error that a limit causes names the field."""
+"""Every limit of the engine: its unit, its default, the reason for it. An error that a limit causes names the field."""
 
 from dataclasses import dataclass
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.cluster.command import Lookup, Peek, Rows
+from engine.cluster.command import Peek, Rows
 from engine.cluster.worker import sources
 from engine.collection.batch import Batch
 from engine.collection.words import vector_of
@@ -21,7 +21,6 @@ from engine.dataflow.graph import Plan
 from engine.errors import DataError, InvalidParameter, UndefinedTable
 from engine.plan.relation import Constant, Relation
 from engine.sql.bound import BoundAsOf, BoundSelect
-from engine.types import Column
 
 Check = Callable[[], None]
 """Raises QueryCanceled when the statement that runs is cancelled."""

@@ -7,7 +7,6 @@ rest binds against the catalog of the moment and finds out when it reads or writ
 from contextlib import ExitStack
 from typing import Protocol, TypeAlias
 
-from engine.cluster.worker import sources
 from engine.coordinator import ddl, dml, reads
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.explain import explain
@@ -21,14 +20,41 @@ from engine.coordinator.variables import VARIABLES, variable
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
 from engine.sql.bound import (
-    Bound, BoundCopy, BoundCreateDatabase, BoundCreateIndex, BoundCreateMaterializedView, BoundCreateSchema,
-    BoundCreateSource, BoundCreateTable, BoundCreateView, BoundDelete, BoundDiscard, BoundDrop, BoundExplain,
-    BoundInsert, BoundSelect, BoundSet, BoundShowVariable, BoundSubscribe, BoundTransaction, BoundUpdate,
+    Bound,
+    BoundCopy,
+    BoundCreateDatabase,
+    BoundCreateIndex,
+    BoundCreateMaterializedView,
+    BoundCreateSchema,
+    BoundCreateSource,
+    BoundCreateTable,
+    BoundCreateView,
+    BoundDelete,
+    BoundDiscard,
+    BoundDrop,
+    BoundExplain,
+    BoundInsert,
+    BoundSelect,
+    BoundSet,
+    BoundShowVariable,
+    BoundSubscribe,
+    BoundTransaction,
+    BoundUpdate,
 )  # fmt: skip
 from engine.sql.statements import (
-    CreateDatabase, CreateIndex, CreateSchema, CreateSource, CreateTable, CreateView, Drop, Statement, Transaction as
-    TransactionStatement, TransactionVerb,
+    CreateDatabase,
+    CreateIndex,
+    CreateSchema,
+    CreateSource,
+    CreateTable,
+    CreateView,
+    Drop,
+    Statement,
+    TransactionVerb,
 )  # fmt: skip
+from engine.sql.statements import (
+    Transaction as TransactionStatement,
+)
 from engine.types import TEXT, Column
 
 Answer: TypeAlias = Result | Subscription | CopyOut

@@ -13,11 +13,11 @@ from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, checked, variable
 from engine.errors import InvalidParameter, QueryCanceled, SqlError, WrongObjectType
+from engine.sql import statements
 from engine.sql.binding.context import Context
 from engine.sql.dialect import parse
 from engine.sql.parameters import inline, literal
 from engine.sql.statements import SelectStatement, Statement, Subscribe
-from engine.sql import statements
 
 
 class Session:
@@ -113,6 +113,11 @@ class Session:
         for subscription in self._subscriptions:
             subscription.close()
         self._on_close(self)
+
+    def release(self) -> None:
+        """End the session but leave its subscriptions to whoever holds them."""
+        self._subscriptions.clear()
+        self.close()
 
     # What sequencing needs of the session
 

@@ -94,6 +94,11 @@ class Ticks:
                 write.timestamp = self._cluster.worker.upper
         return write.timestamp
 
+    def restore(self, deltas: Mapping[int, Batch]) -> None:
+        """A tick of what the log has already."""
+        with self.lock:
+            self._cluster.send(Tick(self._oracle.next(), dict(deltas)))
+
     def run(self, idle: bool = False) -> None:
         """Tick for all that waits. With `idle` a tick happens even without work, so that progress moves."""
         with self.lock:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from engine.durable.log import COMPACT_WRITES_MIN, Log
+from engine.durable.log import COMPACT_WRITES_MIN, Item, Log
 from engine.errors import SourceError
 
 
@@ -13,9 +13,15 @@ def rows(*values: int) -> pa.RecordBatch:
     return pa.record_batch({"v": list(values), "diff": [1] * len(values)})
 
 
+def create(log: Log, sql: str) -> int:
+    id = 1 + max((item.id for item in log.items()), default=0)
+    log.change(create=[Item(id, sql)])
+    return id
+
+
 def test_what_committed_is_there_again(tmp_path: Path) -> None:
     log = Log(tmp_path / "data")
-    table, source = log.create("CREATE TABLE t (v bigint)"), log.create("CREATE SOURCE s")
+    table, source = create(log, "CREATE TABLE t (v bigint)"), create(log, "CREATE SOURCE s")
     log.commit(1_000, {table: rows(1, 2)}, {(source, "f"): 10})
     log.commit(1_001, {table: rows(3)}, {(source, "f"): 20, (source, "g"): 1})
     log.close()
@@ -29,7 +35,7 @@ def test_what_committed_is_there_again(tmp_path: Path) -> None:
 
 def test_a_tick_is_in_the_log_whole_or_not_at_all(tmp_path: Path) -> None:
     log = Log(tmp_path)
-    table = log.create("CREATE TABLE t (v bigint)")
+    table = create(log, "CREATE TABLE t (v bigint)")
     with pytest.raises(OverflowError):  # SQLite integers have 64 bits
         log.commit(5, {table: rows(1)}, {(table, "f"): 1 << 70})
     assert list(log.writes(table)) == []
@@ -39,10 +45,10 @@ def test_a_tick_is_in_the_log_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_dropped_item_leaves_nothing(tmp_path: Path) -> None:
     log = Log(tmp_path)
-    keep, gone = log.create("CREATE TABLE a (v bigint)"), log.create("CREATE TABLE b (v bigint)")
+    keep, gone = create(log, "CREATE TABLE a (v bigint)"), create(log, "CREATE TABLE b (v bigint)")
     log.commit(1, {keep: rows(1), gone: rows(2)}, {})
-    log.drop([gone])
-    assert [item.key for item in log.items()] == [keep]
+    log.change(drop=[gone])
+    assert [item.id for item in log.items()] == [keep]
     assert list(log.writes(gone)) == []
     assert len(list(log.writes(keep))) == 1
     log.close()
@@ -50,7 +56,7 @@ def test_a_dropped_item_leaves_nothing(tmp_path: Path) -> None:
 
 def test_compaction_keeps_the_contents(tmp_path: Path) -> None:
     log = Log(tmp_path)
-    table = log.create("CREATE TABLE t (v bigint)")
+    table = create(log, "CREATE TABLE t (v bigint)")
     for at in range(COMPACT_WRITES_MIN):
         assert not log.should_compact(table)
         log.commit(at + 1, {table: rows(at)}, {})

@@ -1,0 +1,86 @@
+"""What a data directory holds, put back: the catalog by its statements, tables by their writes, sources at their start.
+
+Contents of sources are not in the log. A file is read again from its beginning, so its relations come back whole (and
+their rows get the times of this process); generators are told how far they came and make the same rows again.
+"""
+
+from datetime import UTC, datetime
+
+from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
+from engine.collection.batch import Batch
+from engine.coordinator import ddl
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.record import packed, unpacked
+from engine.coordinator.sources import create_source
+from engine.durable.log import Item, Log
+from engine.errors import SqlError
+from engine.sql.binder import bind
+from engine.sql.binding.context import Context
+from engine.sql.bound import (
+    BoundCreateIndex,
+    BoundCreateMaterializedView,
+    BoundCreateSource,
+    BoundCreateTable,
+    BoundCreateView,
+)  # fmt: skip
+from engine.sql.dialect import parse
+
+
+def restore(coordinator: Coordinator, log: Log) -> None:
+    """Bring back all that the log has. Before any session; raises SqlError when a statement cannot be run again."""
+    coordinator.catalog = with_schemas(coordinator.catalog, log.schemas())
+    for item in log.items():
+        restore_item(coordinator, log, item)
+
+
+def with_schemas(catalog: Catalog, schemas: list[tuple[str, str]] | None) -> Catalog:
+    """The catalog with these databases (as (name, "")) and schemas instead of the default ones."""
+    if schemas is None:
+        return catalog
+    for database in sorted({name for name, _ in schemas} - {DEFAULT_DATABASE}):
+        catalog = catalog.create_database(database)
+    for pair in sorted(catalog.schemas):
+        if pair not in schemas:
+            catalog = catalog.drop_schema(*pair)
+    for database, schema in schemas:
+        if schema and (database, schema) not in catalog.schemas:
+            catalog = catalog.create_schema(database, schema)
+    return catalog if (DEFAULT_DATABASE, "") in schemas else catalog.drop_database(DEFAULT_DATABASE)
+
+
+def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
+    """Run one statement of the catalog again, under the id that it had."""
+    (statement,) = parse(item.sql)
+    now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
+    context = Context(coordinator.catalog, Path(), now=now, runtime=coordinator.runtime())
+    try:
+        bound = bind(statement, context)
+        match bound:
+            case BoundCreateTable():
+                ddl.create_table(coordinator, bound, item.id)
+                restore_rows(coordinator, log, item.id)
+            case BoundCreateView():
+                ddl.create_view(coordinator, bound, item.id)
+            case BoundCreateMaterializedView():
+                ddl.create_materialized_view(coordinator, bound, item.id)
+            case BoundCreateIndex():
+                ddl.create_index(coordinator, bound, item.id)
+            case BoundCreateSource():
+                create_source(coordinator, bound, item.id)
+            case _:
+                raise AssertionError(f"the log has a statement that makes no item: {item.sql}")
+    except SqlError as error:
+        error.detail = f"while restoring: {item.sql}"
+        raise
+
+
+def restore_rows(coordinator: Coordinator, log: Log, id: int) -> None:
+    """A table's writes, as one write. They are in the log: it is told nothing."""
+    columns = coordinator.tables[id]
+    parts = [unpacked(rows, columns, coordinator.heap) for rows in log.writes(id)]
+    if not parts:
+        return
+    contents = Batch.concat(parts).consolidate()
+    coordinator.ticks.restore({id: contents})
+    if log.should_compact(id):
+        log.compact(id, packed(contents, columns, coordinator.heap))

@@ -1,0 +1,74 @@
+"""Writes without SQL: rows in, one tick. The way of programs that feed tables, so it costs little beside the operators:
+tuples are encoded one datum at a time, Arrow a column at a time, and nothing is parsed, planned or pinned."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.catalog.catalog import Path
+from engine.catalog.items import Table, kind
+from engine.collection.arrow import from_arrow
+from engine.collection.batch import Batch, null_words
+from engine.collection.value import Value
+from engine.collection.words import encode
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.dml import check_not_null
+from engine.coordinator.ticks import Write
+from engine.errors import InvalidParameter, WrongObjectType
+from engine.types import Column
+
+Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[tuple[Value, ...]]
+
+
+def write(
+    coordinator: Coordinator, table: str, rows: Rows, diffs: NDArray[np.int64] | Sequence[int] | None
+) -> int:
+    """Commit rows to a table; the tick's timestamp. See Database.write."""
+    catalog = coordinator.catalog
+    item = catalog.resolve(table.split("."), PATH)
+    if not isinstance(item, Table):
+        raise WrongObjectType(f'{kind(item)} "{table}" is not a table', hint="Only tables can be written to.")
+    n = len(rows) if isinstance(rows, Sequence) else rows.num_rows
+    counts = np.ones(n, np.int64) if diffs is None else np.array(diffs, np.int64)
+    if len(counts) != n:
+        raise InvalidParameter(f"{n} rows have {len(counts)} diffs")
+    if isinstance(rows, Sequence):
+        batch = encoded(coordinator, rows, item.columns, counts)
+    else:
+        if rows.num_columns != len(item.columns):
+            raise InvalidParameter(f'table "{table}" has {len(item.columns)} columns, the rows {rows.num_columns}')
+        vectors = from_arrow(rows, [column.type for column in item.columns], coordinator.heap)
+        batch = Batch.from_vectors(vectors, counts)
+    check_not_null(batch, item.columns)
+    check = diffs is not None and n > 0 and bool(counts.min() <= 0)
+    if check:
+        batch = batch.with_diffs(counts)
+    return coordinator.ticks.commit(Write({item.id: batch}, check))
+
+
+PATH = Path()
+
+
+def encoded(
+    coordinator: Coordinator, rows: Sequence[tuple[Value, ...]], columns: tuple[Column, ...], counts: NDArray[np.int64]
+) -> Batch:
+    """Tuples as a batch. 1 µs a datum. InvalidParameter for a row of another length or a value of another type."""
+    heap, leading = coordinator.heap, null_words(len(columns))
+    words = np.zeros((leading + len(columns), len(rows)), np.uint64)
+    for r, row in enumerate(rows):
+        if len(row) != len(columns):
+            raise InvalidParameter(f"row {r} has {len(row)} values, the table {len(columns)} columns")
+        for c, (value, column) in enumerate(zip(row, columns, strict=True)):
+            try:
+                word, is_null = encode(value, column.type, heap)
+            except (TypeError, AttributeError, ValueError) as error:
+                message = f'{value!r} does not fit column "{column.name}" of type {column.type}'
+                raise InvalidParameter(message, detail=str(error)) from None
+            if is_null:
+                words[c >> 6, r] |= np.uint64(1 << (c & 63))
+            else:
+                words[leading + c, r] = word
+    return Batch(words, counts, len(columns))
