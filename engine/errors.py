@@ -195,6 +195,12 @@ class InvalidEscape(DataError):
     sqlstate = "22025"
 
 
+class UnsupportedValue(DataError):
+    """A value for which a function that exists is not defined (PostgreSQL's feature_not_supported at run time)."""
+
+    sqlstate = "0A000"
+
+
 class InvalidLogarithm(DataError):
     sqlstate = "2201E"
 
@@ -211,7 +217,8 @@ DATA_ERRORS: dict[str, type[DataError]] = {
     error.sqlstate: error
     for error in (
         DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
-        InvalidRegex, StringTooLong, SubstringError, InvalidEscape, InvalidLogarithm, InvalidPower, CardinalityViolation,
+        InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
+        InvalidPower, CardinalityViolation,
     )
 }  # fmt: skip
 

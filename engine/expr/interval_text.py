@@ -24,8 +24,8 @@ MICRO_UNITS: Final = {
 }  # fmt: skip
 
 TOKENS: Final = re.compile(
-    r"\s*(?:(?P<clock>[+-]?\d+:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?)"
-    r"|(?P<years>[+-]?\d+-\d{1,2}(?!\d))"
+    r"\s*(?:(?P<clock>[+-]?\d+:\d{1,2}(?::\d{1,2})?(?:\.\d*)?)"
+    r"|(?P<years>[+-]?\d+-\d{1,2}(?![\d-]))"
     r"|(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)"
     r"|(?P<word>[a-z]+)|(?P<at>@))"
 )
@@ -47,7 +47,9 @@ def parse_interval(text: str, unit: str | None = None) -> Interval:
             raise total.invalid()
         at, any_token = token.end(), True
         if pending is not None and token["word"] is None:
-            total.add(pending, "day" if token["clock"] else unit or "second")  # '1 04:05:06': the number is days
+            if token["clock"] is None:
+                raise total.invalid()
+            total.add(pending, "day")  # '1 04:05:06'
             pending = None
         if (value := token["clock"]) is not None:
             total.add_clock(value)
@@ -105,6 +107,8 @@ class _Sum:
     def add_clock(self, clock: str) -> None:
         sign = -1 if clock.startswith("-") else 1
         parts = clock.lstrip("+-").split(":")
+        if len(parts) == 2 and "." in parts[1]:
+            parts.insert(0, "0")  # 12:30.5 is minutes and seconds
         hours, minutes = int(parts[0]), int(parts[1])
         seconds = Fraction(parts[2] + "0" if parts[2].endswith(".") else parts[2]) if len(parts) > 2 else Fraction(0)
         if minutes > 59 or seconds > 60:

@@ -229,11 +229,11 @@ def _choose(candidates: Sequence[C], arguments: Types, operator: str | None = No
             continue
         if parameters == arguments:
             return candidate, parameters
-        if all(_implicit(a, p) for a, p in zip(arguments, parameters, strict=True)):
+        if all(p.category is Category.PSEUDO or _implicit(a, p) for a, p in zip(arguments, parameters, strict=True)):
             fitting.append((candidate, parameters))
-    if len(fitting) <= 1:
-        return fitting[0] if fitting else None
-    best = select(arguments, fitting)
+    if not fitting:
+        return None
+    best = fitting[0] if len(fitting) == 1 else select(arguments, fitting)
     if best is None and operator is not None and arguments.count(types.UNKNOWN) == 1:
         known = next(a for a in arguments if a != types.UNKNOWN)
         return _choose(candidates, (known,) * len(arguments))
@@ -243,11 +243,12 @@ def _choose(candidates: Sequence[C], arguments: Types, operator: str | None = No
         raise AmbiguousFunction(
             name, hint="Could not choose a best candidate. You might need to add explicit type casts."
         )
-    return best
+    candidate, parameters = best
+    return candidate, _settled(parameters, arguments)
 
 
 def _expand(candidate: Candidate, arguments: Types) -> Types | None:
-    """The candidate's parameters for so many arguments, pseudo-types replaced; None: it cannot take that many."""
+    """The candidate's parameters, one per argument, pseudo-types as they are; None: it cannot take these arguments."""
     parameters = candidate.parameters
     if isinstance(candidate, Generic) and candidate.variadic:
         fixed = parameters[:-1]
@@ -261,14 +262,19 @@ def _expand(candidate: Candidate, arguments: Types) -> Types | None:
         meant = [a for a, p in zip(arguments, parameters, strict=True) if p == types.ANYCOMPATIBLE]
         if not _compatible(meant):
             return None
+    return parameters
+
+
+def _settled(parameters: Types, arguments: Types) -> Types:
+    """The parameters with what the arguments make of the pseudo-types among them."""
+    if types.ANYCOMPATIBLE in parameters:
+        meant = [a for a, p in zip(arguments, parameters, strict=True) if p == types.ANYCOMPATIBLE]
         common = common_type(meant).plain
         parameters = tuple(common if p == types.ANYCOMPATIBLE else p for p in parameters)
-    if types.ANY in parameters:
-        parameters = tuple(
-            (types.TEXT if a == types.UNKNOWN else a) if p == types.ANY else p
-            for a, p in zip(arguments, parameters, strict=True)
-        )
-    return parameters
+    return tuple(
+        (types.TEXT if a == types.UNKNOWN else a) if p == types.ANY else p
+        for a, p in zip(arguments, parameters, strict=True)
+    )
 
 
 def _instantiate(candidate: Function | Generic, parameters: Types) -> Function:

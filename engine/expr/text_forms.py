@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from engine import types
 from engine.collection import json
 from engine.collection.value import Interval, Uuid, Value
-from engine.errors import InvalidText, OutOfRange, StringTooLong
+from engine.errors import InvalidArgument, InvalidText, OutOfRange, StringTooLong
 from engine.expr import calendar, datetime_text
 from engine.expr.interval_text import format_interval, parse_interval
 from engine.types import SqlType
@@ -109,7 +109,12 @@ def parse_double(text: str) -> float:
 
 def parse_real(text: str) -> float:
     """A double that is a float32."""
-    return to_real(_float(text, types.REAL), f'"{text}" is out of range for type real')
+    wide = _float(text, types.REAL)
+    message = f'"{text.strip()}" is out of range for type real'
+    value = to_real(wide, message)
+    if value == 0 and wide != 0:
+        raise OutOfRange(message)
+    return value
 
 
 def _float(text: str, type: SqlType) -> float:
@@ -219,10 +224,7 @@ def format_numeric(value: Decimal) -> str:
 def parse_bytea(text: str) -> bytes:
     r"""\x and hex digits, or the escape form: \\ and \ooo."""
     if text.startswith("\\x"):
-        try:
-            return bytes.fromhex(text[2:])
-        except ValueError:
-            raise InvalidText(f'invalid hexadecimal data: "{text}"') from None
+        return hex_bytes(text[2:])
     out = bytearray()
     at = 0
     while at < len(text):
@@ -238,6 +240,16 @@ def parse_bytea(text: str) -> bytes:
         else:
             raise InvalidText("invalid input syntax for type bytea")
     return bytes(out)
+
+
+def hex_bytes(text: str) -> bytes:
+    """The bytes of hexadecimal digits, blanks between them allowed."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        strange = next((letter for letter in text if letter not in "0123456789abcdefABCDEF \n\r\t"), None)
+        reason = "data: odd number of digits" if strange is None else f'digit: "{strange}"'
+        raise InvalidArgument(f"invalid hexadecimal {reason}") from None
 
 
 def parse_uuid(text: str) -> bytes:

@@ -225,11 +225,16 @@ def _numeric_to_integer(target: SqlType) -> Kernel:
     low, high = INTEGER_RANGES[target]
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        values, failed = numeric.to_int(vectors[0].words, context.heap)
+        words = vectors[0].words
+        values, failed = numeric.to_int(words, context.heap)
         bad = (values < low) | (values > high)
+        before = None
         if failed is not None:
             bad |= failed
-        return failing(values.view(np.uint64), bad, context, "22003", _range_message(target))
+            nan = words == np.uint64(numeric.pack_decimal(Decimal("NaN"), context.heap))
+            blank = np.zeros(len(words), np.uint64)
+            before = failing(blank, nan, context, "0A000", f"cannot convert NaN to {target.name}").errors
+        return failing(values.view(np.uint64), bad, context, "22003", _range_message(target), before)
 
     return kernel
 

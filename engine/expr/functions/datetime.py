@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine import types
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
-from engine.errors import DatetimeOverflow, DivisionByZero, OutOfRange
+from engine.errors import DatetimeOverflow, DivisionByZero, UnsupportedValue
 from engine.expr import calendar
 from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND, TIMESTAMP_MAX, TIMESTAMP_MIN
 from engine.expr.columns import Codes, distinct, each, failing, map_rows, texts, unpack
@@ -273,10 +273,10 @@ def _to_timestamp(seconds: float) -> int:
 
 def _stride(span: Interval) -> int:
     if span.months:
-        raise DatetimeOverflow("timestamps cannot be binned into intervals containing months or years")
+        raise UnsupportedValue("timestamps cannot be binned into intervals containing months or years")
     micros = span.days * DAY + span.microseconds
     if micros <= 0:
-        raise OutOfRange("stride must be greater than zero")
+        raise DatetimeOverflow("stride must be greater than zero")
     return micros
 
 

@@ -11,7 +11,7 @@ from engine import types
 from engine.collection import numeric
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument
+from engine.errors import InvalidArgument, UnsupportedValue
 from engine.expr import calendar
 from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND
 from engine.expr.columns import each, floats
@@ -40,13 +40,20 @@ CLOCK_UNITS: Final[Mapping[str, int]] = {
 MONTH_UNITS: Final[Mapping[str, int]] = {"month": 1, "quarter": 3, "year": 12, "decade": 120}
 
 
+FIELDS: Final = frozenset({*ALIASES.values(), *CLOCK_UNITS, *MONTH_UNITS, "isodow", "isoyear", "epoch", "julian",
+                           "timezone", "timezone_hour", "timezone_minute"})  # fmt: skip
+"""Every field that some type has."""
+
+
 def field_of(name: str) -> str:
     """The field that a spelling means, in lower case and singular."""
     plain = name.strip().lower()
     return ALIASES.get(plain, plain)
 
 
-def _unknown(name: str, type: SqlType) -> InvalidArgument:
+def _unknown(name: str, type: SqlType) -> InvalidArgument | UnsupportedValue:
+    if field_of(name) in FIELDS:
+        return UnsupportedValue(f'unit "{name}" not supported for type {type.name}')
     return InvalidArgument(f'unit "{name}" not recognized for type {type.name}')
 
 
@@ -216,7 +223,7 @@ def _by_field(apply: Callable[[str, NDArray[np.uint64], "Context"], NDArray[np.u
             rows = slice(None) if len(names) == 1 else fields == code
             try:
                 out[rows] = apply(context.heap.get(int(code)).decode(), words[rows], context)
-            except InvalidArgument as error:
+            except (InvalidArgument, UnsupportedValue) as error:
                 errors = np.zeros(len(words), np.uint64) if errors is None else errors
                 errors[rows] = context.error(error.sqlstate, error.message)
         return Vector(out, None, errors)

@@ -39,7 +39,9 @@ INFINITIES: Final[Rule] = (np.isinf, "22003", INPUT_RANGE)
 BEYOND_ONE: Final[Rule] = (lambda x: np.abs(x) > 1, "22003", INPUT_RANGE)
 
 
-def _double(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule]) -> Kernel:
+def _double(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule], unbounded: bool) -> Kernel:
+    """A function of one double; `unbounded`: an infinity is its value there, not an overflow."""
+
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         x = vectors[0].words.view(np.float64)
         errors = None
@@ -50,7 +52,8 @@ def _double(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule]) -> Kerne
                 clean = np.where(bad, 1.0, clean)
                 errors = failing(np.zeros(len(x), np.uint64), bad, context, sqlstate, message, errors).errors
         with np.errstate(all="ignore"):
-            found = finish_float(apply(clean), (clean,), type, context, before=errors)
+            values = apply(clean)
+        found = finish_float(values, (values if unbounded else clean,), type, context, before=errors)
         if errors is not None:
             found.words[errors != 0] = 0
         return found
@@ -58,41 +61,60 @@ def _double(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule]) -> Kerne
     return kernel
 
 
-def _trunc(x: Doubles) -> Doubles:
-    return np.trunc(x)
+def _libm(apply: Callable[[float], float], pole: float = math.nan) -> Callable[[Doubles], Doubles]:
+    """The C library's function, as PostgreSQL's: numpy's own differ in the last digit from machine to machine.
+
+    `pole` is the size of the argument at which the value is infinite (atanh). 0.1 us a row.
+    """
+
+    def one(x: float) -> float:
+        try:
+            return apply(x)
+        except OverflowError:
+            return -math.inf if x < 0 and apply is math.sinh else math.inf
+        except ValueError:
+            return math.copysign(math.inf, x) if abs(x) == pole else math.nan
+
+    return lambda values: np.array([one(x) for x in values.tolist()], np.float64)
 
 
-def _cotangent(x: Doubles) -> Doubles:
-    return 1.0 / np.tan(x)
+def _sign(x: Doubles) -> Doubles:
+    return np.where(np.isnan(x), 0.0, np.sign(x))
 
+
+def _cotangent(x: float) -> float:
+    return 1.0 / math.tan(x) if x else math.inf
+
+
+UNBOUNDED: Final = frozenset({"sinh", "cosh", "tan", "cot", "atanh"})
 
 DOUBLE_FUNCTIONS: Final[tuple[tuple[str, Callable[[Doubles], Doubles], tuple[Rule, ...], str], ...]] = (
     ("ceil", np.ceil, (), "the least integer not below"),
     ("ceiling", np.ceil, (), "the least integer not below"),
     ("floor", np.floor, (), "the greatest integer not above"),
     ("round", np.rint, (), "the nearest integer, halves to even"),
-    ("trunc", _trunc, (), "the fraction dropped"),
-    ("sign", np.sign, (), "-1, 0 or 1"),
+    ("trunc", np.trunc, (), "the fraction dropped"),
+    ("sign", _sign, (), "-1, 0 or 1"),
     ("sqrt", np.sqrt, (NEGATIVE_ROOTS,), "square root"),
-    ("cbrt", np.cbrt, (), "cube root"),
-    ("exp", np.exp, (), "e to the power of x"),
-    ("ln", np.log, (ZERO_LOGS, NEGATIVE_LOGS), "natural logarithm"),
-    ("log", np.log10, (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
-    ("log10", np.log10, (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
-    ("log2", np.log2, (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 2"),
-    ("sin", np.sin, (INFINITIES,), "sine of radians"),
-    ("cos", np.cos, (INFINITIES,), "cosine of radians"),
-    ("tan", np.tan, (INFINITIES,), "tangent of radians"),
-    ("cot", _cotangent, (INFINITIES,), "cotangent of radians"),
-    ("asin", np.arcsin, (BEYOND_ONE,), "inverse sine, in radians"),
-    ("acos", np.arccos, (BEYOND_ONE,), "inverse cosine, in radians"),
-    ("atan", np.arctan, (), "inverse tangent, in radians"),
-    ("sinh", np.sinh, (), "hyperbolic sine"),
-    ("cosh", np.cosh, (), "hyperbolic cosine"),
-    ("tanh", np.tanh, (), "hyperbolic tangent"),
-    ("asinh", np.arcsinh, (), "inverse hyperbolic sine"),
-    ("acosh", np.arccosh, ((lambda x: x < 1, "22003", INPUT_RANGE),), "inverse hyperbolic cosine"),
-    ("atanh", np.arctanh, (BEYOND_ONE,), "inverse hyperbolic tangent"),
+    ("cbrt", _libm(math.cbrt), (), "cube root"),
+    ("exp", _libm(math.exp), (), "e to the power of x"),
+    ("ln", _libm(math.log), (ZERO_LOGS, NEGATIVE_LOGS), "natural logarithm"),
+    ("log", _libm(math.log10), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
+    ("log10", _libm(math.log10), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
+    ("log2", _libm(math.log2), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 2"),
+    ("sin", _libm(math.sin), (INFINITIES,), "sine of radians"),
+    ("cos", _libm(math.cos), (INFINITIES,), "cosine of radians"),
+    ("tan", _libm(math.tan), (INFINITIES,), "tangent of radians"),
+    ("cot", _libm(_cotangent), (INFINITIES,), "cotangent of radians"),
+    ("asin", _libm(math.asin), (BEYOND_ONE,), "inverse sine, in radians"),
+    ("acos", _libm(math.acos), (BEYOND_ONE,), "inverse cosine, in radians"),
+    ("atan", _libm(math.atan), (), "inverse tangent, in radians"),
+    ("sinh", _libm(math.sinh), (), "hyperbolic sine"),
+    ("cosh", _libm(math.cosh), (), "hyperbolic cosine"),
+    ("tanh", _libm(math.tanh), (), "hyperbolic tangent"),
+    ("asinh", _libm(math.asinh), (), "inverse hyperbolic sine"),
+    ("acosh", _libm(math.acosh), ((lambda x: x < 1, "22003", INPUT_RANGE),), "inverse hyperbolic cosine"),
+    ("atanh", _libm(math.atanh, 1.0), (BEYOND_ONE,), "inverse hyperbolic tangent"),
     ("degrees", np.degrees, (), "radians in degrees"),
     ("radians", np.radians, (), "degrees in radians"),
 )
@@ -242,7 +264,9 @@ def _pi(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
 def _rows() -> Iterator[Function]:
     double, decimal = types.DOUBLE, types.NUMERIC
     for name, apply, rules, doc in DOUBLE_FUNCTIONS:
-        yield Function(name, (double,), double, _double(apply, rules), can_fail=True, on_words=True, doc=doc)
+        yield Function(
+            name, (double,), double, _double(apply, rules, name in UNBOUNDED), can_fail=True, on_words=True, doc=doc
+        )
     for name in ("power", "pow", "^"):
         doc = "x to the power of y"
         yield Function(name, (double, double), double, _power, can_fail=True, on_words=True, doc=doc)

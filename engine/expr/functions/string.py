@@ -17,6 +17,7 @@ from engine.errors import InvalidArgument, InvalidText, OutOfRange, SubstringErr
 from engine.expr.columns import arrow, distinct, each
 from engine.expr.functions.casts import to_text
 from engine.expr.registry import Function, Generic, OnNull
+from engine.expr.text_forms import hex_bytes
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -157,10 +158,7 @@ def _encode(data: bytes, form: str) -> str:
 def _decode(text: str, form: str) -> bytes:
     match form.lower():
         case "hex":
-            try:
-                return bytes.fromhex(text)
-            except ValueError:
-                raise InvalidArgument("invalid hexadecimal data") from None
+            return hex_bytes(text)
         case "base64":
             try:
                 return base64.b64decode("".join(text.split()), validate=True)
@@ -266,13 +264,19 @@ def _text_join(parameters: tuple[SqlType, ...]) -> Function:
     return Function("||", parameters, types.TEXT, kernel)
 
 
+def _output(vector: Vector, kind: SqlType, context: "Context") -> pa.LargeStringArray:
+    """What concat takes for the text of a value: booleans by their letter."""
+    whole = to_text(vector, kind, context)
+    return pc.utf8_slice_codeunits(whole, 0, 1) if kind == types.BOOLEAN else whole
+
+
 def _concat(separated: bool) -> Callable[[tuple[SqlType, ...]], Function]:
     """concat(...) and concat_ws(separator, ...): the text forms joined, NULLs left out."""
     name = "concat_ws" if separated else "concat"
 
     def instantiate(parameters: tuple[SqlType, ...]) -> Function:
         def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-            parts = [to_text(vector, kind, context) for vector, kind in zip(vectors, parameters, strict=True)]
+            parts = [_output(vector, kind, context) for vector, kind in zip(vectors, parameters, strict=True)]
             between: pa.Array | pa.Scalar = parts.pop(0) if separated else pa.scalar("", pa.large_string())
             joined = pc.binary_join_element_wise(*parts, between, null_handling="skip")
             nulls = vectors[0].nulls if separated else None
