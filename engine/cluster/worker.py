@@ -198,6 +198,14 @@ class Worker:
         self._live.add(id)
         return [Hydrated(id, self.upper), *(self._build() if self._waiting else [])]
 
+    def is_live(self, id: int) -> bool:
+        """Whether a collection or index is complete."""
+        return id in self._live
+
+    def known(self) -> frozenset[int]:
+        """The ids of collections and indexes that are there or on their way."""
+        return frozenset(id for id in (*self._live, *self._hydrations, *map(_target, self._waiting)) if id >= 0)
+
     def progress(self, id: int) -> tuple[int, int] | None:
         """(rows that went through, rows) of what hydrates; None: it does not. (0, 0) waits for its inputs."""
         hydration = self._hydrations.get(id)

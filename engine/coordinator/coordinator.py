@@ -26,6 +26,7 @@ from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
 from engine.coordinator.record import record
 from engine.coordinator.result import Notice, Result
+from engine.coordinator.runtime import runtime
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.ticks import Ticker, Ticks
 from engine.dataflow.graph import Plan
@@ -201,7 +202,7 @@ class Coordinator:
 
     def runtime(self) -> Runtime:
         """What system relations show of the workers."""
-        return Runtime()
+        return runtime(self.cluster.worker)
 
     def close(self) -> None:
         """Stop the threads, end subscriptions, close the log."""

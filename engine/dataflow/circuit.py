@@ -346,6 +346,10 @@ class Circuit:
         """How many distinct rows the collection's state holds."""
         return self._exports[id].node.rows()
 
+    def bytes_of(self, id: int) -> int:
+        """Memory of the node that makes the collection: its operator's state, its output's arrangements, its history."""
+        return self._exports[id].node.bytes_held()
+
     def bytes_held(self) -> int:
         """Memory of all states and arrangements."""
         return sum(node.bytes_held() for node in self._by_identity.values())
