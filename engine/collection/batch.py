@@ -1,7 +1,7 @@
 """Z-sets in columns: what flows between operators."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class Batch:
     diffs: Diffs
     columns: int
     consolidated: bool = False
+    _nulls: int = field(default=-1, init=False, repr=False)  # see null_columns
 
     def __len__(self) -> int:
         return len(self.diffs)
@@ -56,14 +57,20 @@ class Batch:
                 words[c >> 6] |= vector.nulls.astype(np.uint64) << np.uint64(c & 63)
         return Batch(words, diffs, columns, consolidated)
 
+    def null_columns(self) -> int:
+        """Bit c: column c has a NULL. O(n) the first time: a batch may have a thousand readers."""
+        if self._nulls < 0:
+            leading = self.words[: null_words(self.columns)]
+            found = [int(np.bitwise_or.reduce(bits)) << (64 * w) for w, bits in enumerate(leading)]
+            object.__setattr__(self, "_nulls", sum(found))
+        return self._nulls
+
     def vector(self, column: int) -> Vector:
         """One column; its words are a view. O(n) for the null mask, and no mask where the column has no NULL."""
         words = self.words[null_words(self.columns) + column]
-        bits = self.words[column >> 6]
-        if len(bits) == 1:
-            return Vector(words, np.ones(1, np.bool_) if int(bits[0]) >> (column & 63) & 1 else None)
-        mask = (bits & np.uint64(1 << (column & 63))).view(np.int64) != 0
-        return Vector(words, mask if mask.any() else None)
+        if not self.null_columns() >> column & 1:
+            return Vector(words)
+        return Vector(words, (self.words[column >> 6] & np.uint64(1 << (column & 63))).view(np.int64) != 0)
 
     def vectors(self) -> list[Vector]:
         """All columns."""
