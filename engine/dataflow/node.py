@@ -93,7 +93,9 @@ class Node:
 
     def lasting(self) -> bool:
         """Whether the rows stay cheap to read even if every arrangement of others' goes."""
-        return self.operator_holds or bool(self.inputs and isinstance(self.operator, Stateless)) and all(
+        if self.operator_holds:
+            return True
+        return bool(self.inputs) and isinstance(self.operator, Stateless) and all(
             child.inputs and child.lasting() for child in self.inputs
         )
 
