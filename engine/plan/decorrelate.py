@@ -499,8 +499,12 @@ class Decorrelation:
             branches = [values]
             if not (at_most_one(bound.relation) or self.facts.unique(values, range(width))):
                 refs = self.facts.refs(values)[:width]
-                counted = Reduce(values, refs, (AggregateCall(COUNT_ROWS, ()),))
-                many = Filter(counted, (Call(error_if_many(), (Ref(width, types.BIGINT, False),), types.BOOLEAN),))
+                counted: Relation = Reduce(values, refs, (AggregateCall(COUNT_ROWS, ()),))
+                if not columns:  # nobody asks, nothing fails
+                    row.relation = self.shared(row, row.relation)
+                    counted = self.crossed(Distinct(Project(row.relation, ())), counted)
+                check = Call(error_if_many(), (Ref(width, types.BIGINT, False),), types.BOOLEAN)
+                many: Relation = Filter(counted, (check,))
                 branches.append(Map(self.cut(many, range(width)), (null(bound.type),)))
                 present = Distinct(present)
             branches.append(Map(Union((keys, Negate(present))), (null(bound.type),)))

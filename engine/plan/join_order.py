@@ -1,7 +1,7 @@
 """The order in which a delta join's changes meet the other inputs.
 
 Rule   greedy: from the inputs bound so far go to one that an equivalence ties to them, best first: a unique key (at
-       most one match a row), an arrangement that exists, more key columns, a filtered input; a cross product comes last.
+       most one match a row), an arrangement that exists, more key columns, a filtered input; last a cross product.
 Cost   O(inputs³ · equivalences) for all paths.
 """
 

@@ -2,15 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-from engine.expr.functions.planner import NOT, is_null, same
+from engine import types
+from engine.expr.overload import resolve_function, resolve_operator
+from engine.expr.registry import Function
 from engine.expr.scalar import Call, Coalesce, Literal, Logic, Ref, Scalar
 from engine.plan.relation import BoundScalar
 from engine.plan.scalars import FALSE, TRUE, can_fail, columns_read, is_volatile, shifted
+from engine.types import SqlType
 
-OPPOSITE: Final = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-"""Comparisons whose NOT is another comparison: all types are totally ordered, NaN included."""
+OPPOSITE: Final = {
+    "=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">",
+    "is_null": "is_not_null", "is_not_null": "is_null",
+    "is_distinct_from": "is_not_distinct_from", "is_not_distinct_from": "is_distinct_from",
+    "is_true": "is_not_true", "is_not_true": "is_true", "is_false": "is_not_false", "is_not_false": "is_false",
+}  # fmt: skip
+"""Tests whose NOT is another test: all types are totally ordered, NaN included."""
 
 
 def equal_sides(predicate: BoundScalar) -> tuple[Scalar, Scalar] | None:
@@ -43,23 +52,37 @@ def null_tested(predicate: BoundScalar) -> Scalar | None:
 
 def not_null_tested(predicate: BoundScalar) -> Scalar | None:
     """What an IS NOT NULL tests."""
+    if type(predicate) is Call and predicate.function.name == "is_not_null":
+        return predicate.arguments[0]
     inner = negated(predicate)
     return None if inner is None else null_tested(inner)
 
 
+@cache
+def function(name: str, *parameters: SqlType) -> Function:
+    """The registry's function or operator of these very types; kept, as planning asks for few again and again."""
+    resolve = resolve_function if name[0].isalpha() else resolve_operator
+    return resolve(name, parameters)[0]
+
+
+def test(name: str, *arguments: Scalar) -> Scalar:
+    """A boolean function of the arguments."""
+    return Call(function(name, *(argument.type.plain for argument in arguments)), arguments, types.BOOLEAN)
+
+
 def test_null(scalar: Scalar) -> Scalar:
     """scalar IS NULL."""
-    return Call(is_null(scalar.type), (scalar,), NOT.result) if scalar.nullable else FALSE
+    return test("is_null", scalar) if scalar.nullable else FALSE
 
 
 def test_not_null(scalar: Scalar) -> Scalar:
     """scalar IS NOT NULL."""
-    return Call(NOT, (test_null(scalar),), NOT.result) if scalar.nullable else TRUE
+    return test("is_not_null", scalar) if scalar.nullable else TRUE
 
 
 def test_same(left: Scalar, right: Scalar) -> Scalar:
-    """left IS NOT DISTINCT FROM right, of one type."""
-    return Call(same(left.type), (left, right), NOT.result)
+    """left IS NOT DISTINCT FROM right."""
+    return test("is_not_distinct_from", left, right)
 
 
 def negate(predicate: Scalar) -> Scalar:
@@ -71,8 +94,10 @@ def negate(predicate: Scalar) -> Scalar:
             return Logic(not predicate.conjunction, tuple(map(negate, predicate.arguments)))
         case Call() if predicate.function.name == "not":
             return predicate.arguments[0]
+        case Call() if predicate.function.name in OPPOSITE:
+            return test(OPPOSITE[predicate.function.name], *predicate.arguments)
         case _:
-            return Call(NOT, (predicate,), NOT.result)
+            return test("not", predicate)
 
 
 def test_true_or_null(predicate: Scalar) -> Scalar:

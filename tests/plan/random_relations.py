@@ -6,8 +6,7 @@ from random import Random
 from engine import types
 from engine.dataflow.graph import Order
 from engine.expr.aggregate import Kind, Overload
-from engine.expr.functions.planner import NOT, is_null
-from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref
+from engine.expr.scalar import Case, Coalesce, Literal, Logic, Ref
 from engine.plan.relation import (
     UNIT,
     AggregateCall,
@@ -193,10 +192,10 @@ class Generator:
                 name = random.choice(("=", "=", "<>", "<"))
                 condition = call(name, operand, Ref(width + random.randrange(inner), INT))
                 found = Quantified(relation, condition, name == "<>" or random.random() < 0.2, width)
-            return Call(NOT, (found,), types.BOOLEAN) if random.random() < 0.3 else found
+            return call("not", found) if random.random() < 0.3 else found
         if pick < 0.7:
-            test = Call(is_null(INT), (self.scalar(depth - 1, width, outers, lets),), types.BOOLEAN)
-            return Call(NOT, (test,), types.BOOLEAN) if random.random() < 0.5 else test
+            test = call("is_null", self.scalar(depth - 1, width, outers, lets))
+            return call("not", test) if random.random() < 0.5 else test
         if pick < 0.8 and depth >= 0 and not self.fallible:
             parts = tuple(self.predicate(depth - 1, width, outers, lets) for _ in range(2))
             return Logic(random.random() < 0.5, parts)

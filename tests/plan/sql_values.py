@@ -5,8 +5,7 @@ They carry no kernel: these tests are about plans, and evaluate them with dictio
 
 from collections.abc import Callable, Mapping
 
-from engine import types
-from engine.expr.registry import Function
+from engine.expr.overload import call as expression
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Scalar
 
 
@@ -17,7 +16,7 @@ class EvaluationError(Exception):
 def divide(left: int, right: int) -> int:
     if right == 0:
         raise EvaluationError("division by zero")
-    return abs(left) // abs(right)
+    return int(left / right)
 
 
 STRICT: Mapping[str, Callable[..., object]] = {
@@ -38,17 +37,8 @@ def fail_if_many(count: int) -> None:
         raise EvaluationError("more than one row")
 
 
-def no_kernel(*_: object) -> None:
-    raise AssertionError("a test's function is not evaluated by kernels")
-
-
-def function(name: str, *, result: types.SqlType = types.BOOLEAN) -> Function:
-    return Function(name, (types.INTEGER, types.INTEGER), result, no_kernel, can_fail=name == "/")
-
-
 def call(name: str, *arguments: Scalar) -> Call:
-    result = types.INTEGER if name in ("+", "/") else types.BOOLEAN
-    return Call(function(name, result=result), arguments, result)
+    return expression(name, *arguments)
 
 
 def evaluate(scalar: Scalar, row: tuple) -> object:
@@ -84,8 +74,10 @@ def evaluate(scalar: Scalar, row: tuple) -> object:
 
 
 def apply(name: str, values: list) -> object:
-    if name in ("is_null", "is null"):
+    if name == "is_null":
         return values[0] is None
+    if name == "is_not_null":
+        return values[0] is not None
     if name == "is_not_distinct_from":
         return values[0] == values[1]
     if any(value is None for value in values):

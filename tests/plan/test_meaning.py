@@ -9,6 +9,7 @@ import pytest
 from engine.dataflow.graph import Plan
 from engine.plan.decorrelate import decorrelate
 from engine.plan.lower import lower
+from engine.plan.optimize import optimize
 from engine.plan.relation import Relation
 from tests.plan.bound_rows import Bound
 from tests.plan.plan_rows import plan_rows
@@ -42,3 +43,10 @@ def outcome(run: Callable[[], Counter]) -> Counter | None:
         return run()
     except EvaluationError:
         return None
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_optimised_is_bound(seed: int) -> None:
+    random = Random(seed)
+    relation, _ = Generator(random).relation(random.choice((1, 2, 3)))
+    agree(relation, lower(optimize(decorrelate(relation))), random)

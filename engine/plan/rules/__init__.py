@@ -1,0 +1,12 @@
+"""The optimiser's rules: each a pure function (relation, facts) -> relation with the same rows.
+
+    lets        a WITH that is read once, or that keeps no state, goes where it is read
+    fold        constants, and what boolean logic decides without looking at a row
+    fuse        neighbours that are one node; what is empty; what does nothing
+    joins       nested inner joins become one; an input that another one implies goes
+    pushdown    predicates go to where their columns come from; `=` between inputs becomes an equivalence
+    demand      columns that nobody reads go
+    aggregates  not of the loop: the form of aggregates that operators take (lower asks for it)
+
+A rule may drop the evaluation of what fails, never add one: no fallible scalar moves above what may keep a row from it.
+"""

@@ -1,0 +1,32 @@
+"""`optimize`: pure rules, run in their order until nothing changes. On or off, the rows are the same (tests/plan)."""
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.plan.facts import Facts
+from engine.plan.relation import Relation
+from engine.plan.rules.demand import prune
+from engine.plan.rules.fold import fold
+from engine.plan.rules.fuse import fuse
+from engine.plan.rules.joins import flatten_joins
+from engine.plan.rules.lets import inline_lets
+from engine.plan.rules.pushdown import push_down
+
+Rule = Callable[[Relation, Facts], Relation]
+
+RULES: Final[tuple[Rule, ...]] = (inline_lets, fold, fuse, flatten_joins, push_down, fuse, prune, fuse)
+
+ROUNDS_MAX: Final = 4
+"""Each round can only open what the one before uncovered; real queries settle in two."""
+
+
+def optimize(relation: Relation, rules: tuple[Rule, ...] = RULES) -> Relation:
+    """The relation with the same rows and less to do. `decorrelate` has run."""
+    for _ in range(ROUNDS_MAX):
+        facts = Facts()
+        before = relation
+        for rule in rules:
+            relation = rule(relation, facts)
+        if relation == before:
+            break
+    return relation

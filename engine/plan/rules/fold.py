@@ -1,0 +1,124 @@
+"""Constant folding in scalars: what literals and boolean logic decide without looking at a row."""
+
+from engine.collection.heap import Heap
+from engine.collection.words import decode_column
+from engine.expr.evaluate import Context, evaluate
+from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Scalar
+from engine.plan.facts import Facts
+from engine.plan.predicates import negate, not_null_tested, null_tested
+from engine.plan.relation import BoundScalar, Relation, children, map_scalars, with_children
+from engine.plan.scalars import FALSE, TRUE, can_fail, conjuncts, null, rewrite
+
+
+def fold(relation: Relation, facts: Facts) -> Relation:
+    """Each scalar of the relation folded."""
+    below = tuple(fold(child, facts) for child in children(relation))
+    return map_scalars(with_children(relation, below), folded_bound)
+
+
+def folded_bound(scalar: BoundScalar) -> BoundScalar:
+    return folded(scalar)  # pyright: ignore[reportArgumentType]  (decorrelate has removed the bound nodes)
+
+
+def folded(scalar: Scalar) -> Scalar:
+    """The scalar with every part that is decided replaced by what it is. O(size)."""
+    return rewrite(scalar, fold_one)
+
+
+def fold_one(scalar: Scalar) -> Scalar:
+    match scalar:
+        case Logic():
+            return fold_logic(scalar)
+        case Case():
+            return fold_case(scalar)
+        case Coalesce():
+            return fold_coalesce(scalar)
+        case Call():
+            return fold_call(scalar)
+        case _:
+            return scalar
+
+
+def fold_logic(scalar: Logic) -> Scalar:
+    """Neutral arguments go; a deciding one ends the list (those after it are never evaluated)."""
+    neutral, deciding = (TRUE, FALSE) if scalar.conjunction else (FALSE, TRUE)
+    kept: list[Scalar] = []
+    for argument in flattened(scalar):
+        if argument == neutral or argument in kept:
+            continue
+        kept.append(argument)
+        if argument == deciding:
+            break
+    if not kept:
+        return neutral
+    if kept[-1] == deciding and not any(can_fail(argument) for argument in kept):
+        return deciding
+    if len(kept) == 1:
+        return kept[0]
+    return scalar if tuple(kept) == scalar.arguments else Logic(scalar.conjunction, tuple(kept))
+
+
+def flattened(scalar: Logic) -> list[Scalar]:
+    if scalar.conjunction:
+        return [part for part in conjuncts(scalar.arguments)]  # pyright: ignore[reportReturnType]
+    flat: list[Scalar] = []
+    for argument in scalar.arguments:
+        flat.extend(flattened(argument) if isinstance(argument, Logic) and not argument.conjunction else [argument])
+    return flat
+
+
+def fold_case(scalar: Case) -> Scalar:
+    branches: list[tuple[Scalar, Scalar]] = []
+    otherwise = scalar.otherwise
+    for condition, result in scalar.branches:
+        if isinstance(condition, Literal):
+            if condition.value is True:
+                otherwise = result
+                break
+        else:
+            branches.append((condition, result))
+    if not branches:
+        return otherwise
+    if len(branches) == len(scalar.branches):
+        return scalar
+    return Case(tuple(branches), otherwise, scalar.type)
+
+
+def fold_coalesce(scalar: Coalesce) -> Scalar:
+    kept: list[Scalar] = []
+    for argument in scalar.arguments:
+        if isinstance(argument, Literal) and argument.value is None:
+            continue
+        kept.append(argument)
+        if not argument.nullable:
+            break
+    if not kept:
+        return null(scalar.type)
+    if len(kept) == 1 and kept[0].type == scalar.type:
+        return kept[0]
+    return scalar if len(kept) == len(scalar.arguments) else Coalesce(tuple(kept), scalar.type)
+
+
+def fold_call(scalar: Call) -> Scalar:
+    tested = null_tested(scalar)
+    if tested is not None and not tested.nullable and not can_fail(tested):
+        return FALSE
+    tested = not_null_tested(scalar)
+    if tested is not None and not tested.nullable and not can_fail(tested):
+        return TRUE
+    if scalar.function.name == "not":
+        inner = scalar.arguments[0]
+        simpler = negate(inner)
+        return scalar if simpler == scalar else folded(simpler)
+    if all(isinstance(argument, Literal) for argument in scalar.arguments) and not scalar.function.volatile:
+        return constant(scalar)
+    return scalar
+
+
+def constant(scalar: Call) -> Scalar:
+    """The value of a call of literals, computed on a heap of its own; the call if it fails: rows may not reach it."""
+    heap = Heap()
+    value = evaluate(scalar, (), 1, Context(heap))
+    if value.errors is not None and value.errors[0]:
+        return scalar
+    return Literal(decode_column(value, scalar.type, heap)[0], scalar.type)

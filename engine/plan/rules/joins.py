@@ -1,0 +1,217 @@
+"""Nested inner joins become one n-ary join, so that the delta join may choose any order; implied inputs go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from engine.expr.scalar import Ref, Scalar
+from engine.plan.facts import Facts
+from engine.plan.relation import (
+    Distinct,
+    Filter,
+    Get,
+    Join,
+    Let,
+    Local,
+    Map,
+    Project,
+    Relation,
+    children,
+    with_children,
+)
+from engine.plan.scalars import all_columns_read, can_fail, columns_read, is_volatile, map_refs, moved, shifted
+
+
+def flatten_joins(relation: Relation, facts: Facts) -> Relation:
+    """Joins of joins as joins; the projections, maps and filters between the two go above. O(size)."""
+    if isinstance(relation, Let):
+        facts.bind(relation)
+    relation = with_children(relation, tuple(flatten_joins(child, facts) for child in children(relation)))
+    return flatten(relation, facts) if isinstance(relation, Join) else relation
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A join that stood below another, with what was between: `columns` and `predicates` are over its own row."""
+
+    join: Join
+    columns: tuple[Scalar, ...]
+    predicates: tuple[Scalar, ...]
+
+
+def lift(relation: Relation, keys: set[int], facts: Facts) -> Lifted | None:
+    """The join below projections, maps and filters of which none can fail, if there is one.
+
+    The columns `keys` are what the upper join meets on: one computed from several inputs would be lost as a key.
+    """
+    links: list[Project | Map | Filter] = []
+    base = relation
+    while isinstance(base, Project | Map | Filter):
+        links.append(base)
+        base = base.input
+    if not isinstance(base, Join):
+        return None
+    columns: list[Scalar] = list(facts.refs(base))
+    predicates: list[Scalar] = []
+    for link in reversed(links):
+        if isinstance(link, Project):
+            columns = [columns[column] for column in link.columns]
+            continue
+        scalars = cast(tuple[Scalar, ...], link.scalars if isinstance(link, Map) else link.predicates)
+        for scalar in scalars:
+            if can_fail(scalar) or is_volatile(scalar):
+                return None
+            over = replaced(scalar, columns)
+            (columns if isinstance(link, Map) else predicates).append(over)
+    owner = [i for i, branch in enumerate(base.inputs) for _ in range(facts.arity(branch))]
+    for key in keys:
+        if len({owner[column] for column in columns_read(columns[key])}) > 1:
+            return None
+    return Lifted(base, tuple(columns), tuple(predicates))
+
+
+def replaced(scalar: Scalar, columns: Sequence[Scalar]) -> Scalar:
+    """The scalar with each column read replaced by what the column is."""
+
+    def change(ref: Ref) -> Scalar:
+        return columns[ref.index]
+
+    return map_refs(scalar, change)
+
+
+def flatten(relation: Join, facts: Facts) -> Relation:
+    read = all_columns_read(scalar for group in relation.equivalences for scalar in group)
+    inputs: list[Relation] = []
+    classes: list[tuple[Scalar, ...]] = []
+    predicates: list[Scalar] = []
+    columns: list[Scalar] = []
+    old = width = 0
+    some = False
+    for branch in relation.inputs:
+        arity = facts.arity(branch)
+        lifted = lift(branch, {column - old for column in read if old <= column < old + arity}, facts)
+        if lifted is None:
+            inputs.append(branch)
+            columns.extend(shifted(ref, width) for ref in facts.refs(branch))
+            width += arity
+        else:
+            some = True
+            inputs.extend(lifted.join.inputs)
+            classes.extend(tuple(shifted(scalar, width) for scalar in group) for group in lifted.join.equivalences)
+            predicates.extend(shifted(predicate, width) for predicate in lifted.predicates)
+            columns.extend(shifted(scalar, width) for scalar in lifted.columns)
+            width += facts.arity(lifted.join)
+        old += arity
+    if not some:
+        return without_implied(relation, facts)
+    classes.extend(tuple(replaced(scalar, columns) for scalar in group) for group in relation.equivalences)
+    made = without_implied(Join(tuple(inputs), tuple(classes)), facts)
+    if predicates:
+        made = Filter(made, tuple(predicates))
+    maps = [scalar for scalar in columns if not isinstance(scalar, Ref)]
+    if maps:
+        made = Map(made, tuple(maps))
+    computed = iter(range(width, width + len(maps)))
+    return Project(made, tuple(s.index if isinstance(s, Ref) else next(computed) for s in columns))
+
+
+def without_implied(relation: Join, facts: Facts) -> Relation:
+    """The join without inputs Distinct(Project(x, columns)) that another input x, tied to it on all of them, implies.
+
+    Each row of x meets exactly the one row that its own columns made. The scopes of subqueries go this way.
+    """
+    starts = [0]
+    for branch in relation.inputs:
+        starts.append(starts[-1] + facts.arity(branch))
+    for j, branch in enumerate(relation.inputs):
+        if not isinstance(branch, Distinct):
+            continue
+        for i, other in enumerate(relation.inputs):
+            if i == j:
+                continue
+            twins = implied(branch, other)
+            if twins is None:
+                continue
+            tied = all(
+                any(is_column(s, starts[j] + k) for s in group) and any(is_column(s, starts[i] + twin) for s in group)
+                for k, twin in enumerate(twins)
+                for group in [tying(relation, starts[j] + k, starts[i] + twin)]
+            )
+            if tied:
+                return dropped(relation, j, {starts[j] + k: starts[i] + twin for k, twin in enumerate(twins)}, facts)
+    return relation
+
+
+def is_column(scalar: Scalar, column: int) -> bool:
+    return isinstance(scalar, Ref) and scalar.index == column
+
+
+def tying(relation: Join, one: int, other: int) -> tuple[Scalar, ...]:
+    """The equivalence that holds both columns, or ()."""
+    for group in relation.equivalences:
+        columns = {scalar.index for scalar in group if isinstance(scalar, Ref)}
+        if one in columns and other in columns:
+            return group
+    return ()
+
+
+def implied(distinct: Distinct, other: Relation) -> tuple[int, ...] | None:
+    """Which columns of `other` are the Distinct's columns, if its rows are all among those of the relation below it."""
+    inner = distinct.input
+    columns = None
+    if isinstance(inner, Project):
+        columns = inner.columns
+        inner = inner.input
+    place: list[int] | None = None
+    while True:
+        if same(inner, other):
+            break
+        if isinstance(other, Filter):
+            other = other.input
+        elif isinstance(other, Project):
+            at = other.columns if place is None else [other.columns[p] for p in place]
+            place = list(at)
+            other = other.input
+        else:
+            return None
+    width = None if place is None else place
+    wanted = columns
+    if wanted is None:
+        return None if width is not None else tuple(range(len(distinct_columns(distinct))))
+    if width is None:
+        return wanted
+    if any(column not in width for column in wanted):
+        return None
+    return tuple(width.index(column) for column in wanted)
+
+
+def distinct_columns(distinct: Distinct) -> tuple[object, ...]:
+    return Facts().columns(distinct)
+
+
+def same(one: Relation, other: Relation) -> bool:
+    """Whether two relations are one, as far as a cheap look tells."""
+    if one is other:
+        return True
+    return type(one) is type(other) and isinstance(one, Local | Get) and one == other
+
+
+def dropped(relation: Join, j: int, twins: dict[int, int], facts: Facts) -> Relation:
+    """The join without input j, whose columns are read at their twins."""
+    start = sum(facts.arity(branch) for branch in relation.inputs[:j])
+    gone = facts.arity(relation.inputs[j])
+    width = sum(map(facts.arity, relation.inputs))
+    at = [twins.get(column, column) for column in range(width)]
+    at = [column - gone if column >= start + gone else column for column in at]
+    classes: list[tuple[Scalar, ...]] = []
+    for group in relation.equivalences:
+        members: list[Scalar] = []
+        for scalar in group:
+            inner = moved(scalar, at)
+            if inner not in members:
+                members.append(inner)
+        if len(members) > 1:
+            classes.append(tuple(members))
+    inputs = relation.inputs[:j] + relation.inputs[j + 1 :]
+    made = without_implied(Join(inputs, tuple(classes)), facts)
+    return Project(made, tuple(at))
