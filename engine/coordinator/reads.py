@@ -17,7 +17,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.finishing import finish
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
-from engine.dataflow.graph import Plan
+from engine.dataflow.graph import Plan, output_types
 from engine.errors import DataError, InvalidParameter, UndefinedTable
 from engine.plan.relation import Constant, Relation
 from engine.sql.bound import BoundAsOf, BoundSelect
@@ -34,8 +34,8 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
         if bound.as_of is not None:
             at = readable_time(coordinator, bound.as_of, plan, check)
         rows = peek(coordinator, plan, at, check)
-        types = tuple(column.type for column in bound.columns)
-        batch = finish(rows.batch, bound.query.finishing, types, coordinator.heap, options.result_rows_max)
+        finishing = bound.query.finishing
+        batch = finish(rows.batch, finishing, output_types(plan), coordinator.heap, options.result_rows_max)
         timestamp = rows.timestamp or None
         return coordinator.result(f"SELECT {len(batch)}", bound.columns, batch, timestamp=timestamp)
 
