@@ -9,6 +9,7 @@ from numba.extending import register_jitable
 from engine.kernels.arrangement import LOW, ONE
 from engine.kernels.memory import prefetch
 
+PRODUCT_MAX = 2.0**63
 BLOCK = 128
 """Groups walked abreast: each step of a list is a cache miss, and the misses of a block overlap."""
 
@@ -78,10 +79,10 @@ def join_rows(words, diffs, null_words, heads, records, columns, record_null_wor
                         left += 1
                 _emit(words, i, null_words, record, record_null_words, sources, out, r)
                 x, y = diffs[i], np.int64(record[at_diff])
-                product = x * y
-                if (abs(x) | abs(y)) >> 31 != 0 and product // y != x:
+                out_diffs[r] = x * y
+                # In floats: LLVM may assume that a product of signed integers does not wrap.
+                if abs(np.float64(x) * np.float64(y)) >= PRODUCT_MAX:
                     overflow = True
-                out_diffs[r] = product
                 r += 1
             active = left
     return overflow

@@ -151,3 +151,19 @@ def test_the_recent_past_is_readable(history: list[Tick], data: st.DataObject) -
             value = next(iter(rows_of(world.circuit.contents(OTHER, at), SOURCES[0].types, world.heap)))[0]
             wanted = {row: n for row, n in pasts[at].items() if row[0] == value}
             assert rows_of(found, SOURCES[0].types, world.heap) == wanted
+
+
+@given(data=st.data())
+def test_a_sweep_frees_nothing_that_is_held(data: st.DataObject) -> None:
+    """Sweeps after every tick, until no code is young: answers stay, and what nobody holds goes."""
+    plan, history = data.draw(plans()), data.draw(histories())
+    world = World()
+    world.circuit.install(VIEW, plan, history_ms=0)
+    for tick in history:
+        world.run(tick)
+        for _ in range(3):
+            marks = world.heap.begin_sweep()
+            world.circuit.mark(marks)
+            world.heap.sweep(marks)
+        world.check(VIEW, plan)
+        world.check_once(plan)
