@@ -9,7 +9,7 @@ large or small for the fixed point of the limbs, squares of numerics of more tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from math import inf, isinf, isnan, nan, sqrt
 from typing import Final
 
@@ -339,6 +339,9 @@ class Accumulators:
             under = Decimal(count * (count if option & 2 else count - 1) * 100**scale)
             value = ROUGH.divide(over, under)
             value = ROUGH.sqrt(value) if option & 1 else value
+            if value:  # both limits in one step: rounding twice may round up what is below a half
+                places = min(FINE_DIGITS, FINE_DIGITS - 1 - value.adjusted())
+                value = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, ROUGH)
         try:
             shown[row, self.results[a, kernels.TARGET]] = pack_decimal(value, self._heap)
         except OutOfRange:
