@@ -36,6 +36,7 @@ class Runtime:
     hydrated: Mapping[int, bool] = field(default_factory=dict)
     rows: Mapping[int, int] = field(default_factory=dict)
     bytes: Mapping[int, int] = field(default_factory=dict)
+    progress: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # rows hydrated, of how many; (0, 0) waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,12 @@ def _arrangements(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for id_ in sorted(runtime.rows.keys() | runtime.bytes.keys()):
         item = catalog.items.get(id_)
         yield id_, None if item is None else item.name.item, runtime.rows.get(id_), runtime.bytes.get(id_)
+
+
+def _hydration(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in _items(catalog, MaterializedView, Index):
+        done, total = runtime.progress.get(item.id, (None, None))
+        yield item.id, item.name.item, runtime.hydrated.get(item.id, False), done, total
 
 
 def _pg_types(_: Catalog, __: Runtime) -> Iterator[Row]:
@@ -274,6 +281,10 @@ DEFINITIONS: Final = (
             is_nullable=TEXT, data_type=TEXT,
         ),
         _information_columns,
+    ),
+    Definition(
+        "mz_catalog", "mz_hydration_statuses",
+        _columns(object_id=BIGINT, name=TEXT, hydrated=BOOLEAN, rows_done=BIGINT, rows_total=BIGINT), _hydration,
     ),
 )  # fmt: skip
 BY_ID: Final[Mapping[int, Definition]] = dict(enumerate(DEFINITIONS, 1))

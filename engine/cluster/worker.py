@@ -204,7 +204,11 @@ class Worker:
 
     def known(self) -> frozenset[int]:
         """The ids of collections and indexes that are there or on their way."""
-        return frozenset(id for id in (*self._live, *self._hydrations, *map(_target, self._waiting)) if id >= 0)
+        return self.unfinished() | frozenset(id for id in self._live if id >= 0)
+
+    def unfinished(self) -> frozenset[int]:
+        """The ids of those that are on their way."""
+        return frozenset(id for id in (*self._hydrations, *map(_target, self._waiting)) if id >= 0)
 
     def progress(self, id: int) -> tuple[int, int] | None:
         """(rows that went through, rows) of what hydrates; None: it does not. (0, 0) waits for its inputs."""

@@ -37,6 +37,10 @@ def runtime(worker: Worker) -> Runtime:
     def bytes_of(id: int) -> int:
         return worker.circuit.bytes_of(id) if worker.is_live(id) else 0
 
+    def progress(id: int) -> tuple[int, int]:
+        return worker.progress(id) or (0, 0)
+
     return Runtime(
-        Lazily(worker.known, worker.is_live), Lazily(worker.known, rows), Lazily(worker.known, bytes_of)
-    )
+        Lazily(worker.known, worker.is_live), Lazily(worker.known, rows), Lazily(worker.known, bytes_of),
+        Lazily(worker.unfinished, progress),
+    )  # fmt: skip

@@ -73,8 +73,6 @@ class Client(Protocol):
     def check(self) -> None: ...
     def set_variable(self, name: str, value: str | None) -> None: ...
     def variable_of(self, key: str) -> str: ...
-    def created(self, id: int) -> None: ...
-    def drop_temporary(self) -> None: ...
 
 
 def sequence(coordinator: Coordinator, client: Client, statement: Statement) -> Answer:
@@ -196,9 +194,7 @@ def _show(coordinator: Coordinator, client: Client, bound: BoundShowVariable) ->
 
 
 def _discard(client: Client, bound: BoundDiscard) -> Result:
-    what = bound.what.lower()
-    if what in ("all", "temp", "temporary"):
-        client.drop_temporary()
-    if what == "all":
+    """There are no temporary items and no cached plans: DISCARD ALL has the variables to reset."""
+    if bound.what.lower() == "all":
         client.set_variable("all", None)
-    return Result(f"DISCARD {what.upper()}")
+    return Result(f"DISCARD {bound.what.upper()}")

@@ -6,7 +6,6 @@ from typing import Final
 
 from engine.catalog.catalog import Path
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.ddl import drop_items
 from engine.coordinator.result import CopyOut, Result
 from engine.coordinator.sequence import Answer, sequence
 from engine.coordinator.subscription import Subscription
@@ -34,7 +33,6 @@ class Session:
         self._variables = dict(self._defaults)
         self._transaction = Transaction()
         self._subscriptions: list[Subscription] = []
-        self._temporary: list[int] = []
         self._on_close: Final = on_close
         self._cancelled = False
         self._closed = False
@@ -109,7 +107,6 @@ class Session:
             return
         self._closed = True
         self._transaction.clear()
-        self.drop_temporary()
         for subscription in self._subscriptions:
             subscription.close()
         self._on_close(self)
@@ -143,18 +140,6 @@ class Session:
     def variable_of(self, key: str) -> str:
         """The value of a variable by its key in VARIABLES."""
         return self._variables[key]
-
-    def created(self, id: int) -> None:
-        """Note a temporary item, which goes when the session does."""
-        self._temporary.append(id)
-
-    def drop_temporary(self) -> None:
-        """Drop the session's temporary items."""
-        with self._coordinator.ticks.lock:
-            catalog = self._coordinator.catalog
-            left = [catalog.items[id] for id in self._temporary if id in catalog.items]
-            drop_items(self._coordinator, catalog.drop_order(left, cascade=True))
-        self._temporary.clear()
 
     def set_variable(self, name: str, value: str | None) -> None:
         """Assign a variable; None: its default; name "all": every default."""

@@ -18,7 +18,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.dml import check_not_null
 from engine.coordinator.ticks import Write
 from engine.errors import InvalidParameter, WrongObjectType
-from engine.types import Column
+from engine.types import Column, Physical, SqlType
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[tuple[Value, ...]]
 
@@ -64,7 +64,9 @@ def encoded(
         for c, (value, column) in enumerate(zip(row, columns, strict=True)):
             try:
                 word, is_null = encode(value, column.type, heap)
-            except (TypeError, AttributeError, ValueError) as error:
+                if value is not None and not fits(value, column.type):
+                    raise ValueError("it is out of the type's range")
+            except (TypeError, AttributeError, ValueError, OverflowError) as error:
                 message = f'{value!r} does not fit column "{column.name}" of type {column.type}'
                 raise InvalidParameter(message, detail=str(error)) from None
             if is_null:
@@ -72,3 +74,11 @@ def encoded(
             else:
                 words[leading + c, r] = word
     return Batch(words, counts, len(columns))
+
+
+def fits(value: Value, type: SqlType) -> bool:
+    """Whether an integer is in its type's range; any other value has been encoded, so it is."""
+    if type.physical is not Physical.SIGNED or not isinstance(value, int):
+        return True
+    half = 1 << (8 * type.length - 1)
+    return -half <= value < half
