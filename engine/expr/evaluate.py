@@ -295,7 +295,7 @@ def _case(branches: list[tuple[Run, Run]], otherwise: Run, read: Sequence[int]) 
         view, m = columns, n
         for condition, result in branches:
             verdict = condition(view, m)
-            hits = np.count_nonzero(verdict.words)  # of a NULL and of an error the word is 0
+            hits = int(np.count_nonzero(verdict.words))  # of a NULL and of an error the word is 0
             if hits == m and out is None:
                 return result(view, m)
             if hits == 0 and verdict.errors is None:

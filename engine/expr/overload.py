@@ -44,7 +44,7 @@ def resolve_function(name: str, arguments: Sequence[SqlType]) -> tuple[Function,
     Raises UndefinedFunction (42883) or AmbiguousFunction (42725). UNKNOWN stands for an untyped literal.
     """
     arguments = _plain(arguments)
-    found = _choose(FUNCTIONS.get(name, ()), arguments)
+    found = _choose(name, FUNCTIONS.get(name, ()), arguments)
     if found is None:
         target = types.ALIASES.get(name)
         if target is not None and len(arguments) == 1:  # typename(x) is a cast, as in PostgreSQL: date(t), text(n)
@@ -67,14 +67,11 @@ def resolve_operator(operator: str, arguments: Sequence[SqlType]) -> tuple[Funct
     for candidate in candidates:
         if isinstance(candidate, Function) and candidate.parameters == guess:
             return candidate, guess
-    found = _choose(candidates, arguments, operator=operator)
+    found = _choose(operator, candidates, arguments)
     if found is None:
-        shown = (
-            f"{operator} {arguments[0].name}"
-            if len(arguments) == 1
-            else f"{arguments[0].name} {operator} {arguments[1].name}"
+        raise UndefinedFunction(
+            f"operator does not exist: {shown(operator, arguments)}", hint=HINT.format(kind="operator")
         )
-        raise UndefinedFunction(f"operator does not exist: {shown}", hint=HINT.format(kind="operator"))
     candidate, parameters = found
     return _instantiate(candidate, parameters), parameters
 
@@ -86,7 +83,7 @@ def resolve_aggregate(name: str, arguments: Sequence[SqlType]) -> tuple[Overload
     for candidate in candidates:
         if candidate.kind in TAKES_JSON and len(candidate.parameters) == len(arguments):
             return candidate, candidate.parameters
-    found = _choose(candidates, arguments)
+    found = _choose(name, candidates, arguments)
     if found is None:
         raise _undefined(name, arguments, AGGREGATES)
     return found
@@ -95,7 +92,7 @@ def resolve_aggregate(name: str, arguments: Sequence[SqlType]) -> tuple[Overload
 def resolve_table_function(name: str, arguments: Sequence[SqlType]) -> tuple[TableFunction, Types]:
     """The table function that name(arguments) in FROM means and the casts of its arguments."""
     arguments = _plain(arguments)
-    found = _choose(TABLE_FUNCTIONS.get(name, ()), arguments)
+    found = _choose(name, TABLE_FUNCTIONS.get(name, ()), arguments)
     if found is None:
         raise _undefined(name, arguments, TABLE_FUNCTIONS)
     return found
@@ -119,7 +116,7 @@ def is_table_function(name: str) -> bool:
 def call(name: str, *arguments: Scalar) -> Call:
     """name(arguments), resolved and with its implicit casts: operators by their spelling, call("+", a, b)."""
     kinds = [argument.type for argument in arguments]
-    resolve = resolve_function if name[0].isalpha() or name[0] == "_" else resolve_operator
+    resolve = resolve_function if _is_name(name) else resolve_operator
     function, parameters = resolve(name, kinds)
     given = tuple(cast(a, t, CastContext.IMPLICIT) for a, t in zip(arguments, parameters, strict=True))
     return Call(function, given, function.result)
@@ -220,8 +217,21 @@ def select(arguments: Types, candidates: list[tuple[C, Types]]) -> tuple[C, Type
     return None
 
 
-def _choose(candidates: Sequence[C], arguments: Types, operator: str | None = None) -> tuple[C, Types] | None:
+def shown(name: str, arguments: Sequence[SqlType]) -> str:
+    """A call as error messages write it: f(integer, text), integer + text, - text."""
+    names = [argument.name for argument in arguments]
+    if _is_name(name):
+        return f"{name}({', '.join(names)})"
+    return f" {name} ".join(names) if len(names) > 1 else f"{name} {names[0]}"
+
+
+def _is_name(name: str) -> bool:
+    return name[0].isalpha() or name[0] == "_"
+
+
+def _choose(name: str, candidates: Sequence[C], arguments: Types) -> tuple[C, Types] | None:
     """The candidate that the arguments mean, with a parameter per argument; None where none can take them."""
+    is_operator = not _is_name(name)
     fitting: list[tuple[C, Types]] = []
     for candidate in candidates:
         parameters = _expand(candidate, arguments)
@@ -234,14 +244,15 @@ def _choose(candidates: Sequence[C], arguments: Types, operator: str | None = No
     if not fitting:
         return None
     best = fitting[0] if len(fitting) == 1 else select(arguments, fitting)
-    if best is None and operator is not None and arguments.count(types.UNKNOWN) == 1:
+    if best is None and is_operator and len(arguments) == 2 and arguments.count(types.UNKNOWN) == 1:
         known = next(a for a in arguments if a != types.UNKNOWN)
-        return _choose(candidates, (known,) * len(arguments))
+        return _choose(name, candidates, (known,) * len(arguments))
     if best is None:
-        shown = ", ".join(a.name for a in arguments)
-        name = f"operator is not unique: {operator} ({shown})" if operator else f"function call ({shown}) is not unique"
         raise AmbiguousFunction(
-            name, hint="Could not choose a best candidate. You might need to add explicit type casts."
+            f"operator is not unique: {shown(name, arguments)}"
+            if is_operator
+            else f"function {shown(name, arguments)} is not unique",
+            hint="Could not choose a best candidate. You might need to add explicit type casts.",
         )
     candidate, parameters = best
     return candidate, _settled(parameters, arguments)
@@ -308,7 +319,6 @@ def _plain(arguments: Sequence[SqlType]) -> Types:
 
 
 def _undefined(name: str, arguments: Types, table: Iterable[str]) -> UndefinedFunction:
-    shown = ", ".join(argument.name for argument in arguments)
-    near = [] if name in table else difflib.get_close_matches(name, [n for n in table if n[0].isalpha()], n=1)
+    near = [] if name in table else difflib.get_close_matches(name, [n for n in table if _is_name(n)], n=1)
     hint = f'Perhaps you meant "{near[0]}".' if near else HINT.format(kind="function")
-    return UndefinedFunction(f"function {name}({shown}) does not exist", hint=hint)
+    return UndefinedFunction(f"function {shown(name, arguments)} does not exist", hint=hint)

@@ -1,3 +1,5 @@
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """Casts: one function for each pair of the cast table, and the text form of every type written once (`to_text`).
 
 A cast is a Function named `cast` from one plain type to another; the modifier (numeric(10,2), varchar(3)) is in the
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 FIRST_MICRO, LAST_MICRO = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Years 1 to 9999: what Arrow's text of a timestamp agrees with PostgreSQL's on."""
+
+
+UTC_SUFFIX: Final = (pa.scalar("+00", pa.large_string()), pa.scalar("", pa.large_string()))
+"""The zone of every timestamptz, and what joins it."""
 
 
 def to_text(vector: Vector, type: SqlType, context: "Context") -> pa.LargeStringArray:
@@ -69,7 +75,7 @@ def _texts(words: Codes, type: SqlType, context: "Context") -> pa.LargeStringArr
             if micros.min() >= FIRST_MICRO and micros.max() <= LAST_MICRO:
                 dotted = pa.array(micros.view("datetime64[us]")).cast(pa.large_string())
                 bare = pc.utf8_rtrim(pc.utf8_rtrim(dotted, "0"), ".")
-                return pc.binary_join_element_wise(bare, "+00", "") if type.plain == types.TIMESTAMPTZ else bare
+                return pc.binary_join_element_wise(bare, *UTC_SUFFIX) if type.plain == types.TIMESTAMPTZ else bare
     (unique,), inverse = distinct([words])
     form = text_forms.FORMATTERS[type.plain]
     array = pa.array([form(value) for value in unpack(unique, type, context)], pa.large_string())
@@ -83,8 +89,9 @@ def _float_texts(values: NDArray[np.float64], type: SqlType, context: "Context")
     if len(values) < 8:
         return pa.array([form(value) for value in values.tolist()], pa.large_string())
     size = np.abs(values)
-    odd = ~((size >= 1e-4) & (size < (1e6 if single else 1e15))) & (size != 0)
     plain = pa.array(values.astype(np.float32) if single else values).cast(pa.large_string())
+    odd = ~((size >= 1e-4) & (size < (1e6 if single else 1e15))) & (size != 0)
+    odd |= pc.match_substring(plain, "e").to_numpy(zero_copy_only=False)  # Arrow writes round numbers from 1e+10 so
     rows = np.flatnonzero(odd)
     if len(rows) == 0:
         return plain
@@ -290,7 +297,15 @@ def _micros_to_time(context: "Context", vectors: Sequence[Vector], type: SqlType
     return Vector((vectors[0].words.view(np.int64) % DAY).view(np.uint64))
 
 
-JSON_KINDS: Final = {bool: "boolean", str: "string", list: "array", dict: "object", type(None): "null"}
+JSON_KINDS: Final = {
+    bool: "boolean",
+    int: "numeric",
+    Decimal: "numeric",
+    str: "string",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
 
 
 def _from_json(target: SqlType) -> Callable[[str], RawValue]:
@@ -298,14 +313,12 @@ def _from_json(target: SqlType) -> Callable[[str], RawValue]:
 
     def one(text: str) -> RawValue:
         value = json.parse(text.encode())
-        is_number = isinstance(value, Decimal | int | float) and not isinstance(value, bool)
-        if target == types.BOOLEAN:
-            if isinstance(value, bool):
+        if isinstance(value, bool):
+            if target == types.BOOLEAN:
                 return value
-        elif is_number:
+        elif isinstance(value, Decimal | int) and target != types.BOOLEAN:
             return _number_as(Decimal(value), target)
-        kind = "numeric" if is_number else JSON_KINDS[type(value)]
-        raise InvalidArgument(f"cannot cast jsonb {kind} to type {target.name}")
+        raise InvalidArgument(f"cannot cast jsonb {JSON_KINDS[type(value)]} to type {target.name}")
 
     return one
 

@@ -152,7 +152,9 @@ def _concatenate(a: str, b: str) -> str:
     left, right = parse(a), parse(b)
     if isinstance(left, dict) and isinstance(right, dict):
         return dump(left | right)
-    whole = (left if isinstance(left, list) else [left]) + (right if isinstance(right, list) else [right])
+    whole: list[Document] = []
+    for part in (left, right):
+        whole.extend(part if isinstance(part, list) else [part])
     return dump(whole)
 
 

@@ -1,3 +1,5 @@
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """LIKE and regular expressions. Matching is RE2's (linear time, by Arrow), told PostgreSQL's dialect.
 
 A pattern that RE2 refuses (back-references, look-ahead) is an error: a regular expression from a query must not be able

@@ -1,3 +1,5 @@
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """Strings: Unicode code points, 1-based positions, PostgreSQL's edge cases. Each distinct argument is seen once."""
 
 import base64

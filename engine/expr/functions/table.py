@@ -1,3 +1,5 @@
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """Table functions: generate_series, and what takes documents and texts apart."""
 
 from collections.abc import Callable, Iterator, Sequence
