@@ -65,8 +65,8 @@ class Calls(Scalars):
         if not nodes:
             raise UndefinedFunction("coalesce needs at least one argument", position=expression.at)
         scalars = [self.scalar(node, place) for node in nodes]
-        unified = self.unified(nodes, scalars, "COALESCE", expression.at)
-        return Coalesce(tuple(unified), unified[0].type)  # pyright: ignore[reportArgumentType]
+        common, unified = self.unified(nodes, scalars, "COALESCE", expression.at)
+        return Coalesce(tuple(unified), common)  # pyright: ignore[reportArgumentType]
 
     def _nullif(self, expression: syntax.Function, place: Place) -> BoundScalar:
         if len(expression.arguments) != 2:

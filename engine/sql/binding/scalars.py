@@ -324,15 +324,16 @@ class Scalars(ABC):
                 conditions.append(located(node.at, call, "=", operand, self.scalar(node, place)))
         otherwise = syntax.Null(expression.at) if expression.otherwise is None else expression.otherwise
         nodes = [*(node for _, node in expression.branches), otherwise]
-        results = self.unified(nodes, [self.scalar(node, place) for node in nodes], "CASE", expression.at)
+        scalars = [self.scalar(node, place) for node in nodes]
+        common, results = self.unified(nodes, scalars, "CASE", expression.at)
         branches = tuple(zip(conditions, results[:-1], strict=True))
-        return Case(branches, results[-1], results[-1].type)  # pyright: ignore[reportArgumentType]
+        return Case(branches, results[-1], common)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
     def unified(nodes: Sequence[Expression], scalars: Sequence[BoundScalar], clause: str, at: int) -> list[BoundScalar]:
         """The scalars, each brought to their common type."""
         common = located(at, overload.common_type, [scalar.type for scalar in scalars], clause)
-        return [
+        return common, [
             located(node.at, cast, scalar, common, CastContext.IMPLICIT)
             for node, scalar in zip(nodes, scalars, strict=True)
         ]

@@ -551,17 +551,16 @@ class Expressions(Cursor):
         return self._call("extract", (String(field.value.lower(), field.at), source), token)
 
     def position(self) -> Expression | None:
-        """POSITION(part IN whole): a call of position(part, whole)."""
+        """POSITION(part IN whole): a call of position(whole, part), as PostgreSQL has it."""
         if self.peek().key != "(":
             return None
         token = self.advance()
         self.expect("(")
         part = self.expression(MATCH + 1)
-        if not self.accept("in"):
-            self.expect(",")
+        self.expect("in")
         whole = self.expression()
         self.expect(")")
-        return self._call("position", (part, whole), token)
+        return self._call("position", (whole, part), token)
 
     def substring(self) -> Expression | None:
         """SUBSTRING(x FROM a [FOR b]), SUBSTRING(x FOR b [FROM a]) or SUBSTRING(x, a, b)."""
