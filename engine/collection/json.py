@@ -41,6 +41,8 @@ def dump(document: Document) -> bytes:
         _write(document, parts)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except orjson.JSONEncodeError:
+        raise ValueError("a lone surrogate is no text") from None
     return b"".join(parts)
 
 

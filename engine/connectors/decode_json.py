@@ -101,14 +101,15 @@ class JsonColumns:
 
     def decode(self, block: bytes, first_line: int) -> Rows:
         k, room = len(self._columns), block.count(b"\n") + 1
+        given = np.frombuffer(block, np.uint8)
         text = np.full(len(block) + SLACK, kernels.NEWLINE, np.uint8)
-        text[: len(block)] = np.frombuffer(block, np.uint8)
+        text[: len(block)] = given
         words = np.empty((k, room), np.uint64)
         begins, ends = np.empty((k, room), np.int64), np.empty((k, room), np.int64)
         states = np.empty((k, room), np.uint8)
         lines, starts, slow = np.empty(room, np.int64), np.empty(room + 1, np.int64), np.empty(room, np.bool_)
         n, count = kernels.parse_lines(
-            text, len(block), first_line, self._names, self._name_at, self._kinds, self._low, self._high,
+            given, text, first_line, self._names, self._name_at, self._kinds, self._low, self._high,
             words, begins, ends, states, lines, starts, slow,
         )  # fmt: skip
         slow = slow[:n]
@@ -188,18 +189,13 @@ class JsonColumns:
                 rows.bad.append(BadLine(int(lines[r]), raw, f"malformed JSON: {error}"))
                 continue
             try:
-                good.append(self._values(document))
+                good.append(row_of(document, self._columns))
             except (ValueError, DataError) as error:
                 rows.bad.append(BadLine(int(lines[r]), raw, str(error)))
         if good:
             for j, column in enumerate(self._columns):
                 part = vector_of([values[j] for values in good], column.type, self._heap)
                 rows.columns[j] = joined([rows.columns[j], part])
-
-    def _values(self, document: json.Document) -> list[Value]:
-        if not isinstance(document, dict):
-            raise ValueError(f"expected a JSON object but got {_kind(document)}")
-        return [_value(document.get(column.name), column) for column in self._columns]
 
 
 SLOW: Final = Column("", types.BIGINT)
@@ -243,6 +239,16 @@ def _kind(document: json.Document) -> str:
             return "object"
 
 
+def row_of(document: json.Document, columns: Sequence[Column]) -> list[Value]:
+    """The row that a line's document is; ValueError or DataError when it is none.
+
+    This says what the kernel has to find. A member that is absent is NULL; null is NULL too, but in jsonb it is null.
+    """
+    if not isinstance(document, dict):
+        raise ValueError(f"expected a JSON object but got {_kind(document)}")
+    return [_value(document[column.name], column) if column.name in document else None for column in columns]
+
+
 def _value(document: json.Document, column: Column) -> Value:
     """What a JSON value is in a column; ValueError or DataError when it is nothing there."""
     type = column.type.plain
@@ -266,6 +272,8 @@ def _value(document: json.Document, column: Column) -> Value:
             limit = column.type.modifier[0] if column.type.modifier else None
             if limit is not None and len(document) > limit:
                 raise ValueError(f'column "{column.name}": value too long for type {column.type}')
+            if not document.isascii() and any("\ud800" <= character <= "\udfff" for character in document):
+                raise ValueError(f'column "{column.name}": a lone surrogate is no text')
             return document
         case str() if KINDS.get(type, kernels.TEXT) in CAST:
             return text_forms.value_of(text_forms.parse(document, type), type)

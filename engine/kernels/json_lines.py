@@ -120,9 +120,10 @@ def _string(text, i):
 def _skip_string(text, i):
     """The position after the quote that ends the string whose content begins at i, or -1."""
     while text[i] != QUOTE:
+        i += text[i] == BACKSLASH
         if text[i] < 32:
             return -1
-        i += 2 if text[i] == BACKSLASH else 1
+        i += 1
     return i + 1
 
 
@@ -269,20 +270,22 @@ def _number_cell(kind, negative, m, digits, places, exponent, low, high):
 
 
 @njit(
-    "Tuple((int64, int64))(uint8[::1], int64, int64, uint8[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
-    "uint64[:, ::1], int64[:, ::1], int64[:, ::1], uint8[:, ::1], int64[::1], int64[::1], boolean[::1])",
+    "Tuple((int64, int64))(Array(uint8, 1, 'C', readonly=True), uint8[::1], int64, uint8[::1], int64[::1], int64[::1],"
+    "int64[::1], int64[::1], uint64[:, ::1], int64[:, ::1], int64[:, ::1], uint8[:, ::1], int64[::1], int64[::1],"
+    "boolean[::1])",
     cache=True,
     nogil=True,
 )
-def parse_lines(text, size, line, names, name_at, kinds, low, high, words, begins, ends, states, lines, starts, slow):
-    """Decode text[:size], whole lines; text[size] is a newline too and some bytes follow it. (rows, lines). O(size).
+def parse_lines(block, text, line, names, name_at, kinds, low, high, words, begins, ends, states, lines, starts, slow):
+    """Decode the whole lines of `block`: (rows, lines). O(bytes).
+
+    `text` is a copy to write to (strings lose their escapes in place) with a newline and some bytes more behind it.
 
     Column j is called names[name_at[j]:name_at[j + 1]], takes what kinds[j] says, integers within low[j]..high[j].
     Row r gets words[j, r] or begins[j, r], ends[j, r] according to states[j, r]; its line number lines[r] counts from
-    `line`, and it stood at starts[r] (starts[rows] is the end). Blank lines are no rows. `text` is written to: strings
-    lose their escapes in place.
+    `line`, and it stood at starts[r] (starts[rows] is the end). Blank lines are no rows.
     """
-    k = len(kinds)
+    k, size = len(kinds), len(block)
     rows, i = 0, 0
     first = line
     while i < size:
@@ -402,7 +405,7 @@ def parse_lines(text, size, line, names, name_at, kinds, low, high, words, begin
             fine = text[i] == NEWLINE
         if not fine:
             i = begin
-            while text[i] != NEWLINE:
+            while block[i] != NEWLINE:
                 i += 1
         i += 1
         slow[rows] = not fine
