@@ -139,7 +139,8 @@ class Heap:
             while True:
                 done = kernels.intern(
                     begins, ends, data, null, out, done,
-                    self._start, self._length, self._hashes, self._young, self._data, self._slots, self._free, self._state,
+                    self._start, self._length, self._hashes, self._young, self._data, self._slots, self._free,
+                    self._state,
                 )  # fmt: skip
                 if done == len(out):
                     return out
