@@ -330,8 +330,10 @@ class Scalars(ABC):
         return Case(branches, results[-1], common)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
-    def unified(nodes: Sequence[Expression], scalars: Sequence[BoundScalar], clause: str, at: int) -> list[BoundScalar]:
-        """The scalars, each brought to their common type."""
+    def unified(
+        nodes: Sequence[Expression], scalars: Sequence[BoundScalar], clause: str, at: int
+    ) -> tuple[SqlType, list[BoundScalar]]:
+        """The common type of the scalars, and each brought to it."""
         common = located(at, overload.common_type, [scalar.type for scalar in scalars], clause)
         return common, [
             located(node.at, cast, scalar, common, CastContext.IMPLICIT)

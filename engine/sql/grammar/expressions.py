@@ -4,23 +4,31 @@ OR · AND · NOT · IS · comparison · BETWEEN IN LIKE · any other operator ·
 · unary + - · [] · :: · .
 """
 
-from abc import abstractmethod
 from typing import Final
 
 from engine.errors import SyntaxError_
-from engine.sql.grammar.cursor import JOIN_WORDS, RESERVED, Cursor
+from engine.sql.grammar.cursor import JOIN_WORDS, RESERVED
+from engine.sql.grammar.forms import SPECIAL, Forms
+from engine.sql.grammar.levels import (
+    AND,
+    COLLATE,
+    COMPARE,
+    IS,
+    LEVELS,
+    MATCH,
+    NOT,
+    OPERATOR_CHARACTERS,
+    OR,
+    OTHER,
+    SIGN,
+    ZONE,
+)
 from engine.sql.grammar.tokens import Kind, Token, words
 from engine.sql.syntax import (
-    Array,
-    ArrayQuery,
     Between,
     Binary,
-    Boolean,
-    Case,
     Cast,
     ColumnName,
-    Default,
-    Exists,
     Expression,
     Field,
     Function,
@@ -31,13 +39,11 @@ from engine.sql.syntax import (
     Logic,
     Name,
     Not,
-    Null,
     Number,
     OrderItem,
     Parameter,
     Quantified,
     QuantifiedArray,
-    Query,
     Row,
     Star,
     String,
@@ -49,17 +55,6 @@ from engine.sql.syntax import (
     Window,
 )  # fmt: skip
 
-OR, AND, NOT, IS, COMPARE, MATCH, OTHER, ADD, MULTIPLY, POWER, ZONE, COLLATE, SIGN = range(1, 14)
-
-LEVELS: Final = {
-    "or": OR, "and": AND, "is": IS, "isnull": IS, "notnull": IS,
-    "<": COMPARE, ">": COMPARE, "=": COMPARE, "<=": COMPARE, ">=": COMPARE, "<>": COMPARE, "!=": COMPARE,
-    "between": MATCH, "in": MATCH, "like": MATCH, "ilike": MATCH, "similar": MATCH, "not": MATCH,
-    "+": ADD, "-": ADD, "*": MULTIPLY, "/": MULTIPLY, "%": MULTIPLY, "^": POWER, "at": ZONE, "collate": COLLATE,
-}  # fmt: skip
-"""How tightly what may follow an operand binds; a symbol of operator characters that is not here is OTHER."""
-
-OPERATOR_CHARACTERS: Final = frozenset("+-*/<>=~!@#%^&|`?")
 AFTER_QUERY: Final = words(") union except intersect order limit offset fetch")
 """What may follow a parenthesised query that is the beginning of a query itself."""
 
@@ -76,21 +71,11 @@ NO_PARENTHESES: Final = words(
 )
 """Functions that are called without parentheses."""
 
-INTERVAL_FIELDS: Final = words("year month day hour minute second")
 
-
-class Expressions(Cursor):
+class Expressions(Forms):
     """The scalar part of the grammar."""
 
     __slots__ = ()
-
-    @abstractmethod
-    def query(self) -> Query:
-        """A query: the layer above."""
-
-    @abstractmethod
-    def at_query(self) -> bool:
-        """Whether a query starts here, or in the parentheses that start here."""
 
     def expression(self, least: int = OR) -> Expression:
         """An expression of operators that bind at least as tightly as `least`."""
@@ -157,7 +142,7 @@ class Expressions(Cursor):
         if level == ZONE:
             self.expect("time", "zone")
             zone = self.expression(ZONE + 1)
-            return self._call("timezone", (zone, left), token)
+            return self.call("timezone", (zone, left), token)
         if level == COLLATE:
             self.name()
             return left
@@ -313,7 +298,7 @@ class Expressions(Cursor):
             self.index, self.next = index, token
             return None
         value = self.advance()
-        fields = self._interval_fields() if type_name.name == "interval" and not type_name.fields else type_name.fields
+        fields = self.interval_fields() if type_name.name == "interval" and not type_name.fields else type_name.fields
         named = TypeName(type_name.name, type_name.modifier, type_name.dimensions, token.at, fields)
         return Cast(String(value.value, value.at), named, token.at)
 
@@ -326,8 +311,8 @@ class Expressions(Cursor):
             self.advance()
             precision = self.integer()
             self.expect(")")
-            return self._call(token.key, (Number(str(precision), token.at),), token)
-        return self._call(token.key, (), token)
+            return self.call(token.key, (Number(str(precision), token.at),), token)
+        return self.call(token.key, (), token)
 
     def _named(self) -> Expression:
         """A column, a star or a call."""
@@ -402,225 +387,3 @@ class Expressions(Cursor):
             if nulls is None:
                 self.fail()
         return OrderItem(expression, direction == "desc", None if nulls is None else nulls == "first")
-
-    def _call(self, name: str, arguments: tuple[Expression, ...], token: Token) -> Function:
-        return Function(Name((name,), token.at, token.end), arguments, token.at)
-
-    def type_name(self) -> TypeName:
-        """A type: its words, modifier and dimensions."""
-        at = self.here
-        if self.next.kind is Kind.QUOTED:
-            name = self.advance().value
-        else:
-            name = self.label()
-            if name in RESERVED:
-                self.fail(self.tokens[self.index - 1])
-        if self.accept("."):
-            name = self.label()  # pg_catalog.int4: the schema of a built-in type says nothing
-        fields, modifier = "", ()
-        if name == "double":
-            self.expect("precision")
-            name = "double precision"
-        elif name in ("character", "char") and self.accept("varying"):
-            name = "character varying"
-        elif name == "interval":
-            fields = self._interval_fields()
-        if self.next.key == "(":
-            modifier = self.parenthesised(self.integer)
-        if name in ("time", "timestamp"):
-            if self.accept("with", "time", "zone"):
-                name += " with time zone"
-            elif self.accept("without", "time", "zone"):
-                pass
-        dimensions = 0
-        while self.next.key == "[":
-            self.advance()
-            if self.next.kind is Kind.NUMBER:
-                self.advance()
-            self.expect("]")
-            dimensions += 1
-        if self.accept("array"):
-            dimensions = max(1, dimensions)
-        if self.next.key == "list" and not dimensions:
-            self.unsupported("type list")
-        return TypeName(name, modifier, dimensions, at, fields)
-
-    def _interval_fields(self) -> str:
-        """`day`, `day to second`, `second(3)`: the fields of an interval type."""
-        if self.next.key not in INTERVAL_FIELDS:
-            return ""
-        words = [self.advance().key]
-        if self.accept("to"):
-            if self.next.key not in INTERVAL_FIELDS:
-                self.fail()
-            words += ["to", self.advance().key]
-        if words[-1] == "second" and self.accept("("):
-            self.integer()
-            self.expect(")")
-        return " ".join(words)
-
-    def null(self) -> Expression:
-        return Null(self.advance().at)
-
-    def boolean(self) -> Expression:
-        token = self.advance()
-        return Boolean(token.key == "true", token.at)
-
-    def default(self) -> Expression:
-        return Default(self.advance().at)
-
-    def case(self) -> Expression:
-        at = self.expect("case").at
-        operand = None if self.next.key == "when" else self.expression()
-        branches: list[tuple[Expression, Expression]] = []
-        while self.accept("when"):
-            condition = self.expression()
-            self.expect("then")
-            branches.append((condition, self.expression()))
-        if not branches:
-            self.fail()
-        otherwise = self.expression() if self.accept("else") else None
-        self.expect("end")
-        return Case(operand, tuple(branches), otherwise, at)
-
-    def cast(self) -> Expression:
-        at = self.expect("cast").at
-        self.expect("(")
-        operand = self.expression()
-        self.expect("as")
-        type_name = self.type_name()
-        self.expect(")")
-        return Cast(operand, type_name, at)
-
-    def exists(self) -> Expression | None:
-        if self.peek().key != "(":
-            return None
-        at = self.advance().at
-        self.expect("(")
-        query = self.query()
-        self.expect(")")
-        return Exists(query, at)
-
-    def array(self) -> Expression | None:
-        opener = self.peek().key
-        if opener not in ("[", "("):
-            return None
-        token = self.next
-        is_list = token.key == "list"
-        if is_list and opener == "(" and self.peek(2).key not in ("select", "with", "values"):
-            return None
-        self.advance()
-        if opener == "(":
-            self.expect("(")
-            query = self.query()
-            self.expect(")")
-            return ArrayQuery(query, is_list, token.at)
-        return self._array_items(is_list)
-
-    def _array_items(self, is_list: bool) -> Array:
-        at = self.expect("[").at
-        items: list[Expression] = []
-        while self.next.key != "]":
-            items.append(self._array_items(is_list) if self.next.key == "[" else self.expression())
-            if not self.accept(","):
-                break
-        self.expect("]")
-        return Array(tuple(items), is_list, at)
-
-    def row(self) -> Expression | None:
-        if self.peek().key != "(":
-            return None
-        at = self.advance().at
-        self.expect("(")
-        items = () if self.next.key == ")" else self.expressions()
-        self.expect(")")
-        return Row(items, at)
-
-    def extract(self) -> Expression | None:
-        """EXTRACT(field FROM source): a call of extract(field, source)."""
-        if self.peek().key != "(" or self.peek(3).key != "from":
-            return None
-        token = self.advance()
-        self.expect("(")
-        field = self.advance()
-        if field.kind not in (Kind.WORD, Kind.QUOTED, Kind.STRING):
-            self.fail(field)
-        self.expect("from")
-        source = self.expression()
-        self.expect(")")
-        return self._call("extract", (String(field.value.lower(), field.at), source), token)
-
-    def position(self) -> Expression | None:
-        """POSITION(part IN whole): a call of position(whole, part), as PostgreSQL has it."""
-        if self.peek().key != "(":
-            return None
-        token = self.advance()
-        self.expect("(")
-        part = self.expression(MATCH + 1)
-        self.expect("in")
-        whole = self.expression()
-        self.expect(")")
-        return self._call("position", (whole, part), token)
-
-    def substring(self) -> Expression | None:
-        """SUBSTRING(x FROM a [FOR b]), SUBSTRING(x FOR b [FROM a]) or SUBSTRING(x, a, b)."""
-        if self.peek().key != "(":
-            return None
-        token = self.advance()
-        self.expect("(")
-        arguments = [self.expression()]
-        if self.next.key in ("from", "for"):
-            given: dict[str, Expression] = {}
-            while self.next.key in ("from", "for") and self.next.key not in given:
-                word = self.advance().key
-                given[word] = self.expression()
-            start = given.get("from", Number("1", token.at))
-            arguments += [start, given["for"]] if "for" in given else [start]
-        else:
-            while self.accept(","):
-                arguments.append(self.expression())
-        self.expect(")")
-        return self._call("substring", tuple(arguments), token)
-
-    def overlay(self) -> Expression | None:
-        """OVERLAY(x PLACING y FROM a [FOR b]): a call of overlay."""
-        if self.peek().key != "(":
-            return None
-        token = self.advance()
-        self.expect("(")
-        arguments = [self.expression()]
-        for word in ("placing", "from"):
-            if not self.accept(word):
-                self.expect(",")
-            arguments.append(self.expression())
-        if self.accept("for") or self.accept(","):
-            arguments.append(self.expression())
-        self.expect(")")
-        return self._call("overlay", tuple(arguments), token)
-
-    def trim(self) -> Expression | None:
-        """TRIM([BOTH | LEADING | TRAILING] [characters] FROM x): a call of btrim, ltrim or rtrim."""
-        if self.peek().key != "(":
-            return None
-        token = self.advance()
-        self.expect("(")
-        side = self.accept_any("both", "leading", "trailing") or "both"
-        name = {"both": "btrim", "leading": "ltrim", "trailing": "rtrim"}[side]
-        if self.accept("from"):
-            arguments = list(self.expressions())
-        else:
-            arguments = [self.expression()]
-            if self.accept("from"):
-                arguments = [self.expression(), *arguments]
-            elif self.accept(","):
-                arguments += self.expressions()
-        self.expect(")")
-        return self._call(name, tuple(arguments), token)
-
-
-SPECIAL: Final = {
-    "null": "null", "true": "boolean", "false": "boolean", "default": "default", "case": "case", "cast": "cast",
-    "exists": "exists", "array": "array", "list": "array", "row": "row", "extract": "extract", "position": "position",
-    "substring": "substring", "overlay": "overlay", "trim": "trim",
-}  # fmt: skip
-"""Words that begin an expression of a form of its own, and the method that reads it (None: not that form after all)."""
