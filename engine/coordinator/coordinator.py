@@ -12,7 +12,6 @@ from weakref import WeakSet
 import numpy as np
 
 from engine.catalog.catalog import Catalog
-from engine.catalog.items import View
 from engine.catalog.system import Runtime
 from engine.cluster.command import Cancel, Command, Hydrated, Response, Rows, Subscribe, Ticked
 from engine.cluster.local import Local
@@ -197,8 +196,8 @@ class Coordinator:
         record(self.log, self.catalog, self.heap, timestamp, deltas, offsets)
 
     def maintained(self) -> frozenset[int]:
-        """The ids that a read may have to wait for: all but plain views."""
-        return frozenset(id for id, item in self.catalog.items.items() if not isinstance(item, View))
+        """The ids of what the worker holds, or will when it has hydrated."""
+        return self.cluster.worker.known()
 
     def runtime(self) -> Runtime:
         """What system relations show of the workers."""
