@@ -8,14 +8,19 @@ from numpy.typing import NDArray
 
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.groups import Ids
-from engine.collection.heap import Heap, Marks
+from engine.collection.heap import Heap, Marks, View
 from engine.dataflow.graph import Order
 from engine.errors import LimitExceeded
 from engine.kernels import ordered as kernels
+from engine.kernels.compare import order_prefix
 from engine.types import SqlType
 
 NODES_MIN: Final = 2 * kernels.NODES_SPARE
 SLOTS_MIN: Final = 64
+BULK_MIN: Final = 4096
+"""From so many rows on, and when they are no fewer than what is there, sorting all anew beats inserting each."""
+TOO_OFTEN: Final = "one value of min or max occurs more than 2^30 times in a group"
+SIGN: Final = np.uint64(1 << 63)
 NO_SPEC: Final = np.empty((0, 6), np.int64)
 
 
@@ -25,12 +30,38 @@ class Tree:
     def __init__(self) -> None:
         self.nodes: NDArray[np.int64] = np.zeros((NODES_MIN, kernels.META + 2 * kernels.B), np.int64)
         self.nodes[0, : kernels.META] = (0, -1, -1, -1, 0, 0, 0, 0)
-        self.head: Final = np.array([0, 1, -1, 0], np.int64)
+        self.head: Final = np.array([0, 1, -1, 0, 0], np.int64)
         self.scratch: Final = np.zeros((4, kernels.BLOCK), np.int64)
 
     def grow(self) -> None:
         """Room for twice as many nodes."""
         self.nodes = doubled(self.nodes)
+
+    def bulk(self, n: int) -> bool:
+        """Whether n more entries are better loaded with all the others than inserted."""
+        return n >= BULK_MIN and n >= self.head[kernels.ENTRIES]
+
+    def load(
+        self, gids: Ids, prefixes: NDArray[np.int64], loads: NDArray[np.int64], groups: int, store: "Store", view: View,
+        records: Words, at: int, kind: int, largest: int,
+    ) -> Ids | None:  # fmt: skip
+        """Make the tree anew of its entries and these: the slots of rows whose count became 0; None: a count too large."""
+        if self.head[kernels.ENTRIES]:
+            held = kernels.read_tree(self.nodes, self.head)
+            gids = np.concatenate([held[0], gids])
+            prefixes = np.concatenate([held[1], prefixes])
+            loads = np.concatenate([held[2], loads])
+        n = len(gids)
+        p, x, bounds = kernels.sort_entries(gids, prefixes, loads, groups, store.words, store.spec, *view)
+        room = n // kernels.BULK_FILL + n // (kernels.BULK_FILL * (kernels.BULK_FILL - 2)) + NODES_MIN
+        if len(self.nodes) < room:
+            self.nodes = np.zeros((room, self.nodes.shape[1]), np.int64)
+        gone = np.empty(n if len(store.spec) else 0, np.int32)
+        went = kernels.build_tree(
+            p, x, bounds, gone, self.nodes, self.head, store.words, store.spec, *view, store.free, store.head, records,
+            at, kind, largest,
+        )  # fmt: skip
+        return None if went < 0 else gone[:went].copy()
 
     def bytes_held(self) -> int:
         """Memory of its arrays."""
@@ -55,6 +86,15 @@ class Store:
     def used(self) -> int:
         """All slots are below this."""
         return int(self.head[0])
+
+    def take(self, n: int) -> Ids:
+        """n free slots, reserved before."""
+        waiting, used = int(self.head[1]), int(self.head[0])
+        again = min(n, waiting)
+        self.head[1] -= again
+        self.head[0] += n - again
+        fresh = np.arange(used, used + n - again, dtype=np.int32)
+        return np.concatenate([self.free[waiting - again : waiting], fresh])
 
     def release(self, slots: Ids) -> None:
         """Give slots back, their rows blanked so that nothing keeps what they referred to."""
@@ -88,6 +128,9 @@ class OrderedValues:
         store, tree, done = self._store, self._tree, 0
         if len(store.spec):
             store.reserve(len(rows))
+        if tree.bulk(len(rows)):
+            self._load(words, value, rows, diffs, gids, records, at)
+            return
         while True:
             done = kernels.update_values(
                 words, diffs, rows, value, self._kind, self._largest, done, gids, tree.nodes,
@@ -96,8 +139,30 @@ class OrderedValues:
             if done == len(rows):
                 return
             if done < 0:
-                raise LimitExceeded("one value of min or max occurs more than 2^30 times in a group")
+                raise LimitExceeded(TOO_OFTEN)
             tree.grow()
+
+    def _load(
+        self, words: Words, value: int, rows: NDArray[np.int64], diffs: NDArray[np.int64], gids: Ids, records: Words,
+        at: int,
+    ) -> None:  # fmt: skip
+        """`add` for a batch that is no smaller than what is there: O(n log(group)) by sorting."""
+        store, view = self._store, self._heap.view()
+        picked = words[value] if len(rows) == words.shape[1] else words[value, rows]
+        prefixes = (order_prefix(self._kind, np.ascontiguousarray(picked), *view) ^ SIGN).view(np.int64)
+        loads = diffs[rows]
+        if len(store.spec):
+            slots = store.take(len(rows))
+            store.words[slots, 0] = 0
+            store.words[slots, 1] = picked
+            store.words[slots, 2] = loads.view(np.uint64)
+            loads = slots.astype(np.int64)
+        gone = self._tree.load(
+            gids[rows], prefixes, loads, len(records), store, view, records, at, self._kind, self._largest
+        )
+        if gone is None:
+            raise LimitExceeded(TOO_OFTEN)
+        store.release(gone)
 
     def bytes_held(self) -> int:
         """Memory of tree and store."""
@@ -145,6 +210,12 @@ class OrderedRows:
         kernels.store_rows(
             words, self.picked, self._nulls, slots, prefixes, store.words, store.spec, *view, store.free, store.head,
         )  # fmt: skip
+        if tree.bulk(n):
+            store.words[slots, -1] = diffs.view(np.uint64)
+            gone = tree.load(gids, prefixes, slots.astype(np.int64), len(records), store, view, records, at, 0, 0)
+            assert gone is not None
+            self._gone.append(gone)
+            return
         done = 0
         while True:
             done = kernels.update_rows(
@@ -160,10 +231,7 @@ class OrderedRows:
 
     def walk(self, gids: Ids, offset: int, limit: int) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
         """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds)."""
-        tree, store = self._tree, self.store
-        return kernels.walk_groups(
-            gids, offset, limit, tree.nodes, tree.head, store.words, store.spec, *self._heap.view()
-        )
+        return kernels.walk_groups(gids, offset, limit, self._tree.nodes, self._tree.head, self.store.words)
 
     def settle(self) -> None:
         """Nobody reads the rows that went any more."""

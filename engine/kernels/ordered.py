@@ -9,7 +9,8 @@ a slot of a row store, and entries of equal prefix are ordered by the content of
 A node is a row of `nodes` int64[N, META + 2 B]: entries, parent, next leaf, previous leaf, level (0: leaf), then the
 entries side by side. An inner node has the least entry of each child, and the child as load. Freed nodes are chained by
 NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3/4: 23 bytes an entry; 25 at the usual 2/3.
-Depth: log43 n, 4 levels for 3 million entries. `head` is int64[4]: root, nodes ever used, first free node, free nodes.
+Depth: log43 n, 4 levels for 3 million entries. `head` is int64[5]: root, nodes ever used, first free node,
+free nodes, entries.
 
 `store` uint64[S, w + 1] has rows of words, each with its multiplicity behind it; `spec` int64[c, 6] the columns to compare
 them by: value word, null word, null bit, physical, descending, nulls first. An empty `spec` says that prefixes are exact.
@@ -29,7 +30,7 @@ from engine.kernels.memory import prefetch
 B = 64
 MERGE_BELOW, MERGE_UP_TO, BULK_FILL = B // 4, 3 * B // 4, 3 * B // 4
 SIZE, PARENT, NEXT, PREVIOUS, LEVEL, META = 0, 1, 2, 3, 4, 8
-ROOT, USED, FREE, FREE_COUNT = range(4)
+ROOT, USED, FREE, FREE_COUNT, ENTRIES = range(5)
 NODES_SPARE = 16
 """Free nodes that an insertion may need: one per level and a new root."""
 BLOCK = 64
@@ -331,6 +332,7 @@ def change_entry(nodes, head, i, certain, diff, scratch, exact, rows):
     if not equal:
         if not exact:
             store[slot, store.shape[1] - 1] = np.uint64(diff)
+        head[ENTRIES] += 1
         changed = insert_entry(nodes, head, leaf, at, entry_of(g, diff if exact else slot), p)
         return diff, 1, slot, changed
     if exact:
@@ -341,6 +343,7 @@ def change_entry(nodes, head, i, certain, diff, scratch, exact, rows):
         store[slot, store.shape[1] - 1] += np.uint64(diff)
         count = np.int64(store[slot, store.shape[1] - 1])
     if count == 0:
+        head[ENTRIES] -= 1
         return 0, -1, slot, remove_entry(nodes, head, leaf, at)
     return count, 0, slot, False
 
@@ -375,20 +378,30 @@ def step(nodes, leaf, i, way):
 
 
 @register_jitable
-def first_entry(nodes, head, g, rows):
+def first_entry(nodes, head, g):
     """The first entry that is not of a group before g: (leaf, number), leaf -1 if there is none. O(log n)."""
-    least, none = np.int64(TOP), np.int64(-1)
-    leaf = leaf_of(nodes, head, g, least, none, True, rows)
-    i, _ = position(nodes, leaf, np.int64(0), g, least, none, True, rows)
-    if i >= nodes[leaf, SIZE]:
-        return nodes[leaf, NEXT], np.int64(0)
-    return leaf, i
+    node = head[ROOT]
+    while True:
+        inner = nodes[node, LEVEL] > 0
+        low, high = 1 if inner else 0, nodes[node, SIZE]
+        while low < high:
+            middle = (low + high) >> 1
+            if nodes[node, META + 2 * middle] >> 32 < g:
+                low = middle + 1
+            else:
+                high = middle
+        if not inner:
+            break
+        node = load_of(nodes[node, META + 2 * (low - 1)])
+    if low >= nodes[node, SIZE]:
+        return nodes[node, NEXT], np.int64(0)
+    return node, low
 
 
 @register_jitable
-def last_entry(nodes, head, g, rows):
+def last_entry(nodes, head, g):
     """The last entry that is not of a group after g: (leaf, number), leaf -1 if there is none. O(log n)."""
-    leaf, i = first_entry(nodes, head, g + 1, rows)
+    leaf, i = first_entry(nodes, head, g + 1)
     if leaf >= 0:
         return step(nodes, leaf, i, -1)
     leaf = head[ROOT]
@@ -512,9 +525,9 @@ def update_values(
                 records[g, at + 2] = np.uint64(0)
                 if np.int64(records[g, at]) > 0:
                     if largest > 0:
-                        leaf, j = last_entry(nodes, head, g, rows)
+                        leaf, j = last_entry(nodes, head, g)
                     else:
-                        leaf, j = first_entry(nodes, head, g, rows)
+                        leaf, j = first_entry(nodes, head, g)
                     while leaf >= 0 and nodes[leaf, META + 2 * j] >> 32 == g:
                         x = load_of(nodes[leaf, META + 2 * j])
                         if (x if exact else np.int64(store[x, 2])) > 0:
@@ -526,22 +539,21 @@ def update_values(
 
 
 @njit(
-    f"Tuple((int32[::1], int64[::1], int64[::1]))(int32[::1], int64, int64, {TREE}, {STORE})", cache=True, nogil=True
+    f"Tuple((int32[::1], int64[::1], int64[::1]))(int32[::1], int64, int64, {TREE}, uint64[:, ::1])", cache=True, nogil=True
 )
-def walk_groups(gids, offset, limit, nodes, head, store, spec, start, length, data):
+def walk_groups(gids, offset, limit, nodes, head, store):
     """Of each group the rows from `offset` on, at most `limit` (negative: all), in order: (slots, how often, bounds).
 
     Rows of group i are bounds[i] .. bounds[i + 1]. Multiplicities count as that many rows, those below 1 as none.
     O(log n + rows walked) a group.
     """
-    rows = (store, spec, start, length, data)
     n = len(gids)
     bounds = np.zeros(n + 1, np.int64)
     slots, takes = np.empty(64, np.int32), np.empty(64, np.int64)
     used = 0
     for k in range(n):
         g = np.int64(gids[k])
-        leaf, i = first_entry(nodes, head, g, rows)
+        leaf, i = first_entry(nodes, head, g)
         skip, left = offset, limit
         while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g and left != 0:
             slot = load_of(nodes[leaf, META + 2 * i])
@@ -599,3 +611,197 @@ def store_rows(words, picked, nulls, slots, prefixes, store, spec, start, length
             store[slot, c >> 6] |= null << np.uint64(c & 63)
         prefixes[i] = row_prefix(store, spec, slot, start, length, data) if len(spec) > 0 else 0
     return n
+
+
+@njit(f"Tuple((int32[::1], int64[::1], int64[::1]))({TREE})", cache=True, nogil=True)
+def read_tree(nodes, head):
+    """All entries in order: (groups, prefixes, loads). O(n)."""
+    n = head[ENTRIES]
+    gids, prefixes, loads = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64)
+    leaf = head[ROOT]
+    while nodes[leaf, LEVEL] > 0:
+        leaf = load_of(nodes[leaf, META])
+    k = 0
+    while leaf >= 0:
+        for i in range(nodes[leaf, SIZE]):
+            gids[k] = nodes[leaf, META + 2 * i] >> 32
+            loads[k] = load_of(nodes[leaf, META + 2 * i])
+            prefixes[k] = nodes[leaf, META + 2 * i + 1]
+            k += 1
+        leaf = nodes[leaf, NEXT]
+    return gids, prefixes, loads
+
+
+@njit(
+    f"Tuple((int64[::1], int64[::1], int64[::1]))(int32[::1], int64[::1], int64[::1], int64, {STORE})",
+    cache=True,
+    nogil=True,
+)
+def sort_entries(gids, prefixes, loads, groups, store, spec, start, length, data):
+    """(prefixes, loads, bounds): entries of group g, in order, are bounds[g] .. bounds[g + 1]. O(n log(group)).
+
+    A counting sort by group, then a quicksort of each group.
+    """
+    n = len(gids)
+    exact = len(spec) == 0
+    bounds = np.zeros(groups + 2, np.int64)
+    for i in range(n):
+        bounds[gids[i] + 2] += 1
+    for g in range(groups):
+        bounds[g + 2] += bounds[g + 1]
+    p, x = np.empty(n, np.int64), np.empty(n, np.int64)
+    for i in range(n):
+        if i + 16 < n:
+            prefetch(p, bounds[gids[i + 16] + 1])
+            prefetch(x, bounds[gids[i + 16] + 1])
+        to = bounds[gids[i] + 1]
+        p[to] = prefixes[i]
+        x[to] = loads[i]
+        bounds[gids[i] + 1] = to + 1
+    stack = np.empty((128, 2), np.int64)
+    for g in range(groups):
+        depth = 1
+        stack[0, 0], stack[0, 1] = bounds[g], bounds[g + 1] - 1
+        while depth > 0:
+            depth -= 1
+            low, high = stack[depth, 0], stack[depth, 1]
+            while high - low > 20:
+                middle = (low + high) >> 1
+                # The median of three at the middle; equal entries are spread to both sides.
+                for a, b in ((low, middle), (middle, high), (low, middle)):
+                    order = 0 if p[a] == p[b] else (-1 if p[a] < p[b] else 1)
+                    if order == 0 and not exact:
+                        order = compare_rows(store, spec, x[a], x[b], start, length, data)
+                    if order > 0:
+                        p[a], p[b] = p[b], p[a]
+                        x[a], x[b] = x[b], x[a]
+                pivot, pivot_x = p[middle], x[middle]
+                i, j = low, high
+                while i <= j:
+                    while True:
+                        order = 0 if p[i] == pivot else (-1 if p[i] < pivot else 1)
+                        if order == 0 and not exact:
+                            order = compare_rows(store, spec, x[i], pivot_x, start, length, data)
+                        if order >= 0:
+                            break
+                        i += 1
+                    while True:
+                        order = 0 if p[j] == pivot else (-1 if p[j] < pivot else 1)
+                        if order == 0 and not exact:
+                            order = compare_rows(store, spec, x[j], pivot_x, start, length, data)
+                        if order <= 0:
+                            break
+                        j -= 1
+                    if i <= j:
+                        p[i], p[j] = p[j], p[i]
+                        x[i], x[j] = x[j], x[i]
+                        i += 1
+                        j -= 1
+                # The larger side waits, so the stack stays below log2(n).
+                if j - low > high - i:
+                    stack[depth, 0], stack[depth, 1] = low, j
+                    low = i
+                else:
+                    stack[depth, 0], stack[depth, 1] = i, high
+                    high = j
+                depth += 1
+            for i in range(low + 1, high + 1):
+                a, b = p[i], x[i]
+                j = i - 1
+                while j >= low:
+                    order = 0 if p[j] == a else (-1 if p[j] < a else 1)
+                    if order == 0 and not exact:
+                        order = compare_rows(store, spec, x[j], b, start, length, data)
+                    if order <= 0:
+                        break
+                    p[j + 1] = p[j]
+                    x[j + 1] = x[j]
+                    j -= 1
+                p[j + 1] = a
+                x[j + 1] = b
+    return p, x, bounds
+
+
+@njit(
+    f"int64(int64[::1], int64[::1], int64[::1], int32[::1], {TREE}, {STORE}, int32[::1], int64[::1], uint64[:, ::1],"
+    "int64, int64, int64)",
+    cache=True,
+    nogil=True,
+)
+def build_tree(
+    p, x, bounds, gone, nodes, head, store, spec, start, length, data, free_slots, slot_head, records, at, kind, largest,
+):  # fmt: skip
+    """Make the tree anew of sorted entries, equal ones added up. O(n).
+
+    `nodes` has room for n / BULK_FILL leaves and the nodes above. records[group, at] takes the number of entries; with
+    `largest` 1 or -1 the two words behind it take the greatest or least value. gone[: result] are the slots of rows whose
+    count is 0; slots of rows that are there twice go back to the stack. Returns -1 when a multiplicity leaves int32.
+    """
+    exact = len(spec) == 0
+    last = store.shape[1] - 1
+    head[ROOT], head[USED], head[FREE], head[FREE_COUNT], head[ENTRIES] = 0, 0, -1, 0, 0
+    leaf = new_node(nodes, head, np.int64(0))
+    went = 0
+    for g in range(len(bounds) - 2):
+        entries = 0
+        i = bounds[g]
+        if i < bounds[g + 1] and largest != 0:
+            records[g, at + 1] = np.uint64(0)
+            records[g, at + 2] = np.uint64(0)
+        while i < bounds[g + 1]:
+            slot = x[i]
+            count = slot if exact else np.int64(store[slot, last])
+            j = i + 1
+            while j < bounds[g + 1] and p[j] == p[i]:
+                if exact:
+                    count += x[j]
+                else:
+                    if compare_rows(store, spec, slot, x[j], start, length, data) != 0:
+                        break
+                    count += np.int64(store[x[j], last])
+                    free_slots[slot_head[1]] = x[j]
+                    slot_head[1] += 1
+                j += 1
+            if exact and (count > COUNT_MAX or count < -COUNT_MAX):
+                return -1
+            if not exact:
+                store[slot, last] = np.uint64(count)
+            if count == 0:
+                if not exact:
+                    gone[went] = slot
+                    went += 1
+            else:
+                n = nodes[leaf, SIZE]
+                if n == BULK_FILL:
+                    after = new_node(nodes, head, np.int64(0))
+                    nodes[leaf, NEXT] = after
+                    nodes[after, PREVIOUS] = leaf
+                    leaf = after
+                    n = np.int64(0)
+                nodes[leaf, META + 2 * n] = entry_of(g, count if exact else slot)
+                nodes[leaf, META + 2 * n + 1] = p[i]
+                nodes[leaf, SIZE] = n + 1
+                entries += 1
+                if largest != 0 and count > 0 and (largest > 0 or records[g, at + 1] == np.uint64(0)):
+                    records[g, at + 1] = ONE
+                    records[g, at + 2] = unprefixed(kind, p[i]) if exact else store[slot, 1]
+            i = j
+        if bounds[g] < bounds[g + 1]:
+            records[g, at] = np.uint64(entries)
+            head[ENTRIES] += entries
+    # Levels of inner nodes over the nodes first .. end.
+    first, end, level = 0, head[USED], 0
+    while end - first > 1:
+        level += 1
+        inner = np.int64(-1)
+        for node in range(first, end):
+            if inner < 0 or nodes[inner, SIZE] == BULK_FILL:
+                inner = new_node(nodes, head, np.int64(level))
+            n = nodes[inner, SIZE]
+            nodes[inner, META + 2 * n] = entry_of(nodes[node, META] >> 32, node)
+            nodes[inner, META + 2 * n + 1] = nodes[node, META + 1]
+            nodes[inner, SIZE] = n + 1
+            nodes[node, PARENT] = inner
+        first, end = end, head[USED]
+    head[ROOT] = first
+    return went
