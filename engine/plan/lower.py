@@ -39,6 +39,7 @@ from engine.plan.relation import (
     Union,
 )
 from engine.plan.rules.aggregates import plain_reduce
+from engine.plan.rules.joins import merged_classes
 from engine.plan.scalars import all_columns_read, columns_read, conjuncts, moved, shifted
 
 Arranged = Mapping[int, AbstractSet[tuple[int, ...]]]
@@ -285,8 +286,9 @@ def plain_join(relation: Join, facts: Facts) -> Relation:
     local: list[list[Scalar]] = [[] for _ in relation.inputs]
     after: list[Scalar] = []
     classes: list[list[tuple[int, int, Scalar]]] = []
-    changed = len(relation.inputs) == 1
-    for group in relation.equivalences:
+    groups = merged_classes(relation.equivalences)
+    changed = len(relation.inputs) == 1 or len(groups) != len(relation.equivalences)
+    for group in groups:
         members: dict[int, tuple[int, int, Scalar]] = {}
         for scalar in group:
             owners = {owner[column] for column in columns_read(scalar)}
@@ -318,10 +320,10 @@ def plain_join(relation: Join, facts: Facts) -> Relation:
         inputs.append(Map(filtered, tuple(extra)) if extra else filtered)
     shifts = [starts[i] + sum(map(len, computed[:i])) for i in range(len(inputs))]
     own = [shifts[owner[column]] + column - starts[owner[column]] for column in range(starts[-1])]
-    groups = tuple(
+    tied = tuple(
         tuple(Ref(shifts[i] + column, scalar.type, scalar.nullable) for i, column, scalar in group) for group in classes
     )
-    made: Relation = Join(tuple(inputs), groups) if len(inputs) > 1 else inputs[0] if inputs else UNIT
+    made: Relation = Join(tuple(inputs), tied) if len(inputs) > 1 else inputs[0] if inputs else UNIT
     if after:
         made = Filter(made, tuple(moved(predicate, own) for predicate in after))
     return made if own == list(range(facts.arity(made))) else Project(made, tuple(own))

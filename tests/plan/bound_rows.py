@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from engine.expr.scalar import Call, Case, Coalesce, Logic
 from engine.plan.facts import Facts
 from engine.plan.relation import (
+    AggregateCall,
     BoundJoin,
     Constant,
     Distinct,
@@ -150,13 +151,20 @@ class Bound:
                 kept = [
                     (tuple(self.value(a, row, outer, lets) for a in call.arguments), count)
                     for row, count in rows
-                    if call.filter is None or self.value(call.filter, row, outer, lets) is True
+                    if self.holds(call, row, outer, lets)
                 ]
                 if call.distinct:
                     kept = [(arguments, 1) for arguments in {arguments for arguments, _ in kept}]
                 results.append(aggregate(call.overload.kind.name, kept))
             out[(*key, *results)] += 1
         return out
+
+    def holds(self, call: AggregateCall, row: tuple, outer: tuple, lets: Mapping) -> bool:
+        """Whether the aggregate's FILTER lets the row in."""
+        if self.eager:
+            for argument in call.arguments:
+                self.value(argument, row, outer, lets)
+        return call.filter is None or self.value(call.filter, row, outer, lets) is True
 
     def value(self, scalar, row: tuple, outer: tuple, lets: Mapping) -> object:
         if self.eager:

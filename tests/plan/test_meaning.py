@@ -27,12 +27,13 @@ def test_lowered_is_bound(seed: int) -> None:
 
 
 def agree(relation: Relation, plan: Plan, random: Random) -> None:
-    """The plan's rows are the relation's. It may raise the errors of subqueries that a CASE or AND guards."""
+    """The plan's rows are the relation's. It may raise the errors of subqueries that a CASE or AND guards, and may drop
+    the errors of what nobody reads."""
     for _ in range(3):
         rows = contents(random)
         wanted = outcome(lambda rows=rows: Bound(rows).rows(relation))
         found = outcome(lambda rows=rows: plan_rows(plan, rows))
-        if found != wanted:
+        if wanted is not None and found != wanted:
             assert found is None
             assert outcome(lambda rows=rows: Bound(rows, eager=True).rows(relation)) is None
 

@@ -215,3 +215,20 @@ def dropped(relation: Join, j: int, twins: dict[int, int], facts: Facts) -> Rela
     inputs = relation.inputs[:j] + relation.inputs[j + 1 :]
     made = without_implied(Join(inputs, tuple(classes)), facts)
     return Project(made, tuple(at))
+
+
+def merged_classes(classes: Sequence[Sequence[Scalar]]) -> list[list[Scalar]]:
+    """Equivalences that share a member as one. A Ref is the same column whether it is thought to be NULL or not."""
+    merged: list[dict[Scalar, Scalar]] = []
+    for group in classes:
+        joined = {nullable_throughout(scalar): scalar for scalar in group}
+        for other in [other for other in merged if not other.keys().isdisjoint(joined)]:
+            merged.remove(other)
+            joined = other | joined
+        merged.append(joined)
+    return [list(group.values()) for group in merged]
+
+
+def nullable_throughout(scalar: Scalar) -> Scalar:
+    """The scalar with every column possibly NULL: a name for it that does not depend on what is known there."""
+    return map_refs(scalar, lambda ref: ref if ref.nullable else Ref(ref.index, ref.type))

@@ -29,7 +29,7 @@ from engine.plan.relation import (
     TopK,
     Union,
 )
-from engine.plan.rules.joins import replaced
+from engine.plan.rules.joins import is_column, merged_classes, replaced
 from engine.plan.scalars import can_fail, columns_read, conjuncts, is_volatile, moved, shifted, size
 
 INLINED_SIZE_MAX: Final = 8
@@ -177,7 +177,7 @@ class Pushdown:
                 for test in not_null_filters(sides) if equal else ():
                     (i,) = owners(test)
                     below[i].append(shifted(test, -starts[i]))
-        merged = merge(classes)
+        merged = merged_classes(classes)
         for group in merged:
             self.spread(group, below, owner, starts)
         inputs = tuple(self.push(branch, list(own)) for branch, own in zip(relation.inputs, below, strict=True))
@@ -190,11 +190,11 @@ class Pushdown:
             i = owner[ref.index]
             for predicate in list(below[i]):
                 sides = equal_sides(predicate)
-                if sides is None or not isinstance(sides[1], Literal) or sides[0] != shifted(ref, -starts[i]):
+                if sides is None or not isinstance(sides[1], Literal) or not is_column(sides[0], ref.index - starts[i]):
                     continue
                 for other in refs:
                     j = owner[other.index]
-                    if other is ref or other.type != ref.type:
+                    if other is ref or other.type.plain != ref.type.plain:
                         continue
                     twin = replaced(predicate, [shifted(other, -starts[j])] * (ref.index - starts[i] + 1))
                     if twin not in below[j]:
@@ -228,15 +228,3 @@ def split(predicates: Predicates, may_go: Callable[[Scalar], bool]) -> tuple[Pre
     for predicate in predicates:
         (down if may_go(predicate) else stay).append(predicate)
     return down, stay
-
-
-def merge(classes: Sequence[Sequence[Scalar]]) -> list[list[Scalar]]:
-    """Classes that share a member as one."""
-    merged: list[list[Scalar]] = []
-    for group in classes:
-        joined = list(dict.fromkeys(group))
-        for other in [other for other in merged if any(member in other for member in joined)]:
-            merged.remove(other)
-            joined = other + [member for member in joined if member not in other]
-        merged.append(joined)
-    return merged
