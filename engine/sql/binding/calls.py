@@ -15,7 +15,9 @@ NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
 
 
 class Calls(Scalars):
-    """Binds calls."""
+    """Binds calls. `unsettled` tells that something was bound whose value is the statement's: see session.settle."""
+
+    unsettled: bool = False
 
     def function(self, expression: syntax.Function, place: Place) -> BoundScalar:
         name = self._name(expression)
@@ -52,6 +54,7 @@ class Calls(Scalars):
         arguments = [self.scalar(argument, place) for argument in expression.arguments]
         session = SESSION_FUNCTIONS.get(name)
         if session is not None and not arguments:
+            self.unsettled = True
             return Call(session, (), session.result)
         if overload.is_table_function(name) and not overload.is_function(name):
             raise Unsupported(

@@ -124,6 +124,7 @@ class FromClause(Calls):
     def read(self, item: Item, at: int) -> Relation:
         """The rows of an item: a view's query stands for it."""
         self.reads.add(item.id)
+        self.unsettled = self.unsettled or isinstance(item, View | SystemRelation)
         match item:
             case View():
                 return renumbered(item.relation, self.fresh)

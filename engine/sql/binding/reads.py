@@ -25,8 +25,9 @@ def query(node: syntax.Query, context: Context, at: statements.AsOf | None = Non
     """A query to run once."""
     binder = Queries(context)
     found, columns = binder.top(node)
-    settled = Query(settle(found.relation, context), found.names, found.finishing)
-    return bound.BoundSelect(settled, columns, frozenset(binder.reads), _as_of(at, context))
+    if binder.unsettled:
+        found = Query(settle(found.relation, context), found.names, found.finishing)
+    return bound.BoundSelect(found, columns, frozenset(binder.reads), _as_of(at, context))
 
 
 def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundSubscribe:

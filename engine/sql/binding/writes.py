@@ -35,7 +35,9 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
         relation = rows_of([[Literal(None, column.type) for column in table.columns]])
     else:
         relation = _given(binder, statement.query, table, targets, statement)
-    found = Query(settle(relation, context), tuple(column.name for column in table.columns))
+    if binder.unsettled:
+        relation = settle(relation, context)
+    found = Query(relation, tuple(column.name for column in table.columns))
     return bound.BoundInsert(table.id, found, frozenset(binder.reads))
 
 
@@ -147,7 +149,9 @@ def delete(statement: statements.Delete, context: Context) -> bound.BoundDelete:
     if statement.returning:
         raise Unsupported("RETURNING is not supported", position=statement.returning[0].expression.at)
     binder, table, relation, _ = _target(statement.table, statement.alias, statement.where, context, "delete from")
-    return bound.BoundDelete(table.id, settle(relation, context), frozenset(binder.reads))
+    if binder.unsettled:
+        relation = settle(relation, context)
+    return bound.BoundDelete(table.id, relation, frozenset(binder.reads))
 
 
 def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
@@ -166,4 +170,6 @@ def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
         changed[index] = assigned(scalar, column, node.at)
     new = [changed.get(i, scalar) for i, scalar in enumerate(row)]
     found = projected(relation, scope.width, [*row, *new])
-    return bound.BoundUpdate(table.id, settle(found, context), frozenset(binder.reads))
+    if binder.unsettled:
+        found = settle(found, context)
+    return bound.BoundUpdate(table.id, found, frozenset(binder.reads))
