@@ -65,9 +65,9 @@ def _series(kind: SqlType) -> Callable[["Context", Sequence[Vector]], Expanded]:
         runs = usable & np.where(step > 0, start <= stop, start >= stop)
         counts = np.zeros(len(start), np.int64)
         rows = np.flatnonzero(runs)
-        # In Python integers: stop - start may leave int64.
+        # In Python integers: stop - start may leave int64. Beyond the limit how many does not matter.
         counts[rows] = [
-            (b - a) // s + 1
+            min((b - a) // s, SERIES_ROWS_MAX) + 1
             for a, b, s in zip(start[rows].tolist(), stop[rows].tolist(), step[rows].tolist(), strict=True)
         ]
         origin, index = _spread(counts)
