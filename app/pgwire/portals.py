@@ -1,8 +1,7 @@
 """The extended query protocol: prepared statements and portals, each message answered into one buffer.
 
-Parameters and results are text. A portal runs when it is described or first executed, and keeps its answer, so that
-Execute with a row limit goes on where it stopped. Describing a statement before it is bound, and binary values, are
-refused by name.
+Results are text. A portal runs when it is described or first executed, and keeps its answer, so that Execute with a row
+limit goes on where it stopped. Describing a statement before it is bound, and binary results, are refused by name.
 """
 
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.pgwire import messages
+from app.pgwire.binary import parameter_text
 from app.pgwire.forms import DESCRIBED_ROWS, Answer, form_of, notices_of
-from app.pgwire.messages import Bind, Close, Describe, Execute, Flush, Message, Parse
+from app.pgwire.messages import Bind, Close, Describe, Execute, Flush, Message, Parse, ProtocolViolation
 from engine.database import CopyOut, Result, Session, Subscription
 from engine.errors import DuplicateObject, SqlError, Unsupported
 
@@ -44,6 +44,21 @@ class Portal:
     columns: list[Any] | None = None
     """A result as text, from the first Execute on."""
     sent: int = 0
+
+
+def formats_of(bind: Bind) -> tuple[int, ...]:
+    """One format a parameter: none given is text for all, one is for all."""
+    count = len(bind.parameters)
+    if len(bind.formats) == 1:
+        return bind.formats * count
+    if bind.formats and len(bind.formats) != count:
+        raise ProtocolViolation(f"bind message has {len(bind.formats)} parameter formats but {count} parameters")
+    return padded(bind.formats, count)
+
+
+def padded(numbers: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """0 (text; a type to be inferred) for what is not given."""
+    return (*numbers, *[0] * (count - len(numbers)))[:count]
 
 
 class Portals:
@@ -114,9 +129,14 @@ class Portals:
 
     def _bind(self, bind: Bind) -> None:
         statement = self._statement(bind.statement)
-        if any(bind.formats) or any(bind.result_formats):
-            raise Unsupported("binary parameters and results are not supported", hint="Use the text format.")
-        values = [None if value is None else value.decode() for value in bind.parameters]
+        if any(bind.result_formats):
+            raise Unsupported("binary results are not supported", hint="Ask for the text format.")
+        values = [
+            None if value is None else parameter_text(value, oid) if binary else value.decode()
+            for value, binary, oid in zip(
+                bind.parameters, formats_of(bind), padded(statement.types, len(bind.parameters)), strict=True
+            )
+        ]
         self._portals[bind.portal] = Portal(self._session.run(statement.sql, values, statement.types))
         self.reply(messages.BIND_COMPLETE)
 

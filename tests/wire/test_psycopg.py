@@ -1,6 +1,8 @@
 """psycopg 3, the driver that Python programs have."""
 
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -73,7 +75,7 @@ def test_subscribe_through_copy(server, connection):
         server.database.execute("DELETE FROM watched WHERE k = 'before'")
         _, diff, value = copy.read_row()
         assert (diff, value) == ("-1", "before")
-        connection.cancel()
+        connection.cancel_safe()  # cancel() would hold the interpreter lock, which the server in this process needs
         with pytest.raises(psycopg.errors.QueryCanceled):
             copy.read_row()
     assert connection.execute("SELECT count(*) FROM watched").fetchone() == (1,)
@@ -86,7 +88,7 @@ def test_a_stream_of_a_subscription(server, connection):
     assert next(stream)[1:] == (1, "x")
     server.database.execute("INSERT INTO streamed VALUES ('y')")
     assert next(stream)[1:] == (1, "y")
-    connection.cancel()
+    connection.cancel_safe()  # cancel() would hold the interpreter lock, which the server in this process needs
     with pytest.raises(psycopg.errors.QueryCanceled):
         next(stream)
 
@@ -107,3 +109,18 @@ def test_parameter_status(connection):
     assert connection.info.parameter_status("standard_conforming_strings") == "on"
     connection.execute("SET application_name = 'tests'")
     assert connection.info.parameter_status("application_name") == "tests"
+
+
+@pytest.mark.parametrize("form", ["%b", "%t", "%s"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        7, -70_000, 1 << 40, 1.5, Decimal("-1234567.89"),
+        Decimal("0.00012"), Decimal(10_000), True, "text", b"\x00\xff",
+        date(1999, 12, 31), datetime(2026, 2, 3, 4, 5, 6, 789),
+        time(1, 2, 3), UUID(int=5), timedelta(days=3, seconds=4),
+        datetime(1970, 1, 1, tzinfo=UTC), None,
+    ],
+)  # fmt: skip
+def test_parameters_of_every_type_come_back(connection, form, value):
+    assert connection.execute(f"SELECT {form}", (value,)).fetchone() == (value,)
