@@ -1,6 +1,6 @@
 """The proleptic Gregorian calendar in integers: days and microseconds since 1970-01-01, beyond Python's own dates.
 
-From Howard Hinnant, "chrono-compatible low-level date algorithms", for the scalars; numpy's datetime64 for arrays.
+From Howard Hinnant, "chrono-compatible low-level date algorithms"; columns of days go to engine/kernels/calendar.py.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DatetimeOverflow, InvalidArgument
+from engine.kernels import calendar as kernels
 
 Micros = NDArray[np.int64]
 
@@ -65,16 +66,16 @@ def add_months(days: int, months: int) -> int:
 
 def civil(days: Micros) -> tuple[Micros, Micros, Micros]:
     """(years, months, days of the month) of days since 1970-01-01."""
-    day = days.astype("datetime64[D]")
-    month = day.astype("datetime64[M]")
-    months = month.astype(np.int64)
-    return months // 12 + 1970, months % 12 + 1, (day - month.astype("datetime64[D]")).astype(np.int64) + 1
+    years, months, of_month = (np.empty(len(days), np.int64) for _ in range(3))
+    kernels.civil(days, years, months, of_month)
+    return years, months, of_month
 
 
 def days_of(years: Micros, months: Micros, days: Micros) -> Micros:
     """The inverse of `civil`."""
-    first = ((years - 1970) * 12 + months - 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    return first + days - 1
+    out = np.empty(len(years), np.int64)
+    kernels.days(years, months, days, out)
+    return out
 
 
 def checked(micros: int) -> int:

@@ -12,6 +12,7 @@ from engine.collection.vector import Vector
 from engine.expr.columns import Codes, failing, floats
 from engine.expr.registry import Function, Kernel
 from engine.expr.text_forms import INTEGER_RANGES
+from engine.kernels import integers
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -21,77 +22,23 @@ Int64s = NDArray[np.int64]
 Doubles = NDArray[np.float64]
 Bits = Callable[[Int64s, Int64s], Int64s]
 
-LOW64: Final = -(1 << 63)
 ZERO_DIVISION: Final = "division by zero"
 OVERFLOW: Final = "value out of range: overflow"
 UNDERFLOW: Final = "value out of range: underflow"
 
 
-def _in_range(values: Int64s, type: SqlType, context: "Context", before: Codes | None = None) -> Vector:
-    """Exact int64 results as a narrower type."""
-    if type == types.BIGINT:
-        return Vector(values.view(np.uint64), None, before)
-    narrow = values.astype(np.int32 if type == types.INTEGER else np.int16)
-    bad = narrow != values
-    if not np.count_nonzero(bad):
-        return Vector(values.view(np.uint64), None, before)
-    return failing(values.view(np.uint64), bad, context, "22003", f"{type.name} out of range", before)
+def _integer(operation: int) -> Kernel:
+    """+ - * / % of integers; the width of the result type says what fits."""
 
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        a, b = vectors[0].words, vectors[1].words
+        out, status = np.empty(len(a), np.uint64), np.empty(len(a), np.uint8)
+        if integers.arithmetic(operation, 8 * type.length, a, b, out, status) == 0:
+            return Vector(out)
+        found = failing(out, status == integers.OVERFLOW, context, "22003", f"{type.name} out of range")
+        return failing(out, status == integers.ZERO_DIVISOR, context, "22012", ZERO_DIVISION, found.errors)
 
-def _add(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    a, b = vectors[0].words.view(np.int64), vectors[1].words.view(np.int64)
-    total = a + b
-    if type == types.BIGINT:
-        bad = ((a ^ total) & (b ^ total)) < 0
-        return failing(total.view(np.uint64), bad, context, "22003", "bigint out of range")
-    return _in_range(total, type, context)
-
-
-def _subtract(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    a, b = vectors[0].words.view(np.int64), vectors[1].words.view(np.int64)
-    difference = a - b
-    if type == types.BIGINT:
-        bad = ((a ^ b) & (a ^ difference)) < 0
-        return failing(difference.view(np.uint64), bad, context, "22003", "bigint out of range")
-    return _in_range(difference, type, context)
-
-
-def _multiply(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    a, b = vectors[0].words.view(np.int64), vectors[1].words.view(np.int64)
-    product = a * b
-    if type == types.BIGINT:
-        # Doubles tell which products may have left int64; those few are settled exactly.
-        near = np.abs(a.astype(np.float64) * b) >= 2.0**62
-        bad = near
-        if np.count_nonzero(near):
-            rows = np.flatnonzero(near)
-            exact = [x * y for x, y in zip(a[rows].tolist(), b[rows].tolist(), strict=True)]
-            bad = near.copy()
-            bad[rows] = [not LOW64 <= value < -LOW64 for value in exact]
-        return failing(product.view(np.uint64), bad, context, "22003", "bigint out of range")
-    return _in_range(product, type, context)
-
-
-def _divide(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    a, b = vectors[0].words.view(np.int64), vectors[1].words.view(np.int64)
-    zero = b == 0
-    if np.count_nonzero(zero):
-        b = np.where(zero, 1, b)
-    minus = b == -1  # the one divisor that can overflow, and numpy's // traps on it
-    quotient = a // np.where(minus, 1, b)
-    quotient += (quotient * b != a) & ((a < 0) != (b < 0)) & ~minus  # floor to truncation
-    quotient = np.where(minus, -a, quotient)
-    found = failing(quotient.view(np.uint64), zero, context, "22012", ZERO_DIVISION)
-    low = INTEGER_RANGES[type][0]
-    over = minus & (a == low) & ~zero
-    return failing(found.words, over, context, "22003", f"{type.name} out of range", found.errors)
-
-
-def _modulo(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    a, b = vectors[0].words.view(np.int64), vectors[1].words.view(np.int64)
-    zero = b == 0
-    safe = np.where(zero | (b == -1), 1, b)
-    return failing(np.fmod(a, safe).view(np.uint64), zero, context, "22012", ZERO_DIVISION)
+    return kernel
 
 
 def _negate(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
@@ -212,10 +159,10 @@ def _decimal_absolute(context: "Context", vectors: Sequence[Vector], type: SqlTy
 INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
 
 INTEGER_OPERATORS: Final = (
-    ("+", _add, "sum"),
-    ("-", _subtract, "difference"),
-    ("*", _multiply, "product"),
-    ("/", _divide, "quotient, truncated toward zero"),
+    ("+", _integer(integers.ADD), "sum"),
+    ("-", _integer(integers.SUBTRACT), "difference"),
+    ("*", _integer(integers.MULTIPLY), "product"),
+    ("/", _integer(integers.DIVIDE), "quotient, truncated toward zero"),
 )
 FLOAT_OPERATORS: Final = (
     ("+", _float_operator(np.add, False), "sum"),
@@ -252,7 +199,7 @@ def _integer_rows() -> Iterator[Function]:
         pair = (kind, kind)
         for name in ("%", "mod"):
             doc = "remainder, with the sign of the dividend"
-            yield Function(name, pair, kind, _modulo, can_fail=True, on_words=True, doc=doc)
+            yield Function(name, pair, kind, _integer(integers.MODULO), can_fail=True, on_words=True, doc=doc)
         for name, bits, doc in BITWISE:
             yield Function(name, pair, kind, _bitwise(bits), on_words=True, doc=doc)
         for name, left in (("<<", True), (">>", False)):

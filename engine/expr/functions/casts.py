@@ -23,7 +23,7 @@ from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, OutOfRange
 from engine.expr import text_forms
 from engine.expr.calendar import DAY
-from engine.expr.columns import Codes, distinct, failing, floats, map_rows, texts, unpack
+from engine.expr.columns import FEW_ROWS, Codes, distinct, failing, floats, map_rows, pack, texts, unpack
 from engine.expr.registry import Function, Kernel
 from engine.expr.text_forms import INTEGER_RANGES, RawValue
 from engine.types import CastContext, Category, Physical, SqlType, cast_context
@@ -351,7 +351,11 @@ def _per_value(source: SqlType, target: SqlType, one: Callable[[RawValue], RawVa
 def _as_text(source: SqlType) -> Kernel:
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         (unique,), inverse = distinct([vectors[0].words])
-        words = context.heap.intern_arrow(_texts(unique, source, context))
+        if len(unique) < FEW_ROWS:
+            form = text_forms.FORMATTERS[source]
+            words = pack([form(value) for value in unpack(unique, source, context)], types.TEXT, context)
+        else:
+            words = context.heap.intern_arrow(_texts(unique, source, context))
         return Vector(words if inverse is None else words[inverse])
 
     return kernel

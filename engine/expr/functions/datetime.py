@@ -17,6 +17,7 @@ from engine.expr import calendar
 from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND, TIMESTAMP_MAX, TIMESTAMP_MIN
 from engine.expr.columns import Codes, distinct, each, failing, map_rows, texts, unpack
 from engine.expr.registry import Function, Kernel
+from engine.kernels import calendar as kernels
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _fields(words: Codes, context: "Context") -> tuple[Micros, Micros, Micros]:
     """(months, days, microseconds) of intervals; each distinct interval is read once."""
     (unique,), inverse = distinct([words])
     data = [(i.months, i.days, i.microseconds) for i in unpack(unique, types.INTERVAL, context)]
-    months, days, micros = np.array(data, np.int64).T
+    months, days, micros = np.array(data, np.int64).reshape(-1, 3).T
     return (months, days, micros) if inverse is None else (months[inverse], days[inverse], micros[inverse])
 
 
@@ -54,14 +55,9 @@ def add_interval(stamps: Micros, months: Micros, days: Micros, micros: Micros) -
     """Timestamps moved by intervals, and where the result leaves int64."""
     day, clock = np.divmod(stamps, DAY)
     if np.count_nonzero(months):
-        year, month, of_month = calendar.civil(day)
-        total = year * 12 + month - 1 + months
-        year, month = total // 12, total % 12 + 1
-        one = np.ones(len(year), np.int64)
-        first = calendar.days_of(year, month, one)
-        ahead = total + 1
-        following = calendar.days_of(ahead // 12, ahead % 12 + 1, one)
-        day = first + np.minimum(of_month, following - first) - 1
+        moved_day = np.empty(len(day), np.int64)
+        kernels.add_months(day, np.ascontiguousarray(months), moved_day)
+        day = moved_day
     day = day + days
     far = np.abs(day) > 200_000_000
     moved = np.where(far, 0, day) * DAY + clock

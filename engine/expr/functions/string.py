@@ -10,13 +10,14 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, InvalidText, OutOfRange, SubstringError
-from engine.expr.columns import arrow, distinct, each
+from engine.expr.columns import FEW_ROWS, arrow, distinct, each
 from engine.expr.functions.casts import to_text
 from engine.expr.registry import Function, Generic, OnNull
 from engine.expr.text_forms import hex_bytes
@@ -296,10 +297,22 @@ def _slices(kind: SqlType) -> Iterator[Function]:
         yield each(name, (kind, types.INTEGER, types.INTEGER), kind, _substring, doc, can_fail=True)
 
 
+def _concatenate(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    """text || text and bytea || bytea: of one kind as bytes, so one kernel serves both."""
+    columns, inverse = distinct([vector.words for vector in vectors])
+    heap = context.heap
+    if len(columns[0]) < FEW_ROWS:
+        pairs = zip(columns[0].tolist(), columns[1].tolist(), strict=True)
+        words = np.array([heap.intern(heap.get(a) + heap.get(b)) for a, b in pairs], np.uint64)
+    else:
+        words = heap.intern_arrow(_joined_bytes(heap.decode(columns[0]), heap.decode(columns[1])))
+    return Vector(words if inverse is None else words[inverse])
+
+
 def _rows() -> Iterator[Function]:
     text, number, data = types.TEXT, types.INTEGER, types.BYTEA
-    yield arrow("||", (text, text), text, _joined, "concatenation")
-    yield arrow("||", (data, data), data, _joined_bytes, "concatenation")
+    for kind in (text, data):
+        yield Function("||", (kind, kind), kind, _concatenate, doc="concatenation")
     for name in ("length", "char_length", "character_length"):
         yield arrow(name, (text,), number, pc.utf8_length, "how many characters")
     yield arrow("length", (data,), number, pc.binary_length, "how many bytes")
