@@ -23,10 +23,9 @@ ROUNDS_MAX: Final = 4
 def optimize(relation: Relation, rules: tuple[Rule, ...] = RULES) -> Relation:
     """The relation with the same rows and less to do. `decorrelate` has run."""
     for _ in range(ROUNDS_MAX):
-        facts = Facts()
         before = relation
         for rule in rules:
-            relation = rule(relation, facts)
+            relation = rule(relation, Facts())  # fresh, as a rule may give the value of a Let other columns
         if relation == before:
             break
     return relation

@@ -1,6 +1,8 @@
 """Neighbours that are one node, nodes that do nothing, and what is empty: one walk, bottom up."""
 
-from engine.expr.scalar import Literal, Scalar
+from typing import cast
+
+from engine.expr.scalar import Literal, Ref, Scalar
 from engine.plan.facts import Facts, positive
 from engine.plan.relation import (
     UNIT,
@@ -26,6 +28,11 @@ from engine.plan.scalars import conjuncts, moved
 
 def fuse(relation: Relation, facts: Facts) -> Relation:
     """The relation without needless nodes. O(size)."""
+    if isinstance(relation, Let):
+        value = fuse(relation.value, facts)
+        facts.bind(Let(relation.id, value, UNIT))
+        body = fuse(relation.body, facts)
+        return body if is_empty(body) else with_children(relation, (value, body))
     below = tuple(fuse(child, facts) for child in children(relation))
     return fuse_one(with_children(relation, below), facts)
 
@@ -71,9 +78,6 @@ def fuse_one(relation: Relation, facts: Facts) -> Relation:
             return relation
         case FlatMap():
             return empty(relation, facts) if is_empty(relation.input) else relation
-        case Let():
-            facts.bind(relation)
-            return relation.body if is_empty(relation.body) else relation
         case _:
             return relation
 
@@ -98,6 +102,8 @@ def fuse_map(relation: Map, facts: Facts) -> Relation:
         return empty(relation, facts)
     if isinstance(relation.input, Map):
         return Map(relation.input.input, relation.input.scalars + relation.scalars)
+    if any(isinstance(scalar, Ref) for scalar in relation.scalars):
+        return without_copies(relation, facts)
     literals = [scalar for scalar in relation.scalars if isinstance(scalar, Literal)]
     if isinstance(relation.input, Constant) and len(literals) == len(relation.scalars):
         values = tuple(literal.value for literal in literals)
@@ -108,9 +114,24 @@ def fuse_map(relation: Map, facts: Facts) -> Relation:
         below = relation.input
         width = facts.arity(below.input)
         at = [*below.columns, *range(width, width + len(relation.scalars))]
-        scalars: tuple[Scalar, ...] = tuple(moved(scalar, at) for scalar in relation.scalars)  # pyright: ignore[reportArgumentType]
+        scalars = tuple(moved(scalar, at) for scalar in cast(tuple[Scalar, ...], relation.scalars))
         return fuse_project(Project(fuse_map(Map(below.input, scalars), facts), tuple(at)), facts)
     return relation
+
+
+def without_copies(relation: Map, facts: Facts) -> Relation:
+    """A Map that copies columns as a Project of one that only computes."""
+    at = list(range(facts.arity(relation.input)))
+    computed: list[Scalar] = []
+    for scalar in cast(tuple[Scalar, ...], relation.scalars):
+        inner = moved(scalar, at)
+        if isinstance(inner, Ref):
+            at.append(inner.index)
+        else:
+            at.append(facts.arity(relation.input) + len(computed))
+            computed.append(inner)
+    made = fuse_map(Map(relation.input, tuple(computed)), facts)
+    return fuse_project(Project(made, tuple(at)), facts)
 
 
 def fuse_filter(relation: Filter, facts: Facts) -> Relation:

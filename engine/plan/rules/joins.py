@@ -7,6 +7,7 @@ from typing import cast
 from engine.expr.scalar import Ref, Scalar
 from engine.plan.facts import Facts
 from engine.plan.relation import (
+    UNIT,
     Distinct,
     Filter,
     Get,
@@ -25,7 +26,9 @@ from engine.plan.scalars import all_columns_read, can_fail, columns_read, is_vol
 def flatten_joins(relation: Relation, facts: Facts) -> Relation:
     """Joins of joins as joins; the projections, maps and filters between the two go above. O(size)."""
     if isinstance(relation, Let):
-        facts.bind(relation)
+        value = flatten_joins(relation.value, facts)
+        facts.bind(Let(relation.id, value, UNIT))
+        return with_children(relation, (value, flatten_joins(relation.body, facts)))
     relation = with_children(relation, tuple(flatten_joins(child, facts) for child in children(relation)))
     return flatten(relation, facts) if isinstance(relation, Join) else relation
 
