@@ -6,6 +6,7 @@ parser, which settles what a value is and why it is refused. A value is never be
 is no bigint; only where JSON has no such type (dates, uuid, bytea, ...) its text is cast, and numeric takes both.
 """
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
@@ -45,6 +46,9 @@ KINDS: Final[dict[SqlType, int]] = {
 
 CAST: Final = frozenset({kernels.TEXT, kernels.DATE, kernels.TIMESTAMP, kernels.TIMESTAMPTZ})
 """Kinds whose values are strings in JSON."""
+
+ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
+"""Names that JSON writes with escapes. The kernel gets bytes for them that no line of UTF-8 has: all lines are slow."""
 
 SLACK: Final = 64
 """Newlines after the block: the kernel looks at most so far past the end of a line."""
@@ -88,7 +92,7 @@ class JsonColumns:
     def __init__(self, columns: Sequence[Column], heap: Heap) -> None:
         self._columns = tuple(columns)
         self._heap = heap
-        encoded = [column.name.encode() for column in columns]
+        encoded = [b"\xff" if ESCAPED.search(column.name) else column.name.encode() for column in columns]
         self._names = np.frombuffer(b"".join(encoded) + bytes(8), np.uint8).copy()
         self._name_at = np.cumsum([0, *map(len, encoded)])
         self._kinds = np.array([KINDS.get(column.type.plain, kernels.TEXT) for column in columns], np.int64)

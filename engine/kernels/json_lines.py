@@ -154,15 +154,19 @@ def _number(text, i):
 
     `magnitude` is exact up to 19 digits, leading zeros not counted; `places` of them stand behind the point.
     """
-    m, digits, places, exponent = np.uint64(0), 0, 0, 0
+    m, places, exponent = np.uint64(0), 0, 0
     begin = i
-    while ZERO <= text[i] <= NINE:
-        m = m * np.uint64(10) + np.uint64(text[i] - ZERO)
-        digits += digits > 0 or text[i] != ZERO
+    while True:
+        digit = np.uint64(text[i]) - np.uint64(ZERO)
+        if digit > np.uint64(9):
+            break
+        m = m * np.uint64(10) + digit
         i += 1
-    if i == begin or (text[begin] == ZERO and i - begin > 1):
+    digits = i - begin
+    if digits == 0 or (text[begin] == ZERO and digits > 1):
         return -1, m, digits, places, exponent
     if text[i] == 46:
+        digits -= text[begin] == ZERO  # leading zeros do not count
         i += 1
         begin = i
         while ZERO <= text[i] <= NINE:
@@ -309,21 +313,25 @@ def parse_lines(block, text, line, names, name_at, kinds, low, high, words, begi
         while fine and expected >= 0:
             # a member: "name" : value
             name = i + 1
-            i = name
-            while text[i] != QUOTE and text[i] != BACKSLASH and text[i] >= 32:
-                i += 1
-            if text[i] != QUOTE:
-                fine = False
-                break
             column = -1
-            for step in range(k):
-                j = expected + step
-                if j >= k:
-                    j -= k
-                if name_at[j + 1] - name_at[j] == i - name and same_bytes(text, name, names, name_at[j], i - name):
-                    column = j
-                    expected = j + 1 if j + 1 < k else 0
+            length = name_at[expected + 1] - name_at[expected]
+            # Members mostly come in one order: then the name need not even be looked for its end.
+            i = min(name + length, size)
+            if text[i] == QUOTE and same_bytes(text, name, names, name_at[expected], length):
+                column = expected
+            else:
+                i = name
+                while text[i] != QUOTE and text[i] != BACKSLASH and text[i] >= 32:
+                    i += 1
+                if text[i] != QUOTE:
+                    fine = False
                     break
+                for j in range(k):
+                    if name_at[j + 1] - name_at[j] == i - name and same_bytes(text, name, names, name_at[j], i - name):
+                        column = j
+                        break
+            if column >= 0:
+                expected = column + 1 if column + 1 < k else 0
             i = _blank(text, i + 1)
             if text[i] != 58:
                 fine = False

@@ -158,6 +158,25 @@ def test_no_string_reaches_into_the_next_line(name):
     assert lines == 5
 
 
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "", "é", "a" * 300])
+def test_names_of_every_kind(name):
+    heap = Heap()
+    columns = (Column("id", types.BIGINT), Column(name, types.BIGINT))
+    text = b"".join(json.dumps(d).encode() + b"\n" for d in ({"id": 1, name: 2}, {name: 3, "id": 4}, {"id": 5}))
+    good, bad, _ = decode(JsonColumns(columns, heap), columns, text + b'{"a"b": 1}\n{"a\n"b": 1}\n', heap)
+    assert sorted(good) == [(1, 2), (4, 3), (5, None)]
+    assert len(bad) == 3
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616.5", "0.000000000000000000000001", "0.5", "0", "-0.0", "00.5"])
+def test_numbers_at_the_edges_of_the_kernel(number):
+    heap = Heap()
+    columns = (Column("d", types.DOUBLE), Column("n", types.NUMERIC))
+    good, bad, _ = decode(JsonColumns(columns, heap), columns, b'{"d": %b, "n": %b}\n' % (2 * (number.encode(),)), heap)
+    assert good == ([] if number == "00.5" else [(float(number), Decimal(number))])
+    assert len(bad) == (number == "00.5")
+
+
 def test_whole_lines_of_json():
     heap = Heap()
     columns = (Column("data", types.JSONB),)
