@@ -280,7 +280,8 @@ class Circuit:
 
     def error(self, id: int) -> int | None:
         """The heap code of an error among the operators upstream of collection `id`, or None: it may be read."""
-        return upstream_error([self._exports[id].node])
+        with self.publish_lock:
+            return upstream_error([self._exports[id].node])
 
     def run_once(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None]:
         """Evaluate `plan` over the present contents with private operators, dropped after; (rows, error code)."""

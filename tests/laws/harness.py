@@ -82,8 +82,8 @@ class World:
 
 
 def expected_error(errors: Counter[str], code: int | None, heap: Heap) -> str | None:
-    """One of the errors that rows have: the one that was reported if it is among them."""
+    """One of the errors that rows have: the one that was reported if it begins like one of them."""
     texts = sorted(text for text, n in errors.items() if n)
-    if code is not None and heap.get(code).decode() in texts:
+    if code is not None and heap.get(code).decode().startswith(tuple(texts)):
         return heap.get(code).decode()
     return texts[0] if texts else None

@@ -12,6 +12,7 @@ from typing import assert_never
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.expr.aggregate import Kind
+from engine.expr.functions.table import SERIES_ROWS_MAX
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Scalar, Value
 
 Row = tuple[Value, ...]
@@ -88,6 +89,9 @@ def _expand(plan: graph.FlatMap, rows: Rows, errors: Counter[str]):
             continue
         if None not in arguments:
             start, stop = arguments
+            if stop - start >= SERIES_ROWS_MAX:  # type: ignore[operator]
+                errors["53400"] += n
+                continue
             for value in range(start, stop + 1):  # type: ignore[arg-type]
                 yield (*row, value), n
 

@@ -13,7 +13,7 @@ from engine import types
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan, output_types
 from engine.expr.aggregate import Kind
-from engine.expr.overload import call
+from engine.expr.overload import call, resolve_table_function
 from engine.expr.scalar import Literal, Ref, Scalar, Value
 from engine.types import SqlType
 from tests.laws.naive import Row
@@ -80,7 +80,7 @@ def plans(draw: st.DrawFn, shape: Shape | None = None, depth: int = 3) -> Plan:
     if depth == 0 or draw(st.integers(0, 5)) == 0:
         return draw(st.sampled_from(SOURCES))
     below = plans(shape, depth - 1)
-    kinds = [mfps, joins, distincts, unions, constants]
+    kinds = [mfps, joins, distincts, unions, constants, flat_maps]
     kinds += [reduces] if shape.counted else [negates]
     kinds += [topks] if shape.counted and shape.topk else []
     return draw(draw(st.sampled_from(kinds))(below, shape))
@@ -155,6 +155,14 @@ def joins(draw: st.DrawFn, below: st.SearchStrategy[Plan], shape: Shape) -> Plan
         paths.append(tuple(path))
     project = draw(st.lists(st.integers(0, sum(widths) - 1), min_size=1, max_size=4))
     return graph.Join(tuple(inputs), tuple(paths), tuple(project))
+
+
+@st.composite
+def flat_maps(draw: st.DrawFn, below: st.SearchStrategy[Plan], shape: Shape) -> Plan:
+    """generate_series between integer expressions, one of which may fail or be far too large."""
+    child = draw(below)
+    function, _ = resolve_table_function("generate_series", (INT, INT))
+    return graph.FlatMap(child, function, (Literal(0, INT), draw(scalars(output_types(child)))))
 
 
 @st.composite

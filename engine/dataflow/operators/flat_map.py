@@ -17,6 +17,7 @@ from engine.collection.vector import Vector
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.operator import Stateless
+from engine.errors import LimitExceeded
 from engine.expr.evaluate import Context, compile
 
 
@@ -50,16 +51,34 @@ class FlatMap(Stateless):
             arguments = [Vector(argument.words) for argument in arguments]
         if not len(delta):
             return self._empty
-        expanded = self._function.kernel(self._context, arguments)
+        return Batch.concat(self._calls(delta, arguments, errors) or [self._empty])
+
+    def _calls(self, delta: Batch, arguments: Sequence[Vector], errors: ErrorCounts) -> list[Batch]:
+        """The function's rows for calls that have all their arguments.
+
+        Where they are more than one call of the kernel may yield, half of the rows at a time; a row that yields too
+        many by itself fails by itself, so that its retraction takes the error back.
+        """
+        try:
+            expanded = self._function.kernel(self._context, arguments)
+        except LimitExceeded as limit:
+            n = len(delta)
+            if n == 1:
+                code = self._context.error(limit.sqlstate, limit.message)
+                errors.add(np.array([code], np.uint64), delta.diffs)
+                return []
+            halves = np.arange(n // 2), np.arange(n // 2, n)
+            return [
+                batch
+                for rows in halves
+                for batch in self._calls(delta.take(rows), [argument.take(rows) for argument in arguments], errors)
+            ]
         if expanded.errors is not None:
             failed = expanded.errors != 0
             errors.add(expanded.errors[failed], delta.diffs[failed])
         origin = expanded.origin
-        out = [
-            Vector(vector.words[origin], None if vector.nulls is None else vector.nulls[origin])
-            for vector in delta.vectors()
-        ]
-        return Batch.from_vectors([*out, *expanded.columns], delta.diffs[origin])
+        columns = [vector.take(origin) for vector in delta.vectors()]
+        return [Batch.from_vectors([*columns, *expanded.columns], delta.diffs[origin])]
 
     def mark(self, marks: Marks) -> None:
         super().mark(marks)
