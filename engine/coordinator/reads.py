@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.cluster.command import Peek, Rows
+from engine.cluster.command import Lookup, Peek, Rows
 from engine.cluster.worker import sources
 from engine.collection.batch import Batch
 from engine.collection.words import vector_of
@@ -17,8 +17,9 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.finishing import finish
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
-from engine.dataflow.graph import Plan, output_types
+from engine.dataflow.graph import Mfp, Plan, Source, output_types
 from engine.errors import DataError, InvalidParameter, UndefinedTable
+from engine.plan.lookup import as_lookup
 from engine.plan.relation import Constant, Relation
 from engine.sql.bound import BoundAsOf, BoundSelect
 
@@ -44,10 +45,10 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> 
     """The rows of a plan; waits for what it reads to hydrate. The caller keeps the heap pinned."""
     reads = sources(plan)
     coordinator.wait_live(reads, check)
-    lookup = None
-    command = lookup or Peek(coordinator.request(), plan, at)
     try:
-        rows = coordinator.cluster.peek(command)
+        rows = look_up(coordinator, plan, at)
+        if rows is None:
+            rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at))
     except KeyError:
         if reads <= coordinator.catalog.items.keys():
             raise
@@ -56,6 +57,22 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> 
     if rows.error is not None:
         raise DataError.of(rows.error)
     return rows
+
+
+def look_up(coordinator: Coordinator, plan: Plan, at: int | None) -> Rows | None:
+    """The rows of a plan that asks one collection for keys that it is arranged by; None for any other plan."""
+    if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
+        return None
+    circuit = coordinator.cluster.worker.circuit
+    found = as_lookup(plan, {plan.input.id: frozenset(circuit.arranged(plan.input.id))})
+    if found is None:
+        return None
+    try:
+        return coordinator.cluster.peek(
+            Lookup(coordinator.request(), found.id, found.key, found.values, found.mfp, at)
+        )
+    except KeyError:
+        return None  # the arrangement went meanwhile
 
 
 def rows_of(coordinator: Coordinator, relation: Relation, check: Check) -> Batch:
