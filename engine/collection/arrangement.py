@@ -89,7 +89,7 @@ class Arrangement:
             self.apply(kept)
 
     def _grow(self, coming: int) -> None:
-        """Make room where there is none: a small table grows fourfold, a large one twofold; records as they may come."""
+        """Make room where there is none: small tables grow fourfold, large ones twofold; records as they may come."""
         state = self._state
         if state[ROWS] >= len(self._index) * 3 // 5:
             self._index = _grown(self._index)

@@ -74,7 +74,7 @@ class Circuit:
         self._touched: list[Node] = []
         self._staging: list[Staged] = []
 
-    # -- what runs ----------------------------------------------------------------------------------------------------
+    # What runs
 
     def create(
         self, id: int, types: tuple[SqlType, ...], append_only: bool = False, history_ms: int = HISTORY_MS
@@ -200,7 +200,7 @@ class Circuit:
         for twin in staged.twins.values():
             self._release(twin)
 
-    # -- a tick -------------------------------------------------------------------------------------------------------
+    # A tick
 
     def step(self, tick: int, deltas: Mapping[int, Batch]) -> None:
         """Compute: push the deltas of fed collections through. O(touched operators), not of the graph."""
@@ -222,7 +222,7 @@ class Circuit:
         for staged in self._staging:
             staged.record(self._tick)
 
-    # -- reads --------------------------------------------------------------------------------------------------------
+    # Reads
 
     def contents(self, id: int, as_of: int | None = None) -> Batch:
         """The rows of collection `id` after the last published tick, or as of an earlier one not before `since(id)`.
@@ -356,7 +356,7 @@ class Circuit:
         return sum(node.bytes_held() for node in self._by_identity.values())
 
     def mark(self, marks: Marks) -> None:
-        """Mark every heap code that states, arrangements, logs, histories and error counts hold. At a tick boundary."""
+        """Mark the heap codes that states, arrangements, logs, histories and error counts hold. At a tick boundary."""
         for node in self._by_identity.values():
             node.mark(marks)
 
