@@ -198,11 +198,24 @@ def _keys(text: str) -> list[RawValue]:
 
 
 def _split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
+    """The text between the matches; an empty match at either end of the text splits nothing, as in PostgreSQL.
+
+    Arrow's split does not advance over empty matches, its replacement does: matches are bracketed, then read back.
+    """
     try:
-        parts = pc.split_pattern_regex(pa.array([text]), regex_of(pattern, flags))
+        marked = pc.replace_substring_regex(pa.scalar(text), f"({regex_of(pattern, flags)})", "\x00\\1\x01").as_py()
     except pa.ArrowInvalid:
         raise InvalidArgument(f'invalid regular expression: "{pattern}"') from None
-    return parts[0].as_py()
+    parts, at = [""], 0
+    for piece in marked.split("\x00"):
+        match, closed, rest = piece.rpartition("\x01")
+        at += len(match)
+        if closed and (match or 0 < at < len(text)):
+            parts.append(rest)
+        else:
+            parts[-1] += rest
+        at += len(rest)
+    return list[RawValue](parts)
 
 
 def _string_to_table(text: str, delimiter: str) -> list[RawValue]:
