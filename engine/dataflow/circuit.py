@@ -348,7 +348,7 @@ class Circuit:
         return self._exports[id].node.rows()
 
     def bytes_of(self, id: int) -> int:
-        """Memory of the node that makes the collection: its operator's state, its output's arrangements, its history."""
+        """Memory of the node that makes the collection: its operator, its output's arrangements, its history."""
         return self._exports[id].node.bytes_held()
 
     def bytes_held(self) -> int:
