@@ -43,6 +43,7 @@ class Runtime:
 class Definition:
     schema: str
     name: str
+    doc: str
     columns: tuple[tuple[str, SqlType], ...]
     rows: Callable[[Catalog, Runtime], Iterator[Row]]
 
@@ -223,70 +224,145 @@ PG_NAMES: Final = {
 RELKINDS: Final = {"table": "r", "source": "r", "view": "v", "materialized view": "m", "index": "i"}
 
 DEFINITIONS: Final = (
-    Definition("mz_catalog", "mz_databases", _columns(id=BIGINT, name=TEXT), _databases),
-    Definition("mz_catalog", "mz_schemas", _columns(id=BIGINT, database_id=BIGINT, name=TEXT), _schemas),
-    Definition("mz_catalog", "mz_objects", _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, type=TEXT), _objects),
-    Definition("mz_catalog", "mz_tables", _columns(id=BIGINT, schema_id=BIGINT, name=TEXT), _tables),
+    Definition("mz_catalog", "mz_databases", "the databases", _columns(id=BIGINT, name=TEXT), _databases),
     Definition(
-        "mz_catalog", "mz_sources", _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, type=TEXT, source_id=BIGINT),
+        "mz_catalog",
+        "mz_schemas",
+        "the schemas, those of the system without a database",
+        _columns(id=BIGINT, database_id=BIGINT, name=TEXT),
+        _schemas,
+    ),
+    Definition(
+        "mz_catalog",
+        "mz_objects",
+        "every item of the catalog with its kind",
+        _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, type=TEXT),
+        _objects,
+    ),
+    Definition(
+        "mz_catalog",
+        "mz_tables",
+        "tables, system relations included",
+        _columns(id=BIGINT, schema_id=BIGINT, name=TEXT),
+        _tables,
+    ),
+    Definition(
+        "mz_catalog",
+        "mz_sources",
+        "sources, and the relations that they feed with the source that feeds them",
+        _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, type=TEXT, source_id=BIGINT),
         _sources,
     ),
-    Definition("mz_catalog", "mz_views", _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, create_sql=TEXT), _views),
     Definition(
-        "mz_catalog", "mz_materialized_views",
-        _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, create_sql=TEXT, hydrated=BOOLEAN), _materialized_views,
+        "mz_catalog",
+        "mz_views",
+        "views and the SQL that makes them",
+        _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, create_sql=TEXT),
+        _views,
     ),
-    Definition("mz_catalog", "mz_indexes", _columns(id=BIGINT, name=TEXT, on_id=BIGINT, hydrated=BOOLEAN), _indexes),
     Definition(
-        "mz_catalog", "mz_index_columns",
+        "mz_catalog",
+        "mz_materialized_views",
+        "materialized views, and whether they have caught up with their inputs",
+        _columns(id=BIGINT, schema_id=BIGINT, name=TEXT, create_sql=TEXT, hydrated=BOOLEAN),
+        _materialized_views,
+    ),
+    Definition(
+        "mz_catalog",
+        "mz_indexes",
+        "indexes, and whether they have caught up",
+        _columns(id=BIGINT, name=TEXT, on_id=BIGINT, hydrated=BOOLEAN),
+        _indexes,
+    ),
+    Definition(
+        "mz_catalog",
+        "mz_index_columns",
+        "the key columns of each index, in order",
         _columns(index_id=BIGINT, index_position=BIGINT, on_position=BIGINT, name=TEXT, nullable=BOOLEAN),
         _index_columns,
     ),
     Definition(
-        "mz_catalog", "mz_columns",
-        _columns(id=BIGINT, name=TEXT, position=BIGINT, nullable=BOOLEAN, type=TEXT, type_oid=OID), _columns_rows,
+        "mz_catalog",
+        "mz_columns",
+        "the columns of every relation",
+        _columns(id=BIGINT, name=TEXT, position=BIGINT, nullable=BOOLEAN, type=TEXT, type_oid=OID),
+        _columns_rows,
     ),
     Definition(
-        "mz_catalog", "mz_object_dependencies", _columns(object_id=BIGINT, referenced_object_id=BIGINT), _dependencies
+        "mz_catalog",
+        "mz_object_dependencies",
+        "which item is used by which",
+        _columns(object_id=BIGINT, referenced_object_id=BIGINT),
+        _dependencies,
     ),
     Definition(
-        "mz_internal", "mz_arrangement_sizes", _columns(id=BIGINT, name=TEXT, records=BIGINT, bytes=BIGINT),
+        "mz_internal",
+        "mz_arrangement_sizes",
+        "rows and bytes that collections and indexes hold in memory",
+        _columns(id=BIGINT, name=TEXT, records=BIGINT, bytes=BIGINT),
         _arrangements,
     ),
     Definition(
-        "pg_catalog", "pg_type",
-        _columns(oid=OID, typname=TEXT, typnamespace=OID, typlen=BIGINT, typtype=TEXT, typcategory=TEXT), _pg_types,
+        "pg_catalog",
+        "pg_type",
+        "the types, as PostgreSQL numbers them",
+        _columns(oid=OID, typname=TEXT, typnamespace=OID, typlen=BIGINT, typtype=TEXT, typcategory=TEXT),
+        _pg_types,
     ),
     Definition(
-        "pg_catalog", "pg_class",
-        _columns(oid=OID, relname=TEXT, relnamespace=OID, relkind=TEXT, relnatts=BIGINT), _pg_classes,
+        "pg_catalog",
+        "pg_class",
+        "relations and indexes",
+        _columns(oid=OID, relname=TEXT, relnamespace=OID, relkind=TEXT, relnatts=BIGINT),
+        _pg_classes,
     ),
-    Definition("pg_catalog", "pg_namespace", _columns(oid=OID, nspname=TEXT), _pg_namespaces),
+    Definition("pg_catalog", "pg_namespace", "the schemas", _columns(oid=OID, nspname=TEXT), _pg_namespaces),
     Definition(
-        "pg_catalog", "pg_attribute",
+        "pg_catalog",
+        "pg_attribute",
+        "the columns of relations",
         _columns(attrelid=OID, attname=TEXT, atttypid=OID, attnum=BIGINT, attnotnull=BOOLEAN, attisdropped=BOOLEAN),
         _pg_attributes,
     ),
-    Definition("pg_catalog", "pg_database", _columns(oid=OID, datname=TEXT), _pg_databases),
-    Definition("pg_catalog", "pg_tables", _columns(schemaname=TEXT, tablename=TEXT), _pg_tables),
-    Definition("pg_catalog", "pg_views", _columns(schemaname=TEXT, viewname=TEXT, definition=TEXT), _pg_views),
+    Definition("pg_catalog", "pg_database", "all databases", _columns(oid=OID, datname=TEXT), _pg_databases),
+    Definition("pg_catalog", "pg_tables", "the tables of users", _columns(schemaname=TEXT, tablename=TEXT), _pg_tables),
     Definition(
-        "information_schema", "tables",
-        _columns(table_catalog=TEXT, table_schema=TEXT, table_name=TEXT, table_type=TEXT), _information_tables,
+        "pg_catalog",
+        "pg_views",
+        "the views of users",
+        _columns(schemaname=TEXT, viewname=TEXT, definition=TEXT),
+        _pg_views,
     ),
     Definition(
-        "information_schema", "columns",
+        "information_schema",
+        "tables",
+        "relations by kind",
+        _columns(table_catalog=TEXT, table_schema=TEXT, table_name=TEXT, table_type=TEXT),
+        _information_tables,
+    ),
+    Definition(
+        "information_schema",
+        "columns",
+        "columns with their types",
         _columns(
-            table_catalog=TEXT, table_schema=TEXT, table_name=TEXT, column_name=TEXT, ordinal_position=BIGINT,
-            is_nullable=TEXT, data_type=TEXT,
+            table_catalog=TEXT,
+            table_schema=TEXT,
+            table_name=TEXT,
+            column_name=TEXT,
+            ordinal_position=BIGINT,
+            is_nullable=TEXT,
+            data_type=TEXT,
         ),
         _information_columns,
     ),
     Definition(
-        "mz_catalog", "mz_hydration_statuses",
-        _columns(object_id=BIGINT, name=TEXT, hydrated=BOOLEAN, rows_done=BIGINT, rows_total=BIGINT), _hydration,
+        "mz_catalog",
+        "mz_hydration_statuses",
+        "how far views and indexes have caught up with their inputs",
+        _columns(object_id=BIGINT, name=TEXT, hydrated=BOOLEAN, rows_done=BIGINT, rows_total=BIGINT),
+        _hydration,
     ),
-)  # fmt: skip
+)
 BY_ID: Final[Mapping[int, Definition]] = dict(enumerate(DEFINITIONS, 1))
 
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import definitions, reads, shows, writes
+from engine.sql.binding import definitions, drops, reads, shows, writes
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -51,7 +51,7 @@ def bind(statement: Statement, context: Context) -> Bound:
         case statements.CreateDatabase():
             return definitions.create_database(statement, context)
         case statements.Drop():
-            return definitions.drop(statement, context)
+            return drops.drop(statement, context)
         case statements.ShowObjects():
             return shows.show(statement, context)
         case statements.ShowCreate():

@@ -10,5 +10,6 @@ grouping      what GROUP BY leaves visible
 select        one SELECT
 queries       set operations, VALUES, WITH, ORDER BY, LIMIT
 session       functions of the session, and rows of system relations: constants put in last
-reads, writes, definitions, shows: the statements
+tree          rewriting bound relations all through
+    reads, writes, definitions, drops, shows: the statements
 """

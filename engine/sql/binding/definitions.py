@@ -4,18 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine import types
-from engine.catalog.catalog import DEFAULT_DATABASE
 from engine.catalog.items import (
     Index,
     Item,
     MaterializedView,
     QualifiedName,
-    Source,
     SourceRelation,
     SystemRelation,
-    Table,
     View,
-    kind,
 )
 from engine.catalog.sources import (
     BytesFormat,
@@ -27,15 +23,12 @@ from engine.catalog.sources import (
     TextFormat,
 )
 from engine.errors import (
-    DependentObjects,
     DuplicateColumn,
     DuplicateObject,
     InvalidParameter,
     SyntaxError_,
     UndefinedColumn,
-    UndefinedDatabase,
     UndefinedSchema,
-    UndefinedTable,
     Unsupported,
     WrongObjectType,
 )
@@ -48,16 +41,9 @@ from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
 from engine.sql.binding.types import sql_type
 from engine.sql.scope import Around
-from engine.sql.statements import ColumnDefinition, ObjectKind, Option
+from engine.sql.statements import ColumnDefinition, Option
 from engine.types import Column, SqlType
 
-KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
-    ObjectKind.TABLE: (Table,),
-    ObjectKind.SOURCE: (Source, SourceRelation),
-    ObjectKind.VIEW: (View,),
-    ObjectKind.MATERIALIZED_VIEW: (MaterializedView,),
-    ObjectKind.INDEX: (Index,),
-}
 TICK_MS = 1000
 """How often a load generator ticks unless TICK INTERVAL says otherwise."""
 
@@ -333,102 +319,3 @@ def _csv_columns(
             hint="Declare them, or use FORMAT CSV WITH HEADER or WITH n COLUMNS.", position=statement.name.end,
         )  # fmt: skip
     return None
-
-
-def drop(statement: statements.Drop, context: Context) -> bound.BoundDrop:
-    if statement.kind is ObjectKind.SCHEMA:
-        return _drop_schemas(statement, context)
-    if statement.kind is ObjectKind.DATABASE:
-        return _drop_databases(statement, context)
-    roots: list[Item] = []
-    missing: list[str] = []
-    for name in statement.names:
-        item = context.catalog.find(name.parts, context.path)
-        if item is None:
-            if not statement.if_exists:
-                _missing(statement.kind, name, context)
-            missing.append(str(name))
-            continue
-        if isinstance(item, SystemRelation):
-            raise WrongObjectType(f'cannot drop system relation "{name}"', position=name.at)
-        if not isinstance(item, KINDS[statement.kind]):
-            raise WrongObjectType(
-                f'"{name}" is not {_article(str(statement.kind))}',
-                hint=f"Use DROP {kind(item).upper()} to remove {_article(kind(item))}.",
-                position=name.at,
-            )
-        if isinstance(item, SourceRelation):
-            owner = context.catalog.items[item.source].name.item
-            raise DependentObjects(
-                f'cannot drop "{name}" because source "{owner}" feeds it',
-                hint=f"Drop source {owner}.",
-                position=name.at,
-            )
-        roots.append(item)
-    return bound.BoundDrop(statement.kind, context.catalog.drop_order(roots, statement.cascade), missing=tuple(missing))
-
-
-def _article(words: str) -> str:
-    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
-
-
-def _missing(kind_: ObjectKind, name: syntax.Name, context: Context) -> None:
-    """The error of a name that is not there, with the nearest as a hint."""
-    try:
-        context.catalog.resolve(name.parts, context.path, name.at)
-    except UndefinedTable as error:
-        raise UndefinedTable(f'{kind_} "{name}" does not exist', hint=error.hint, position=name.at) from None
-
-
-def _drop_schemas(statement: statements.Drop, context: Context) -> bound.BoundDrop:
-    catalog = context.catalog
-    pairs: list[tuple[str, str]] = []
-    missing: list[str] = []
-    roots: list[Item] = []
-    for name in statement.names:
-        try:
-            pair = catalog.schema(name.parts, context.path, name.at)
-        except UndefinedSchema:
-            if not statement.if_exists:
-                raise
-            missing.append(str(name))
-            continue
-        if pair not in catalog.schemas:
-            raise WrongObjectType(f'cannot drop system schema "{name}"', position=name.at)
-        held = catalog.in_schema(*pair)
-        if held and not statement.cascade:
-            raise _not_empty(f'schema "{pair[1]}"', held[0], name.at)
-        pairs.append(pair)
-        roots.extend(held)
-    order = catalog.drop_order(roots, statement.cascade)
-    return bound.BoundDrop(statement.kind, order, tuple(pairs), missing=tuple(missing))
-
-
-def _drop_databases(statement: statements.Drop, context: Context) -> bound.BoundDrop:
-    catalog = context.catalog
-    names: list[str] = []
-    missing: list[str] = []
-    roots: list[Item] = []
-    for name in statement.names:
-        try:
-            names.append(catalog.database(name.parts[-1], name.at))
-        except UndefinedDatabase:
-            if not statement.if_exists:
-                raise
-            missing.append(str(name))
-            continue
-        if names[-1] == DEFAULT_DATABASE and names[-1] == context.path.database:
-            raise WrongObjectType("cannot drop the currently open database", position=name.at)
-        roots.extend(item for item in catalog.items.values() if item.name.database == names[-1])
-    schemas = tuple(sorted(pair for pair in catalog.schemas if pair[0] in names))
-    order = catalog.drop_order(roots, cascade=True)
-    return bound.BoundDrop(statement.kind, order, schemas, tuple(names), tuple(missing))
-
-
-def _not_empty(what: str, held: Item, at: int) -> DependentObjects:
-    return DependentObjects(
-        f"cannot drop {what} because other objects depend on it",
-        detail=f'{kind(held)} "{held.name.item}" is in it',
-        hint="Use DROP ... CASCADE to drop the dependent objects too.",
-        position=at,
-    )

@@ -8,7 +8,7 @@ from engine.catalog.items import Item, SystemRelation, kind
 from engine.errors import Unsupported, WrongObjectType
 from engine.sql import bound, dialect, statements, syntax
 from engine.sql.binding.context import Context
-from engine.sql.binding.definitions import KINDS
+from engine.sql.binding.drops import KINDS
 from engine.sql.binding.reads import query
 
 IN_SCHEMA: Final = {

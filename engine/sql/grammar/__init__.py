@@ -1,13 +1,13 @@
 """PostgreSQL's grammar by recursive descent: each layer knows the ones before it.
 
-    tokens        text -> tokens, with their positions
-    cursor        a place among the tokens; syntax errors as PostgreSQL words them
-    levels        how tightly operators bind
-    type_names    types
-    forms         expressions that begin with a word of their own
-    expressions   scalars, by operator precedence
-    queries       SELECT, VALUES, set operations, WITH, FROM
-    definitions   CREATE, DROP
-    sessions      INSERT and its like, SHOW, SET, EXPLAIN, SUBSCRIBE, COPY, transactions
-    commands      any statement
+tokens        text -> tokens, with their positions
+cursor        a place among the tokens; syntax errors as PostgreSQL words them
+levels        how tightly operators bind
+type_names    types
+forms         expressions that begin with a word of their own
+expressions   scalars, by operator precedence
+queries       SELECT, VALUES, set operations, WITH, FROM
+definitions   CREATE, DROP
+sessions      INSERT and its like, SHOW, SET, EXPLAIN, SUBSCRIBE, COPY, transactions
+commands      any statement
 """
