@@ -27,8 +27,8 @@ NONE_NULL: Final = np.empty(0, np.uint8)
 DECIMAL_TAG: Final = np.uint64(1 << 63)
 """Set in a numeric's word when the rest of it is a heap code."""
 
-SWEEP_BYTES_MIN: Final = 16 << 20
-"""Below this a sweep frees too little to be worth its pass over all state."""
+SWEEP_BYTES_MIN: Final = 64 << 20
+"""Below this a sweep frees too little to be worth its pass over all state; the setting heap_sweep_bytes_min."""
 
 RECENT_MAX: Final = 1 << 14
 """Data that `intern` remembers outside the index: a dict look-up costs 0.1 us, a kernel call 5 us."""
@@ -61,8 +61,9 @@ class Marks:
 class Heap:
     """Byte strings by code. Memory: 21 bytes and two index slots (16 to 32 bytes) a datum, and its bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, sweep_bytes_min: int = SWEEP_BYTES_MIN) -> None:
         self.lock: Final = RLock()
+        self._sweep_bytes_min = sweep_bytes_min
         self._start: NDArray[np.int64] = np.zeros(1 << 10, np.int64)
         self._length: NDArray[np.uint32] = np.zeros(1 << 10, np.uint32)
         self._hashes: NDArray[np.uint64] = np.zeros(1 << 10, np.uint64)
@@ -208,7 +209,7 @@ class Heap:
     def sweep_due(self) -> bool:
         """Whether the data have doubled since the last sweep left them, and nothing forbids one."""
         used = int(self._state[kernels.USED])
-        return self._pins == 0 and bool(used > max(2 * self._live_bytes, SWEEP_BYTES_MIN))
+        return self._pins == 0 and bool(used > max(2 * self._live_bytes, self._sweep_bytes_min))
 
     def begin_sweep(self) -> Marks:
         """The empty marks of a sweep. What is interned from here on is young to this sweep and to the next one."""

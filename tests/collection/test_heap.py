@@ -72,6 +72,19 @@ def test_decimal_words_are_marked_only_where_they_are_codes():
     assert heap.get(kept) == b"1e40"
 
 
+def test_a_sweep_is_due_when_the_data_have_doubled():
+    heap = Heap(sweep_bytes_min=100)
+    codes = heap.intern_many([b"x" * 60, b"y" * 60])
+    assert heap.sweep_due
+    for _ in range(2):
+        marks = heap.begin_sweep()
+        marks.codes(codes)
+        heap.sweep(marks)
+    assert not heap.sweep_due
+    heap.intern(b"z" * 121)
+    assert heap.sweep_due
+
+
 def test_a_pin_holds_every_datum():
     heap = Heap()
     code = heap.intern(b"pinned")
