@@ -4,7 +4,7 @@ Binder, evaluator, pgwire, JSON, decoders and pg_type all read it; nothing else 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import Final
 
@@ -50,16 +50,17 @@ class SqlType:
     """One row of the type table, with the modifier that a column declaration may add.
 
     `modifier` is () or what stands in brackets: numeric(precision, scale), varchar(n), char(n), timestamp(p).
-    `length` is PostgreSQL's typlen: bytes, or -1 for variable length.
+    `length` is PostgreSQL's typlen: bytes, or -1 for variable length. The name and the modifier are the identity: plans
+    are hashed and compared all the time, and the rest of a row follows from its name.
     """
 
     name: str
-    oid: int
-    length: int
-    physical: Physical
-    category: Category
-    arrow: pa.DataType
-    preferred: bool = False
+    oid: int = field(compare=False)
+    length: int = field(compare=False)
+    physical: Physical = field(compare=False)
+    category: Category = field(compare=False)
+    arrow: pa.DataType = field(compare=False)
+    preferred: bool = field(default=False, compare=False)
     modifier: tuple[int, ...] = ()
 
     def __str__(self) -> str:

@@ -92,6 +92,9 @@ def finish_float(
     if type == types.REAL:
         with np.errstate(all="ignore"):
             values = values.astype(np.float32).astype(np.float64)
+    n = len(values)
+    if before is None and np.count_nonzero(values) == n and np.count_nonzero(np.isfinite(values)) == n:
+        return Vector(values.view(np.uint64))
     infinite = np.isinf(values)
     if np.count_nonzero(infinite):
         for argument in given:
@@ -107,7 +110,8 @@ def _float_operator(apply: Callable[[Doubles, Doubles], Doubles], scales: bool) 
         a, b = vectors[0].words.view(np.float64), vectors[1].words.view(np.float64)
         with np.errstate(all="ignore"):
             values = apply(a, b)
-        vanishes = (a != 0) & (b != 0) if scales else None
+        may_vanish = scales and (type == types.REAL or np.count_nonzero(values) < len(values))
+        vanishes = (a != 0) & (b != 0) if may_vanish else None
         return finish_float(values, (a, b), type, context, vanishes=vanishes)
 
     return kernel
@@ -118,6 +122,8 @@ def _float_divide(context: "Context", vectors: Sequence[Vector], type: SqlType) 
     zero = (b == 0) & (a == a)
     with np.errstate(all="ignore"):
         values = a / b
+    if type != types.REAL and not np.count_nonzero(zero) and np.count_nonzero(values) == len(values):
+        return finish_float(values, (a, b), type, context)
     values[zero] = 0.0
     found = failing(values.view(np.uint64), zero, context, "22012", ZERO_DIVISION)
     vanishes = (a != 0) & ~np.isinf(b) & ~zero

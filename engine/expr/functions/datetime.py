@@ -70,7 +70,8 @@ def _plus_interval(unit: int, sign: int, swapped: bool) -> Kernel:
     first, second = (1, 0) if swapped else (0, 1)
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        stamps = vectors[first].words.view(np.int64) * unit
+        stamps = vectors[first].words.view(np.int64)
+        stamps = stamps * unit if unit > 1 else stamps
         months, days, micros = _fields(vectors[second].words, context)
         return _stamped(*add_interval(stamps, sign * months, sign * days, sign * micros), context)
 
