@@ -31,7 +31,8 @@ class QualifiedName:
     item: str
 
     def __str__(self) -> str:
-        return f"{self.database}.{self.schema}.{self.item}"
+        parts = (self.database, self.schema, self.item) if self.database else (self.schema, self.item)
+        return ".".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
