@@ -26,8 +26,8 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Self:
         """'127.0.0.1:6875', '[::1]:6875', ':6875' (loopback)."""
-        host, _, port = text.rpartition(":")
-        if not port.isdecimal() or int(port) > 65535:
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdecimal() or int(port) > 65535:
             raise ValueError(f"{text!r} is not host:port")
         return cls(host.strip("[]") or "127.0.0.1", int(port))
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 
 import httpx
 import pytest
@@ -40,19 +41,15 @@ def test_datums_as_json(http):
 
 
 def test_statements_stop_at_the_first_error(http):
-    table, insert, select, error = results(
-        http,
-        {
-            "query": "CREATE TABLE h (k bigint); INSERT INTO h VALUES (1), (2); SELECT * FROM h ORDER BY k;"
-            " SELECT nope FROM h; SELECT 2"
-        },
-    )
+    query = """CREATE TABLE h (k bigint); INSERT INTO h VALUES (1), (2); SELECT * FROM h ORDER BY k;
+        SELECT nope FROM h; SELECT 2"""
+    table, insert, select, error = results(http, {"query": query})
     assert table == {"ok": "CREATE TABLE", "notices": []}
     assert insert == {"ok": "INSERT 0 2", "notices": []}
     assert select["rows"] == [["1"], ["2"]]
     assert error["error"]["code"] == "42703"
+    assert error["error"]["position"] == query.index("nope") + 1
     assert error["notices"] == []
-    assert error["error"]["position"] == 97
 
 
 def test_the_extended_form(http):
@@ -117,11 +114,8 @@ def test_unknown_paths_and_methods(http):
     assert http.get("/api/sql").status_code == 405
 
 
-def test_a_body_longer_than_allowed(server):
-    declared = {"content-type": "application/json", "content-length": str(1 << 30)}
-    with httpx.Client(base_url=f"http://{server.http}", timeout=10) as client:
-        request = client.build_request("POST", "/api/sql", content=b"", headers=declared)
-        try:
-            assert client.send(request).status_code == 413
-        except (httpx.WriteError, httpx.LocalProtocolError):
-            pytest.fail("the server has to answer before the body is sent")
+def test_a_body_longer_than_allowed_is_refused_before_it_is_sent(server):
+    head = b"POST /api/sql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1073741824\r\n\r\n"
+    with socket.create_connection((server.http.host, server.http.port), timeout=10) as client:
+        client.sendall(head)
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 413")

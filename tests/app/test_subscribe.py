@@ -1,6 +1,7 @@
 """ws /api/subscribe over a real server."""
 
 import json
+from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -10,17 +11,14 @@ from websockets.sync.client import connect
 @pytest.fixture
 def ask(server):
     """Open a socket, send the query, and read messages one by one."""
-    opened = []
+    with ExitStack() as opened:
 
-    def subscribe(query):
-        socket = connect(f"ws://{server.http}/api/subscribe", close_timeout=2)
-        opened.append(socket)
-        socket.send(json.dumps({"query": query}))
-        return lambda: json.loads(socket.recv(timeout=20))
+        def subscribe(query):
+            socket = opened.enter_context(connect(f"ws://{server.http}/api/subscribe", close_timeout=2))
+            socket.send(json.dumps({"query": query}))
+            return lambda: json.loads(socket.recv(timeout=20))
 
-    yield subscribe
-    for socket in opened:
-        socket.close()
+        yield subscribe
 
 
 def test_snapshot_then_changes(server, ask):
@@ -70,5 +68,6 @@ def test_a_large_snapshot_comes_in_parts(server, ask):
 
 
 def test_a_page_of_another_site_is_refused(server):
-    with pytest.raises(InvalidStatus):
-        connect(f"ws://{server.http}/api/subscribe", origin="http://evil.example")
+    address = f"ws://{server.http}/api/subscribe"
+    with pytest.raises(InvalidStatus), connect(address, origin="http://evil.example"):
+        pass

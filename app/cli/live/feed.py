@@ -39,10 +39,11 @@ class Feed:
                 placed = int(time() * 1000)
                 for _ in range(ORDERS_PER_BATCH):
                     at += 1
-                    order = chance.choice(self._orders) | {
-                        "id": at,
-                        "quantity": chance.randint(1, 12),
-                        "placed": placed,
-                    }
-                    out.write(json.dumps(order) + "\n")
+                    out.write(json.dumps(self._order(chance, at, placed)) + "\n")
                 out.flush()
+
+    def _order(self, chance: random.Random, at: int, placed: int) -> dict[str, object]:
+        """One of the seed's orders, placed anew. Prices rise slowly, or the largest orders would all be old ones."""
+        seed = chance.choice(self._orders)
+        price = round(seed["price"] * chance.uniform(0.9, 1.1) * (1 + at / 20_000), 2)
+        return seed | {"id": at, "quantity": chance.randint(1, 12), "price": price, "placed": placed}

@@ -28,14 +28,14 @@ VIEWS: Final = (
     View(
         "large_orders",
         "large_orders: a filter over the file",
-        "SELECT id, region, item, quantity * price AS total FROM orders WHERE quantity * price > 1000",
+        "SELECT id, region, item, quantity * price AS total FROM orders WHERE quantity * price > 500",
         "SELECT id, region, item, total FROM large_orders ORDER BY id DESC LIMIT 10",
         ("id", "region", "item", "total"),
         key=1,
     ),
     View(
         "bids_by_item",
-        "bids_by_item: a join with aggregation over the auctions",
+        "bids_by_item: a join, aggregated",
         """SELECT a.item, count(*) AS bids, max(b.amount) AS highest, sum(b.amount) AS total
 FROM auctions a JOIN bids b ON b.auction_id = a.id GROUP BY a.item""",
         "SELECT item, bids, highest, total FROM bids_by_item ORDER BY bids DESC, item LIMIT 10",
