@@ -28,7 +28,12 @@ from engine.coordinator.write import Rows, write
 from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
 
-__all__ = ["Change", "CopyOut", "Database", "Notice", "Options", "Result", "Session", "Subscription", "SubscriptionBatch"]
+__all__ = [
+    "Change", "CopyOut", "Database", "Notice", "Options", "Result", "Session", "Subscription", "SubscriptionBatch",
+]  # fmt: skip
+
+DEFAULT: Final = Options()
+
 
 class Database:
     """One Tailrace: a catalog, its collections, and the threads of its sources. Every method is safe in any thread."""
@@ -41,12 +46,12 @@ class Database:
         self._begin: Final = coordinator.maintained()
 
     @classmethod
-    def in_memory(cls, options: Options = Options()) -> Self:
+    def in_memory(cls, options: Options = DEFAULT) -> Self:
         """A database that ends with the process."""
         return cls(Coordinator(options, initial(), None))
 
     @classmethod
-    def open(cls, directory: str | Path, options: Options = Options()) -> Self:
+    def open(cls, directory: str | Path, options: Options = DEFAULT) -> Self:
         """The database kept in `directory`, which is made if need be. One process at a time: a second one gets
         SourceError. Returns when the catalog is there; `ready` tells when the views are."""
         log = Log(Path(directory))
@@ -90,10 +95,10 @@ class Database:
     def write(self, table: str, rows: Rows, diffs: NDArray[np.int64] | Sequence[int] | None = None) -> int:
         """Add rows to a table (or with negative `diffs` take them away) in one tick, without SQL; its timestamp in ms.
 
-        `table` is a name as SQL has it, `a`, `s.a` or `d.s.a`. `rows` has the table's columns in order: tuples, or Arrow
-        of types that cast to the table's. `diffs` is int64[n], by default all 1. When this returns, every read sees the
-        rows. Atomic: a NULL in a NOT NULL column fails it whole (NotNullViolation), and so does taking away rows that
-        are not there (ConstraintViolation).
+        `table` is a name as SQL has it, `a`, `s.a` or `d.s.a`. `rows` has the table's columns in order: tuples, or
+        Arrow of types that cast to the table's. `diffs` is int64[n], by default all 1. When this returns, every read
+        sees the rows. Atomic: a NULL in a NOT NULL column fails it whole (NotNullViolation), and so does taking away
+        rows that are not there (ConstraintViolation).
         """
         return write(self._coordinator, table, rows, diffs)
 

@@ -52,10 +52,14 @@ class Drop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tick:
-    """All that happens at `timestamp`: the deltas of fed collections by id. Compute, then publish."""
+    """All that happens at `timestamp`: the deltas of fed collections by id. Compute, then publish.
+
+    What `held` names stays readable: a tick that a transaction reads as of.
+    """
 
     timestamp: int
     deltas: dict[int, Batch]
+    held: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Peek:
 class Lookup:
     """The rows of collection `id` whose columns `key` equal one of `values`, through `mfp`.
 
-    The collection is arranged by `key`. Each of `values` has one non-NULL datum per key column, of the column's type. `mfp.input` is Source(id).
+    The collection is arranged by `key`. Each of `values` has one non-NULL datum per key column, of the column's type.
+    `mfp.input` is Source(id).
     """
 
     request: int

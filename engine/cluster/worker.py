@@ -112,6 +112,7 @@ class Worker:
     # Ticks
 
     def _tick(self, command: Tick) -> list[Response]:
+        self.circuit.held = command.held
         self.circuit.step(command.timestamp, command.deltas)
         with self.circuit.publish_lock:
             self.circuit.publish()

@@ -20,10 +20,10 @@ class History:
         self.retain = retain  # ticks (milliseconds) behind the newest delta that stay readable
         self._deltas: deque[tuple[int, Batch]] = deque()
 
-    def append(self, tick: int, delta: Batch) -> None:
-        """What the collection went through at `tick`. Forgets what lies further back than `retain`."""
+    def append(self, tick: int, delta: Batch, held: int | None = None) -> None:
+        """What the collection went through at `tick`. Forgets what lies further back than `retain` and than `held`."""
         self._deltas.append((tick, delta))
-        self.advance(tick - self.retain)
+        self.advance(tick - self.retain if held is None else min(tick - self.retain, held))
 
     def advance(self, since: int) -> None:
         """Give up the ticks before `since`."""

@@ -11,7 +11,8 @@ from weakref import WeakSet
 
 import numpy as np
 
-from engine.catalog.catalog import Catalog
+from engine.catalog.catalog import Catalog, Path
+from engine.catalog.items import Item
 from engine.catalog.system import Runtime
 from engine.cluster.command import Cancel, Command, Hydrated, Response, Rows, Subscribe, Ticked
 from engine.cluster.local import Local
@@ -50,6 +51,7 @@ class Coordinator:
         self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake)
         self.ticks.sources = self.ingest
         self.catalog = catalog
+        self._named: tuple[Catalog, dict[str, Item]] = catalog, {}
         self.tables: dict[int, tuple[Column, ...]] = {}  # collections that statements write to
         self.subscriptions: dict[int, Subscription] = {}  # by request
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
@@ -59,6 +61,16 @@ class Coordinator:
         self._results_lock: Final = threading.Lock()
         self._requests = 0
         self._requests_lock: Final = threading.Lock()
+
+    def named(self, name: str) -> Item:
+        """The item that a name without quotes means outside of any session. Remembered as long as the catalog is."""
+        catalog, found = self._named
+        if catalog is not self.catalog:
+            catalog, found = self._named = self.catalog, {}
+        item = found.get(name)
+        if item is None:
+            item = found[name] = catalog.resolve(name.split("."), Path())
+        return item
 
     def request(self) -> int:
         """A number for a peek or a subscription that no other has."""
@@ -207,6 +219,7 @@ class Coordinator:
         """Stop the threads, end subscriptions, close the log."""
         self.ingest.close()
         self.ticker.close()
+        self.ticks.close()
         for subscription in tuple(self.subscriptions.values()):
             subscription.close()
         self.cluster.close()

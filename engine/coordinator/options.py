@@ -15,8 +15,10 @@ class Options:
     """Decoded rows of one source that may wait for a tick. A reader that is ahead of the ticks by four of them blocks:
     this is the back-pressure."""
 
-    history_ms: int = 10_000
-    """How long each readable relation keeps its recent deltas, for AS OF and for subscriptions that reconnect."""
+    history_ms: int = 1_000
+    """How long each readable relation keeps its recent deltas, for AS OF and for subscriptions that reconnect. They
+    cost memory as the changes of that time; RETAIN HISTORY FOR asks for more where it is wanted. Materialize's
+    default."""
 
     result_rows_max: int = 10_000_000
     """Rows of one answer. A result is held in memory whole; more than this is a SUBSCRIBE or a COPY, not a SELECT."""
@@ -36,9 +38,6 @@ class Options:
 
     sessions_max: int = 1_000
     """Open sessions. Each costs a few kilobytes and, with a front end, a connection."""
-
-    heap_sweep_bytes_min: int = 67_108_864
-    """The heap is not swept before it holds this much: below it a sweep frees less than it costs."""
 
     optimize: bool = True
     """Whether the optimiser runs. Off is for the tests that hold it to "on equals off"."""

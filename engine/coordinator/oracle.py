@@ -50,5 +50,7 @@ class Oracle:
 
     def held(self) -> int | None:
         """The least time that is held, if any is."""
+        if not self._holds:
+            return None
         with self._lock:
             return min(self._holds.values(), default=None)

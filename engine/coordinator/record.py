@@ -1,7 +1,7 @@
 """Ticks and the log: what of a tick is kept, and how rows are written and read back.
 
-A column of fixed width is its words; numeric is its text; the rest are the bytes behind their heap codes. So every value
-comes back exactly, and no code of this process's heap is on disk.
+A column of fixed width is its words; numeric is its text; the rest are the bytes behind their heap codes. So every
+value comes back exactly, and no code of this process's heap is on disk.
 """
 
 from collections.abc import Mapping

@@ -106,6 +106,8 @@ class Session:
         if self._closed:
             return
         self._closed = True
+        if self._transaction.held is not None:
+            self._coordinator.oracle.release(self._transaction.held)
         self._transaction.clear()
         for subscription in self._subscriptions:
             subscription.close()

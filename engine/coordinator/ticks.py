@@ -1,8 +1,9 @@
 """Group commit: whoever has work runs the tick for everything that waits.
 
-There is no tick thread. A writer puts its write into the queue and takes the tick lock; by the time it has it, its write
-is committed already (another writer's tick took it along) or it runs one tick for all that is queued: writes, and what
-sources have ready, up to a budget. So a lone INSERT costs no hand-off between threads, and many writers share ticks.
+There is no tick thread. A writer puts its write into the queue and takes the tick lock; by the time it has it, its
+write is committed already (another writer's tick took it along) or it runs one tick for all that is queued: writes, and
+what sources have ready, up to a budget. So a lone INSERT costs no hand-off between threads, and many writers share
+ticks.
 
 A tick: merge the deltas, commit them to the log, compute, publish, tell subscribers. Acknowledged means published.
 """
@@ -71,6 +72,11 @@ class Ticks:
         self.rows = 0
         self.seconds = 0.0
 
+    def close(self) -> None:
+        """Refuse what comes after the tick that is under way."""
+        with self.lock:
+            self._broken = self._broken or SqlError("the database is closed")
+
     def commit(self, write: Write) -> int:
         """Commit a write; the timestamp of its tick, in ms. Raises what makes it fail, and only it."""
         self._queue.append(write)
@@ -102,6 +108,8 @@ class Ticks:
     def run(self, idle: bool = False) -> None:
         """Tick for all that waits. With `idle` a tick happens even without work, so that progress moves."""
         with self.lock:
+            if isinstance(self._broken, SqlError):
+                raise self._broken
             if self._broken is not None:
                 raise SqlError("the engine has stopped after an internal error; restart it", detail=repr(self._broken))
             try:
@@ -132,7 +140,7 @@ class Ticks:
         """One tick for a group of writes and what the sources have."""
         deltas: dict[int, list[Batch]] = {}
         offsets: dict[tuple[int, str], int] = {}
-        if self.sources is not None:
+        if self.sources is not None and self.sources.ready:
             deltas, offsets = self.sources.take(self._source_rows_max)
         for write in group:
             for id, batch in write.deltas.items():
@@ -143,7 +151,7 @@ class Ticks:
         timestamp = self._oracle.next()
         if self._record is not None and (merged or offsets):
             self._record(timestamp, merged, offsets)
-        self._cluster.send(Tick(timestamp, merged))
+        self._cluster.send(Tick(timestamp, merged, self._oracle.held()))
         for write in group:
             write.timestamp = timestamp
             write.done = True

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.catalog.catalog import Path
 from engine.catalog.items import Table, kind
 from engine.collection.arrow import from_arrow
 from engine.collection.batch import Batch, null_words
@@ -17,8 +16,11 @@ from engine.collection.words import encode
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.dml import check_not_null
 from engine.coordinator.ticks import Write
-from engine.errors import InvalidParameter, WrongObjectType
-from engine.types import Column, Physical, SqlType
+from engine.errors import DataError, InvalidParameter, WrongObjectType
+from engine.expr.evaluate import Context, evaluate
+from engine.expr.functions.casts import cast_function
+from engine.expr.scalar import Call, Ref
+from engine.types import CastContext, Column, Physical, SqlType
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[tuple[Value, ...]]
 
@@ -27,8 +29,7 @@ def write(
     coordinator: Coordinator, table: str, rows: Rows, diffs: NDArray[np.int64] | Sequence[int] | None
 ) -> int:
     """Commit rows to a table; the tick's timestamp. See Database.write."""
-    catalog = coordinator.catalog
-    item = catalog.resolve(table.split("."), PATH)
+    item = coordinator.named(table)
     if not isinstance(item, Table):
         raise WrongObjectType(f'{kind(item)} "{table}" is not a table', hint="Only tables can be written to.")
     n = len(rows) if isinstance(rows, Sequence) else rows.num_rows
@@ -42,14 +43,12 @@ def write(
             raise InvalidParameter(f'table "{table}" has {len(item.columns)} columns, the rows {rows.num_columns}')
         vectors = from_arrow(rows, [column.type for column in item.columns], coordinator.heap)
         batch = Batch.from_vectors(vectors, counts)
+    batch = modified(coordinator, batch, item.columns)
     check_not_null(batch, item.columns)
     check = diffs is not None and n > 0 and bool(counts.min() <= 0)
     if check:
         batch = batch.with_diffs(counts)
     return coordinator.ticks.commit(Write({item.id: batch}, check))
-
-
-PATH = Path()
 
 
 def encoded(
@@ -74,6 +73,23 @@ def encoded(
             else:
                 words[leading + c, r] = word
     return Batch(words, counts, len(columns))
+
+
+def modified(coordinator: Coordinator, batch: Batch, columns: tuple[Column, ...]) -> Batch:
+    """The rows cast to what the columns' declarations say beyond their types: numeric(p, s), varchar(n), char(n)."""
+    declared = {i: column.type for i, column in enumerate(columns) if column.type != column.type.plain}
+    if not declared:
+        return batch
+    vectors = batch.vectors()
+    for i, type in declared.items():
+        cast = cast_function(type.plain, type, CastContext.ASSIGNMENT)
+        assert cast is not None
+        expression = Call(cast, (Ref(0, type.plain),), type)
+        vectors[i] = evaluate(expression, [vectors[i]], len(batch), Context(coordinator.heap))
+        errors = vectors[i].errors
+        if errors is not None and errors.any():
+            raise DataError.of(coordinator.heap.get(int(errors[errors != 0][0])).decode())
+    return Batch.from_vectors(vectors, batch.diffs)
 
 
 def fits(value: Value, type: SqlType) -> bool:

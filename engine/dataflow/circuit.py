@@ -66,6 +66,7 @@ class Circuit:
     def __init__(self, heap: Heap) -> None:
         self.publish_lock = threading.RLock()
         self.published = 0  # the last tick that readers see; changes under publish_lock
+        self.held: int | None = None  # a tick that somebody still reads as of; the caller's, from tick to tick
         self._heap = heap
         self._exports: dict[int, Export] = {}
         self._by_identity: dict[Hashable, Node] = {}
@@ -217,7 +218,7 @@ class Circuit:
         """Publish: every touched arrangement, error count and history takes the tick. Holds `publish_lock`."""
         with self.publish_lock:
             for node in self._touched:
-                node.publish(self._tick)
+                node.publish(self._tick, self.held)
             self.published = self._tick
         for staged in self._staging:
             staged.record(self._tick)

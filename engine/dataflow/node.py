@@ -58,14 +58,14 @@ class Node:
         for trace in self.traces.values():
             trace.stage(delta)
 
-    def publish(self, tick: int) -> None:
-        """Make the tick visible."""
+    def publish(self, tick: int, held: int | None = None) -> None:
+        """Make the tick visible; the history keeps what reading as of `held` takes."""
         self.operator.publish()
         if self.delta is not None:
             for trace in self.traces.values():
                 trace.publish()
             if self.history is not None:
-                self.history.append(tick, self.delta)
+                self.history.append(tick, self.delta, held)
 
     def stored(self) -> list[Batch] | None:
         """The output's rows, if some state here holds them."""

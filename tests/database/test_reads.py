@@ -20,8 +20,8 @@ def indexed(db: Database) -> Database:
 @pytest.mark.parametrize(
     "where",
     [
-        "k = 5", "k = 5 AND v > 500", "k IN (5, 6, 5)", "k = 5 OR k = 7", "k = NULL", "k IS NULL", "name = 'n5' AND k = 5",
-        "k = 5 AND k = 6", "k = 1000", "5 = k", "k = 5.0", "name = 'n5'", "k BETWEEN 5 AND 6",
+        "k = 5", "k = 5 AND v > 500", "k IN (5, 6, 5)", "k = 5 OR k = 7", "k = NULL", "k IS NULL",
+        "name = 'n5' AND k = 5", "k = 5 AND k = 6", "k = 1000", "5 = k", "k = 5.0", "name = 'n5'", "k BETWEEN 5 AND 6",
     ],
 )  # fmt: skip
 def test_lookups_equal_scans(indexed: Database, where: str) -> None:

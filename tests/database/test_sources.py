@@ -11,6 +11,7 @@ from engine.errors import SqlError
 def wait_for(db: Database, sql: str, rows: list[tuple]) -> None:
     """Wait, tick by tick, until the query has these rows."""
     with db.subscribe(f"SUBSCRIBE ({sql}) WITH (PROGRESS)") as changes:
+        found: list[tuple] = []
         for _ in range(1000):
             found = sorted(db.execute(sql).rows(), key=repr)
             if found == rows:
