@@ -231,6 +231,6 @@ def words_of(array: pa.Array, type: SqlType, context: "Context") -> Codes:
         case Physical.BOOLEAN:
             return array.to_numpy(zero_copy_only=False).astype(np.uint64)
         case Physical.SIGNED:
-            return array.cast(pa.int64()).to_numpy().view(np.uint64)
+            return array.cast(pa.int64()).to_numpy().astype(np.int64).view(np.uint64)  # Arrow's own is read-only
         case _:
             return context.heap.intern_arrow(array)

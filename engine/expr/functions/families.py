@@ -10,6 +10,7 @@ from engine.expr.functions import (
     conditional,
     datetime,
     datetime_fields,
+    formatting,
     json,
     math,
     pattern,
@@ -31,6 +32,7 @@ FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Patterns": pattern.FUNCTIONS,
     "Dates and times": datetime.FUNCTIONS,
     "Fields of dates and times": datetime_fields.FUNCTIONS,
+    "Templates": formatting.FUNCTIONS,
     "JSON": json.FUNCTIONS,
     "System": system.FUNCTIONS,
 }
