@@ -1,11 +1,12 @@
 """What every test runs under: one hypothesis profile, and one seed that replays a failure.
 
 Deadlines are off because the first call of a kernel may compile it; examples are few because each is a whole history.
-`HYPOTHESIS_PROFILE=deep` looks longer.
+`HYPOTHESIS_PROFILE=deep` looks longer. `--update` rewrites the golden scripts.
 """
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,3 +14,7 @@ settings.register_profile(
 )
 settings.register_profile("deep", settings.get_profile("tailrace"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tailrace"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite tests/golden with what the planner makes now")

@@ -18,7 +18,7 @@ Column = tuple[int, int]
 class JoinInput:
     """An input as the order sees it: the keys it is arranged by already, its unique keys, whether it is filtered."""
 
-    arranged: frozenset[tuple[int, ...]]
+    arranged: frozenset[Key]
     unique: tuple[Key, ...]
     filtered: bool
 
@@ -67,4 +67,4 @@ def rank(stage: Stage, target: JoinInput) -> tuple[bool, bool, bool, int, bool, 
     key = frozenset(stage.key)
     unique = any(one <= key for one in target.unique)
     tied = bool(stage.key) or unique
-    return (not tied, not unique, stage.key not in target.arranged, -len(stage.key), not target.filtered, stage.input)
+    return (not tied, not unique, key not in target.arranged, -len(stage.key), not target.filtered, stage.input)

@@ -8,13 +8,12 @@ State  equal subplans are one Python object (hash-consing), so the result is a D
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import Final, cast
 
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Keep, Order, Plan
 from engine.expr.scalar import Ref, Scalar
-from engine.plan.facts import Facts
+from engine.plan.facts import Facts, Key
 from engine.plan.join_order import JoinInput, Stage, join_paths
 from engine.plan.predicates import test_same
 from engine.plan.relation import (
@@ -193,6 +192,8 @@ class Lowering:
             else:
                 break
         steps, project = mfp_steps(links, self.facts.arity(base))
+        if isinstance(base, Join) and not steps:
+            return self.join(base, project)
         if isinstance(base, Join):
             width = self.facts.arity(base)
             live = sorted({i for i in (*steps_read(steps), *project) if i < width})
@@ -211,8 +212,6 @@ class Lowering:
                 return below
             if isinstance(below, graph.Mfp):
                 return self.mfp(below.input, *without_dead(below, project))
-            if isinstance(below, graph.Join):
-                return self.cons(replace(below, project=tuple(below.project[i] for i in project)))
         elif isinstance(below, graph.Mfp) and not below.steps:
             inner = len(graph.output_types(below.input))
             at = {i: column for i, column in enumerate(below.project)}
@@ -241,38 +240,78 @@ class Lowering:
         paths = join_paths(sides, classes)
         inputs: list[Plan] = []
         places: list[dict[int, int]] = []
+        orders: list[dict[Key, tuple[int, ...]]] = []
         for i, branch in enumerate(relation.inputs):
-            looked = {look.key for path in paths for look in path if look.input == i}
+            found = collection(branch)
+            looked = {frozenset(stage.key) for path in paths for stage in path if stage.input == i}
+            if found is not None and looked & sides[i].arranged:
+                source, columns = found
+                inputs.append(self.plan(source))
+                places.append(dict(enumerate(columns)))
+                orders.append({frozenset(key): key for key in self.arranged[source.id]})
+                continue
             kept = sorted(wanted[i])
-            if len(kept) == self.facts.arity(branch) or looked & sides[i].arranged:
-                kept = list(range(self.facts.arity(branch)))
             inputs.append(self.plan(Project(branch, tuple(kept))))
             places.append({column: position for position, column in enumerate(kept)})
-        widths = [len(place) for place in places]
-        lookups = tuple(physical(start, path, places) for start, path in enumerate(paths))
+            orders.append({})
+        widths = [len(graph.output_types(plan)) for plan in inputs]
+        lookups = tuple(physical(start, path, places, widths, orders) for start, path in enumerate(paths))
         ends = [sum(widths[:i]) for i in range(len(widths))]
         project = tuple(ends[owner[i]] + places[owner[i]][i - starts[owner[i]]] for i in live)
         return self.cons(graph.Join(tuple(inputs), lookups, project))
 
     def join_input(self, relation: Relation) -> JoinInput:
         """What the join order asks of an input."""
-        arranged = self.arranged.get(relation.id, frozenset()) if isinstance(relation, Get) else frozenset()
+        found = collection(relation)
+        arranged: set[Key] = set()
+        if found is not None:
+            at = {column: position for position, column in enumerate(found[1])}
+            for key in self.arranged.get(found[0].id, frozenset()):
+                if all(column in at for column in key):
+                    arranged.add(frozenset(at[column] for column in key))
         base = relation
         while isinstance(base, Project | Map):
             base = base.input
         return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter))
 
 
-def physical(start: int, path: Sequence[Stage], places: Sequence[Mapping[int, int]]) -> tuple[graph.Lookup, ...]:
-    """A path with each column as its position in the pruned inputs and in the rows so far."""
+def collection(relation: Relation) -> tuple[Get, tuple[int, ...]] | None:
+    """The collection that a relation is some columns of, each once, and which."""
+    if isinstance(relation, Get):
+        return relation, tuple(range(len(relation.columns)))
+    if isinstance(relation, Project) and isinstance(relation.input, Get) and distinct(relation.columns):
+        return relation.input, relation.columns
+    return None
+
+
+def distinct(columns: tuple[int, ...]) -> bool:
+    return len(set(columns)) == len(columns)
+
+
+def physical(
+    start: int,
+    path: Sequence[Stage],
+    places: Sequence[Mapping[int, int]],
+    widths: Sequence[int],
+    orders: Sequence[Mapping[Key, tuple[int, ...]]],
+) -> tuple[graph.Lookup, ...]:
+    """A path with each column as its position in the inputs and in the rows so far.
+
+    Key columns ascend, so that equal keys are one arrangement, or go in the order of the arrangement that exists.
+    """
     offsets = {start: 0}
-    width = len(places[start])
+    width = widths[start]
     lookups: list[graph.Lookup] = []
     for stage in path:
-        stream = tuple(offsets[i] + places[i][column] for i, column in stage.stream)
-        lookups.append(graph.Lookup(stage.input, stream, tuple(places[stage.input][column] for column in stage.key)))
+        target = places[stage.input]
+        stream = {
+            target[column]: offsets[i] + places[i][other]
+            for column, (i, other) in zip(stage.key, stage.stream, strict=True)
+        }
+        key = orders[stage.input].get(frozenset(stream), tuple(sorted(stream)))
+        lookups.append(graph.Lookup(stage.input, tuple(stream[column] for column in key), key))
         offsets[stage.input] = width
-        width += len(places[stage.input])
+        width += widths[stage.input]
     return tuple(lookups)
 
 

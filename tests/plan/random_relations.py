@@ -64,11 +64,15 @@ def contents(random: Random) -> dict[int, Counter]:
 
 
 class Generator:
-    """Relations of one to three integer columns. `outers` are the widths of the rows around, innermost first."""
+    """Relations of one to three integer columns. `outers` are the widths of the rows around, innermost first.
 
-    def __init__(self, random: Random, *, fallible: bool = False) -> None:
+    `fallible` puts divisions in; `flat` leaves subqueries and lateral joins out.
+    """
+
+    def __init__(self, random: Random, *, fallible: bool = False, flat: bool = False) -> None:
         self.random = random
         self.fallible = fallible
+        self.flat = flat
         self.lets = 0
 
     def relation(self, depth: int, outers: tuple[int, ...] = (), lets: tuple[Local, ...] = ()):
@@ -101,7 +105,7 @@ class Generator:
                 columns = tuple(random.sample(range(total), min(total, random.choice((1, 2, 3)))))
                 return Project(Map(inner, tuple(scalars)), columns), len(columns)
             case "join" | "lateral":
-                lateral = kind == "lateral"
+                lateral = kind == "lateral" and not self.flat
                 other, extra = self.relation(random.randrange(depth), (width, *outers) if lateral else outers, lets)
                 kinds = (JoinKind.INNER, JoinKind.LEFT) if lateral else tuple(JoinKind)
                 on = self.predicate(random.randrange(depth), width + extra, outers, lets, split=width)
@@ -149,7 +153,7 @@ class Generator:
             outer = self.outer(outers)
             if outer is not None:
                 return outer
-        if depth > 0 and pick < 0.85:
+        if depth > 0 and pick < 0.85 and not self.flat:
             relation, inner = self.relation(depth - 1, (width, *outers), lets)
             if random.random() < 0.6:
                 relation = Reduce(relation, (), (self.aggregate(0, inner, (width, *outers), lets),), scalar=True)
@@ -183,7 +187,7 @@ class Generator:
             outer = self.outer(outers)
             if outer is not None:
                 return call(random.choice(("=", "=", "<")), Ref(random.randrange(width), INT), outer)
-        if depth > 0 and pick < 0.55:
+        if depth > 0 and pick < 0.55 and not self.flat:
             relation, inner = self.relation(depth - 1, (width, *outers), lets)
             if random.random() < 0.5 or not inner:
                 found = Exists(relation)

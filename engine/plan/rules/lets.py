@@ -12,6 +12,9 @@ def inline_lets(relation: Relation, facts: Facts) -> Relation:
     reads = count_reads(relation.body, relation.id)
     if reads <= 1 or stateless(relation.value):
         return put(relation.body, relation.id, relation.value)
+    if isinstance(relation.value, Let):  # one list of shared relations, not a tree: ids are unique
+        inner = relation.value
+        return Let(inner.id, inner.value, Let(relation.id, inner.body, relation.body))
     return relation
 
 

@@ -28,6 +28,8 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    children,
+    with_children,
 )
 from engine.plan.rules.joins import is_column, merged_classes, replaced
 from engine.plan.scalars import can_fail, columns_read, conjuncts, is_volatile, moved, shifted, size
@@ -146,6 +148,8 @@ class Pushdown:
         if asked:
             first, *others = asked
             common = [p for p in first if not risky(p) and all(p in other for other in others)]
+        if common:
+            body = without_repeats(body, relation.id, common)
         return Let(relation.id, self.push(relation.value, common), body)
 
     def through_join(self, relation: Join, predicates: Predicates) -> Relation:
@@ -210,6 +214,14 @@ class Pushdown:
                 group.remove(scalar)
             else:
                 by_owner[i] = scalar
+
+
+def without_repeats(relation: Relation, id_: int, known: Predicates) -> Relation:
+    """The body of a Let without filters of what its value passes already. O(size)."""
+    if isinstance(relation, Filter) and isinstance(relation.input, Local) and relation.input.id == id_:
+        left = tuple(predicate for predicate in relation.predicates if predicate not in known)
+        return Filter(relation.input, left) if left else relation.input
+    return with_children(relation, tuple(without_repeats(child, id_, known) for child in children(relation)))
 
 
 def risky(scalar: Scalar) -> bool:
