@@ -1,11 +1,11 @@
 """The one door to the engine: Database, Session, Result, Subscription.
 
-    db = Database.in_memory()
-    db.execute("CREATE TABLE t (k text, v bigint)")
-    db.execute("CREATE MATERIALIZED VIEW s AS SELECT k, sum(v) FROM t GROUP BY k")
-    db.write("t", [("a", 1), ("b", 2)])
-    db.execute("SELECT * FROM s").rows()
-    for change in db.subscribe("SUBSCRIBE s"): ...
+db = Database.in_memory()
+db.execute("CREATE TABLE t (k text, v bigint)")
+db.execute("CREATE MATERIALIZED VIEW s AS SELECT k, sum(v) FROM t GROUP BY k")
+db.write("t", [("a", 1), ("b", 2)])
+db.execute("SELECT * FROM s").rows()
+for change in db.subscribe("SUBSCRIBE s"): ...
 """
 
 import threading

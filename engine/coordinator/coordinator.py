@@ -97,9 +97,7 @@ class Coordinator:
 
     def rows(self, tag: str, columns: tuple[Column, ...], rows: Sequence[tuple[Value, ...]]) -> Result:
         """An answer of values that are at hand."""
-        vectors = [
-            vector_of([row[i] for row in rows], column.type, self.heap) for i, column in enumerate(columns)
-        ]
+        vectors = [vector_of([row[i] for row in rows], column.type, self.heap) for i, column in enumerate(columns)]
         return self.result(tag, columns, Batch.from_vectors(vectors, np.ones(len(rows), np.int64)))
 
     def rows_of(self, batch: Batch, columns: tuple[Column, ...]) -> Result:
@@ -200,9 +198,7 @@ class Coordinator:
         for command in commands:
             self.cluster.send(command)
 
-    def _record(
-        self, timestamp: int, deltas: Mapping[int, Batch], offsets: Mapping[tuple[int, str], int]
-    ) -> None:
+    def _record(self, timestamp: int, deltas: Mapping[int, Batch], offsets: Mapping[tuple[int, str], int]) -> None:
         """Commit a tick to the log."""
         assert self.log is not None
         record(self.log, self.catalog, self.heap, timestamp, deltas, offsets)

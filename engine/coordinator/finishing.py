@@ -18,9 +18,7 @@ from engine.types import Physical, SqlType
 Words = NDArray[np.uint64]
 
 
-def finish(
-    batch: Batch, finishing: Finishing, types: tuple[SqlType, ...], heap: Heap, rows_max: int | None
-) -> Batch:
+def finish(batch: Batch, finishing: Finishing, types: tuple[SqlType, ...], heap: Heap, rows_max: int | None) -> Batch:
     """The rows of an answer in their order, each by itself with diff 1. O(n log n) with an ORDER BY, else O(n).
 
     LimitExceeded when they are more than `rows_max`; DataError when a row counts below zero, which only rows taken away

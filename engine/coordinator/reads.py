@@ -68,9 +68,7 @@ def look_up(coordinator: Coordinator, plan: Plan, at: int | None) -> Rows | None
     if found is None:
         return None
     try:
-        return coordinator.cluster.peek(
-            Lookup(coordinator.request(), found.id, found.key, found.values, found.mfp, at)
-        )
+        return coordinator.cluster.peek(Lookup(coordinator.request(), found.id, found.key, found.values, found.mfp, at))
     except KeyError:
         return None  # the arrangement went meanwhile
 
@@ -85,8 +83,7 @@ def rows_of(coordinator: Coordinator, relation: Relation, check: Check) -> Batch
 def constant(coordinator: Coordinator, relation: Constant) -> Batch:
     """Fixed rows as a batch."""
     vectors = [
-        vector_of([row[i] for row, _ in relation.rows], type, coordinator.heap)
-        for i, type in enumerate(relation.types)
+        vector_of([row[i] for row, _ in relation.rows], type, coordinator.heap) for i, type in enumerate(relation.types)
     ]
     return Batch.from_vectors(vectors, np.array([count for _, count in relation.rows], np.int64))
 

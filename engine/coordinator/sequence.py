@@ -59,9 +59,7 @@ from engine.types import TEXT, Column
 
 Answer: TypeAlias = Result | Subscription | CopyOut
 
-CATALOG_STATEMENTS = (
-    CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | Drop
-)
+CATALOG_STATEMENTS = CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | Drop
 
 
 class Client(Protocol):

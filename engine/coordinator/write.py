@@ -25,9 +25,7 @@ from engine.types import CastContext, Column, Physical, SqlType
 Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[tuple[Value, ...]]
 
 
-def write(
-    coordinator: Coordinator, table: str, rows: Rows, diffs: NDArray[np.int64] | Sequence[int] | None
-) -> int:
+def write(coordinator: Coordinator, table: str, rows: Rows, diffs: NDArray[np.int64] | Sequence[int] | None) -> int:
     """Commit rows to a table; the tick's timestamp. See Database.write."""
     item = coordinator.named(table)
     if not isinstance(item, Table):
