@@ -13,13 +13,12 @@ from pathlib import Path
 from time import monotonic
 from typing import TextIO
 
-PATIENCE_SECONDS = 3.0
-"""A start from the cache takes less."""
+LOOK_SECONDS = 0.5
 
 
 @contextmanager
 def progress(out: TextIO = sys.stderr) -> Iterator[None]:
-    """Around an import of the engine: says how many kernels are ready, if it takes long."""
+    """Around an import of the engine: says how many kernels are ready, once new ones appear in the cache."""
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(out, done), daemon=True)
     watcher.start()
@@ -31,21 +30,24 @@ def progress(out: TextIO = sys.stderr) -> Iterator[None]:
 
 
 def _watch(out: TextIO, done: threading.Event) -> None:
-    started = monotonic()
-    if done.wait(PATIENCE_SECONDS):
-        return
-    live = out.isatty()
-    if not live:
-        print("compiling kernels, once on this machine ...", file=out, flush=True)
-    while not done.wait(0.5):
+    started, before = monotonic(), ready()
+    live, told = out.isatty(), False
+    while not done.wait(LOOK_SECONDS):
+        if (compiled := ready() - before) == 0:
+            continue
         if live:
-            line = f"compiling kernels, once on this machine: {ready()} ready, {monotonic() - started:.0f} s "
+            line = f"compiling kernels, once on this machine: {compiled} ready, {monotonic() - started:.0f} s "
             print("\r" + line, end="", file=out, flush=True)
-    print(f"{chr(13) if live else ''}compiled {ready()} kernels in {monotonic() - started:.0f} s", file=out, flush=True)
+        elif not told:
+            print("compiling kernels, once on this machine ...", file=out, flush=True)
+        told = True
+    if told:
+        line = f"compiled {ready() - before} kernels in {monotonic() - started:.0f} s, once on this machine"
+        print("\r" + line if live else line, file=out, flush=True)
 
 
 def ready() -> int:
     """Kernels in numba's cache beside the sources."""
     spec = find_spec("engine")
     places = spec.submodule_search_locations if spec is not None else None
-    return sum(1 for place in places or () for _ in Path(place).rglob("*.nbc"))
+    return sum(1 for place in places or () for _ in (Path(place) / "kernels" / "__pycache__").glob("*.nbc"))

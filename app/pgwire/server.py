@@ -153,7 +153,7 @@ class Server:
         user = startup.parameters.get("user", "materialize")
         variables = variables_of(startup)
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: self._database.session(user, variables)
+            self._threads, lambda: opened(self._database, user, variables)
         )
 
     async def _converse(self, peer: Peer, startup: Startup) -> None:
@@ -179,6 +179,15 @@ class Server:
         finally:
             del self._conversations[process]
             await conversation.close()
+
+
+def opened(database: Database, user: str, variables: dict[str, str]) -> Session:
+    """libpq names a database after the user if none is named: unless there is one, the default is meant."""
+    session = database.session(user, variables)
+    if variables.get("database") != user or (user,) in session.execute("SHOW DATABASES").rows():
+        return session
+    session.close()
+    return database.session(user, {name: value for name, value in variables.items() if name != "database"})
 
 
 def variables_of(startup: Startup) -> dict[str, str]:

@@ -124,3 +124,13 @@ def test_parameter_status(connection):
 )  # fmt: skip
 def test_parameters_of_every_type_come_back(connection, form, value):
     assert connection.execute(f"SELECT {form}", (value,)).fetchone() == (value,)
+
+
+def test_a_user_who_names_no_database_gets_the_default(server):
+    address = {"host": server.pg.host, "port": server.pg.port, "autocommit": True}
+    with psycopg.connect(user="ada", **address) as connection:
+        assert connection.execute("SHOW database").fetchone() == ("materialize",)
+        connection.execute("CREATE TABLE of_ada (k bigint)")
+        connection.execute("CREATE DATABASE ada")
+    with psycopg.connect(user="ada", **address) as connection:
+        assert connection.execute("SHOW database").fetchone() == ("ada",)
