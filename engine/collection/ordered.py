@@ -45,7 +45,7 @@ class Tree:
         self, gids: Ids, prefixes: NDArray[np.int64], loads: NDArray[np.int64], groups: int, store: "Store", view: View,
         records: Words, at: int, kind: int, largest: int,
     ) -> Ids | None:  # fmt: skip
-        """Make the tree anew of its entries and these: the slots of rows whose count became 0; None: a count too large."""
+        """Make the tree anew of its entries and these: the slots of rows that went; None: a count is too large."""
         if self.head[kernels.ENTRIES]:
             held = kernels.read_tree(self.nodes, self.head)
             gids = np.concatenate([held[0], gids])
@@ -69,7 +69,7 @@ class Tree:
 
 
 class Store:
-    """Rows by slot, each with its multiplicity in the last word. `spec` is the order in which the tree compares them."""
+    """Rows by slot, each with its multiplicity in the last word. `spec`: in which order the tree compares them."""
 
     def __init__(self, width: int, spec: NDArray[np.int64]) -> None:
         self.words: Words = np.zeros((SLOTS_MIN, width + 1), np.uint64)
@@ -111,8 +111,8 @@ class Store:
 class OrderedValues:
     """The values of one column by group, with the least or greatest of each group in the group's record.
 
-    Where the order prefix is exact (booleans, integers, times, floats) entries are values and there is no store; else a
-    store keeps the words.
+    Where the order prefix is exact (booleans, integers, times, floats) entries are values and there is no store; else
+    a store keeps the words.
     """
 
     def __init__(self, column_type: SqlType, exact: bool, largest: bool, heap: Heap) -> None:
@@ -123,7 +123,16 @@ class OrderedValues:
         spec = NO_SPEC if exact else np.array([[1, 0, 0, self._kind, 0, 0]], np.int64)
         self._store: Final = Store(2, spec)
 
-    def add(self, words: Words, value: int, rows: NDArray[np.int64], diffs: NDArray[np.int64], gids: Ids, records: Words, at: int) -> None:
+    def add(
+        self,
+        words: Words,
+        value: int,
+        rows: NDArray[np.int64],
+        diffs: NDArray[np.int64],
+        gids: Ids,
+        records: Words,
+        at: int,
+    ) -> None:
         """Add words[value, rows] to their groups; records[group, at:at + 3] is kept up to date. O(log n) a row."""
         store, tree, done = self._store, self._tree, 0
         if len(store.spec):
@@ -134,7 +143,8 @@ class OrderedValues:
         while True:
             done = kernels.update_values(
                 words, diffs, rows, value, self._kind, self._largest, done, gids, tree.nodes,
-                tree.head, store.words, store.spec, *self._heap.view(), store.free, store.head, records, at, tree.scratch,
+                tree.head, store.words, store.spec, *self._heap.view(), store.free, store.head, records, at,
+                tree.scratch,
             )  # fmt: skip
             if done == len(rows):
                 return
@@ -181,7 +191,9 @@ class OrderedRows:
     2. Slots whose count became 0 are in `gone` and keep their row until `settle`.
     """
 
-    def __init__(self, picked: Sequence[int], input_types: Sequence[SqlType], order: Sequence[Order], heap: Heap) -> None:
+    def __init__(
+        self, picked: Sequence[int], input_types: Sequence[SqlType], order: Sequence[Order], heap: Heap
+    ) -> None:
         self.picked: Final = np.array(picked, np.int64)
         self._types: Final = [input_types[c] for c in picked]
         self._nulls = null_words(len(input_types))

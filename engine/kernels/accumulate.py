@@ -2,8 +2,8 @@
 # numba compiles these from their signatures; array element types are not Python's.
 """The inner loops of a reduce: a program of accumulators run over rows, and results read from the groups' records.
 
-A reduce has one `program` int64[states, 7] of what to accumulate and one `results` int64[aggregates, 6] of what to show,
-so one kernel call serves any number of aggregates. Records are those of kernels/groups.py.
+A reduce has one `program` int64[states, 7] of what to accumulate and one `results` int64[aggregates, 6] of what to
+show, so one kernel call serves any number of aggregates. Records are those of kernels/groups.py.
 
 State of an operation, in words from its offset (linear in the diffs unless stated; all zero when no row is there):
   COUNT     rows that are not NULL
@@ -12,13 +12,14 @@ State of an operation, in words from its offset (linear in the diffs unless stat
   DECIMAL   the same, in units of 10^-scale
   TRUTH     rows that are not NULL; rows that are true
   SQUARES_* rows that are not NULL; entry beside; sum in 6 limbs; sum of squares in 6 limbs
-  LARGEST   0; whether there is a value; the value (append-only input; its order key complemented for the smallest)
+  LARGEST   0; whether there is a value; the value (append-only input)
 """
 
 import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from engine.kernels.compare import simple_prefix
 from engine.kernels.memory import multiply_high, prefetch
 from engine.kernels.numeric import pack
 from engine.kernels.wide import (
@@ -58,24 +59,14 @@ ASIDE is written: how many rows the operation left to the caller (`is_aside` say
 
 # Columns of `results`.
 FUNCTION, STATE, TARGET, TARGET_NULL, TARGET_BIT, OPTION = range(6)
-"""STATE: offset into the record. TARGET, TARGET_NULL: words of the shown row. OPTION: scale of a decimal; 1 of a double
-that is shown as real; of SHOW_SPREAD population * 2 + square root."""
+"""STATE: offset into the record. TARGET, TARGET_NULL: words of the shown row. OPTION: scale of a decimal; 1 of a
+double that is shown as real; of SHOW_SPREAD population * 2 + square root."""
 
 LONE_MAX = 1 << 20
 """Diffs of floats above this are added aside: the window of a sum is stated for |diff| below it."""
 SQUARE_DIFF_MAX = 1 << 14
 SQUARE_SCALE_MAX = 18
 """Packed numerics of a larger scale are squared aside, so that squares in 6 limbs leave 2^64 of room."""
-
-
-@register_jitable
-def order_key(physical, word):
-    """A word of BOOLEAN, SIGNED or FLOAT so that unsigned order is the value's; NaN last. A bijection."""
-    if physical == 1:
-        return word ^ np.uint64(1 << 63)
-    if physical == 2:
-        return ~word if word >> np.uint64(63) else word ^ np.uint64(1 << 63)
-    return word
 
 
 @register_jitable
@@ -110,8 +101,8 @@ def is_aside(operation, word, diff):
 def accumulate(words, diffs, gids, records, program):
     """Add a batch to its groups' records. Returns how many rows were left aside, over all operations.
 
-    Returns -1, with nothing added, when a DECIMAL needs a larger scale, then found in its ASIDE: the caller rescales the
-    records and calls again. O(rows x operations).
+    Returns -1, with nothing added, when a DECIMAL needs a larger scale, then found in its ASIDE: the caller rescales
+    the records and calls again. O(rows x operations).
     """
     n = len(diffs)
     again = False
@@ -176,7 +167,7 @@ def accumulate(words, diffs, gids, records, program):
                             records[g, at + 1] = ONE
                             records[g, at + 2] = x
                         else:
-                            a, b = order_key(physical, x), order_key(physical, records[g, at + 2])
+                            a, b = simple_prefix(physical, x), simple_prefix(physical, records[g, at + 2])
                             if (a > b) if parameter & 1 == 0 else (a < b):
                                 records[g, at + 2] = x
             elif operation == DOUBLE or operation == SQUARES_DOUBLE:
@@ -194,7 +185,8 @@ def accumulate(words, diffs, gids, records, program):
                         m = (word & MANTISSA) | (ONE << np.uint64(52))
                         d, down = magnitude(diffs[i])
                         minus = (word >> np.uint64(63)) != ZERO
-                        add_at_bit(records, g, at + 2, m * d, multiply_high(m, d), e - 1075 + FLOAT_SCALE, minus != down)
+                        low, high = m * d, multiply_high(m, d)
+                        add_at_bit(records, g, at + 2, low, high, e - 1075 + FLOAT_SCALE, minus != down)
                         if operation == SQUARES_DOUBLE:
                             low, high = m * m, multiply_high(m, m)
                             high = high * d + multiply_high(low, d)
@@ -264,7 +256,7 @@ def packed(m, negative, scale):
 
 @register_jitable
 def spread(records, g, state, option, scratch):
-    """Variance or standard deviation of doubles: sqrt((n S2 - S1^2) / (n (n - 1))), the difference exact. O(LIMBS^2)."""
+    """Variance or standard deviation of doubles: sqrt((n S2 - S1^2) / (n (n - 1))), difference exact. O(LIMBS^2)."""
     count = np.int64(records[g, state])
     s1, wide = scratch[0:LIMBS], scratch[LIMBS : 4 * LIMBS]
     absolute(records, g, state + 2, LIMBS, s1)

@@ -3,12 +3,12 @@
 """The group table: from the key of a row to a dense group id and to the group's record.
 
 Records are rows of a uint64[capacity, width] matrix, so that key, row count and accumulators of a group share a cache
-line: `kw` key words (null bits first), the row count (int64), the mark (position among the groups touched since the last
-`settle`, plus 1; else 0), then what the caller accumulates, all zero for a new group.
+line: `kw` key words (null bits first), the row count (int64), the mark (position among the groups touched since the
+last `settle`, plus 1; else 0), then what the caller accumulates, all zero for a new group.
 
-The index is an open-addressing table of uint64 entries, hash >> 32 above id + 1, 0 where free. An entry's home is given by
-the high bits of its tag, so growing the index and closing the gap behind a removed entry read no record. Linear probing,
-never more than half full. Per group: 8 width bytes of record and 16 to 32 of index.
+The index is an open-addressing table of uint64 entries, hash >> 32 above id + 1, 0 where free. An entry's home is
+given by the high bits of its tag, so growing the index and closing the gap behind a removed entry read no record.
+Linear probing, never more than half full. Per group: 8 width bytes of record and 16 to 32 of index.
 
 `head` is int64[4]: groups alive, ids ever used, ids in the free list, groups touched.
 """
@@ -44,9 +44,9 @@ def table_shift(table):
 def assign_groups(words, diffs, columns, nulls, begin, table, records, head, free, gids, touched):
     """Find or add the group of each row from `begin` on and add its diff to the group's row count. O(rows x kw).
 
-    `words` uint64[nulls + c, n] are rows, `columns` int64[k] the key among them. `gids` int32[n] takes the group of each
-    row, `touched` int32[>= head[3] + n or all groups] the groups in order of first touch. Returns the number of rows
-    done: less than n when the table or the records are full; the caller grows them and calls again from there.
+    `words` uint64[nulls + c, n] are rows, `columns` int64[k] the key among them. `gids` int32[n] takes the group of
+    each row, `touched` int32[>= head[3] + n or all groups] the groups in order of first touch. Returns the number of
+    rows done: less than n when the table or the records are full; the caller grows them and calls again from there.
     """
     n = words.shape[1]
     k = len(columns)

@@ -2,22 +2,25 @@
 # numba compiles these from their signatures; array element types are not Python's.
 """One B+tree over the entries of all groups, ordered by group, then by value: what min, max and topk read.
 
-An entry is two words: group << 32 | load, and the order prefix of the value (kernels/compare.py) with its top bit turned
-so that signed order is the value's. Where prefixes are exact the load is the value's multiplicity (int32); else it is
-a slot of a row store, and entries of equal prefix are ordered by the content of their rows. Small groups share leaves.
+An entry is two words: group << 32 | load, and the order prefix of the value (kernels/compare.py) with its top bit
+turned so that signed order is the value's. Where prefixes are exact the load is the value's multiplicity (int32);
+else it is a slot of a row store, and entries of equal prefix are ordered by the content of their rows. Small groups
+share leaves.
 
 A node is a row of `nodes` int64[N, META + 2 B]: entries, parent, next leaf, previous leaf, level (0: leaf), then the
-entries side by side. An inner node has the least entry of each child, and the child as load. Freed nodes are chained by
-NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3/4: 23 bytes an entry; 25 at the usual 2/3.
-Depth: log43 n, 4 levels for 3 million entries. `head` is int64[5]: root, nodes ever used, first free node,
-free nodes, entries.
+entries side by side. An inner node has the least entry of each child, and the child as load. Freed nodes are chained
+by NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3/4: 23 bytes an entry; 25 at the usual
+2/3. Depth: log43 n, 4 levels for 3 million entries. `head` is int64[5]: root, nodes ever used, first free node, free
+nodes, entries.
 
-`store` uint64[S, w + 1] has rows of words, each with its multiplicity behind it; `spec` int64[c, 6] the columns to compare
-them by: value word, null word, null bit, physical, descending, nulls first. An empty `spec` says that prefixes are exact.
-`free_slots` int32[S] is the stack of free slots, `slot_head` int64[2]: slots ever used, slots on the stack.
+`store` uint64[S, w + 1] has rows of words, each with its multiplicity behind it; `spec` int64[c, 6] the columns to
+compare them by: value word, null word, null bit, physical, descending, nulls first. An empty `spec` says that
+prefixes are exact. `free_slots` int32[S] is the stack of free slots, `slot_head` int64[2]: slots ever used, slots on
+the stack.
 
 The kernels that change the tree are compiled without reference counting (_nrt=False), which costs more than the work
-itself where arrays go from function to function; so they allocate nothing: scratch int64[4, BLOCK] comes from the caller.
+itself where arrays go from function to function; so they allocate nothing: scratch int64[4, BLOCK] comes from the
+caller.
 """
 
 import numpy as np
@@ -35,6 +38,8 @@ NODES_SPARE = 16
 """Free nodes that an insertion may need: one per level and a new root."""
 BLOCK = 64
 """Entries that descend the tree side by side, so that their cache misses overlap."""
+PREFETCH_LEVELS = 2
+"""Nodes of higher levels are few enough to be in the cache."""
 COUNT_MAX = 1 << 30
 """Multiplicities of exact entries are int32."""
 ONE = np.uint64(1)
@@ -94,21 +99,32 @@ def order_tie(nodes, node, i, slot, rows):
     return compare_rows(store, spec, at, slot, start, length, data)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def position(nodes, node, low, g, p, slot, exact, rows):
     """(number of the first entry from `low` on that is not before (g, p, slot), whether that is equal).
 
-    Slot -1 sorts before all its ties. O(log B).
+    Slot -1 sorts before all its ties. O(log B). The search by group and prefix has no branch to mispredict; only among
+    ties are rows compared.
     """
-    high = nodes[node, SIZE]
+    size = nodes[node, SIZE]
+    n = size - low
+    while n > 0:
+        half = n >> 1
+        group, pre = nodes[node, META + 2 * (low + half)] >> 32, nodes[node, META + 2 * (low + half) + 1]
+        before = np.int64((group < g) | ((group == g) & (pre < p)))
+        low += before * (half + 1)
+        n = half + before * (n - 2 * half - 1)
+    if low >= size or slot < 0 or nodes[node, META + 2 * low + 1] != p or nodes[node, META + 2 * low] >> 32 != g:
+        return low, False
+    if exact:
+        return low, True
+    high = size
     equal = False
     while low < high:
         middle = (low + high) >> 1
-        group, pre = nodes[node, META + 2 * middle] >> 32, nodes[node, META + 2 * middle + 1]
-        if group == g and pre == p and slot >= 0:
-            order = 0 if exact else order_tie(nodes, node, middle, slot, rows)
-        else:
-            order = -1 if group < g or (group == g and pre < p) else 1
+        order = 1
+        if nodes[node, META + 2 * middle + 1] == p and nodes[node, META + 2 * middle] >> 32 == g:
+            order = order_tie(nodes, node, middle, slot, rows)
         if order < 0:
             low = middle + 1
         else:
@@ -117,7 +133,7 @@ def position(nodes, node, low, g, p, slot, exact, rows):
     return low, equal
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def child_of(nodes, node, g, p, slot, exact, rows):
     """The child of an inner node below which (g, p, slot) is or belongs."""
     i, equal = position(nodes, node, np.int64(1), g, p, slot, exact, rows)
@@ -307,11 +323,11 @@ def descend_block(nodes, head, size, scratch, exact, rows):
     root = head[ROOT]
     for i in range(size):
         scratch[3, i] = root
-    for _ in range(nodes[root, LEVEL]):
+    for level in range(nodes[root, LEVEL], 0, -1):
         for i in range(size):
             node = child_of(nodes, scratch[3, i], scratch[0, i], scratch[1, i], scratch[2, i], exact, rows)
             scratch[3, i] = node
-            if size > 1:
+            if size > 1 and level <= PREFETCH_LEVELS:
                 for line in range((META + 2 * B) // 8):
                     prefetch(nodes, node * nodes.shape[1] + 8 * line)
 
@@ -415,7 +431,7 @@ def last_entry(nodes, head, g):
     "uint64[:, ::1], int64, int64[:, ::1])",
     cache=True,
     nogil=True,
-    _nrt=False,
+    _nrt=False,  # pyright: ignore[reportCallIssue]
 )
 def update_rows(
     gids, prefixes, slots, diffs, begin, gone, nodes, head, store, spec, start, length, data, free_slots, slot_head,
@@ -423,9 +439,9 @@ def update_rows(
 ):  # fmt: skip
     """Add rows, each in its own slot of the store, to the tree; from row `begin` on. O(log n) a row.
 
-    A slot whose row was there already goes back to the stack; gone[i] is the slot of a row whose count became 0, else -1:
-    the caller gives it back when nobody reads it any more. records[group, at] counts the entries of the group. Returns
-    the rows done: less than all when the tree needs more nodes.
+    A slot whose row was there already goes back to the stack; gone[i] is the slot of a row whose count became 0, else
+    -1: the caller gives it back when nobody reads it any more. records[group, at] counts the entries of the group.
+    Returns the rows done: less than all when the tree needs more nodes.
     """
     rows = (store, spec, start, length, data)
     n = len(diffs)
@@ -454,7 +470,7 @@ def update_rows(
     "int32[::1], int64[::1], uint64[:, ::1], int64, int64[:, ::1])",
     cache=True,
     nogil=True,
-    _nrt=False,
+    _nrt=False,  # pyright: ignore[reportCallIssue]
 )
 def update_values(
     words, diffs, kept, value, kind, largest, begin, gids, nodes, head, store, spec, start, length, data, free_slots,
@@ -462,9 +478,9 @@ def update_values(
 ):  # fmt: skip
     """Add the values words[value, kept[i]] to the tree and keep the least or greatest of each group. O(log n) a row.
 
-    records[group, at:at+3] = entries of the group, whether there is a value, the value. The store (a null word, the value)
-    must have as many free slots as there are rows. Returns the rows done: less than all when the tree needs more nodes;
-    -1 - i when the multiplicity of row i leaves int32.
+    records[group, at:at+3] = entries of the group, whether there is a value, the value. The store (a null word, the
+    value) must have as many free slots as there are rows. Returns the rows done: less than all when the tree needs
+    more nodes; -1 - i when the multiplicity of row i leaves int32.
     """
     rows = (store, spec, start, length, data)
     exact = len(spec) == 0
@@ -532,14 +548,17 @@ def update_values(
                         x = load_of(nodes[leaf, META + 2 * j])
                         if (x if exact else np.int64(store[x, 2])) > 0:
                             records[g, at + 1] = ONE
-                            records[g, at + 2] = unprefixed(kind, nodes[leaf, META + 2 * j + 1]) if exact else store[x, 1]
+                            pre = nodes[leaf, META + 2 * j + 1]
+                            records[g, at + 2] = unprefixed(kind, pre) if exact else store[x, 1]
                             break
                         leaf, j = step(nodes, leaf, j, -largest)
     return n
 
 
 @njit(
-    f"Tuple((int32[::1], int64[::1], int64[::1]))(int32[::1], int64, int64, {TREE}, uint64[:, ::1])", cache=True, nogil=True
+    f"Tuple((int32[::1], int64[::1], int64[::1]))(int32[::1], int64, int64, {TREE}, uint64[:, ::1])",
+    cache=True,
+    nogil=True,
 )
 def walk_groups(gids, offset, limit, nodes, head, store):
     """Of each group the rows from `offset` on, at most `limit` (negative: all), in order: (slots, how often, bounds).
@@ -584,7 +603,7 @@ def walk_groups(gids, offset, limit, nodes, head, store):
     f"int64(uint64[:, ::1], int64[::1], int64, int32[::1], int64[::1], {STORE}, int32[::1], int64[::1])",
     cache=True,
     nogil=True,
-    _nrt=False,
+    _nrt=False,  # pyright: ignore[reportCallIssue]
 )
 def store_rows(words, picked, nulls, slots, prefixes, store, spec, start, length, data, free_slots, slot_head):
     """Put the columns `picked` of rows into free slots of the store, of which there must be as many; O(rows).
@@ -729,13 +748,15 @@ def sort_entries(gids, prefixes, loads, groups, store, spec, start, length, data
     nogil=True,
 )
 def build_tree(
-    p, x, bounds, gone, nodes, head, store, spec, start, length, data, free_slots, slot_head, records, at, kind, largest,
+    p, x, bounds, gone, nodes, head, store, spec, start, length, data, free_slots, slot_head, records, at, kind,
+    largest,
 ):  # fmt: skip
     """Make the tree anew of sorted entries, equal ones added up. O(n).
 
     `nodes` has room for n / BULK_FILL leaves and the nodes above. records[group, at] takes the number of entries; with
-    `largest` 1 or -1 the two words behind it take the greatest or least value. gone[: result] are the slots of rows whose
-    count is 0; slots of rows that are there twice go back to the stack. Returns -1 when a multiplicity leaves int32.
+    `largest` 1 or -1 the two words behind it take the greatest or least value. gone[: result] are the slots of rows
+    whose count is 0; slots of rows that are there twice go back to the stack. Returns -1 when a multiplicity leaves
+    int32.
     """
     exact = len(spec) == 0
     last = store.shape[1] - 1

@@ -2,10 +2,10 @@
 # numba compiles these from their signatures; array element types are not Python's.
 """Exact sums: two's complement numbers of a few 64-bit limbs, the lowest first, inside rows of a uint64 matrix.
 
-Integers add up in 2 limbs. Doubles and decimals add up in 6 limbs (384 bits) as fixed point, so a sum is exact, does not
-depend on the order, and returns to where it was when rows go:
-  double   in units of 2^-224: every finite x with 2^-170 <= |x| < 2^118 is a whole number of them, and the sum of |x| may
-           reach 2^158. What lies outside is the caller's (a Python integer per group).
+Integers add up in 2 limbs. Doubles and decimals add up in 6 limbs (384 bits) as fixed point, so a sum is exact, does
+not depend on the order, and returns to where it was when rows go:
+  double   in units of 2^-224: every finite x with 2^-170 <= |x| < 2^118 is a whole number of them, and the sum of |x|
+           may reach 2^158. What lies outside is the caller's (a Python integer per group).
   decimal  in units of 10^-scale, scale <= 39: 39-digit values leave 2^64 of room above the largest.
 """
 
@@ -231,11 +231,12 @@ def add_numbers(rows, gids, offset, numbers, diffs):
     nogil=True,
 )
 def divide_decimals(numbers, divisors, scale, words, text, offsets):
-    """numbers[i] * 10^-scale / divisors[i] as canonical numerics of 39 significant digits, rounded half away from zero.
+    """numbers[i] * 10^-scale / divisors[i] as numerics of 39 significant digits, rounded half away from zero.
 
-    `numbers` uint64[n, LIMBS] in two's complement, 0 < divisors < 2^63, 0 <= scale <= 39. words[i] is the packed numeric
-    where it fits; else 0 and text[offsets[i]:offsets[i+1]] its decimal text; or OVERFLOW where it has more than 39
-    digits before the point. `text` has room for 96 bytes a row. Returns the bytes of text. Long division in base 10^9: O(15^2) a row.
+    `numbers` uint64[n, LIMBS] in two's complement, 0 < divisors < 2^63, 0 <= scale <= 39. words[i] is the packed
+    numeric where it fits; else 0 and text[offsets[i]:offsets[i+1]] its decimal text; or OVERFLOW where it has more
+    than 39 digits before the point. `text` has room for 96 bytes a row. Returns the bytes of text. Long division in
+    base 10^9: O(15^2) a row.
     """
     limbs = np.empty(LIMBS, np.uint64)
     halves = np.empty(2 * LIMBS, np.uint64)

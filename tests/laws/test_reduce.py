@@ -1,4 +1,4 @@
-"""The laws of reduce: incremental equals batch at every tick, whatever the cuts; what is inserted and deleted leaves nothing."""
+"""The laws of reduce: incremental equals batch at every tick; cuts do not matter; what went leaves nothing."""
 
 import math
 from collections import defaultdict
@@ -67,9 +67,11 @@ def naive(kind, values, column_type, result_type):
     if kind is Kind.BOOL_OR:
         return any(values)
     if kind in (Kind.MIN, Kind.MAX):
+
         def place(v):
             nan = isinstance(v, (float, Decimal)) and math.isnan(v)
             return (nan, 0 if nan else v.encode() if isinstance(v, str) else v)
+
         return plain((min if kind is Kind.MIN else max)(values, key=place))
     if kind in (Kind.STDDEV_SAMP, Kind.VAR_SAMP) and len(values) == 1:
         return None
@@ -134,7 +136,9 @@ doubles = st.one_of(
     st.floats(-100, 100),
 )
 decimals = st.one_of(
-    st.sampled_from([Decimal(t) for t in ("0", "1", "-1", "0.1", "NaN", "9" * 39, "-" + "9" * 39, "1e-39", "123456789012345678.9")]),
+    st.sampled_from(
+        [Decimal(t) for t in ("0", "1", "-1", "0.1", "NaN", "9" * 39, "-" + "9" * 39, "1e-39", "123456789012345678.9")]
+    ),
     st.decimals(-1000, 1000, places=2),
     st.decimals(-(10**12), 10**12, places=25),
 )
@@ -142,7 +146,12 @@ VALUES = {
     types.BIGINT: integers, types.INTEGER: small, types.DOUBLE: doubles, types.NUMERIC: decimals,
     types.BOOLEAN: st.booleans(), types.TEXT: st.text(max_size=12),
 }  # fmt: skip
-RESULTS = {types.INTEGER: types.BIGINT, types.BIGINT: types.NUMERIC, types.NUMERIC: types.NUMERIC, types.DOUBLE: types.DOUBLE}
+RESULTS = {
+    types.INTEGER: types.BIGINT,
+    types.BIGINT: types.NUMERIC,
+    types.NUMERIC: types.NUMERIC,
+    types.DOUBLE: types.DOUBLE,
+}
 
 
 def aggregates_over(t):
@@ -229,7 +238,10 @@ def check(ticks, present, aggregates, row_types, close=False):
 
 
 def same(a, b):
-    return all(x == y or isinstance(x, float) and isinstance(y, float) and math.isclose(x, y, rel_tol=1e-14) for x, y in zip(a, b, strict=True))
+    return all(
+        x == y or (isinstance(x, float) and isinstance(y, float) and math.isclose(x, y, rel_tol=1e-14))
+        for x, y in zip(a, b, strict=True)
+    )
 
 
 @pytest.mark.parametrize("value_type", list(VALUES), ids=str)
@@ -291,7 +303,8 @@ def test_overflow_is_an_error_and_heals():
 def test_retraction_before_insertion():
     """A count that is below zero for a while crashes nothing and is forgotten."""
     aggregates = (
-        Aggregate(Kind.SUM, (0,), types.NUMERIC), Aggregate(Kind.MAX, (0,), types.BIGINT), Aggregate(Kind.MIN, (0,), types.BIGINT),
+        Aggregate(Kind.SUM, (0,), types.NUMERIC), Aggregate(Kind.MAX, (0,), types.BIGINT), Aggregate(Kind.MIN, (0,),
+        types.BIGINT),
     )  # fmt: skip
     ticks = [[((5,), -2), ((7,), 1)], [((5,), 3)]]
     assert run(ticks[:1], aggregates, (types.BIGINT,))[0] == {}
@@ -300,10 +313,17 @@ def test_retraction_before_insertion():
 
 @pytest.mark.parametrize("monotonic", [False, True])
 def test_append_only_keeps_one_value(monotonic):
-    aggregates = (Aggregate(Kind.MAX, (1,), types.DOUBLE), Aggregate(Kind.MIN, (1,), types.DOUBLE), Aggregate(Kind.MAX, (0,), types.TEXT))
+    aggregates = (
+        Aggregate(Kind.MAX, (1,), types.DOUBLE),
+        Aggregate(Kind.MIN, (1,), types.DOUBLE),
+        Aggregate(Kind.MAX, (0,), types.TEXT),
+    )
     row_types = (types.TEXT, types.DOUBLE)
     ticks = [[(("a", 1.0), 1), (("b", None), 1)], [(("a", math.nan), 1), (("a", -3.0), 1)]]
-    assert run(ticks, aggregates, row_types, (0,), monotonic)[0] == {("a", "NaN", -3.0, "a"): 1, ("b", None, None, "b"): 1}
+    assert run(ticks, aggregates, row_types, (0,), monotonic)[0] == {
+        ("a", "NaN", -3.0, "a"): 1,
+        ("b", None, None, "b"): 1,
+    }
 
 
 def test_whole_groups():
@@ -330,7 +350,11 @@ def test_whole_groups():
 def test_cuts_do_not_matter(changes, cuts):
     """However a history is cut into ticks, it ends in the same contents: through splits and merges of the tree."""
     row_types = (types.INTEGER, types.BIGINT)
-    aggregates = (Aggregate(Kind.MAX, (1,), types.BIGINT), Aggregate(Kind.MIN, (1,), types.BIGINT), Aggregate(Kind.COUNT_ROWS, (), types.BIGINT))
+    aggregates = (
+        Aggregate(Kind.MAX, (1,), types.BIGINT),
+        Aggregate(Kind.MIN, (1,), types.BIGINT),
+        Aggregate(Kind.COUNT_ROWS, (), types.BIGINT),
+    )
     inserted = [((k % 3, v), 1) for k, v in changes]
     history = inserted + [(row, -n) for row, n in inserted[::2]]
     whole = run([history], aggregates, row_types, (0,))[0]
@@ -342,7 +366,11 @@ def test_large_random_history_against_counting():
     """Enough values for a tree of three levels; every group's extremes after each tick."""
     rng = np.random.default_rng(5)
     heap, row_types = Heap(), (types.INTEGER, types.BIGINT)
-    aggregates = (Aggregate(Kind.MAX, (1,), types.BIGINT), Aggregate(Kind.MIN, (1,), types.BIGINT), Aggregate(Kind.SUM, (1,), types.NUMERIC))
+    aggregates = (
+        Aggregate(Kind.MAX, (1,), types.BIGINT),
+        Aggregate(Kind.MIN, (1,), types.BIGINT),
+        Aggregate(Kind.SUM, (1,), types.NUMERIC),
+    )
     operator = ReduceOperator(Reduce(Source(1, row_types), (0,), aggregates), row_types, heap)
     keys, values = rng.integers(0, 30, 30_000), rng.integers(0, 2000, 30_000)
     alive = np.zeros(30_000, np.bool_)

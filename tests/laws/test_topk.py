@@ -1,4 +1,4 @@
-"""The laws of topk: incremental equals batch at every tick; the k-set is a function of the rows, not of their history."""
+"""The laws of topk: incremental equals batch at every tick; the k-set is a function of the rows."""
 
 import math
 from collections import defaultdict
@@ -57,7 +57,11 @@ rows = st.tuples(
     st.sampled_from([1, 2, None]),
     st.one_of(st.none(), st.sampled_from(["", "a", "commonprefix-a", "commonprefix-b"]), st.text(max_size=10)),
     st.one_of(st.none(), st.sampled_from([0.0, 1.5, -1.5, math.nan, math.inf]), st.floats(-3, 3)),
-    st.one_of(st.none(), st.sampled_from([Decimal("NaN"), Decimal("1" + "0" * 30), Decimal("1.5")]), st.decimals(-5, 5, places=2)),
+    st.one_of(
+        st.none(),
+        st.sampled_from([Decimal("NaN"), Decimal("1" + "0" * 30), Decimal("1.5")]),
+        st.decimals(-5, 5, places=2),
+    ),
 )
 
 
@@ -142,7 +146,9 @@ def test_large_random_history(groups):
     keys, values = rng.integers(0, groups, 20_000), rng.permutation(20_000)
     alive = np.zeros(20_000, np.bool_)
     for tick in range(10):
-        flip = np.flatnonzero(rng.random(20_000) < 0.5) if tick < 5 else np.flatnonzero(alive & (rng.random(20_000) < 0.7))
+        flip = (
+            np.flatnonzero(rng.random(20_000) < 0.5) if tick < 5 else np.flatnonzero(alive & (rng.random(20_000) < 0.7))
+        )
         if len(flip) == 0:
             continue
         words = np.zeros((3, len(flip)), np.uint64)

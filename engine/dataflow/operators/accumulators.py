@@ -1,4 +1,5 @@
-"""What a reduce adds up: its aggregates as a program for engine/kernels/accumulate.py, and the results kernels leave over.
+"""What a reduce adds up: its aggregates as a program for engine/kernels/accumulate.py, and the results kernels leave
+over.
 
 Law: every accumulator is a linear function of the counts of the rows, and exact. So a retraction undoes an insertion
 wherever it comes, in whatever order, and the same rows give the same result whatever came and went before.
@@ -198,7 +199,9 @@ class Accumulators:
             self.results[self.results[:, kernels.STATE] == offset, kernels.OPTION] = scale
         self.program[p, kernels.PARAMETER] = scale
 
-    def _add_heap_decimals(self, p: int, words: Words, diffs: NDArray[np.int64], gids: Ids, records: Words, used: int) -> None:
+    def _add_heap_decimals(
+        self, p: int, words: Words, diffs: NDArray[np.int64], gids: Ids, records: Words, used: int
+    ) -> None:
         """Numerics that are not packed: each distinct one is read once, then they are limbs like the others."""
         distinct, which = np.unique(words, return_inverse=True)
         values = [unpack_decimal(word, self._heap) for word in distinct.tolist()]
@@ -245,7 +248,7 @@ class Accumulators:
     # Showing
 
     def show_later(self, a: int, rows: NDArray[np.int64], gids: Ids, records: Words, shown: Words) -> None:
-        """Put the results of aggregate `a`, which the kernel left, into rows `rows` of `shown`; `gids` are their groups."""
+        """Put the results of aggregate `a`, which the kernel left, into rows `rows` (groups `gids`) of `shown`."""
         function, place = int(self.results[a, kernels.FUNCTION]), self.places[a]
         if function in (kernels.SHOW_DOUBLE, kernels.SHOW_MEAN_DOUBLE, kernels.SHOW_SPREAD):
             words = [self._double(a, gid, records) for gid in gids.tolist()]
@@ -367,7 +370,7 @@ def to_limbs(values: Sequence[int]) -> Words:
     """Integers in two's complement: uint64[n, LIMBS]."""
     size = 8 * wide.LIMBS
     data = b"".join(value.to_bytes(size, "little", signed=True) for value in values)
-    return np.frombuffer(data, np.uint64).reshape(-1, wide.LIMBS)
+    return np.frombuffer(bytearray(data), np.uint64).reshape(-1, wide.LIMBS)  # kernels take no read-only arrays
 
 
 def from_limbs(limbs: Words) -> int:

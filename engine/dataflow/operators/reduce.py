@@ -2,9 +2,9 @@
 
 Rule   out = -old +new row of each touched group whose row changed; a group with no rows has no row. A group whose
        result fails (a sum beyond its type) has an error instead of a row, and heals when the rows that cause it go.
-State  groups by key, each with a row count and its accumulators side by side (engine/collection/groups.py); for min/max
-       and for the aggregates of whole groups also their values in order (extremes.py, whole_group.py); the row that each
-       group shows, which is also what readers copy.
+State  groups by key, each with a row count and its accumulators side by side (engine/collection/groups.py); for
+       min/max and for the aggregates of whole groups also their values in order (extremes.py, whole_group.py); the
+       row that each group shows, which is also what readers copy.
 Cost   O(|delta|) a tick for what adds up, O(|delta| log n) for min and max; of whole groups, the touched groups' rows.
 From   Materialize's three kinds of reduction (accumulable, hierarchical, basic), in one operator with one group table.
 """
@@ -34,9 +34,7 @@ SHOWN: Final = np.uint64(1)
 class ReduceOperator:
     """The operator of graph.Reduce. `monotonic`: no diff of the input is ever negative, so min/max keep one value."""
 
-    def __init__(
-        self, node: Reduce, input_types: Sequence[SqlType], heap: Heap, monotonic: bool = False
-    ) -> None:
+    def __init__(self, node: Reduce, input_types: Sequence[SqlType], heap: Heap, monotonic: bool = False) -> None:
         keys, aggregates = node.key, node.aggregates
         self.errors: Final = ErrorCounts()
         self._heap = heap

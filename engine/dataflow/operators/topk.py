@@ -1,8 +1,8 @@
 """Of each group the rows from `offset` on, at most `limit`, in order.
 
-Rule   out = the change of first(offset + limit) less the change of first(offset), per touched group; without a limit the
-       delta less the change of first(offset). Ties are broken by the whole row's content, so the same rows always give
-       the same result; a row of multiplicity m counts as m rows.
+Rule   out = the change of first(offset + limit) less the change of first(offset), per touched group; without a limit
+       the delta less the change of first(offset). Ties are broken by the whole row's content, so the same rows always
+       give the same result; a row of multiplicity m counts as m rows.
 State  all rows by (group, order) in one B+tree (engine/collection/ordered.py), and how often each row is shown.
 Cost   O(|delta| log n + touched groups x (offset + limit)) a tick, whatever the size of the groups.
 From   McSherry, Materialize's TopK; here with the k-set read from an ordered index instead of a tree of reductions.

@@ -1,6 +1,7 @@
 """Aggregates that need all rows of a group at once: string_agg, jsonb_agg, jsonb_object_agg.
 
-Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the rows).
+Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the
+rows).
 State  the arguments and order columns of all rows, in one B+tree over all groups (engine/collection/ordered.py).
 Cost   O(rows of the touched groups) a tick.
 """
@@ -12,7 +13,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from engine import types
 from engine.collection.batch import Batch, Words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks
