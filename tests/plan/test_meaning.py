@@ -7,9 +7,11 @@ from random import Random
 import pytest
 
 from engine.dataflow.graph import Plan
+from engine.plan.check import check
 from engine.plan.decorrelate import decorrelate
+from engine.plan.facts import Facts
 from engine.plan.lower import lower
-from engine.plan.optimize import optimize
+from engine.plan.optimize import RULES, optimize
 from engine.plan.relation import Relation
 from tests.plan.bound_rows import Bound
 from tests.plan.plan_rows import plan_rows
@@ -71,3 +73,14 @@ def test_shared_arrangements_change_no_row(seed: int) -> None:
     relation, _ = Generator(random).relation(random.choice((2, 3)))
     arranged = {1: {(0,), (1,)}, 2: {(0,)}, 3: {(1, 0), (2,)}}
     agree(relation, lower(optimize(decorrelate(relation)), arranged), random)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_rule_leaves_a_well_formed_relation(seed: int) -> None:
+    random = Random(seed)
+    bound, _ = Generator(random).relation(random.choice((2, 3, 4)))
+    relation = decorrelate(bound)
+    check(relation)
+    for rule in RULES:
+        relation = rule(relation, Facts())
+        check(relation)

@@ -34,7 +34,7 @@ KEEP_NULLS: Final = frozenset({Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG})
 
 def default_of(call: AggregateCall) -> Literal:
     """The aggregate of no rows."""
-    return Literal(0, types.BIGINT) if call.overload.kind in COUNTS else null(call.overload.result)
+    return Literal(0, call.overload.result) if call.overload.kind in COUNTS else null(call.overload.result)
 
 
 def with_default(made: Reduce, calls: Sequence[AggregateCall], rows: Relation) -> Relation:

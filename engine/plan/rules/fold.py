@@ -1,5 +1,7 @@
 """Constant folding in scalars: what literals and boolean logic decide without looking at a row."""
 
+from typing import Final
+
 from engine.collection.heap import Heap
 from engine.collection.words import decode_column
 from engine.expr.evaluate import Context, evaluate
@@ -8,6 +10,9 @@ from engine.plan.facts import Facts
 from engine.plan.predicates import negate, not_null_tested, null_tested
 from engine.plan.relation import BoundScalar, Relation, children, map_scalars, with_children
 from engine.plan.scalars import FALSE, TRUE, can_fail, conjuncts, null, rewrite
+
+COMPARED_MAX: Final = 16
+"""Arguments of an AND or OR that are compared with each other: an IN list of thousands is not."""
 
 
 def fold(relation: Relation, facts: Facts) -> Relation:
@@ -43,8 +48,10 @@ def fold_logic(scalar: Logic) -> Scalar:
     """Neutral arguments go; a deciding one ends the list (those after it are never evaluated)."""
     neutral, deciding = (TRUE, FALSE) if scalar.conjunction else (FALSE, TRUE)
     kept: list[Scalar] = []
-    for argument in flattened(scalar):
-        if argument == neutral or argument in kept:
+    arguments = flattened(scalar)
+    few = len(arguments) <= COMPARED_MAX
+    for argument in arguments:
+        if argument == neutral or (few and argument in kept):
             continue
         kept.append(argument)
         if argument == deciding:

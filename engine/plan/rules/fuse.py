@@ -172,7 +172,11 @@ def fuse_union(relation: Union, facts: Facts) -> Relation:
         elif not is_empty(branch):
             branches.append(branch)
     kept: list[Relation] = []
+    differs = any(isinstance(branch, Negate) for branch in branches)
     for branch in branches:
+        if not differs:
+            kept.append(branch)
+            continue
         opposite = branch.input if isinstance(branch, Negate) else Negate(branch)
         if opposite in kept:
             kept.remove(opposite)
