@@ -297,6 +297,11 @@ def _micros_to_time(context: "Context", vectors: Sequence[Vector], type: SqlType
     return Vector((vectors[0].words.view(np.int64) % DAY).view(np.uint64))
 
 
+_NUMERIC_TO_FLOAT: Final[Mapping[SqlType, Kernel]] = {
+    types.DOUBLE: _numeric_to_double,
+    types.REAL: _numeric_to_real,
+}
+
 JSON_KINDS: Final = {
     bool: "boolean",
     int: "numeric",
@@ -321,6 +326,23 @@ def _from_json(target: SqlType) -> Callable[[str], RawValue]:
         raise InvalidArgument(f"cannot cast jsonb {JSON_KINDS[type(value)]} to type {target.name}")
 
     return one
+
+
+def _json_number(target: SqlType) -> Kernel:
+    """A canonical JSON number is a decimal's text; documents that are none go one by one, for their errors."""
+    by_value = _per_value(types.JSONB, target, _from_json(target))
+    if target == types.NUMERIC:
+        onward = _same
+    else:
+        onward = _numeric_to_integer(target) if target in INTEGERS else _NUMERIC_TO_FLOAT[target]
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        words, failed = numeric.from_text(context.heap.decode_text(vectors[0].words), context.heap)
+        if failed is not None:
+            return by_value(context, vectors, type)
+        return onward(context, (Vector(words),), type)
+
+    return kernel
 
 
 def _number_as(value: Decimal, target: SqlType) -> RawValue:
@@ -409,8 +431,10 @@ def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
             return _per_value(source, target, lambda micros: Interval(0, 0, micros)), False, False
         case types.INTERVAL, types.TIME:
             return _per_value(source, target, lambda interval: interval.microseconds % DAY), False, False
-        case types.JSONB, _ if target.category is not Category.STRING:
+        case types.JSONB, types.BOOLEAN:
             return _per_value(source, target, _from_json(target)), True, False
+        case types.JSONB, _ if target.category is Category.NUMERIC:
+            return _json_number(target), True, False
         case _ if source == target or (source in STRINGS and target in STRINGS):
             return _same, False, True
         case types.JSONB, _:

@@ -1,6 +1,7 @@
 """jsonb: paths, containment, construction. Documents are parsed once for each distinct text."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -12,9 +13,10 @@ from engine.collection.json import Document
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, InvalidText
 from engine.expr import text_forms
-from engine.expr.columns import each, map_rows, unpack
-from engine.expr.registry import Function, Generic, OnNull
+from engine.expr.columns import FEW_ROWS, each, map_rows, unpack
+from engine.expr.registry import Function, Generic, Kernel, OnNull
 from engine.expr.text_forms import RawValue
+from engine.kernels import json as kernels
 from engine.types import Category, SqlType
 
 if TYPE_CHECKING:
@@ -68,6 +70,38 @@ def text_of(document: Document) -> str | None:
 def _get_text(text: str, key: str | int) -> str | None:
     found = _member(text, key)
     return None if found is None else text_of(found[0])
+
+
+def _member_kernel(by_value: Kernel, as_text: bool) -> Kernel:
+    """-> and ->> by one name for all rows, read off the canonical text; different names go row by row."""
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        codes, keys = vectors[0].words, vectors[1].words
+        n = len(codes)
+        if n == 0 or not (keys == keys[0]).all():
+            return by_value(context, vectors, type)
+        name = np.frombuffer(json.dump(context.heap.get(int(keys[0])).decode()), np.uint8)
+        begin, size, status = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.uint8)
+        start, length, data = context.heap.view()
+        total = kernels.member(
+            np.ascontiguousarray(codes), name.copy(), as_text, start, length, data, begin, size, status
+        )
+        offsets, found = np.empty(n + 1, np.int64), np.empty(total, np.uint8)
+        kernels.slices(begin, size, data, offsets, found)
+        absent = status == kernels.ABSENT
+        if n < FEW_ROWS:
+            ends = offsets.tolist()
+            parts = [found[ends[i] : ends[i + 1]].tobytes() for i in range(n)]
+            words = np.array([context.heap.intern(part) for part in parts], np.uint64)
+        else:
+            words = context.heap.intern_buffers(offsets, found, absent.view(np.uint8))
+        for row in np.flatnonzero(status == kernels.ESCAPED).tolist():
+            text = text_of(json.parse(found[offsets[row] : offsets[row + 1]].tobytes()))
+            assert text is not None
+            words[row] = context.heap.intern(text.encode())
+        return Vector(words, absent if np.count_nonzero(absent) else None)
+
+    return kernel
 
 
 def path_of(text: str) -> list[str | None]:
@@ -323,8 +357,10 @@ def _rows() -> Iterator[Function]:
     jsonb, text, number, boolean = types.JSONB, types.TEXT, types.INTEGER, types.BOOLEAN
     for key in (text, number):
         what = "the member of that name" if key == text else "the element at that index, from the end if negative"
-        yield each("->", (jsonb, key), jsonb, _get, what, gives_null=True)
-        yield each("->>", (jsonb, key), text, _get_text, what + ", as text", gives_null=True)
+        get = each("->", (jsonb, key), jsonb, _get, what, gives_null=True)
+        get_text = each("->>", (jsonb, key), text, _get_text, what + ", as text", gives_null=True)
+        yield replace(get, kernel=_member_kernel(get.kernel, False)) if key == text else get
+        yield replace(get_text, kernel=_member_kernel(get_text.kernel, True)) if key == text else get_text
     yield each("#>", (jsonb, text), jsonb, _get_path, "what the path {a,0,b} leads to", can_fail=True, gives_null=True)
     yield each("#>>", (jsonb, text), text, _get_path_text, "what the path leads to, as text", can_fail=True,
                gives_null=True)  # fmt: skip
