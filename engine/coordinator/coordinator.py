@@ -40,7 +40,7 @@ class Coordinator:
 
     def __init__(self, options: Options, catalog: Catalog, log: Log | None) -> None:
         self.options: Final = options
-        self.heap: Final = Heap()
+        self.heap: Final = Heap(options.heap_sweep_bytes_min)
         self.log: Final = log
         self.oracle: Final = Oracle(last=0 if log is None else log.clock())
         self.cluster: Final = Local(self.heap, self._deliver)
@@ -228,6 +228,10 @@ class Coordinator:
             return
         marks = self.heap.begin_sweep()
         self.cluster.worker.mark(marks)
+        for deltas in self.ticks.queued():
+            for id, batch in deltas.items():
+                for i, column in enumerate(self.tables.get(id, ())):
+                    marks.words(column.type.physical, batch.vector(i).words)
         # Batches go from subscriptions to results, so in this order none is missed.
         self.ingest.mark(marks)
         for subscription in tuple(self.subscriptions.values()):

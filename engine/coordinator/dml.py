@@ -40,16 +40,18 @@ def write(coordinator: Coordinator, bound: BoundWrite, check: Check) -> Result:
         delta, rows = changes(coordinator, bound, check)
         return {bound.table: delta}
 
-    with coordinator.heap.pinned():
-        if is_blind(bound):
-            timestamp = coordinator.ticks.commit(Write(compute()))
-        else:
-            timestamp = coordinator.ticks.commit_computed(compute)
+    if is_blind(bound):
+        with coordinator.heap.pinned():
+            queued = coordinator.ticks.put(Write(compute()))
+        timestamp = coordinator.ticks.commit(queued)
+    else:
+        timestamp = coordinator.ticks.commit_computed(compute)
     return Result(tag(bound, rows), timestamp=timestamp, row_count=rows)
 
 
 def changes(coordinator: Coordinator, bound: BoundWrite, check: Check) -> tuple[Batch, int]:
-    """What a statement does to its table as of now, and how many rows it counts. With the heap pinned."""
+    """What a statement does to its table as of now, and how many rows it counts. With the heap pinned or under the tick
+    lock: then nothing is swept meanwhile."""
     columns = coordinator.tables.get(bound.table)
     if columns is None:
         raise UndefinedTable("the table that the statement writes to was dropped")

@@ -39,5 +39,8 @@ class Options:
     sessions_max: int = 1_000
     """Open sessions. Each costs a few kilobytes and, with a front end, a connection."""
 
+    heap_sweep_bytes_min: int = 67_108_864
+    """The heap is not swept before it holds this much: below it a sweep frees less than it costs."""
+
     optimize: bool = True
     """Whether the optimiser runs. Off is for the tests that hold it to "on equals off"."""

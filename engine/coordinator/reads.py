@@ -42,7 +42,7 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
 
 
 def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> Rows:
-    """The rows of a plan; waits for what it reads to hydrate. The caller keeps the heap pinned."""
+    """The rows of a plan; waits for what it reads to hydrate. The caller holds the heap pinned or the tick lock."""
     reads = sources(plan)
     coordinator.wait_live(reads, check)
     try:
@@ -74,7 +74,7 @@ def look_up(coordinator: Coordinator, plan: Plan, at: int | None) -> Rows | None
 
 
 def rows_of(coordinator: Coordinator, relation: Relation, check: Check) -> Batch:
-    """The present rows of a bound relation. With the heap pinned."""
+    """The present rows of a bound relation. The caller holds the heap pinned or the tick lock."""
     if isinstance(relation, Constant):
         return constant(coordinator, relation)
     return peek(coordinator, dataflow(relation, coordinator.catalog, coordinator.options), None, check).batch

@@ -144,8 +144,9 @@ def _write(coordinator: Coordinator, client: Client, bound: dml.BoundWrite) -> R
         return dml.write(coordinator, bound, client.check)
     block.check_writes(not dml.is_blind(bound), dml.tag(bound, 0).split()[0])
     columns = coordinator.tables[bound.table]
-    delta, rows = dml.changes(coordinator, bound, client.check)
-    block.writes.append((bound.table, coordinator.result("", columns, delta)))
+    with coordinator.heap.pinned():
+        delta, rows = dml.changes(coordinator, bound, client.check)
+        block.writes.append((bound.table, coordinator.result("", columns, delta)))
     return Result(dml.tag(bound, rows), row_count=rows)
 
 
@@ -175,8 +176,9 @@ def _transaction(coordinator: Coordinator, client: Client, verb: TransactionVerb
     deltas = block.deltas() if commits else {}
     if block.held is not None:
         coordinator.oracle.release(block.held)
+    write = coordinator.ticks.put(Write(deltas)) if deltas else None
     block.clear()
-    timestamp = coordinator.ticks.commit(Write(deltas)) if deltas else None
+    timestamp = None if write is None else coordinator.ticks.commit(write)
     return Result("COMMIT" if commits else "ROLLBACK", timestamp=timestamp)
 
 

@@ -77,15 +77,26 @@ class Ticks:
         with self.lock:
             self._broken = self._broken or SqlError("the database is closed")
 
-    def commit(self, write: Write) -> int:
-        """Commit a write; the timestamp of its tick, in ms. Raises what makes it fail, and only it."""
+    def put(self, write: Write) -> Write:
+        """Queue a write. Whoever interned its data holds the heap pinned until here; a sweep sees what is queued."""
         self._queue.append(write)
+        return write
+
+    def commit(self, write: Write) -> int:
+        """Commit a write that was put; the timestamp of its tick, in ms. Raises what makes it fail, and only it.
+
+        The caller holds no pin: its own tick may have to sweep.
+        """
         with self.lock:
             if not write.done:
                 self.run()
         if write.error is not None:
             raise write.error
         return write.timestamp
+
+    def queued(self) -> list[Mapping[int, Batch]]:
+        """What waits, for a sweep. Under the lock."""
+        return [write.deltas for write in tuple(self._queue)]
 
     def commit_computed(self, compute: Callable[[], Mapping[int, Batch]]) -> int:
         """Commit what `compute` makes of the present contents: nothing commits between its reads and this tick."""

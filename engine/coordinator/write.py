@@ -1,5 +1,5 @@
 """Writes without SQL: rows in, one tick. The way of programs that feed tables, so it costs little beside the operators:
-tuples are encoded one datum at a time, Arrow a column at a time, and nothing is parsed, planned or pinned."""
+tuples are encoded one datum at a time, Arrow a column at a time, and nothing is parsed or planned."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -34,19 +34,26 @@ def write(coordinator: Coordinator, table: str, rows: Rows, diffs: NDArray[np.in
     counts = np.ones(n, np.int64) if diffs is None else np.array(diffs, np.int64)
     if len(counts) != n:
         raise InvalidParameter(f"{n} rows have {len(counts)} diffs")
+    ticks = coordinator.ticks
+    with coordinator.heap.pinned():
+        batch = taken(coordinator, rows, item.columns, counts)
+        check = diffs is not None and n > 0 and bool(counts.min() <= 0)
+        queued = ticks.put(Write({item.id: batch.with_diffs(counts) if check else batch}, check))
+    return ticks.commit(queued)
+
+
+def taken(coordinator: Coordinator, rows: Rows, columns: tuple[Column, ...], counts: NDArray[np.int64]) -> Batch:
+    """The rows as a batch that the table can take."""
     if isinstance(rows, Sequence):
-        batch = encoded(coordinator, rows, item.columns, counts)
+        batch = encoded(coordinator, rows, columns, counts)
     else:
-        if rows.num_columns != len(item.columns):
-            raise InvalidParameter(f'table "{table}" has {len(item.columns)} columns, the rows {rows.num_columns}')
-        vectors = from_arrow(rows, [column.type for column in item.columns], coordinator.heap)
+        if rows.num_columns != len(columns):
+            raise InvalidParameter(f"the table has {len(columns)} columns, the rows {rows.num_columns}")
+        vectors = from_arrow(rows, [column.type for column in columns], coordinator.heap)
         batch = Batch.from_vectors(vectors, counts)
-    batch = modified(coordinator, batch, item.columns)
-    check_not_null(batch, item.columns)
-    check = diffs is not None and n > 0 and bool(counts.min() <= 0)
-    if check:
-        batch = batch.with_diffs(counts)
-    return coordinator.ticks.commit(Write({item.id: batch}, check))
+    batch = modified(coordinator, batch, columns)
+    check_not_null(batch, columns)
+    return batch
 
 
 def encoded(
