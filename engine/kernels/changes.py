@@ -6,8 +6,11 @@ import numpy as np
 from numba import njit
 
 from engine.kernels.groups import settle
+from engine.kernels.memory import prefetch
 
 ONE = np.uint64(1)
+AHEAD = 16
+"""Rows between asking for what a group showed and reading it."""
 
 
 @njit(
@@ -29,6 +32,8 @@ def emit_changes(touched, rows, shown, key_width, table, records, head, free):
     errors = 0
     for t in range(m):
         g = touched[t]
+        if t + AHEAD < m:
+            prefetch(rows, np.int64(touched[t + AHEAD]) * rows.shape[1])
         same = True
         for w in range(width, -1, -1):
             if rows[g, w] != shown[t, w]:
