@@ -29,7 +29,7 @@ def main() -> None:
     if options.child:
         importlib.import_module(f"benchmarks.{options.workload[0]}").run(options.scale)
         return
-    table = Table("workload", "metric", "Tailrace", "unit", "bar", "peer", "peer's", "ratio", title="Tailrace benchmarks")
+    table = Table("workload", "metric", "Tailrace", "unit", "bar", "peer", "peer's", "ratio", title="Benchmarks")
     failed = False
     for workload in options.workload or WORKLOADS:
         command = [sys.executable, "-m", "benchmarks", workload, "--child", "--scale", str(options.scale)]

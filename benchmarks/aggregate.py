@@ -15,12 +15,12 @@ def from_file(name: str, rows: pa.Table, key_type: str) -> None:
     path = data.json_lines(name, rows)
     read = paj.ReadOptions(block_size=8 << 20)
     bare = min(seconds(lambda: paj.read_json(path, read_options=read)) for _ in range(2))
-    expected = duckdb.from_arrow(rows).query("t", VIEW.format("t")).fetchall()
+    expected = data.query(rows, VIEW.format("t")).fetchall()
     with Database.in_memory() as db:
-        root = path.parent
+        columns = f"id bigint, key {key_type}, val bigint"
 
         def complete() -> None:
-            db.execute(f"CREATE SOURCE ev (id bigint, key {key_type}, val bigint) FROM FILE '{root / path.name}' FORMAT JSON")
+            db.execute(f"CREATE SOURCE ev ({columns}) FROM FILE '{path}' FORMAT JSON")
             db.execute(f"CREATE MATERIALIZED VIEW agg AS {VIEW.format('ev')}")
             done = db.subscribe("SELECT sum(n) FROM agg")
             for change in done:

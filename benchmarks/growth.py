@@ -33,8 +33,8 @@ def run(scale: float) -> None:
             db.execute("CREATE TABLE ev (id bigint, key bigint, val bigint)")
             db.execute(f"CREATE MATERIALIZED VIEW agg AS {VIEW}")
             for start in range(0, rows, 1_000_000):
-                end = min(rows, start + 1_000_000)
-                db.write("ev", pa.table({"id": np.arange(start, end), "key": keys[start:end], "val": values[start:end]}))
+                part = slice(start, min(rows, start + 1_000_000))
+                db.write("ev", pa.table({"id": np.arange(rows)[part], "key": keys[part], "val": values[part]}))
             duck = duckdb.connect()
             duck.register("t_", pa.table({"id": np.arange(rows), "key": keys, "val": values}))
             duck.execute("CREATE TABLE ev AS FROM t_")

@@ -1,4 +1,4 @@
-"""Orders join customers, sum by region: loaded from JSON lines, then customers move between regions in 1,000-row ticks."""
+"""Orders join customers, sum by region: loaded from JSON lines; then customers change regions in 1,000-row ticks."""
 
 import duckdb
 
@@ -6,7 +6,8 @@ from benchmarks import data
 from benchmarks.measure import check, each, report, seconds, slices
 from engine.database import Database
 
-QUERY = "SELECT c.region, sum(o.amount) AS s FROM {orders} o JOIN {customers} c ON o.customer_id = c.id GROUP BY c.region"
+QUERY = """SELECT c.region, sum(o.amount) AS s FROM {orders} o JOIN {customers} c ON o.customer_id = c.id
+    GROUP BY c.region"""
 
 
 def run(scale: float) -> None:
@@ -31,9 +32,8 @@ def run(scale: float) -> None:
 
         def load() -> None:
             db.execute(f"CREATE SOURCE customers (id bigint, region text) FROM FILE '{customers_file}' FORMAT JSON")
-            db.execute(
-                f"CREATE SOURCE orders (id bigint, customer_id bigint, amount bigint) FROM FILE '{orders_file}' FORMAT JSON"
-            )
+            columns = "id bigint, customer_id bigint, amount bigint"
+            db.execute(f"CREATE SOURCE orders ({columns}) FROM FILE '{orders_file}' FORMAT JSON")
             db.execute(f"CREATE MATERIALIZED VIEW regions AS {query}")
             total = sum(row[1] for row in expected)
             done = db.subscribe("SELECT sum(s) FROM regions")

@@ -80,7 +80,8 @@ def over_the_wire() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         server.stdout.readline()
-        with psycopg.connect(f"host=127.0.0.1 port={pg} user=materialize dbname=materialize", autocommit=True) as client:
+        address = f"host=127.0.0.1 port={pg} user=materialize dbname=materialize"
+        with psycopg.connect(address, autocommit=True) as client:
             client.execute("CREATE TABLE orders (id bigint, customer_id bigint, amount bigint)")
             client.execute(f"CREATE MATERIALIZED VIEW v AS {QUERIES['(a) group-by sum']}")
 
@@ -90,8 +91,8 @@ def over_the_wire() -> None:
             taken = each(insert, 1200, warm=200)
             bare = each(lambda i: client.execute(f"SELECT {i}"), 600, warm=100)
         server.send_signal(signal.SIGTERM)
-    report("latency", "INSERT over psycopg, p50", float(np.quantile(taken, 0.5)) * 1e3, "ms", peer="SELECT n, same socket",
-           theirs=float(np.quantile(bare, 0.5)) * 1e3, bar="2 ms")  # fmt: skip
+    report("latency", "INSERT over psycopg, p50", float(np.quantile(taken, 0.5)) * 1e3, "ms",
+           peer="SELECT n, same socket", theirs=float(np.quantile(bare, 0.5)) * 1e3, bar="2 ms")  # fmt: skip
 
 
 def run(scale: float) -> None:

@@ -25,6 +25,6 @@ def run(scale: float) -> None:
     gc.collect()
     truth = resident_bytes() - before
     payload = rows * 3 * 8
-    report("memory", "arrangement, bytes a row", truth / rows, "bytes", peer="the row's own words", theirs=payload / rows,
-           bar="120")  # fmt: skip
+    report("memory", "arrangement, bytes a row", truth / rows, "bytes", peer="the row's own words",
+           theirs=payload / rows, bar="120")  # fmt: skip
     report("memory", "reported over true bytes", held.bytes_held() / truth, "times", bar="0.9 to 1.1")
