@@ -162,7 +162,7 @@ class Worker:
                 source = Source(command.on, command.types)
                 staged = self.circuit.stage(command.id, source, (command.key,), command.history_ms)
             case Subscribe():
-                staged = self.circuit.stage(-command.request, command.plan, readable=False)
+                staged = self.circuit.stage(-command.request, command.plan, history_ms=0, readable=False)
         hydration = Hydration(command, staged, pin)
         self._hydrations[_target(command)] = hydration
         if staged.progress[1] <= HYDRATE_AT_ONCE_ROWS:

@@ -239,7 +239,8 @@ class Heap:
             self._slots = np.zeros(len(self._slots), np.uint64)
             kernels.index(codes, self._hashes, self._length, self._slots)
             self._view = (self._start, self._length, self._data)
-            self._live_bytes = used
+            # What is only young may be garbage: were it counted, each sweep would leave more of it than the last.
+            self._live_bytes = int(length[: len(marks.marked)][marks.marked].sum())
             return before - len(self)
 
     def bytes_held(self) -> int:
