@@ -25,11 +25,11 @@ NO_SPEC: Final = np.empty((0, 6), np.int64)
 
 
 class Tree:
-    """The nodes of a B+tree. 1,088 bytes a node of at most 64 entries; grown by doubling."""
+    """The nodes of a B+tree. 552 bytes a node of at most 32 entries; grown by doubling."""
 
     def __init__(self) -> None:
         self.nodes: NDArray[np.int64] = np.zeros((NODES_MIN, kernels.META + 2 * kernels.B), np.int64)
-        self.nodes[0, : kernels.META] = (0, -1, -1, -1, 0, 0, 0, 0)
+        self.nodes[0, : kernels.META] = (0, -1, -1, -1, 0)
         self.head: Final = np.array([0, 1, -1, 0, 0], np.int64)
         self.scratch: Final = np.zeros((4, kernels.BLOCK), np.int64)
 

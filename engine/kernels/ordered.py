@@ -9,8 +9,8 @@ share leaves.
 
 A node is a row of `nodes` int64[N, META + 2 B]: entries, parent, next leaf, previous leaf, level (0: leaf), then the
 entries side by side. An inner node has the least entry of each child, and the child as load. Freed nodes are chained
-by NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3/4: 23 bytes an entry; 25 at the usual
-2/3. Depth: log43 n, 4 levels for 3 million entries. `head` is int64[5]: root, nodes ever used, first free node, free
+by NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3/4: 24 bytes an entry; 27 at the usual
+2/3. Depth: log21 n, 5 levels for 4 million entries. `head` is int64[5]: root, nodes ever used, first free node, free
 nodes, entries.
 
 `store` uint64[S, w + 1] has rows of words, each with its multiplicity behind it; `spec` int64[c, 6] the columns to
@@ -30,15 +30,15 @@ from numba.extending import register_jitable
 from engine.kernels.compare import compare, prefix
 from engine.kernels.memory import prefetch
 
-B = 64
+B = 32
 MERGE_BELOW, MERGE_UP_TO, BULK_FILL = B // 4, 3 * B // 4, 3 * B // 4
-SIZE, PARENT, NEXT, PREVIOUS, LEVEL, META = 0, 1, 2, 3, 4, 8
+SIZE, PARENT, NEXT, PREVIOUS, LEVEL, META = 0, 1, 2, 3, 4, 5
 ROOT, USED, FREE, FREE_COUNT, ENTRIES = range(5)
 NODES_SPARE = 16
 """Free nodes that an insertion may need: one per level and a new root."""
 BLOCK = 64
 """Entries that descend the tree side by side, so that their cache misses overlap."""
-PREFETCH_LEVELS = 2
+PREFETCH_LEVELS = 3
 """Nodes of higher levels are few enough to be in the cache."""
 COUNT_MAX = 1 << 30
 """Multiplicities of exact entries are int32."""
@@ -328,7 +328,7 @@ def descend_block(nodes, head, size, scratch, exact, rows):
             node = child_of(nodes, scratch[3, i], scratch[0, i], scratch[1, i], scratch[2, i], exact, rows)
             scratch[3, i] = node
             if size > 1 and level <= PREFETCH_LEVELS:
-                for line in range((META + 2 * B) // 8):
+                for line in range((META + 2 * B) // 8 + 1):
                     prefetch(nodes, node * nodes.shape[1] + 8 * line)
 
 

@@ -1,7 +1,7 @@
 """min and max of a collection with retractions: the values of each group in order.
 
 Rule   the least (greatest) value of the group with a positive count; NULLs are no values, NaN is the greatest.
-State  (group, value) -> count in one B+tree over all groups: 16 bytes an entry, about 24 with its share of free room;
+State  (group, value) -> count in one B+tree over all groups: 16 bytes an entry, about 27 with its share of free room;
        values without an exact order prefix (text, numeric, interval, jsonb) 36 bytes more.
 Cost   O(log n) a change; the tree is looked into for the extreme itself only when that is what went.
 """
