@@ -138,7 +138,8 @@ class JsonColumns:
     def _column(self, type: SqlType, kind: int, cells: "_Cells") -> Vector:
         """The words of one column, its spans converted."""
         nulls = cells.states == kernels.NULL
-        words = np.where(nulls, np.uint64(0), cells.words)
+        any_null = bool(nulls.any())
+        words = np.where(nulls, np.uint64(0), cells.words) if any_null else cells.words
         errors: NDArray[np.uint64] | None = None
         spans = np.flatnonzero(cells.states == kernels.SPAN)
         if len(spans):
@@ -158,7 +159,7 @@ class JsonColumns:
             if over is not None:
                 errors = np.zeros(len(words), np.uint64) if errors is None else errors
                 errors[over & (errors == 0)] = self._heap.intern(b"22003 numeric field overflow")
-        return Vector(words, nulls if nulls.any() else None, errors)
+        return Vector(words, nulls if any_null else None, errors)
 
     def _converted(self, type: SqlType, kind: int, cells: "_Cells", spans: NDArray[np.int64]) -> Vector:
         begins, ends = cells.begins[spans], cells.ends[spans]

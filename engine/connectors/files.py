@@ -24,8 +24,9 @@ from engine.connectors.lines import Decoder, error_batch, insert_batch
 from engine.errors import MalformedSource, MissingFile, SourceError
 from engine.types import Column
 
-BLOCK_BYTES: Final = 4 << 20
-"""Read at once: some 50,000 lines, milliseconds of decoding, and its columns stay in the second-level cache."""
+BLOCK_BYTES: Final = 16 << 20
+"""Read at once: some 200,000 lines, a tenth of a second of decoding. A tick costs a view that groups its rows at least
+what showing the touched groups costs: five million rows into 100,000 groups took 4.2 s of CPU by 4 MiB, 3.2 by 16."""
 
 LINE_BYTES_MAX: Final = 256 << 20
 """A longer line is no line: the file is not what the source takes it for."""
