@@ -22,11 +22,11 @@ from rich.live import Live
 
 from app.cli.compiling import progress
 from app.cli.live.feed import Feed
-from app.cli.live.screen import invitation, picture, print_plain, status
 from app.cli.live.views import statements
 from app.settings import Address, SettingError, Settings
 
 with progress():
+    from app.cli.live.screen import invitation, picture, print_plain, status
     from app.cli.live.watch import Watch
     from app.main import AddressInUse, Running, in_background
     from engine.errors import SqlError
