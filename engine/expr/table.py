@@ -28,7 +28,8 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class TableFunction:
-    """One overload of a function in FROM. A NULL argument yields no rows. Equal when name, parameters, columns are."""
+    """One overload of a function in FROM. A NULL argument yields no rows, unless it is `on_null`: then the kernel sees
+    the null masks and decides. Equal when name, parameters, columns are."""
 
     name: str
     parameters: tuple[SqlType, ...]
@@ -36,3 +37,4 @@ class TableFunction:
     kernel: "Callable[[Context, Sequence[Vector]], Expanded]" = field(compare=False, repr=False)
     can_fail: bool = False
     doc: str = field(default="", compare=False)
+    on_null: bool = False

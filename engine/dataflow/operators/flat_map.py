@@ -1,7 +1,7 @@
 """Each row, once for each row that a table function yields for it.
 
-Rule   out = f(delta), row by row: the input's columns, then the function's. A NULL argument yields no rows; a row
-       whose argument or call fails leaves the ok stream and enters the error stream.
+Rule   out = f(delta), row by row: the input's columns, then the function's. A NULL argument yields no rows unless the
+       function takes it; a row whose argument or call fails leaves the ok stream and enters the error stream.
 State  none.
 Cost   O(|delta| + |out|).
 From   Budiu et al., "DBSP", VLDB 2023: linear operators are their own delta rule.
@@ -37,7 +37,7 @@ class FlatMap(Stateless):
         for argument in arguments:
             if argument.errors is not None:
                 code = np.where(code == 0, argument.errors, code)
-            if argument.nulls is not None:
+            if argument.nulls is not None and not self._function.on_null:
                 null |= argument.nulls
         failed = code != 0
         if failed.any():
@@ -46,9 +46,9 @@ class FlatMap(Stateless):
         if not called.all():
             rows = np.flatnonzero(called)
             delta = delta.take(rows)
-            arguments = [Vector(argument.words[rows]) for argument in arguments]
+            arguments = [Vector(a.words[rows], None if a.nulls is None else a.nulls[rows]) for a in arguments]
         else:
-            arguments = [Vector(argument.words) for argument in arguments]
+            arguments = [Vector(argument.words, argument.nulls) for argument in arguments]
         if not len(delta):
             return self._empty
         return Batch.concat(self._calls(delta, arguments, errors) or [self._empty])

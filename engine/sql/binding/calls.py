@@ -1,14 +1,18 @@
 """Calls: functions, aggregates, and the few names that are syntax rather than functions."""
 
+from collections.abc import Sequence
+
 from engine import types
 from engine.errors import GroupingError, UndefinedFunction, Unsupported, WrongObjectType
 from engine.expr import overload
 from engine.expr.aggregate import Kind
 from engine.expr.scalar import Call, Case, Coalesce, Literal
+from engine.expr.table import TableFunction
 from engine.plan.relation import AggregateCall, BoundScalar
 from engine.sql import syntax
 from engine.sql.binding.scalars import Place, Scalars, Slot, call, cast, located, settled
 from engine.sql.binding.session import SESSION_FUNCTIONS
+from engine.sql.binding.yielding import yielding
 from engine.types import CastContext
 
 NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
@@ -57,11 +61,27 @@ class Calls(Scalars):
             self.unsettled = True
             return Call(session, (), session.result)
         if overload.is_table_function(name) and not overload.is_function(name):
-            raise Unsupported(
-                f"table function {name} is only supported in FROM", position=expression.at,
-                hint=f"Write FROM ..., LATERAL {name}(...).",
-            )  # fmt: skip
+            if not place.rows:
+                raise Unsupported(
+                    f"set-returning functions are not allowed in {place.clause}", position=expression.at,
+                    hint=f"Write FROM ..., LATERAL {name}(...).",
+                )  # fmt: skip
+            table, given = self.table_function(name, expression, arguments)
+            return located(expression.at, yielding, table, given)
         return located(expression.at, call, name, *arguments)
+
+    @staticmethod
+    def table_function(
+        name: str, expression: syntax.Function, arguments: Sequence[BoundScalar]
+    ) -> tuple[TableFunction, tuple[BoundScalar, ...]]:
+        """The overload for these arguments, and the arguments cast to its parameters."""
+        found, parameters = located(
+            expression.at, overload.resolve_table_function, name, [argument.type for argument in arguments]
+        )
+        return found, tuple(
+            located(node.at, cast, scalar, parameter, CastContext.IMPLICIT)
+            for node, scalar, parameter in zip(expression.arguments, arguments, parameters, strict=True)
+        )
 
     def _coalesce(self, expression: syntax.Function, place: Place) -> BoundScalar:
         nodes = expression.arguments

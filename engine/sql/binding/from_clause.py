@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import assert_never
 
 from engine.catalog.items import (
@@ -26,7 +27,9 @@ from engine.errors import (
     WrongObjectType,
 )
 from engine.expr import overload
+from engine.expr.rows_from import one_row, rows_from
 from engine.expr.scalar import Coalesce, Ref
+from engine.expr.table import TableFunction
 from engine.plan.relation import (
     UNIT,
     BoundJoin,
@@ -277,29 +280,28 @@ class FromClause(Calls):
 
     def _function_table(self, left: Source, item: syntax.FunctionTable, around: Around) -> Source:
         """Each row of `left` with the rows that the function yields for it."""
-        if len(item.functions) != 1:
-            raise Unsupported("ROWS FROM with several functions is not supported", position=item.at)
-        if item.ordinality:
-            raise Unsupported("WITH ORDINALITY is not supported", position=item.at)
         function = item.functions[0]
         name = self._name(function)
-        scope = left.scope(around)
-        place = Place(scope, "functions in FROM")
-        if not overload.is_table_function(name):
+        place = Place(left.scope(around), "functions in FROM")
+        if len(item.functions) == 1 and not item.ordinality and not overload.is_table_function(name):
             return self._scalar_table(left, item, function, place)
-        arguments = [self.scalar(argument, place) for argument in function.arguments]
-        found, parameters = located(
-            function.at, overload.resolve_table_function, name, [argument.type for argument in arguments]
-        )
-        given = tuple(
-            located(node.at, cast, scalar, parameter, CastContext.IMPLICIT)
-            for node, scalar, parameter in zip(function.arguments, arguments, parameters, strict=True)
-        )
+        parts, given = zip(*(self._function_rows(part, place) for part in item.functions), strict=True)
+        found = rows_from(parts, item.ordinality)
         columns = found.columns
-        if len(columns) == 1 and columns[0].name == name and item.alias is not None:
-            columns = (replace(columns[0], name=item.alias.name),)  # its one column is called as the alias says
-        relation = FlatMap(left.relation, found, given)
+        if len(parts) == len(parts[0].columns) == 1 and columns[0].name == name and item.alias is not None:
+            columns = (replace(columns[0], name=item.alias.name), *columns[1:])  # it is called as the alias says
+        relation = FlatMap(left.relation, found, tuple(chain.from_iterable(given)))
         return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
+
+    def _function_rows(
+        self, function: syntax.Function, place: Place
+    ) -> tuple[TableFunction, tuple[BoundScalar, ...]]:
+        """A function of ROWS FROM and its arguments; one that yields a value is a table of one row."""
+        name = self._name(function)
+        if overload.is_table_function(name):
+            return self.table_function(name, function, [self.scalar(node, place) for node in function.arguments])
+        scalar = self.typed(function, place)
+        return one_row(name, scalar.type, scalar.nullable), (scalar,)
 
     def _scalar_table(
         self, left: Source, item: syntax.FunctionTable, function: syntax.Function, place: Place

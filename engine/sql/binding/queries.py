@@ -7,7 +7,7 @@ from engine import types
 from engine.dataflow.graph import Order
 from engine.errors import DuplicateAlias, InvalidParameter, SyntaxError_, Unsupported
 from engine.expr import overload
-from engine.expr.scalar import Call, Literal, Ref, Value
+from engine.expr.scalar import Literal, Ref, Value
 from engine.plan.relation import (
     UNIT,
     BoundScalar,
@@ -24,6 +24,7 @@ from engine.plan.relation import (
     TopK,
     Union,
 )
+from engine.plan.rules.fold import folded
 from engine.sql import syntax
 from engine.sql.binding.scalars import Place, Subrelation, cast, located, settled
 from engine.sql.binding.select import Output, Rows, Selects, ordering, projected
@@ -111,13 +112,10 @@ class Queries(Selects):
 
     def _count(self, node: Expression, clause: str, around: Around) -> int | None:
         """The constant of LIMIT or OFFSET; None for NULL."""
-        if isinstance(node, syntax.Cast) and isinstance(node.operand, syntax.Number | syntax.Null):
-            node = node.operand
         scalar = located(node.at, cast, self.scalar(node, Place(NOWHERE, clause)), types.BIGINT, CastContext.ASSIGNMENT)
-        if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):
-            scalar = scalar.arguments[0]
+        scalar = folded(scalar)  # pyright: ignore[reportArgumentType]: a subquery in it stays one
         if not isinstance(scalar, Literal):
-            raise Unsupported(f"an expression in {clause} is not supported: write a number", position=node.at)
+            raise Unsupported(f"{clause} must be a constant", position=node.at)
         if scalar.value is None:
             return None
         assert isinstance(scalar.value, int | float) or hasattr(scalar.value, "__int__")

@@ -52,13 +52,14 @@ class Place:
     """Where an expression stands: over which row, in which clause (for messages), and whether aggregates may.
 
     `aggregates` collects the aggregates found, or is None where they are refused; `used` is the first use of each
-    column of the row, as (name, position), for errors that are found later.
+    column of the row, as (name, position), for errors that are found later. `rows`: table functions may stand here.
     """
 
     scope: Scope
     clause: str
     aggregates: list[AggregateCall] | None = None
     used: dict[int, tuple[str, int]] = field(default_factory=dict)
+    rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

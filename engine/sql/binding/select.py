@@ -1,7 +1,7 @@
 """One SELECT, with the ORDER BY that stands behind it: they share the row that their expressions are over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine import types
@@ -14,6 +14,7 @@ from engine.sql.binding.from_clause import FromClause
 from engine.sql.binding.grouping import Grouping
 from engine.sql.binding.names import output_name
 from engine.sql.binding.scalars import Place, settled
+from engine.sql.binding.yielding import expanded
 from engine.sql.scope import Around, Scope, ScopeColumn
 from engine.sql.syntax import Expression, OrderItem
 from engine.types import Column
@@ -76,7 +77,7 @@ class Selects(FromClause):
         if select.where is not None:
             relation = Filter(relation, (self.boolean(select.where, Place(scope, "WHERE"), "WHERE"),))
         items = self._items(select.items, scope)
-        place = Place(scope, "SELECT", [])
+        place = Place(scope, "SELECT", [], rows=True)
         keys: list[BoundScalar] = []
         if select.group is not None:
             keys = self._keys(select.group, items, place)
@@ -84,16 +85,16 @@ class Selects(FromClause):
             scope.grouped = {key.index: i for i, key in reversed(list(enumerate(keys))) if isinstance(key, Ref)}
         output, unknown = self._output(items, place)
         visible = len(output.names)
-        having = None if select.having is None else self.boolean(select.having, place, "HAVING")
+        having = None
+        if select.having is not None:
+            having = self.boolean(select.having, replace(place, clause="HAVING", rows=False), "HAVING")
         distinct_on = [self._ordered(node, output, place, "SELECT DISTINCT ON") for node in select.distinct or ()]
         ordering = self._order(order, output, place, "ORDER BY")
         if place.aggregates or select.group is not None or select.having is not None:
             relation = self._reduced(relation, keys, having, output, place, scope)
-        relation = projected(
-            relation,
-            scope.width if not self._is_grouped(select, place) else len(keys) + len(place.aggregates or ()),
-            output.scalars,
-        )
+        width = scope.width if not self._is_grouped(select, place) else len(keys) + len(place.aggregates or ())
+        relation, width, output.scalars = expanded(relation, width, output.scalars)
+        relation = projected(relation, width, output.scalars)
         if select.distinct is not None:
             if not select.distinct:
                 if len(output.scalars) > visible:
@@ -222,7 +223,7 @@ class Selects(FromClause):
             index = output.named(node.parts[0], node.at)
             if index is not None:
                 return index
-        return output.index(self.typed(node, Place(place.scope, clause, place.aggregates, place.used)))
+        return output.index(self.typed(node, Place(place.scope, clause, place.aggregates, place.used, True)))
 
     @staticmethod
     def _distinct_on(relation: Relation, columns: Sequence[int], order: Sequence[Order], at: int) -> Relation:

@@ -6,7 +6,7 @@ OR · AND · NOT · IS · comparison · BETWEEN IN LIKE · any other operator ·
 
 from typing import Final
 
-from engine.errors import SyntaxError_
+from engine.errors import SyntaxError_, UndefinedFunction
 from engine.sql.grammar.cursor import JOIN_WORDS, RESERVED
 from engine.sql.grammar.forms import SPECIAL, Forms
 from engine.sql.grammar.levels import (
@@ -86,7 +86,8 @@ class Expressions(Forms):
             token = self.next
             level = LEVELS.get(token.key, 0)
             if not level:
-                if token.kind is not Kind.SYMBOL or token.key[0] not in OPERATOR_CHARACTERS:
+                named = token.key == "operator" and self.peek().key == "("
+                if not named and (token.kind is not Kind.SYMBOL or token.key[0] not in OPERATOR_CHARACTERS):
                     break
                 level = OTHER
             if level < least or (level == ZONE and not self.at("at", "time", "zone")):
@@ -117,6 +118,9 @@ class Expressions(Forms):
             if token.key == "*":
                 self.fail(token)
             return Unary(token.key, self.expression(OTHER), token.at)
+        if token.key == "operator" and self.peek().key == "(":
+            self.advance()
+            return Unary(self._named_operator(), self.expression(OTHER), token.at)
         if token.key == "not":
             if least > NOT:
                 self.fail()
@@ -146,10 +150,27 @@ class Expressions(Forms):
         if level == COLLATE:
             self.name()
             return left
+        if key == "operator":
+            key = self._named_operator()
         symbol = "<>" if key == "!=" else key
         if self.at_any("any", "some", "all") and self.peek().key == "(":
             return self._quantified(left, symbol, token)
         return Binary(symbol, left, self.expression(level + 1), token.at)
+
+    def _named_operator(self) -> str:
+        """What stands in OPERATOR(schema.+), the word itself passed over: every operator is built in."""
+        self.expect("(")
+        while self.next.kind in (Kind.WORD, Kind.QUOTED):
+            token = self.advance()
+            if token.value not in ("pg_catalog", "mz_catalog"):
+                raise UndefinedFunction(f"operator schema {token.value} does not exist", position=token.at)
+            self.expect(".")
+        token = self.next
+        if token.kind is not Kind.SYMBOL or token.key[0] not in OPERATOR_CHARACTERS:
+            self.fail()
+        self.advance()
+        self.expect(")")
+        return token.key
 
     def _quantified(self, left: Expression, symbol: str, token: Token) -> Expression:
         every = self.advance().key == "all"
