@@ -1,7 +1,7 @@
 """Entries of all groups in order: one B+tree (engine/kernels/ordered.py) and the rows that its entries stand for."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks, View
-from engine.dataflow.graph import Order
 from engine.errors import LimitExceeded
 from engine.kernels import ordered as kernels
+from engine.kernels import ordered_bulk, ordered_changes
 from engine.kernels.compare import order_prefix
 from engine.types import SqlType
 
@@ -21,6 +21,8 @@ BULK_MIN: Final = 4096
 """From so many rows on, and when they are no fewer than what is there, sorting all anew beats inserting each."""
 TOO_OFTEN: Final = "one value of min or max occurs more than 2^30 times in a group"
 SIGN: Final = np.uint64(1 << 63)
+Direction: TypeAlias = tuple[int, bool, bool]
+"""(column, descending, NULLs first)."""
 NO_SPEC: Final = np.empty((0, 6), np.int64)
 
 
@@ -47,17 +49,17 @@ class Tree:
     ) -> Ids | None:  # fmt: skip
         """Make the tree anew of its entries and these: the slots of rows that went; None: a count is too large."""
         if self.head[kernels.ENTRIES]:
-            held = kernels.read_tree(self.nodes, self.head)
+            held = ordered_bulk.read_tree(self.nodes, self.head)
             gids = np.concatenate([held[0], gids])
             prefixes = np.concatenate([held[1], prefixes])
             loads = np.concatenate([held[2], loads])
         n = len(gids)
-        p, x, bounds = kernels.sort_entries(gids, prefixes, loads, groups, store.words, store.spec, *view)
+        p, x, bounds = ordered_bulk.sort_entries(gids, prefixes, loads, groups, store.words, store.spec, *view)
         room = n // kernels.BULK_FILL + n // (kernels.BULK_FILL * (kernels.BULK_FILL - 2)) + NODES_MIN
         if len(self.nodes) < room:
             self.nodes = np.zeros((room, self.nodes.shape[1]), np.int64)
         gone = np.empty(n if len(store.spec) else 0, np.int32)
-        went = kernels.build_tree(
+        went = ordered_bulk.build_tree(
             p, x, bounds, gone, self.nodes, self.head, store.words, store.spec, *view, store.free, store.head, records,
             at, kind, largest,
         )  # fmt: skip
@@ -141,7 +143,7 @@ class OrderedValues:
             self._load(words, value, rows, diffs, gids, records, at)
             return
         while True:
-            done = kernels.update_values(
+            done = ordered_changes.update_values(
                 words, diffs, rows, value, self._kind, self._largest, done, gids, tree.nodes,
                 tree.head, store.words, store.spec, *self._heap.view(), store.free, store.head, records, at,
                 tree.scratch,
@@ -192,19 +194,19 @@ class OrderedRows:
     """
 
     def __init__(
-        self, picked: Sequence[int], input_types: Sequence[SqlType], order: Sequence[Order], heap: Heap
+        self, picked: Sequence[int], input_types: Sequence[SqlType], order: Sequence[Direction], heap: Heap
     ) -> None:
         self.picked: Final = np.array(picked, np.int64)
         self._types: Final = [input_types[c] for c in picked]
         self._nulls = null_words(len(input_types))
         self.leading: Final = null_words(len(picked))
         self._heap = heap
-        rest = [Order(c) for c in range(len(picked)) if all(o.column != c for o in order)]
+        ordered = {column for column, _, _ in order}
+        rest = [(c, False, False) for c in range(len(picked)) if c not in ordered]
         spec = [
-            [self.leading + o.column, o.column >> 6, o.column & 63, int(self._types[o.column].physical), o.descending,
-             o.nulls_first]
-            for o in [*order, *rest]
-        ]  # fmt: skip
+            [self.leading + c, c >> 6, c & 63, int(self._types[c].physical), descending, nulls_first]
+            for c, descending, nulls_first in [*order, *rest]
+        ]
         # A row of no columns is compared by its (absent) content: equal to every other.
         self._tree: Final = Tree()
         width = max(1, self.leading + len(picked))
@@ -219,7 +221,7 @@ class OrderedRows:
         n, tree, store, view = len(diffs), self._tree, self.store, self._heap.view()
         store.reserve(n)
         slots, prefixes, gone = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32)
-        kernels.store_rows(
+        ordered_changes.store_rows(
             words, self.picked, self._nulls, slots, prefixes, store.words, store.spec, *view, store.free, store.head,
         )  # fmt: skip
         if tree.bulk(n):
@@ -230,7 +232,7 @@ class OrderedRows:
             return
         done = 0
         while True:
-            done = kernels.update_rows(
+            done = ordered_changes.update_rows(
                 gids, prefixes, slots, diffs, done, gone, tree.nodes, tree.head, store.words, store.spec, *view,
                 store.free, store.head, records, at, tree.scratch,
             )  # fmt: skip
@@ -243,7 +245,7 @@ class OrderedRows:
 
     def walk(self, gids: Ids, offset: int, limit: int) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
         """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds)."""
-        return kernels.walk_groups(gids, offset, limit, self._tree.nodes, self._tree.head, self.store.words)
+        return ordered_changes.walk_groups(gids, offset, limit, self._tree.nodes, self._tree.head, self.store.words)
 
     def settle(self) -> None:
         """Nobody reads the rows that went any more."""

@@ -11,6 +11,7 @@ from engine.collection.heap import Heap
 from engine.collection.ordered import OrderedValues
 from engine.errors import LimitExceeded
 from engine.kernels import ordered as kernels
+from engine.kernels import ordered_bulk
 from engine.kernels.ordered import LEVEL, META, NEXT, PARENT, PREVIOUS, SIZE
 
 
@@ -39,7 +40,7 @@ def check(tree):
     used = [node for node in range(int(tree.head[kernels.USED]))]
     inner = len(used) - len(leaves) - int(tree.head[kernels.FREE_COUNT])
     assert inner >= 0
-    gids, prefixes, loads = kernels.read_tree(tree.nodes, tree.head)
+    gids, prefixes, loads = ordered_bulk.read_tree(tree.nodes, tree.head)
     return list(zip(gids.tolist(), prefixes.tolist(), loads.tolist(), strict=True))
 
 

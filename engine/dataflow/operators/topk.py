@@ -34,7 +34,8 @@ class TopKOperator:
         self._types: Final = input_types
         self._groups: Final = GroupTable(node.group, self._columns, 1)
         self._place = self._groups.key_width + 2
-        self._rows: Final = OrderedRows(range(self._columns), input_types, node.order, heap)
+        order = [(o.column, o.descending, o.nulls_first) for o in node.order]
+        self._rows: Final = OrderedRows(range(self._columns), input_types, order, heap)
         self._shown: NDArray[np.int64] = np.zeros(len(self._rows.store.words), np.int64)
         self._staged: tuple[Ids, NDArray[np.int64]] | None = None
 

@@ -17,7 +17,7 @@ from engine.collection.batch import Batch, Words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks
 from engine.collection.ordered import OrderedRows
-from engine.dataflow.graph import Aggregate, Order
+from engine.dataflow.graph import Aggregate
 from engine.expr.aggregate import Kind
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
 from engine.types import SqlType
@@ -34,7 +34,7 @@ class WholeGroup:
         self._place = place
         self._heap = heap
         picked = list(dict.fromkeys([*aggregate.columns, *(o.column for o in aggregate.order)]))
-        order = [Order(picked.index(o.column), o.descending, o.nulls_first) for o in aggregate.order]
+        order = [(picked.index(o.column), o.descending, o.nulls_first) for o in aggregate.order]
         self._rows: Final = OrderedRows(picked, input_types, order, heap)
         self._arguments: Final = [picked.index(c) for c in aggregate.columns]
         first = aggregate.columns[0]
