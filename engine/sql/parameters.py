@@ -36,8 +36,3 @@ def inline(sql: str, literals: Sequence[str]) -> str:
             pieces += [sql[end : token.at - 1], literals[number - 1]]
             end = token.end - 1
     return "".join(pieces) + sql[end:]
-
-
-def count(sql: str) -> int:
-    """How many parameters the text has: its largest `$n`."""
-    return max((int(token.value) for token in tokenize(sql) if token.kind is Kind.PARAMETER), default=0)
