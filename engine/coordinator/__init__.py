@@ -1,15 +1,15 @@
 """From a client's statement to its answer.
 
-    session.py, transaction.py, variables.py   one client: its text, its transaction block, its settings
-    sequence.py                                a statement -> bind -> what its bound form says, by family:
-        ddl.py, sources.py                       CREATE and DROP: catalog, log, commands to the worker
-        dml.py, write.py                         INSERT, UPDATE, DELETE, and rows without SQL: one write
-        reads.py, finishing.py                   SELECT: look-up or one run of a dataflow; sort, cut, project
-        explain.py, pipeline.py                  the planner's line and its stages
-    ticks.py                                   group commit: whoever has work runs the tick for all that waits
-    subscription.py                            the bounded queue between the ticks and one subscriber
-    coordinator.py                             what all of them share: catalog, clock, worker, log, heap
-    oracle.py, options.py                      the one clock; every limit
-    record.py, recovery.py                     a tick into the log; a data directory back into a database
-    result.py, runtime.py, metrics.py          answers; what system relations and /metrics show
+session.py, transaction.py, variables.py   one client: its text, its transaction block, its settings
+sequence.py                                a statement -> bind -> what its bound form says, by family:
+    ddl.py, sources.py                       CREATE and DROP: catalog, log, commands to the worker
+    dml.py, write.py                         INSERT, UPDATE, DELETE, and rows without SQL: one write
+    reads.py, finishing.py                   SELECT: look-up or one run of a dataflow; sort, cut, project
+    explain.py, pipeline.py                  the planner's line and its stages
+ticks.py                                   group commit: whoever has work runs the tick for all that waits
+subscription.py                            the bounded queue between the ticks and one subscriber
+coordinator.py                             what all of them share: catalog, clock, worker, log, heap
+oracle.py, options.py                      the one clock; every limit
+record.py, recovery.py                     a tick into the log; a data directory back into a database
+result.py, runtime.py, metrics.py          answers; what system relations and /metrics show
 """
