@@ -175,10 +175,6 @@ class Worker:
         """Whether a hydration waits for a thread. At a tick boundary."""
         return bool(self._todo)
 
-    def hydrating(self) -> bool:
-        """Whether anything is on its way into the circuit."""
-        return bool(self._hydrations)
-
     def next_hydration(self) -> Hydration | None:
         """One that no thread runs yet. At a tick boundary."""
         return self._todo.pop(0) if self._todo else None

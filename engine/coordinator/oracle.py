@@ -29,10 +29,6 @@ class Oracle:
             self._last = max(self._now(), self._last + 1)
             return self._last
 
-    def last(self) -> int:
-        """The timestamp given last."""
-        return self._last
-
     def wall_ms(self) -> int:
         """The machine's clock: what now() is in a statement."""
         return self._now()

@@ -1,0 +1,26 @@
+"""The pages on variables and metrics say what the code does."""
+
+import re
+from pathlib import Path
+
+from engine.coordinator.variables import VARIABLES
+from engine.database import Database
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(page: str) -> list[list[str]]:
+    lines = (DOCS / page).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+
+
+def test_variables() -> None:
+    told = [(name.strip("`"), default, doc) for name, default, doc in rows("variables.md")]
+    assert told == [(row.name, row.default or "(empty)", row.doc) for row in VARIABLES.values()]
+
+
+def test_metrics(db: Database) -> None:
+    db.execute("CREATE SOURCE c FROM LOAD GENERATOR COUNTER (MAX CARDINALITY 1)")
+    told = {(name.strip("`"), labels) for name, labels, _ in rows("metrics.md")}
+    assert {(name, ", ".join(labels)) for name, labels, _ in db.metrics()} == told
+    assert all(re.fullmatch(r"tailrace_[a-z_]+", name) for name, _ in told)
