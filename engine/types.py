@@ -6,6 +6,7 @@ Binder, evaluator, pgwire, JSON, decoders and pg_type all read it; nothing else 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
+from functools import cache
 from typing import Final
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ class Physical(IntEnum):
     SIGNED = 1  # two's complement int64: integers, date (days), time, timestamps (microseconds), since 1970-01-01 UTC
     FLOAT = 2  # bits of a double, without -0.0 and with one NaN; NaN sorts last
     DECIMAL = 3  # packed decimal, or a heap code below a tag bit: engine/collection/numeric.py
-    BYTES = 4  # heap code, ordered bytewise: text (UTF-8), bytea, uuid (16 bytes)
+    BYTES = 4  # heap code, ordered bytewise: text (UTF-8), bytea, uuid (16 bytes), nested values (collection/nested.py)
     INTERVAL = 5  # heap code of <i4 months, <i4 days, <i8 microseconds; ordered by length, then field by field
     JSON = 6  # heap code of canonical JSON text (engine/collection/json.py), ordered bytewise
 
@@ -41,8 +42,18 @@ class Category(Enum):
     TIMESPAN = "T"
     USER = "U"
     ARRAY = "A"
+    COMPOSITE = "C"
     PSEUDO = "P"
     UNKNOWN = "X"
+
+
+class Nesting(Enum):
+    """How a type is made of other types."""
+
+    ARRAY = "array"  # T[]: PostgreSQL's, of any number of dimensions, all lower bounds 1
+    LIST = "list"  # T list: of one dimension, its elements perhaps lists themselves
+    MAP = "map"  # map[text=>T]
+    RECORD = "record"  # fields in order, each of its type
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +62,8 @@ class SqlType:
 
     `modifier` is () or what stands in brackets: numeric(precision, scale), varchar(n), char(n), timestamp(p).
     `length` is PostgreSQL's typlen: bytes, or -1 for variable length. The name and the modifier are the identity: plans
-    are hashed and compared all the time, and the rest of a row follows from its name.
+    are hashed and compared all the time, and the rest of a row follows from its name: that of a nested type is made of
+    the names, modifiers included, of the types within (`element` of arrays, lists and maps, `fields` of records).
     """
 
     name: str
@@ -62,6 +74,9 @@ class SqlType:
     arrow: pa.DataType = field(compare=False)
     preferred: bool = field(default=False, compare=False)
     modifier: tuple[int, ...] = ()
+    nesting: Nesting | None = field(default=None, compare=False)
+    element: "SqlType | None" = field(default=None, compare=False)
+    fields: "tuple[tuple[str, SqlType], ...]" = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}({','.join(map(str, self.modifier))})" if self.modifier else self.name
@@ -77,8 +92,16 @@ class SqlType:
 
     @property
     def plain(self) -> "SqlType":
-        """The type without its modifier: what overloads are resolved by."""
+        """The type without its modifier, or those within: what overloads are resolved by."""
+        if self.nesting is not None:
+            return _plain_nested(self)
         return replace(self, modifier=()) if self.modifier else self
+
+    @property
+    def within(self) -> "SqlType":
+        """The element type of an array, list or map."""
+        assert self.element is not None
+        return self.element
 
 
 B, N, S, D = Category.BOOLEAN, Category.NUMERIC, Category.STRING, Category.DATETIME
@@ -114,11 +137,93 @@ ANY: Final = SqlType("any", 2276, 4, Physical.BYTES, Category.PSEUDO, pa.null())
 ANYCOMPATIBLE: Final = SqlType("anycompatible", 5077, 4, Physical.BYTES, Category.PSEUDO, pa.null())
 """Parameters only: all arguments of this kind are brought to their common type."""
 
+
+def _pseudo(name: str, oid: int) -> SqlType:
+    return SqlType(name, oid, 4, Physical.BYTES, Category.PSEUDO, pa.null())
+
+
+ANYELEMENT: Final = _pseudo("anyelement", 2283)
+"""Parameters only: a value of the one type T that the polymorphic parameters of a call share, after casts."""
+ANYARRAY: Final = _pseudo("anyarray", 2277)
+"""Parameters only: an array of T."""
+ANYLIST: Final = _pseudo("anylist", 16384)
+"""Parameters only: a list of T."""
+ANYMAP: Final = _pseudo("anymap", 16385)
+"""Parameters only: a map of T."""
+ANYRECORD: Final = _pseudo("record", 2249)
+"""Parameters only: a record; two of them are brought to common fields."""
+POLYMORPHIC: Final = frozenset({ANYELEMENT, ANYARRAY, ANYLIST, ANYMAP, ANYRECORD})
+
+ARRAY_OIDS: Final[Mapping[int, int]] = {
+    16: 1000, 21: 1005, 23: 1007, 20: 1016, 26: 1028, 700: 1021, 701: 1022, 1700: 1231, 25: 1009, 1043: 1015,
+    1042: 1014, 17: 1001, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 2950: 2951, 3802: 3807,
+    2249: 2287,
+}  # fmt: skip
+"""PostgreSQL's OID of the array type, by that of its element type."""
+
+
+@cache
+def array_of(element: SqlType) -> SqlType:
+    """element[]; of an array the type itself, since an array has any number of dimensions."""
+    if element.nesting is Nesting.ARRAY:
+        return element
+    oid = ARRAY_OIDS.get(element.oid, ANYARRAY.oid)
+    arrow = pa.list_(element.arrow)
+    name = f"{element}[]"
+    return SqlType(name, oid, -1, Physical.BYTES, Category.ARRAY, arrow, nesting=Nesting.ARRAY, element=element)
+
+
+@cache
+def list_of(element: SqlType) -> SqlType:
+    """element list."""
+    arrow, name = pa.list_(element.arrow), f"{element} list"
+    return SqlType(name, ANYLIST.oid, -1, Physical.BYTES, Category.USER, arrow, nesting=Nesting.LIST, element=element)
+
+
+@cache
+def map_of(element: SqlType) -> SqlType:
+    """map[text=>element]."""
+    arrow, name = pa.map_(pa.large_string(), element.arrow), f"map[text=>{element}]"
+    return SqlType(name, ANYMAP.oid, -1, Physical.BYTES, Category.USER, arrow, nesting=Nesting.MAP, element=element)
+
+
+@cache
+def record_of(fields: tuple[tuple[str, SqlType], ...]) -> SqlType:
+    """A record of those fields, by name and type."""
+    arrow = pa.struct([pa.field(name, kind.arrow) for name, kind in fields])
+    name = f"record({', '.join(f'{name}: {kind}' for name, kind in fields)})"
+    return SqlType(
+        name, ANYRECORD.oid, -1, Physical.BYTES, Category.COMPOSITE, arrow, nesting=Nesting.RECORD, fields=fields
+    )
+
+
+def container_of(nesting: Nesting, element: SqlType) -> SqlType:
+    """An array, list or map of `element`."""
+    match nesting:
+        case Nesting.ARRAY:
+            return array_of(element)
+        case Nesting.LIST:
+            return list_of(element)
+        case Nesting.MAP:
+            return map_of(element)
+        case Nesting.RECORD:
+            raise AssertionError("a record has fields, not elements")
+
+
+@cache
+def _plain_nested(kind: SqlType) -> SqlType:
+    if kind.nesting is Nesting.RECORD:
+        return record_of(tuple((name, part.plain) for name, part in kind.fields))
+    assert kind.nesting is not None
+    return container_of(kind.nesting, kind.within.plain)
+
+
 TYPES: Final[tuple[SqlType, ...]] = (
     BOOLEAN, SMALLINT, INTEGER, BIGINT, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
     TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSONB, UNKNOWN,
 )  # fmt: skip
-BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in TYPES}
+ARRAYS: Final = tuple(array_of(row) for row in TYPES if row.oid in ARRAY_OIDS)
+BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *ARRAYS)}
 
 ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in TYPES} | {
     "bool": BOOLEAN, "int2": SMALLINT, "int": INTEGER, "int4": INTEGER, "int8": BIGINT, "float4": REAL,
@@ -175,11 +280,29 @@ def cast_context(source: SqlType, target: SqlType) -> CastContext | None:
         return stated
     if Category.PSEUDO in (source.category, target.category):
         return None
+    if source.nesting is not None and target.nesting is not None:
+        return _nested_context(source, target)
     if target.category is Category.STRING:
         return CastContext.ASSIGNMENT
     if source.category is Category.STRING:
         return CastContext.EXPLICIT
     return None
+
+
+def _nested_context(source: SqlType, target: SqlType) -> CastContext | None:
+    """Containers of one kind are cast element by element, records field by field, and lists and arrays explicitly."""
+    if source.nesting is Nesting.RECORD and target.nesting is Nesting.RECORD:
+        if len(source.fields) != len(target.fields):
+            return None
+        contexts = [cast_context(a, b) for (_, a), (_, b) in zip(source.fields, target.fields, strict=True)]
+        found = [context for context in contexts if context is not None]
+        return max(found, default=CastContext.IMPLICIT) if len(found) == len(contexts) else None
+    if source.element is None or target.element is None:
+        return None
+    context = cast_context(source.element, target.element)
+    if source.nesting is target.nesting or context is None:
+        return context
+    return CastContext.EXPLICIT if Nesting.MAP not in (source.nesting, target.nesting) else None
 
 
 @dataclass(frozen=True, slots=True)
