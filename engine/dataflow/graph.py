@@ -12,6 +12,7 @@ from engine import types
 from engine.expr.aggregate import Kind
 from engine.expr.scalar import Ref, Scalar, Value
 from engine.expr.table import TableFunction
+from engine.expr.window import WindowCall
 from engine.types import SqlType
 
 
@@ -156,6 +157,19 @@ class TopK:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Each row with the value of each call for it: input columns, then the calls'. A row that counts n is n rows.
+
+    Rows of a partition stand in `order`; ties by the whole row's content, as in TopK.
+    """
+
+    input: "Plan"
+    partition: tuple[int, ...]
+    order: tuple[Order, ...]
+    calls: tuple[WindowCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Union:
     """The inputs' counts added."""
 
@@ -169,7 +183,9 @@ class Negate:
     input: "Plan"
 
 
-Plan: TypeAlias = Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Union | Negate
+Plan: TypeAlias = (
+    Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Window | Union | Negate
+)
 
 
 def output_types(plan: Plan) -> tuple[SqlType, ...]:
@@ -190,6 +206,8 @@ def output_types(plan: Plan) -> tuple[SqlType, ...]:
             return tuple(row[i] for i in plan.key) + tuple(a.type for a in plan.aggregates)
         case Distinct() | Threshold() | TopK() | Negate():
             return output_types(plan.input)
+        case Window():
+            return output_types(plan.input) + tuple(call.type for call in plan.calls)
         case Union():
             return output_types(plan.inputs[0])
 
@@ -199,7 +217,7 @@ def inputs(plan: Plan) -> "tuple[Plan, ...]":
     match plan:
         case Source() | Constant():
             return ()
-        case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Negate():
+        case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Window() | Negate():
             return (plan.input,)
         case Join() | Union():
             return plan.inputs

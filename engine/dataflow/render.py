@@ -24,6 +24,7 @@ from engine.dataflow.operators.source import Source
 from engine.dataflow.operators.threshold import Threshold
 from engine.dataflow.operators.topk import TopKOperator
 from engine.dataflow.operators.union import Union
+from engine.dataflow.operators.window import WindowOperator
 from engine.dataflow.trace import Trace
 from engine.types import SqlType
 
@@ -47,6 +48,8 @@ def signature(plan: Plan) -> Hashable:
             return plan.key, plan.aggregates
         case graph.TopK():
             return plan.group, plan.order, plan.limit, plan.offset
+        case graph.Window():
+            return plan.partition, plan.order, plan.calls
         case graph.Distinct() | graph.Threshold() | graph.Union() | graph.Negate():
             return None
         case _:
@@ -81,6 +84,8 @@ def types_of(plan: Plan, inputs: Sequence[Types]) -> Types:
             return tuple(inputs[0][i] for i in plan.key) + tuple(a.type for a in plan.aggregates)
         case graph.Distinct() | graph.Threshold() | graph.TopK() | graph.Negate() | graph.Union():
             return inputs[0]
+        case graph.Window():
+            return inputs[0] + tuple(call.type for call in plan.calls)
         case _:
             assert_never(plan)
 
@@ -94,7 +99,7 @@ def monotonic(plan: Plan, inputs: Sequence[bool]) -> bool:
             return all(count > 0 for _, count in plan.rows)
         case graph.Mfp() | graph.FlatMap() | graph.Join() | graph.Union() | graph.Distinct() | graph.Threshold():
             return all(inputs)
-        case graph.Reduce() | graph.TopK() | graph.Negate():
+        case graph.Reduce() | graph.TopK() | graph.Window() | graph.Negate():
             return False
         case _:
             assert_never(plan)
@@ -119,6 +124,8 @@ def render(
             return ReduceOperator(plan, inputs[0], heap, grows)
         case graph.TopK():
             return TopKOperator(plan, inputs[0], heap)
+        case graph.Window():
+            return WindowOperator(plan, inputs[0], heap)
         case graph.Distinct():
             return Distinct(traces[0])
         case graph.Threshold():

@@ -22,6 +22,7 @@ from engine.plan.relation import (
     ScalarSubquery,
     TopK,
     Union,
+    Window,
     children,
     scalars,
 )
@@ -52,6 +53,10 @@ def _check(relation: Relation, facts: Facts, lets: dict[int, Row]) -> None:
             assert all(0 <= column < len(rows[0]) for column in relation.columns), relation.columns
         case TopK():
             read = (*relation.group, *(order.column for order in relation.order))
+            assert all(0 <= column < len(rows[0]) for column in read), read
+        case Window():
+            read = {*relation.partition, *(order.column for order in relation.order)}
+            read |= {column for call in relation.calls for column in call.reads()}
             assert all(0 <= column < len(rows[0]) for column in read), read
         case Map():
             row = rows[0]

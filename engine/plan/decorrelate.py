@@ -59,6 +59,7 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    Window,
     children,
     map_call,
     map_scalars,
@@ -178,6 +179,12 @@ class Decorrelation:
                 group = (*range(scope.width), *(scope.width + column for column in relation.group))
                 order = tuple(replace(order, column=scope.width + order.column) for order in relation.order)
                 return TopK(self.apply(relation.input, scope), group, order, relation.limit, relation.offset)
+            case Window():
+                below = self.apply(relation.input, scope)
+                at = {i: scope.width + i for i in range(self.facts.arity(below) - scope.width)}
+                partition = (*range(scope.width), *(at[column] for column in relation.partition))
+                order = tuple(replace(order, column=at[order.column]) for order in relation.order)
+                return Window(below, partition, order, tuple(call.moved(at) for call in relation.calls))
             case Distinct() | Negate() | Threshold() | Union():
                 return with_children(relation, tuple(self.apply(child, scope) for child in children(relation)))
 
@@ -637,7 +644,7 @@ def always_one(relation: Relation) -> bool:
             return relation.scalar and not relation.keys
         case Constant():
             return len(relation.rows) == 1 and relation.rows[0][1] == 1
-        case Project() | Map():
+        case Project() | Map() | Window():
             return always_one(relation.input)
         case Let():
             return always_one(relation.body)
@@ -648,7 +655,7 @@ def always_one(relation: Relation) -> bool:
 def at_most_one(relation: Relation) -> bool:
     """Whether a (bound) relation has at most one row for each outer row."""
     match relation:
-        case Project() | Map() | Filter() | Distinct():
+        case Project() | Map() | Filter() | Distinct() | Window():
             return at_most_one(relation.input)
         case TopK():
             return (relation.limit is not None and relation.limit <= 1 and not relation.group) or at_most_one(
@@ -665,7 +672,7 @@ def at_most_one(relation: Relation) -> bool:
 def without_output(relation: Relation) -> Relation:
     """The relation below what does not change whether there is a row."""
     match relation:
-        case Project() | Map() | Distinct():
+        case Project() | Map() | Distinct() | Window():
             return without_output(relation.input)
         case TopK() if relation.offset == 0 and (relation.limit is None or relation.limit > 0):
             return without_output(relation.input)

@@ -37,6 +37,7 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    Window,
     children,
 )
 
@@ -185,6 +186,10 @@ class RelationText:
                 parts += [] if relation.limit is None else [f"limit={relation.limit}"]
                 parts += [f"offset={relation.offset}"] if relation.offset else []
                 return " ".join(["TopK", *parts])
+            case Window():
+                parts = [f"partition_by=[{columns_text(relation.partition)}]"] if relation.partition else []
+                parts += [f"order_by=[{', '.join(map(order_text, relation.order))}]"] if relation.order else []
+                return " ".join(["Window", *parts, f"calls=[{', '.join(map(str, relation.calls))}]"])
             case Distinct() | Negate() | Threshold() | Union():
                 return type(relation).__name__
 
@@ -333,6 +338,9 @@ class PlanText:
                 return [f"Reduce key=({columns_text(plan.key)}) aggregates=[{calls}]"]
             case graph.TopK():
                 relation = TopK(Constant((), ()), plan.group, plan.order, plan.limit, plan.offset)
+                return [self.text.head(relation)]
+            case graph.Window():
+                relation = Window(Constant((), ()), plan.partition, plan.order, plan.calls)
                 return [self.text.head(relation)]
             case graph.Distinct() | graph.Threshold() | graph.Union() | graph.Negate():
                 return [type(plan).__name__]

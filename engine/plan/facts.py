@@ -10,6 +10,7 @@ from typing import Final
 
 from engine.expr.aggregate import Kind
 from engine.expr.scalar import Literal, Ref
+from engine.expr.window import Kind as WindowKind
 from engine.plan.predicates import equal_sides
 from engine.plan.relation import (
     BoundJoin,
@@ -30,6 +31,7 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    Window,
 )
 from engine.plan.scalars import conjuncts
 from engine.types import SqlType
@@ -103,6 +105,8 @@ class Facts:
             case Union():
                 rows = [self.columns(branch) for branch in relation.inputs]
                 return tuple((column[0][0], any(can for _, can in column)) for column in zip(*rows, strict=True))
+            case Window():
+                return self.columns(relation.input) + tuple((call.type, call.nullable) for call in relation.calls)
             case Filter() | Distinct() | TopK() | Negate() | Threshold():
                 return self.columns(relation.input)
 
@@ -160,6 +164,11 @@ class Facts:
             case TopK():
                 below = self.keys(relation.input)
                 return shortest([*below, frozenset(relation.group)]) if relation.limit == 1 else below
+            case Window():
+                width = self.arity(relation.input)
+                numbers = (i for i, call in enumerate(relation.calls) if call.kind is WindowKind.ROW_NUMBER)
+                numbered = (frozenset((*relation.partition, width + i)) for i in numbers)
+                return shortest([*self.keys(relation.input), *numbered])
             case Threshold():
                 return self.keys(relation.input) if positive(relation.input) else ()
             case Union():
@@ -235,7 +244,7 @@ def positive(relation: Relation) -> bool:
             return False
         case Let():
             return positive(relation.value) and positive(relation.body)
-        case Reduce() | Distinct() | Threshold() | TopK():
+        case Reduce() | Distinct() | Threshold() | TopK() | Window():
             return True
         case Join() | Union():
             return all(map(positive, relation.inputs))

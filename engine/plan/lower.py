@@ -36,6 +36,7 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    Window,
 )
 from engine.plan.rules.aggregates import plain_reduce
 from engine.plan.rules.joins import merged_classes
@@ -94,6 +95,8 @@ class Lowering:
                 key = (graph.Reduce, id(plan.input), plan.key, plan.aggregates)
             case graph.TopK():
                 key = (graph.TopK, id(plan.input), plan.group, plan.order, plan.limit, plan.offset)
+            case graph.Window():
+                key = (graph.Window, id(plan.input), plan.partition, plan.order, plan.calls)
             case graph.Distinct() | graph.Threshold() | graph.Negate():
                 key = (type(plan), id(plan.input))
             case graph.Union():
@@ -126,6 +129,9 @@ class Lowering:
                     return self.plan(relation.input)
                 below = self.plan(relation.input)
                 return self.cons(graph.TopK(below, relation.group, relation.order, relation.limit, relation.offset))
+            case Window():
+                below = self.plan(relation.input)
+                return self.cons(graph.Window(below, relation.partition, relation.order, relation.calls))
             case Negate():
                 return self.cons(graph.Negate(self.plan(relation.input)))
             case Threshold():

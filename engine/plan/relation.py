@@ -16,6 +16,7 @@ from engine.dataflow.graph import Order
 from engine.expr.aggregate import Overload
 from engine.expr.scalar import Scalar, Value
 from engine.expr.table import TableFunction
+from engine.expr.window import WindowCall
 from engine.types import Column, SqlType
 
 
@@ -209,6 +210,17 @@ class TopK:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Each row with the value of each call for it: the input's columns, then the calls'. All is over columns: the
+    binder computes what calls, partition and order need in a Map below."""
+
+    input: "Relation"
+    partition: tuple[int, ...]
+    order: tuple[Order, ...]
+    calls: tuple[WindowCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Negate:
     input: "Relation"
 
@@ -227,7 +239,7 @@ class Union:
 
 Relation: TypeAlias = (
     Get | Local | Let | Constant | Project | Map | Filter | FlatMap | BoundJoin | Join | Reduce | Distinct | TopK
-    | Negate | Threshold | Union
+    | Window | Negate | Threshold | Union
 )  # fmt: skip
 
 

@@ -58,6 +58,12 @@ WIDTHS: Final = {
     kernels.SQUARES_INTEGER: 14, kernels.SQUARES_DOUBLE: 14, kernels.SQUARES_DECIMAL: 14, kernels.LARGEST: 3,
 }  # fmt: skip
 """Words of state by operation."""
+RUNS: Final = {
+    kernels.COUNT: (1,), kernels.INTEGER: (1, 2), kernels.DOUBLE: (1, 1, 6), kernels.DECIMAL: (1, 1, 6),
+    kernels.TRUTH: (1, 1), kernels.SQUARES_INTEGER: (1, 1, 6, 6), kernels.SQUARES_DOUBLE: (1, 1, 6, 6),
+    kernels.SQUARES_DECIMAL: (1, 1, 6, 6),
+}  # fmt: skip
+"""The numbers in them, by how many words each has: what it takes to add states up."""
 IN_ORDER: Final = frozenset({Physical.BOOLEAN, Physical.SIGNED, Physical.FLOAT})
 """Words that an order key sorts completely: what LARGEST compares."""
 
@@ -75,6 +81,16 @@ class Aside:
     @property
     def empty(self) -> bool:
         return not (self.nans or self.infinities or self.negative_infinities or self.total or self.squares)
+
+    def plus(self, other: "Aside", sign: int) -> "Aside":
+        """The sum, or difference, of two entries."""
+        return Aside(
+            self.nans + sign * other.nans,
+            self.infinities + sign * other.infinities,
+            self.negative_infinities + sign * other.negative_infinities,
+            self.total + sign * other.total,
+            self.squares + sign * other.squares,
+        )
 
     @property
     def special(self) -> float | None:
@@ -244,6 +260,25 @@ class Accumulators:
             records[gid, flag] = not entry.empty
             if entry.empty:
                 del asides[gid]
+
+    def frame_asides(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        """Entries of single rows become those of frames: frame i is the rows begin[p, i] .. end[p, i] of every p.
+
+        O(frames) in Python, where any row has an entry.
+        """
+        for offset, held in self._asides.items():
+            at = np.array(sorted(held), np.int64)
+            running = [Aside()]
+            for row in at.tolist():
+                running.append(running[-1].plus(held[row], 1))
+            first, last = np.searchsorted(at, begin), np.searchsorted(at, end)
+            framed: dict[int, Aside] = {}
+            for i in np.flatnonzero((last > first).any(axis=0)).tolist():
+                entry = Aside()
+                for p in np.flatnonzero(last[:, i] > first[:, i]).tolist():
+                    entry = entry.plus(running[last[p, i]], 1).plus(running[first[p, i]], -1)
+                framed[i] = entry
+            self._asides[offset] = framed
 
     # Showing
 

@@ -38,7 +38,7 @@ class WholeGroup:
         self._rows: Final = OrderedRows(picked, input_types, order, heap)
         self._arguments: Final = [picked.index(c) for c in aggregate.columns]
         first = aggregate.columns[0]
-        self._skips_null: Final = first if self._kind is not Kind.JSONB_AGG else None
+        self._skips_null: Final = None if keeps_null(self._kind) else first
 
     def add(self, batch: Batch, gids: Ids, records: Words) -> None:
         """Take a batch into the groups' rows."""
@@ -61,7 +61,7 @@ class WholeGroup:
                 continue
             counts = takes[begin:end].tolist()
             values = [column[begin:end] for column in columns]
-            shown[row, result[TARGET]] = self._heap.intern(self._text(values, counts))
+            shown[row, result[TARGET]] = self._heap.intern(whole_text(self._kind, values, counts))
 
     def _column(self, c: int, slots: Ids) -> list[bytes | None]:
         """One column of those rows."""
@@ -70,22 +70,6 @@ class WholeGroup:
         nulls = (store.words[slots, c >> 6] & np.uint64(1 << (c & 63))).tolist()
         return [None if null else datum for datum, null in zip(data, nulls, strict=True)]
 
-    def _text(self, values: list[list[bytes | None]], counts: list[int]) -> bytes:
-        """The result over one group's rows."""
-        if self._kind is Kind.STRING_AGG:
-            out: list[bytes] = []
-            separators = values[1] if len(values) > 1 else [b""] * len(counts)
-            for value, separator, count in zip(values[0], separators, counts, strict=True):
-                for _ in range(count):
-                    out += (separator or b"", value or b"")
-            return b"".join(out[1:])
-        if self._kind is Kind.JSONB_AGG:
-            items = [value or b"null" for value, count in zip(values[0], counts, strict=True) for _ in range(count)]
-            return b"[" + b",".join(items) + b"]"
-        assert self._kind is Kind.JSONB_OBJECT_AGG
-        members = {key or b"": value or b"null" for key, value in zip(values[0], values[1], strict=True)}
-        return b"{" + b",".join(orjson.dumps(key.decode()) + b":" + members[key] for key in sorted(members)) + b"}"
-
     def bytes_held(self) -> int:
         """Memory of the rows."""
         return self._rows.bytes_held()
@@ -93,3 +77,25 @@ class WholeGroup:
     def mark(self, marks: Marks) -> None:
         """Keep the rows' data."""
         self._rows.mark(marks)
+
+
+def keeps_null(kind: Kind) -> bool:
+    """Whether rows whose first argument is NULL count."""
+    return kind is Kind.JSONB_AGG
+
+
+def whole_text(kind: Kind, values: list[list[bytes | None]], counts: list[int]) -> bytes:
+    """The result over some rows: each argument's values, and how often each row counts."""
+    if kind is Kind.STRING_AGG:
+        out: list[bytes] = []
+        separators = values[1] if len(values) > 1 else [b""] * len(counts)
+        for value, separator, count in zip(values[0], separators, counts, strict=True):
+            for _ in range(count):
+                out += (separator or b"", value or b"")
+        return b"".join(out[1:])
+    if kind is Kind.JSONB_AGG:
+        items = [value or b"null" for value, count in zip(values[0], counts, strict=True) for _ in range(count)]
+        return b"[" + b",".join(items) + b"]"
+    assert kind is Kind.JSONB_OBJECT_AGG
+    members = {key or b"": value or b"null" for key, value in zip(values[0], values[1], strict=True)}
+    return b"{" + b",".join(orjson.dumps(key.decode()) + b":" + members[key] for key in sorted(members)) + b"}"

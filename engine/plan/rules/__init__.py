@@ -5,6 +5,7 @@
     fuse        neighbours that are one node; what is empty; what does nothing
     joins       nested inner joins become one; an input that another one implies goes
     pushdown    predicates go to where their columns come from; `=` between inputs becomes an equivalence
+    ranking     row_number() <= k sees the first k rows of a partition (pushdown asks for it)
     demand      columns that nobody reads go
     aggregates  not of the loop: the form of aggregates that operators take (lower asks for it)
 

@@ -26,6 +26,7 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    Window,
     call_scalars,
     children,
     map_call,
@@ -91,6 +92,8 @@ class Demand:
                 group = tuple(at[column] for column in relation.group)
                 made = TopK(self.only(relation.input, read), group, order, relation.limit, relation.offset)
                 return self.cut(made, [at[c] for c in columns])
+            case Window():
+                return self.window(relation, columns)
             case Negate():
                 return Negate(self.only(relation.input, columns))
             case Union():
@@ -151,6 +154,25 @@ class Demand:
         made = Reduce(below, keys, tuple(map_call(call, move) for call in calls), relation.scalar)
         new = {width + old: width + n for n, old in enumerate(live)}
         return self.cut(made, [new.get(c, c) for c in columns])
+
+    def window(self, relation: Window, columns: Columns) -> Relation:
+        width = self.facts.arity(relation.input)
+        live = ascending(column - width for column in columns if column >= width)
+        if not live:
+            return self.only(relation.input, columns)
+        calls = [relation.calls[i] for i in live]
+        read = ascending(
+            (column for column in columns if column < width),
+            relation.partition,
+            (order.column for order in relation.order),
+            (column for call in calls for column in call.reads()),
+        )
+        at = place(read)
+        order = tuple(replace(order, column=at[order.column]) for order in relation.order)
+        partition = tuple(at[column] for column in relation.partition)
+        made = Window(self.only(relation.input, read), partition, order, tuple(call.moved(at) for call in calls))
+        at |= {width + old: len(read) + n for n, old in enumerate(live)}
+        return self.cut(made, [at[c] for c in columns])
 
     def let(self, relation: Let, columns: Columns) -> Relation:
         self.facts.bind(relation)

@@ -20,6 +20,7 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    Window,
     children,
     with_children,
 )
@@ -76,6 +77,10 @@ def fuse_one(relation: Relation, facts: Facts) -> Relation:
             if is_empty(relation.input) and not relation.scalar:
                 return empty(relation, facts)
             return relation
+        case Window():
+            if is_empty(relation.input):
+                return empty(relation, facts)
+            return relation if relation.calls else relation.input
         case FlatMap():
             return empty(relation, facts) if is_empty(relation.input) else relation
         case _:

@@ -28,10 +28,12 @@ from engine.plan.relation import (
     Threshold,
     TopK,
     Union,
+    Window,
     children,
     with_children,
 )
 from engine.plan.rules.joins import is_column, merged_classes, replaced
+from engine.plan.rules.ranking import limited
 from engine.plan.scalars import can_fail, columns_read, conjuncts, is_volatile, moved, shifted, size
 
 INLINED_SIZE_MAX: Final = 8
@@ -92,6 +94,11 @@ class Pushdown:
                 down, above = split(predicates, lambda p: bool(reads(p)) and reads(p) <= group and not is_volatile(p))
                 below = self.push(relation.input, down)
                 return filtered(TopK(below, relation.group, relation.order, relation.limit, relation.offset), above)
+            case Window():
+                group = set(relation.partition)
+                down, above = split(predicates, lambda p: bool(reads(p)) and reads(p) <= group and not is_volatile(p))
+                pushed = Window(self.push(relation.input, down), relation.partition, relation.order, relation.calls)
+                return filtered(limited(pushed, above, self.facts), above)
             case FlatMap():
                 width = self.facts.arity(relation.input)
                 down, above = split(predicates, lambda p: not risky(p) and all(c < width for c in reads(p)))

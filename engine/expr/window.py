@@ -1,0 +1,164 @@
+"""Window functions as data: what a call computes for each row of a partition, and over which of its rows.
+
+Frames are those of SQL:2011 as PostgreSQL has them. A RANGE frame with offsets compares column `key` with columns that
+hold the bounds themselves (the ordering value moved by the offset), which the binder computes below: so the operator
+needs no arithmetic of types.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from engine.expr.aggregate import Kind as AggregateKind
+from engine.types import SqlType
+
+
+class Kind(Enum):
+    """The functions that are no aggregates."""
+
+    ROW_NUMBER = "row_number"
+    RANK = "rank"
+    DENSE_RANK = "dense_rank"
+    PERCENT_RANK = "percent_rank"
+    CUME_DIST = "cume_dist"
+    NTILE = "ntile"
+    LAG = "lag"
+    LEAD = "lead"
+    FIRST_VALUE = "first_value"
+    LAST_VALUE = "last_value"
+    NTH_VALUE = "nth_value"
+
+
+OFFSETS: Final = frozenset({Kind.LAG, Kind.LEAD})
+VALUES: Final = frozenset({Kind.FIRST_VALUE, Kind.LAST_VALUE, Kind.NTH_VALUE})
+RANKINGS: Final = frozenset(
+    {Kind.ROW_NUMBER, Kind.RANK, Kind.DENSE_RANK, Kind.PERCENT_RANK, Kind.CUME_DIST, Kind.NTILE}
+)
+FUNCTIONS: Final[Mapping[str, Kind]] = {kind.value: kind for kind in Kind}
+"""By SQL name."""
+
+
+class Unit(Enum):
+    ROWS = "rows"
+    RANGE = "range"
+    GROUPS = "groups"
+
+
+class Edge(Enum):
+    """Where a frame begins or ends."""
+
+    UNBOUNDED_PRECEDING = "unbounded preceding"
+    PRECEDING = "preceding"
+    CURRENT_ROW = "current row"
+    FOLLOWING = "following"
+    UNBOUNDED_FOLLOWING = "unbounded following"
+
+
+MOVED: Final = (Edge.PRECEDING, Edge.FOLLOWING)
+"""Those with an offset."""
+
+
+class Exclude(Enum):
+    NO_OTHERS = "no others"
+    CURRENT_ROW = "current row"
+    GROUP = "group"
+    TIES = "ties"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An end of a frame. `offset` counts rows or groups; of RANGE it is the column that holds the bound."""
+
+    edge: Edge
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The rows around the current one that a function sees. `key` is the ordering column of RANGE with offsets."""
+
+    unit: Unit = Unit.RANGE
+    start: Bound = Bound(Edge.UNBOUNDED_PRECEDING)
+    end: Bound = Bound(Edge.CURRENT_ROW)
+    exclude: Exclude = Exclude.NO_OTHERS
+    key: int | None = None
+
+    def columns(self) -> tuple[int, ...]:
+        """The columns that it reads: the key, then the bounds."""
+        if self.key is None:
+            return ()
+        return (self.key, *(bound.offset for bound in (self.start, self.end) if bound.edge in MOVED))
+
+    def moved(self, to: Mapping[int, int]) -> "Frame":
+        """The frame over a row whose column i is at to[i]."""
+        if self.key is None:
+            return self
+        start, end = (
+            Bound(bound.edge, to[bound.offset]) if bound.edge in MOVED else bound for bound in (self.start, self.end)
+        )
+        return Frame(self.unit, start, end, self.exclude, to[self.key])
+
+
+DEFAULT_FRAME: Final = Frame()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCall:
+    """One function of a Window over columns of its input's rows. `filter`: only rows where that column is true count.
+
+    Arguments of LAG and LEAD: value, offset, default; of NTH_VALUE: value, number; of NTILE: the number.
+    """
+
+    kind: Kind | AggregateKind
+    columns: tuple[int, ...]
+    type: SqlType
+    nullable: bool = True
+    frame: Frame = DEFAULT_FRAME
+    ignore_nulls: bool = False
+    filter: int | None = None
+
+    def reads(self) -> tuple[int, ...]:
+        """Every column that it reads."""
+        return (*self.columns, *self.frame.columns(), *(() if self.filter is None else (self.filter,)))
+
+    def moved(self, to: Mapping[int, int]) -> "WindowCall":
+        """The call over a row whose column i is at to[i]."""
+        return WindowCall(
+            self.kind, tuple(to[column] for column in self.columns), self.type, self.nullable, self.frame.moved(to),
+            self.ignore_nulls, None if self.filter is None else to[self.filter],
+        )  # fmt: skip
+
+    @property
+    def framed(self) -> bool:
+        """Whether its value depends on the frame."""
+        return self.kind not in RANKINGS and self.kind not in OFFSETS
+
+    def looks_back(self) -> bool:
+        """Whether its value depends on no row after the current one: then a prefix of the partition will do."""
+        if self.kind in (Kind.ROW_NUMBER, Kind.RANK, Kind.DENSE_RANK):
+            return True
+        back = (Edge.UNBOUNDED_PRECEDING, Edge.PRECEDING, Edge.CURRENT_ROW)
+        rows = self.frame.unit is Unit.ROWS and self.frame.exclude in (Exclude.NO_OTHERS, Exclude.CURRENT_ROW)
+        return self.framed and rows and self.frame.end.edge in back
+
+    def __str__(self) -> str:
+        inner = ", ".join(f"#{column}" for column in self.columns)
+        star = "*" if isinstance(self.kind, AggregateKind) else ""
+        parts = [f"{self.kind.value.removesuffix('(*)')}({inner or star})"]
+        parts += ["ignore nulls"] if self.ignore_nulls else []
+        parts += [] if self.filter is None else [f"filter=#{self.filter}"]
+        if self.framed and self.frame != DEFAULT_FRAME:
+            parts.append(frame_text(self.frame))
+        return " ".join(parts)
+
+
+def frame_text(frame: Frame) -> str:
+    """As SQL writes it; the bounds of RANGE by their columns."""
+    mark = "#" if frame.unit is Unit.RANGE else ""
+
+    def bound(of: Bound) -> str:
+        return (f"{mark}{of.offset} " if of.edge in MOVED else "") + of.edge.value
+
+    exclude = "" if frame.exclude is Exclude.NO_OTHERS else f" exclude {frame.exclude.value}"
+    return f"{frame.unit.value} between {bound(frame.start)} and {bound(frame.end)}{exclude}"

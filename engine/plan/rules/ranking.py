@@ -1,0 +1,57 @@
+"""`row_number() <= k` over a window: of each partition the first k rows are enough, and a TopK keeps just these.
+
+A change then costs what it costs the TopK, whatever the size of the partition. It holds while every call of the window
+looks only at rows before its own. TopK and Window break ties alike, by the whole row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from engine.dataflow.graph import Order
+from engine.expr.scalar import Call, Literal, Ref, Scalar
+from engine.expr.window import Kind
+from engine.plan.facts import Facts
+from engine.plan.relation import Project, Relation, TopK, Window
+
+MIRRORED: Final = {"<=": ">=", "<": ">", "=": "=", ">=": "<=", ">": "<"}
+
+
+def limited(relation: Window, predicates: Sequence[Scalar], facts: Facts) -> Window:
+    """The window over the rows that may pass the predicates, which stand above it; itself if that is all rows."""
+    if not all(call.looks_back() for call in relation.calls):
+        return relation
+    width = facts.arity(relation.input)
+    numbers = {width + i for i, call in enumerate(relation.calls) if call.kind is Kind.ROW_NUMBER}
+    found = [limit for predicate in predicates if (limit := most(predicate, numbers)) is not None]
+    if not found:
+        return relation
+    limit = max(0, min(found))
+    if has_limit(relation.input, relation.partition, relation.order, limit):
+        return relation
+    return replace(relation, input=TopK(relation.input, relation.partition, relation.order, limit))
+
+
+def most(predicate: Scalar, numbers: set[int]) -> int | None:
+    """The largest row number that passes, if the predicate compares one with a constant."""
+    if not isinstance(predicate, Call) or len(predicate.arguments) != 2 or predicate.function.name not in MIRRORED:
+        return None
+    (left, right), operator = predicate.arguments, predicate.function.name
+    if isinstance(left, Literal):
+        left, right, operator = right, left, MIRRORED[operator]
+    if not (isinstance(left, Ref) and left.index in numbers and isinstance(right, Literal)):
+        return None
+    if type(right.value) is not int or operator not in ("<=", "<", "="):
+        return None
+    return right.value - (operator == "<")
+
+
+def has_limit(relation: Relation, partition: tuple[int, ...], order: tuple[Order, ...], limit: int) -> bool:
+    """Whether the relation is such a TopK already, but for a projection."""
+    if isinstance(relation, Project):
+        partition = tuple(relation.columns[column] for column in partition)
+        order = tuple(replace(item, column=relation.columns[item.column]) for item in order)
+        return has_limit(relation.input, partition, order, limit)
+    if not isinstance(relation, TopK) or relation.limit is None or relation.offset:
+        return False
+    return relation.limit <= limit and set(relation.group) == set(partition) and relation.order == order
