@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine import types
-from engine.collection import json, numeric
+from engine.collection import json, nested, numeric
 from engine.collection.batch import Batch
 from engine.collection.heap import DECIMAL_TAG, Codes, Heap
+from engine.collection.value import Interval, Uuid, Value
 from engine.collection.vector import Vector
+from engine.collection.words import decode_column, raw_of
 from engine.errors import InvalidText, OutOfRange, TypeMismatch
-from engine.types import Column, SqlType
+from engine.types import Column, Nesting, SqlType
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -51,7 +53,8 @@ def convert(column: pa.Array | pa.ChunkedArray, type: SqlType, heap: Heap, name:
         words = convert(array.dictionary, type, heap, name).words[rows]
     else:
         try:
-            words = CONVERTERS[type.oid](array, type, heap)
+            convert_ = _nested if type.nesting is not None else CONVERTERS[type.oid]
+            words = convert_(array, type, heap)
         except pa.ArrowNotImplementedError:
             raise TypeMismatch(f'column "{name}" is of type {type} but Arrow data is of type {array.type}') from None
         except pa.ArrowInvalid as error:
@@ -204,6 +207,17 @@ def _jsonb(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
     return words
 
 
+def _nested(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
+    """Row by row in Python: 1 us a row and 0.5 us an element."""
+    values = array.to_pylist()
+    if type.nesting is Nesting.MAP:
+        values = [None if value is None else dict(value) for value in values]
+    elif type.nesting is Nesting.RECORD:
+        values = [None if value is None else tuple(value.values()) for value in values]
+    data = [b"" if value is None else nested.encode(raw_of(value, type), type) for value in values]
+    return heap.intern_many(data)
+
+
 CONVERTERS: Final[dict[int, Callable[[pa.Array, SqlType, Heap], Codes]]] = {
     types.BOOLEAN.oid: _boolean,
     types.SMALLINT.oid: _integer,
@@ -242,6 +256,13 @@ def to_arrow(rows: Batch | Sequence[Vector], columns: Sequence[Column], heap: He
 def export(vector: Vector, type: SqlType, heap: Heap) -> pa.Array:
     """One column as an array of `type.arrow`."""
     words = np.ascontiguousarray(vector.words)
+    if type.nesting is not None:
+        values = decode_column(vector, type, heap)
+        try:
+            return pa.array([outside(value, type) for value in values], type.arrow)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            hint = "Read it as text: CAST(x AS text)."
+            raise OutOfRange(f"{type.name} does not fit Arrow: {error}", hint=hint) from None
     n = len(words)
     validity = None
     if vector.nulls is not None:
@@ -269,6 +290,25 @@ def export(vector: Vector, type: SqlType, heap: Heap) -> pa.Array:
             _, offsets, data = heap.decode(words).buffers()
             return pa.Array.from_buffers(type.arrow, n, [validity, offsets, data])
     return pa.Array.from_buffers(type.arrow, n, [validity, pa.py_buffer(values)])
+
+
+def outside(value: Value, type: SqlType) -> object:
+    """A value inside an array, list, map or record as pyarrow takes it: spans as tuples, uuids as bytes."""
+    match value, type.nesting:
+        case None, _:
+            return None
+        case list(), _:
+            return [outside(item, type.within) for item in value]
+        case dict(), _:
+            return [(key, outside(item, type.within)) for key, item in value.items()]
+        case tuple(), _:
+            return {name: outside(item, kind) for item, (name, kind) in zip(value, type.fields, strict=True)}
+        case Interval(), _:
+            return pa.MonthDayNano([value.months, value.days, value.microseconds * 1000])
+        case Uuid(), _:
+            return value.bytes
+        case _:
+            return value
 
 
 def _fixed16(words: Codes, nulls: NDArray[np.bool_] | None, heap: Heap) -> NDArray[np.uint8]:

@@ -16,5 +16,8 @@ class Interval:
     microseconds: int = 0
 
 
-Value: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | datetime | Interval | Uuid | None
-"""One datum. jsonb is its canonical text; timestamp with time zone is an aware datetime in UTC."""
+Plain: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | datetime | Interval | Uuid | None
+Value: TypeAlias = "Plain | list[Value] | dict[str, Value] | tuple[Value, ...]"
+"""One datum. jsonb is its canonical text; timestamp with time zone is an aware datetime in UTC. An array is a list (of
+lists, if it has several dimensions), a list a list, a map a dict, a record a tuple. A literal, being hashed, holds
+one of these as its bytes (collection/nested.py)."""

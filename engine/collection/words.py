@@ -14,11 +14,12 @@ from uuid import UUID as Uuid
 import numpy as np
 
 from engine import types
-from engine.collection import json, numeric
+from engine.collection import json, nested, numeric
 from engine.collection.heap import Codes, Heap
-from engine.collection.value import Interval, Value
+from engine.collection.value import Interval, Plain, Value
 from engine.collection.vector import Vector
-from engine.types import SqlType
+from engine.errors import InvalidText
+from engine.types import Nesting, SqlType
 
 MASK: Final = (1 << 64) - 1
 EPOCH: Final = datetime(1970, 1, 1)
@@ -42,6 +43,9 @@ def encode(value: Value, type: SqlType, heap: Heap) -> tuple[int, bool]:
     """(word, is NULL) of a value that is of the type already (modifiers are the caller's cast). 1 us."""
     if value is None:
         return 0, True
+    if type.nesting is not None:
+        data = value if isinstance(value, bytes) else nested.encode(raw_of(value, type), type)
+        return heap.intern(data), False
     return ENCODERS[type.oid](value, heap), False
 
 
@@ -54,11 +58,118 @@ def vector_of(values: list[Value], type: SqlType, heap: Heap) -> Vector:
 
 def decode_column(vector: Vector, type: SqlType, heap: Heap) -> list[Value]:
     """The values of a column; rows that failed decode as whatever word 0 is."""
-    values = DECODERS[type.oid](vector.words, heap)
+    if type.nesting is not None:
+        values = [value_of(nested.decode(data, type), type) for data in heap.decode(vector.words).to_pylist()]
+    else:
+        values = DECODERS[type.oid](vector.words, heap)
     if vector.nulls is not None:
         for row in np.flatnonzero(vector.nulls).tolist():
             values[row] = None
     return values
+
+
+def literal_of(vector: Vector, type: SqlType, heap: Heap) -> Plain:
+    """The first datum of a column, as a literal holds it."""
+    if type.nesting is not None:
+        is_null = vector.nulls is not None and bool(vector.nulls[0])
+        return None if is_null else heap.get(int(vector.words[0]))
+    return cast("Plain", decode_column(vector.take(np.zeros(1, np.int64)), type, heap)[0])
+
+
+def value_of(raw: nested.Raw, type: SqlType) -> Value:
+    """The value outside the engine of a raw one. Moments in years that Python does not know stay integers."""
+    if raw is None:
+        return None
+    if type.nesting is not None:
+        return _nested_value(raw, type)
+    try:
+        match type.plain:
+            case types.DATE:
+                return (EPOCH + timedelta(days=raw)).date()
+            case types.TIME:
+                return (EPOCH + timedelta(microseconds=min(raw, nested.DAY - 1))).time()
+            case types.TIMESTAMP:
+                return EPOCH + timedelta(microseconds=raw)
+            case types.TIMESTAMPTZ:
+                return EPOCH_UTC + timedelta(microseconds=raw)
+            case types.UUID:
+                return Uuid(bytes=raw)
+            case _:
+                return raw
+    except OverflowError:
+        return raw
+
+
+def _nested_value(raw: nested.Raw, type: SqlType) -> Value:
+    match type.nesting:
+        case Nesting.ARRAY:
+            values = [value_of(item, type.within) for item in raw.items]
+            for size in raw.dims[:0:-1]:
+                values = [values[i : i + size] for i in range(0, len(values), size)]
+            return cast("Value", values)
+        case Nesting.LIST:
+            return [value_of(item, type.within) for item in raw]
+        case Nesting.MAP:
+            return {key: value_of(item, type.within) for key, item in raw.items()}
+        case _:
+            return tuple(value_of(item, kind) for item, (_, kind) in zip(raw, type.fields, strict=True))
+
+
+def raw_of(value: Value, type: SqlType) -> nested.Raw:
+    """The inverse of value_of. Lists within the list of an array are further dimensions."""
+    if value is None:
+        return None
+    match type.nesting:
+        case Nesting.ARRAY:
+            return _array_of(cast("list[Value]", value), type.within)
+        case Nesting.LIST:
+            return [raw_of(item, type.within) for item in cast("list[Value]", value)]
+        case Nesting.MAP:
+            members = cast("dict[str, Value]", value)
+            return {key: raw_of(members[key], type.within) for key in sorted(members, key=str.encode)}
+        case Nesting.RECORD:
+            fields = cast("tuple[Value, ...]", value)
+            return tuple(raw_of(item, kind) for item, (_, kind) in zip(fields, type.fields, strict=True))
+        case None:
+            return _plain_raw(value, type)
+
+
+def _array_of(value: "list[Value]", element: SqlType) -> nested.Array:
+    dims: list[int] = []
+    flat: list[Value] = list(value)
+    size = len(flat)
+    while True:
+        dims.append(size)
+        within = element.nesting is None and bool(flat) and isinstance(flat[0], list)
+        if not within:
+            break
+        rows = [cast("list[Value]", row) for row in flat]
+        size = len(rows[0])
+        if any(len(row) != size for row in rows):
+            raise InvalidText("multidimensional arrays must have sub-arrays with matching dimensions")
+        flat = [item for row in rows for item in row]
+    return nested.Array(tuple(dims) if flat else (), tuple(raw_of(item, element) for item in flat))
+
+
+def _plain_raw(value: Value, type: SqlType) -> nested.Raw:
+    match type.plain:
+        case types.DATE:
+            return value if isinstance(value, int) else cast("date", value).toordinal() - EPOCH_DAY
+        case types.TIME:
+            at = cast("time", value)
+            return ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000 + at.microsecond
+        case types.TIMESTAMP:
+            return value if isinstance(value, int) else (cast("datetime", value) - EPOCH) // MICROSECOND
+        case types.TIMESTAMPTZ:
+            return value if isinstance(value, int) else (cast("datetime", value) - EPOCH_UTC) // MICROSECOND
+        case types.UUID:
+            return cast("Uuid", value).bytes
+        case types.NUMERIC:
+            return value if isinstance(value, Decimal) else Decimal(str(value))
+        case types.JSONB:
+            return json.canonical(cast("str", value).encode()).decode()
+        case _:
+            return value
 
 
 def _signed(value: Value, heap: Heap) -> int:

@@ -20,7 +20,7 @@ from engine.collection import json, numeric
 from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.vector import Vector
-from engine.collection.words import vector_of
+from engine.collection.words import value_of, vector_of
 from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, is_utf8, joined, last_newline, without_errors
 from engine.errors import DataError
 from engine.expr import text_forms
@@ -281,7 +281,7 @@ def _value(document: json.Document, column: Column) -> Value:
                 raise ValueError(f'column "{column.name}": a lone surrogate is no text')
             return document
         case str() if KINDS.get(type, kernels.TEXT) in CAST:
-            return text_forms.value_of(text_forms.parse(document, type), type)
+            return value_of(text_forms.parse(document, type), type)
         case _ if type == types.JSONB:
             return json.dump(document).decode()
         case _:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine import types
-from engine.collection import numeric
+from engine.collection import nested, numeric
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import DataError
@@ -68,6 +68,8 @@ def distinct(columns: Sequence[Codes]) -> tuple[list[Codes], Rows | None]:
 
 def unpack(words: Codes, type: SqlType, context: "Context") -> list[RawValue]:
     """The raw values of words, none of which is a NULL's."""
+    if type.nesting is not None:
+        return [nested.decode(datum, type) for datum in _data(words, context)]
     match type.physical:
         case Physical.BOOLEAN:
             return (words != 0).tolist()
@@ -104,6 +106,9 @@ def _codes(data: list[bytes], context: "Context") -> Codes:
 
 def pack(values: Sequence[RawValue], type: SqlType, context: "Context") -> Codes:
     """The words of raw values; None gives word 0."""
+    if type.nesting is not None:
+        write = nested.encode
+        return _codes([b"" if value is None else write(value, type) for value in values], context)
     match type.physical:
         case Physical.BOOLEAN | Physical.SIGNED:
             return np.array([value or 0 for value in values], np.int64).view(np.uint64)

@@ -1,5 +1,10 @@
 """Literals: a quoted text becomes a typed constant when it is bound, so that its error carries the statement."""
 
+from typing import cast
+
+from engine.collection import nested
+from engine.collection.value import Plain
+from engine.collection.words import value_of
 from engine.expr import text_forms
 from engine.expr.scalar import Literal
 from engine.types import SqlType
@@ -8,4 +13,11 @@ from engine.types import SqlType
 def literal_of_text(text: str, type: SqlType, explicit: bool = True) -> Literal:
     """'text' read as a `type`, its modifier applied. Raises the DataError of the text (22P02, 22007, 22008, 22003)."""
     raw = text_forms.fit(text_forms.parse(text, type), type, explicit)
-    return Literal(text_forms.value_of(raw, type), type)
+    return literal_of_raw(raw, type)
+
+
+def literal_of_raw(raw: text_forms.RawValue, type: SqlType) -> Literal:
+    """A constant from its raw value (engine/expr/columns.py)."""
+    if raw is not None and type.nesting is not None:
+        return Literal(nested.encode(raw, type), type)
+    return Literal(cast("Plain", value_of(raw, type)), type)

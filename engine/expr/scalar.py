@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from engine import types
 from engine.collection.value import Interval as Interval
+from engine.collection.value import Plain
 from engine.collection.value import Value as Value
 from engine.expr.registry import Function
 from engine.types import SqlType
@@ -25,9 +26,12 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant. `value` None is NULL. A str of type UNKNOWN is a quoted literal whose type is not settled yet."""
+    """A constant. `value` None is NULL. A str of type UNKNOWN is a quoted literal whose type is not settled yet.
 
-    value: Value
+    A value of a nested type is its bytes (engine/collection/nested.py): a literal is hashed.
+    """
+
+    value: Plain
     type: SqlType
 
     @property

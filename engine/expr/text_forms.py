@@ -7,16 +7,16 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
 from engine import types
 from engine.collection import json
-from engine.collection.value import Interval, Uuid, Value
+from engine.collection.value import Interval, Uuid
 from engine.errors import InvalidArgument, InvalidText, OutOfRange, StringTooLong
-from engine.expr import calendar, datetime_text
+from engine.expr import datetime_text
 from engine.expr.interval_text import format_interval, parse_interval
+from engine.expr.nested_text import format_nested, parse_nested
 from engine.types import SqlType
 
 RawValue: TypeAlias = Any
@@ -42,32 +42,26 @@ FLOAT_TEXT: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(ini
 
 def parse(text: str, type: SqlType) -> RawValue:
     """The raw value of a text; modifiers are not applied. Raises a DataError with PostgreSQL's message."""
+    if type.nesting is not None:
+        return parse_nested(text, type, _parse_within)
     return PARSERS[type.plain](text)
 
 
 def format(value: RawValue, type: SqlType) -> str:
     """The text of a raw value: CAST(x AS text)."""
+    if type.nesting is not None:
+        return format_nested(value, type, _format_within)
     return FORMATTERS[type.plain](value)
 
 
-def value_of(raw: RawValue, type: SqlType) -> Value:
-    """The value outside the engine of a raw one. Moments in years that Python does not know stay integers."""
-    try:
-        match type.plain:
-            case types.DATE:
-                return (calendar.EPOCH + timedelta(days=raw)).date()
-            case types.TIME:
-                return (calendar.EPOCH + timedelta(microseconds=min(raw, calendar.DAY - 1))).time()
-            case types.TIMESTAMP:
-                return datetime(1970, 1, 1) + timedelta(microseconds=raw)
-            case types.TIMESTAMPTZ:
-                return calendar.EPOCH + timedelta(microseconds=raw)
-            case types.UUID:
-                return Uuid(bytes=raw)
-            case _:
-                return raw
-    except OverflowError:
-        return raw
+def _parse_within(text: str, type: SqlType) -> RawValue:
+    """A value inside another: its type's modifier is applied."""
+    return fit(parse(text, type), type, explicit=True)
+
+
+def _format_within(value: RawValue, type: SqlType) -> str:
+    """A value inside another: there booleans are t and f, as PostgreSQL's output functions write them."""
+    return ("t" if value else "f") if type == types.BOOLEAN else format(value, type)
 
 
 def _invalid(type: SqlType, text: str) -> InvalidText:

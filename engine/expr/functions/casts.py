@@ -9,6 +9,7 @@ is too long where the explicit cast cuts it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,15 +19,16 @@ from numpy.typing import NDArray
 
 from engine import types
 from engine.collection import json, numeric
+from engine.collection.nested import Array
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, OutOfRange
 from engine.expr import text_forms
-from engine.expr.calendar import DAY
+from engine.expr.calendar import DAY, TIMESTAMP_MAX
 from engine.expr.columns import FEW_ROWS, Codes, distinct, failing, floats, map_rows, pack, texts, unpack
 from engine.expr.registry import Function, Kernel
 from engine.expr.text_forms import INTEGER_RANGES, RawValue
-from engine.types import CastContext, Category, Physical, SqlType, cast_context
+from engine.types import CastContext, Category, Nesting, Physical, SqlType, cast_context
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -77,8 +79,8 @@ def _texts(words: Codes, type: SqlType, context: "Context") -> pa.LargeStringArr
                 bare = pc.utf8_rtrim(pc.utf8_rtrim(dotted, "0"), ".")
                 return pc.binary_join_element_wise(bare, *UTC_SUFFIX) if type.plain == types.TIMESTAMPTZ else bare
     (unique,), inverse = distinct([words])
-    form = text_forms.FORMATTERS[type.plain]
-    array = pa.array([form(value) for value in unpack(unique, type, context)], pa.large_string())
+    form = text_forms.format
+    array = pa.array([form(value, type) for value in unpack(unique, type, context)], pa.large_string())
     return array if inverse is None else array.take(pa.array(inverse))
 
 
@@ -105,8 +107,7 @@ def from_text(words: Codes, type: SqlType, context: "Context") -> Vector:
     array = texts(unique, context)
     found = _fast_from_text(array, type, context)
     if found is None:
-        parse = text_forms.PARSERS[type]
-        found = map_rows(parse, [array.to_pylist()], type, context)
+        found = map_rows(lambda text: text_forms.parse(text, type), [array.to_pylist()], type, context)
     return found if inverse is None else found.take(inverse)
 
 
@@ -132,8 +133,112 @@ def cast_function(source: SqlType, target: SqlType, context: CastContext) -> Fun
     """The function that turns a `source` into a `target`, modifiers aside; None: the two have no cast at all."""
     source, target = source.plain, target.plain
     source = types.TEXT if source == types.UNKNOWN else source
+    if source.nesting is not None or target.nesting is not None:
+        return _nested_cast(source, target)
     table = ASSIGNMENTS if context < CastContext.EXPLICIT and target in (types.VARCHAR, types.CHAR) else FUNCTIONS
     return table.get((source, target))
+
+
+@cache
+def _nested_cast(source: SqlType, target: SqlType) -> Function | None:
+    """Containers element by element, records field by field, through text to and from strings."""
+    if cast_context(source, target) is None:
+        return None
+    if source == target:
+        return Function("cast", (source,), target, _same, on_words=True)
+    if target in STRINGS:
+        return Function("cast", (source,), target, _as_text(source))
+    if source in STRINGS:
+        return Function("cast", (source,), target, _parsed_whole, can_fail=True)
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        (unique,), inverse = distinct([vectors[0].words])
+        raws = unpack(unique, source, context)
+        parts: list[list[RawValue]] = [[] for _ in raws]
+        errors = np.zeros(len(raws), np.uint64)
+        for place, (before, after) in enumerate(_within(source, type)):
+            flat = [(row, item) for row, raw in enumerate(raws) for item in _items(raw, source, place)]
+            cast = _of_items([item for _, item in flat], before, after, context)
+            values = iter(_raws(cast, after, context))
+            for i, (row, _) in enumerate(flat):
+                parts[row].append(next(values))
+                if cast.errors is not None and errors[row] == 0:
+                    errors[row] = cast.errors[i]
+        rebuilt = [_rebuilt(raw, source, type, items) for raw, items in zip(raws, parts, strict=True)]
+        words = pack(rebuilt, type, context)
+        words[errors != 0] = 0
+        out = Vector(words, None, errors if errors.any() else None)
+        return out if inverse is None else out.take(inverse)
+
+    return Function("cast", (source,), target, kernel, can_fail=True)
+
+
+def _parsed_whole(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return from_text(vectors[0].words, type, context)
+
+
+def _within(source: SqlType, target: SqlType) -> list[tuple[SqlType, SqlType]]:
+    """The types within that are cast to each other: of each field, or of the elements."""
+    if source.nesting is Nesting.RECORD:
+        return [(a, b) for (_, a), (_, b) in zip(source.fields, target.fields, strict=True)]
+    return [(source.within, target.within)]
+
+
+def _items(raw: RawValue, type: SqlType, place: int) -> Sequence[RawValue]:
+    match type.nesting:
+        case Nesting.ARRAY:
+            return raw.items
+        case Nesting.MAP:
+            return list(raw.values())
+        case Nesting.RECORD:
+            return [raw[place]]
+        case _:
+            return raw
+
+
+def _rebuilt(raw: RawValue, source: SqlType, target: SqlType, items: list[RawValue]) -> RawValue:
+    match source.nesting, target.nesting:
+        case Nesting.ARRAY, Nesting.ARRAY:
+            return Array(raw.dims, tuple(items))
+        case _, Nesting.ARRAY:
+            return Array.of(items)
+        case _, Nesting.MAP:
+            return dict(zip(raw, items, strict=True))
+        case _, Nesting.RECORD:
+            return tuple(items)
+        case _:
+            return items
+
+
+def _of_items(items: list[RawValue], before: SqlType, after: SqlType, context: "Context") -> Vector:
+    """The values, each cast; None is NULL."""
+    nulls = np.array([item is None for item in items], np.bool_)
+    vector = Vector(pack(items, before, context), nulls if nulls.any() else None)
+    function = cast_function(before, after, CastContext.EXPLICIT)
+    assert function is not None
+    if before == after or not items:
+        return vector
+    rows = np.flatnonzero(~nulls)
+    done = function.kernel(context, (Vector(vector.words[rows]),), after)
+    words = np.zeros(len(items), np.uint64)
+    words[rows] = done.words
+    errors = None
+    if done.errors is not None:
+        errors = np.zeros(len(items), np.uint64)
+        errors[rows] = done.errors
+    if done.nulls is not None:
+        nulls[rows] = done.nulls
+    return Vector(words, nulls if nulls.any() else None, errors)
+
+
+def _raws(vector: Vector, type: SqlType, context: "Context") -> list[RawValue]:
+    """The raw values of a column, None where it is NULL or failed."""
+    alive = _alive(vector)
+    values: list[RawValue] = [None] * len(alive)
+    rows = np.flatnonzero(alive)
+    for row, value in zip(rows.tolist(), unpack(vector.words[rows], type, context), strict=True):
+        values[row] = value
+    return values
 
 
 def _apply_modifier(vector: Vector, type: SqlType, context: "Context", explicit: bool) -> Vector:
@@ -284,7 +389,7 @@ def _truth(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vect
 
 def _days_to_micros(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     days = vectors[0].words.view(np.int64)
-    bad = days > text_forms.calendar.TIMESTAMP_MAX // DAY
+    bad = days > TIMESTAMP_MAX // DAY
     words = (np.where(bad, 0, days) * DAY).view(np.uint64)
     return failing(words, bad, context, "22008", "date out of range for timestamp")
 
@@ -374,8 +479,8 @@ def _as_text(source: SqlType) -> Kernel:
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         (unique,), inverse = distinct([vectors[0].words])
         if len(unique) < FEW_ROWS:
-            form = text_forms.FORMATTERS[source]
-            words = pack([form(value) for value in unpack(unique, source, context)], types.TEXT, context)
+            form = text_forms.format
+            words = pack([form(value, source) for value in unpack(unique, source, context)], types.TEXT, context)
         else:
             words = context.heap.intern_arrow(_texts(unique, source, context))
         return Vector(words if inverse is None else words[inverse])

@@ -3,7 +3,7 @@
 from typing import Final
 
 from engine.collection.heap import Heap
-from engine.collection.words import decode_column
+from engine.collection.words import literal_of
 from engine.expr.evaluate import Context, evaluate
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Scalar
 from engine.plan.facts import Facts
@@ -128,4 +128,4 @@ def constant(scalar: Call) -> Scalar:
     value = evaluate(scalar, (), 1, Context(heap))
     if value.errors is not None and value.errors[0]:
         return scalar
-    return Literal(decode_column(value, scalar.type, heap)[0], scalar.type)
+    return Literal(literal_of(value, scalar.type, heap), scalar.type)
