@@ -13,6 +13,7 @@
     ├── DependentObjects                2BP01  DROP of what others use
     ├── TypeMismatch                    42804
     ├── GroupingError                   42803
+    ├── WindowingError                  42P20  a window function where none may stand, or a frame that is none
     ├── WrongObjectType                 42809
     ├── Unsupported                     0A000  known SQL that Tailrace does not run
     ├── InvalidParameter                22023
@@ -126,6 +127,18 @@ class GroupingError(SqlError):
     sqlstate = "42803"
 
 
+class WindowingError(SqlError):
+    sqlstate = "42P20"
+
+
+class InvalidFrameOffset(SqlError):
+    sqlstate = "22013"
+
+
+class MissingFrameOffset(SqlError):
+    sqlstate = "22004"
+
+
 class InvalidColumnReference(SqlError):
     sqlstate = "42P10"
 
@@ -175,6 +188,14 @@ class InvalidDatetime(DataError):
     sqlstate = "22007"
 
 
+class ArraySubscript(DataError):
+    sqlstate = "2202E"
+
+
+class ArrayTooLarge(DataError):
+    sqlstate = "54000"
+
+
 class InvalidArgument(DataError):
     sqlstate = "22023"
 
@@ -209,6 +230,16 @@ class InvalidPower(DataError):
     sqlstate = "2201F"
 
 
+class InvalidTiles(DataError):
+    sqlstate = "22014"
+
+
+class InvalidNumber(DataError):
+    """Of nth_value."""
+
+    sqlstate = "22016"
+
+
 class CardinalityViolation(DataError):
     sqlstate = "21000"
 
@@ -218,7 +249,7 @@ DATA_ERRORS: dict[str, type[DataError]] = {
     for error in (
         DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
         InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
-        InvalidPower, CardinalityViolation,
+        InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation,
     )
 }  # fmt: skip
 

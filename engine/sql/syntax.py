@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from engine.expr.window import Edge, Exclude, Unit
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -31,6 +33,7 @@ class TypeName:
     dimensions: int
     at: int
     fields: str = ""  # the fields of an interval type, e.g. "day to second"
+    of: "TypeName | None" = None  # the element type where the name is "list" or "map"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,32 @@ class Star:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """What stands after OVER, or is named in WINDOW: kept as its text's position until windows are planned."""
+class FrameBound:
+    """An end of a frame; `offset` is there with PRECEDING and FOLLOWING alone."""
 
+    edge: Edge
+    offset: "Expression | None"
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameClause:
+    unit: Unit
+    start: FrameBound
+    end: FrameBound
+    exclude: Exclude
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What stands after OVER, or is named in WINDOW. `name` is the window that it is (`bare`), or that it refines."""
+
+    name: str | None
+    partition: "tuple[Expression, ...]"
+    order: "tuple[OrderItem, ...]"
+    frame: FrameClause | None
+    bare: bool
     at: int
 
 
@@ -101,6 +127,7 @@ class Function:
     order: "tuple[OrderItem, ...]" = ()
     filter: "Expression | None" = None
     over: Window | None = None
+    ignore_nulls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +421,7 @@ class Select:
     having: Expression | None
     distinct: tuple[Expression, ...] | None
     at: int
+    windows: tuple[tuple[str, Window], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,19 @@ from engine.expr import overload
 from engine.expr.aggregate import Kind
 from engine.expr.scalar import Call, Case, Coalesce, Literal
 from engine.expr.table import TableFunction
+from engine.expr.window import FUNCTIONS
 from engine.plan.relation import AggregateCall, BoundScalar
 from engine.sql import syntax
-from engine.sql.binding.scalars import Place, Scalars, Slot, call, cast, located, settled
+from engine.sql.binding.scalars import Place, Slot, call, cast, located, settled
 from engine.sql.binding.session import SESSION_FUNCTIONS
+from engine.sql.binding.window_functions import WindowFunctions
 from engine.sql.binding.yielding import yielding
 from engine.types import CastContext
 
 NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
 
 
-class Calls(Scalars):
+class Calls(WindowFunctions):
     """Binds calls. `unsettled` tells that something was bound whose value is the statement's: see session.settle."""
 
     unsettled: bool = False
@@ -26,7 +28,9 @@ class Calls(Scalars):
     def function(self, expression: syntax.Function, place: Place) -> BoundScalar:
         name = self._name(expression)
         if expression.over is not None:
-            raise Unsupported("window functions are not supported", position=expression.over.at)
+            return self._window(name, expression, expression.over, place)
+        if name in FUNCTIONS:
+            raise WrongObjectType(f"window function {name} requires an OVER clause", position=expression.at)
         if overload.is_aggregate(name):
             return self._aggregate(name, expression, place)
         for given, what in (
@@ -112,7 +116,7 @@ class Calls(Scalars):
         grouped, place.scope.grouped = place.scope.grouped, None
         escaped = len(place.scope.escaped)
         try:
-            made = self._aggregate_call(name, expression, inside)
+            made = self.aggregate_call(name, expression, inside)
         finally:
             place.scope.grouped = grouped
             del place.scope.escaped[escaped:]  # inside an aggregate a subquery may use any column
@@ -121,7 +125,7 @@ class Calls(Scalars):
         overloaded = made.overload
         return Slot(place.aggregates.index(made), overloaded.result, overloaded.kind not in NEVER_NULL)  # pyright: ignore[reportReturnType]
 
-    def _aggregate_call(self, name: str, expression: syntax.Function, place: Place) -> AggregateCall:
+    def aggregate_call(self, name: str, expression: syntax.Function, place: Place) -> AggregateCall:
         arguments = [self.scalar(argument, place) for argument in expression.arguments]
         if expression.star and name != "count":
             raise UndefinedFunction(f"function {name}() does not exist", position=expression.at)

@@ -6,7 +6,7 @@ from engine.errors import GroupingError
 from engine.expr.scalar import Literal, Ref
 from engine.plan.relation import BoundScalar, Exists, Outer, Quantified, ScalarSubquery
 from engine.plan.scalars import parts, with_parts
-from engine.sql.binding.scalars import Place, Slot
+from engine.sql.binding.scalars import Place, Slot, WindowSlot
 
 
 class Grouping:
@@ -22,14 +22,16 @@ class Grouping:
         self.after = len(keys) + aggregates
         self.used = place.used
 
-    def __call__(self, scalar: BoundScalar | Slot) -> BoundScalar:
-        if not isinstance(scalar, Slot):
+    def __call__(self, scalar: BoundScalar | Slot | WindowSlot) -> BoundScalar:
+        if not isinstance(scalar, Slot | WindowSlot):
             index = self.keys.get(scalar)
             if index is not None and not isinstance(scalar, Literal):
                 return Ref(index, scalar.type, scalar.nullable)
         match scalar:
             case Slot():
                 return Ref(self.count + scalar.index, scalar.type, scalar.nullable)
+            case WindowSlot():
+                return scalar  # pyright: ignore[reportReturnType]: a column when windows are made
             case Ref():
                 return self._ungrouped(scalar)
             case Literal() | Outer() | Exists() | ScalarSubquery():

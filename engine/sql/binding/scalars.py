@@ -1,7 +1,7 @@
 """Expressions: syntax over a scope becomes typed scalars over its row."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, assert_never
 
@@ -16,8 +16,10 @@ from engine.errors import (
     Unsupported,
 )
 from engine.expr import overload
+from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.interval_text import parse_interval
 from engine.expr.scalar import Call, Case, Literal, Logic, Ref, Scalar
+from engine.expr.window import Frame, Kind
 from engine.plan.relation import AggregateCall, BoundScalar, Exists, Outer, Quantified, Relation, ScalarSubquery
 from engine.sql import syntax
 from engine.sql.binding.types import number, sql_type, widened
@@ -47,12 +49,51 @@ class Slot:
     nullable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSlot:
+    """Window function number `index` of the SELECT, until its column stands in its place."""
+
+    index: int
+    type: SqlType
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundWindow:
+    """A window function over the place's row. Items of `order` are (scalar, descending, NULLs first).
+
+    `key`, `start` and `end` are there with RANGE and offsets: the ordering value and the bounds as values of its type.
+    """
+
+    kind: Kind | AggregateKind
+    arguments: tuple[BoundScalar, ...]
+    type: SqlType
+    nullable: bool
+    partition: tuple[BoundScalar, ...]
+    order: tuple[tuple[BoundScalar, bool, bool], ...]
+    frame: Frame
+    key: BoundScalar | None = None
+    start: BoundScalar | None = None
+    end: BoundScalar | None = None
+    ignore_nulls: bool = False
+    filter: BoundScalar | None = None
+
+
+@dataclass(slots=True)
+class Windows:
+    """The window functions found in a SELECT, and the windows that it names."""
+
+    named: Mapping[str, syntax.Window]
+    calls: list[BoundWindow] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Place:
     """Where an expression stands: over which row, in which clause (for messages), and whether aggregates may.
 
     `aggregates` collects the aggregates found, or is None where they are refused; `used` is the first use of each
-    column of the row, as (name, position), for errors that are found later. `rows`: table functions may stand here.
+    column of the row, as (name, position), for errors that are found later. `rows`: table functions may stand here;
+    `windows` collects window functions, or is None where they may not.
     """
 
     scope: Scope
@@ -60,6 +101,7 @@ class Place:
     aggregates: list[AggregateCall] | None = None
     used: dict[int, tuple[str, int]] = field(default_factory=dict)
     rows: bool = False
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True)

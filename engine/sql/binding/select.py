@@ -13,7 +13,9 @@ from engine.sql import syntax
 from engine.sql.binding.from_clause import FromClause
 from engine.sql.binding.grouping import Grouping
 from engine.sql.binding.names import output_name
-from engine.sql.binding.scalars import Place, settled
+from engine.sql.binding.scalars import Place, Windows, settled
+from engine.sql.binding.window_functions import named_windows
+from engine.sql.binding.windows import regrouped, windowed
 from engine.sql.binding.yielding import expanded
 from engine.sql.scope import Around, Scope, ScopeColumn
 from engine.sql.syntax import Expression, OrderItem
@@ -77,7 +79,8 @@ class Selects(FromClause):
         if select.where is not None:
             relation = Filter(relation, (self.boolean(select.where, Place(scope, "WHERE"), "WHERE"),))
         items = self._items(select.items, scope)
-        place = Place(scope, "SELECT", [], rows=True)
+        windows = Windows(named_windows(select.windows))
+        place = Place(scope, "SELECT", [], rows=True, windows=windows)
         keys: list[BoundScalar] = []
         if select.group is not None:
             keys = self._keys(select.group, items, place)
@@ -87,12 +90,13 @@ class Selects(FromClause):
         visible = len(output.names)
         having = None
         if select.having is not None:
-            having = self.boolean(select.having, replace(place, clause="HAVING", rows=False), "HAVING")
+            having = self.boolean(select.having, replace(place, clause="HAVING", rows=False, windows=None), "HAVING")
         distinct_on = [self._ordered(node, output, place, "SELECT DISTINCT ON") for node in select.distinct or ()]
         ordering = self._order(order, output, place, "ORDER BY")
         if place.aggregates or select.group is not None or select.having is not None:
-            relation = self._reduced(relation, keys, having, output, place, scope)
+            relation = self._reduced(relation, keys, having, output, place, scope, windows)
         width = scope.width if not self._is_grouped(select, place) else len(keys) + len(place.aggregates or ())
+        relation, width, output.scalars = windowed(relation, width, windows.calls, output.scalars)
         relation, width, output.scalars = expanded(relation, width, output.scalars)
         relation = projected(relation, width, output.scalars)
         if select.distinct is not None:
@@ -192,6 +196,7 @@ class Selects(FromClause):
         output: Output,
         place: Place,
         scope: Scope,
+        windows: Windows,
     ) -> Relation:
         """GROUP BY and HAVING; the output's scalars are then over the groups."""
         if scope.grouped is None and scope.escaped:
@@ -203,6 +208,7 @@ class Selects(FromClause):
         if having is not None:
             relation = Filter(relation, (after(having),))
         output.scalars = [after(scalar) for scalar in output.scalars]
+        windows.calls = [regrouped(call, after) for call in windows.calls]
         return relation
 
     def _order(self, order: Sequence[OrderItem], output: Output, place: Place, clause: str) -> tuple[Order, ...]:
@@ -223,7 +229,7 @@ class Selects(FromClause):
             index = output.named(node.parts[0], node.at)
             if index is not None:
                 return index
-        return output.index(self.typed(node, Place(place.scope, clause, place.aggregates, place.used, True)))
+        return output.index(self.typed(node, replace(place, clause=clause)))
 
     @staticmethod
     def _distinct_on(relation: Relation, columns: Sequence[int], order: Sequence[Order], at: int) -> Relation:

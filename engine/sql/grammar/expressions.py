@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.errors import SyntaxError_, UndefinedFunction
 from engine.sql.grammar.cursor import JOIN_WORDS, RESERVED
-from engine.sql.grammar.forms import SPECIAL, Forms
+from engine.sql.grammar.forms import SPECIAL
 from engine.sql.grammar.levels import (
     AND,
     COLLATE,
@@ -24,6 +24,7 @@ from engine.sql.grammar.levels import (
     ZONE,
 )
 from engine.sql.grammar.tokens import Kind, Token, words
+from engine.sql.grammar.windows import Windows
 from engine.sql.syntax import (
     Between,
     Binary,
@@ -52,7 +53,6 @@ from engine.sql.syntax import (
     Test,
     TypeName,
     Unary,
-    Window,
 )  # fmt: skip
 
 AFTER_QUERY: Final = words(") union except intersect order limit offset fetch")
@@ -72,7 +72,7 @@ NO_PARENTHESES: Final = words(
 """Functions that are called without parentheses."""
 
 
-class Expressions(Forms):
+class Expressions(Windows):
     """The scalar part of the grammar."""
 
     __slots__ = ()
@@ -374,24 +374,12 @@ class Expressions(Forms):
             self.expect("(", "where")
             condition = self.expression()
             self.expect(")")
-        over = self._over()
-        return Function(name, tuple(arguments), name.at, star, distinct, order, condition, over)
-
-    def _over(self) -> Window | None:
-        """OVER (...) or OVER name: passed over whole, since windows are refused by name when the call is bound."""
-        if not self.at("over"):
-            return None
-        at = self.advance().at
-        if not self.accept("("):
-            self.identifier()
-            return Window(at)
-        depth = 1
-        while depth:
-            if self.next.kind is Kind.END:
-                self.fail()
-            token = self.advance()
-            depth += (token.key == "(") - (token.key == ")")
-        return Window(at)
+        ignore_nulls = False
+        if self.at("ignore", "nulls") or self.at("respect", "nulls"):
+            ignore_nulls = self.advance().key == "ignore"
+            self.advance()
+        over = self.over()
+        return Function(name, tuple(arguments), name.at, star, distinct, order, condition, over, ignore_nulls)
 
     def order_by(self) -> tuple[OrderItem, ...]:
         """ORDER BY ..., if it comes next."""

@@ -170,11 +170,10 @@ class Queries(Expressions):
         where = self.expression() if self.accept("where") else None
         group = self._group_by() if self.accept("group", "by") else None
         having = self.expression() if self.accept("having") else None
-        if self.next.key == "window":
-            self.unsupported("WINDOW")
+        windows = self.named_windows()
         if self.at_any("options", "option") and self.peek().key == "(":
             self._hints()
-        return Select(items, from_, where, group, having, distinct, at)
+        return Select(items, from_, where, group, having, distinct, at, windows)
 
     def select_item(self) -> SelectItem:
         if self.next.key == "*":

@@ -1,0 +1,94 @@
+"""Window functions as relations: a Map of what they need, then one Window for each PARTITION BY and ORDER BY."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from engine.dataflow.graph import Order
+from engine.expr.scalar import Literal, Ref
+from engine.expr.window import Bound, WindowCall
+from engine.plan.relation import BoundScalar, Exists, Map, Outer, Quantified, Relation, ScalarSubquery, Window
+from engine.plan.scalars import parts, with_parts
+from engine.sql.binding.scalars import BoundWindow, WindowSlot
+
+
+def regrouped(call: BoundWindow, change: Callable[[BoundScalar], BoundScalar]) -> BoundWindow:
+    """The call with each of its scalars changed."""
+
+    def some(scalar: BoundScalar | None) -> BoundScalar | None:
+        return None if scalar is None else change(scalar)
+
+    return replace(
+        call,
+        arguments=tuple(map(change, call.arguments)),
+        partition=tuple(map(change, call.partition)),
+        order=tuple((change(scalar), descending, first) for scalar, descending, first in call.order),
+        key=some(call.key), start=some(call.start), end=some(call.end), filter=some(call.filter),
+    )  # fmt: skip
+
+
+def windowed(
+    relation: Relation, width: int, calls: Sequence[BoundWindow], scalars: Sequence[BoundScalar]
+) -> tuple[Relation, int, list[BoundScalar]]:
+    """The relation, `width` columns wide, with the columns of the calls; then the scalars over it."""
+    if not calls:
+        return relation, width, list(scalars)
+    computed: list[BoundScalar] = []
+
+    def column(scalar: BoundScalar) -> int:
+        if isinstance(scalar, Ref):
+            return scalar.index
+        if scalar not in computed:
+            computed.append(scalar)
+        return width + computed.index(scalar)
+
+    def bound(edge: Bound, value: BoundScalar | None) -> Bound:
+        return edge if value is None else Bound(edge.edge, column(value))
+
+    groups: dict[tuple[tuple[int, ...], tuple[Order, ...]], list[tuple[int, WindowCall]]] = {}
+    for number, call in enumerate(calls):
+        frame = replace(
+            call.frame,
+            start=bound(call.frame.start, call.start),
+            end=bound(call.frame.end, call.end),
+            key=None if call.key is None else column(call.key),
+        )
+        condition = None if call.filter is None else column(call.filter)
+        arguments = tuple(map(column, call.arguments))
+        made = WindowCall(call.kind, arguments, call.type, call.nullable, frame, call.ignore_nulls, condition)
+        partition = tuple(sorted(column(scalar) for scalar in call.partition if not isinstance(scalar, Literal)))
+        order = tuple(
+            Order(column(scalar), descending, first)
+            for scalar, descending, first in call.order
+            if not isinstance(scalar, Literal)
+        )
+        groups.setdefault((partition, order), []).append((number, made))
+    if computed:
+        relation = Map(relation, tuple(computed))
+    after = width + len(computed)
+    at: dict[int, int] = {}
+    for (partition, order), members in groups.items():
+        relation = Window(relation, partition, order, tuple(made for _, made in members))
+        for number, _ in members:
+            at[number] = after
+            after += 1
+
+    def replaced(scalar: BoundScalar | WindowSlot) -> BoundScalar:
+        match scalar:
+            case WindowSlot():
+                return Ref(at[scalar.index], scalar.type, scalar.nullable)
+            case Quantified():
+                return replace(scalar, condition=condition_of(scalar.condition), width=after)
+            case Ref() | Literal() | Outer() | Exists() | ScalarSubquery():
+                return scalar
+            case _:
+                return with_parts(scalar, tuple(map(replaced, parts(scalar))))
+
+    def condition_of(scalar: BoundScalar | WindowSlot) -> BoundScalar:
+        """The comparison of a quantified subquery: its columns stand after the row, which is wider now."""
+        if isinstance(scalar, Ref) and scalar.index >= width:
+            return Ref(scalar.index - width + after, scalar.type, scalar.nullable)
+        if isinstance(scalar, WindowSlot) or not parts(scalar):
+            return replaced(scalar)
+        return with_parts(scalar, tuple(map(condition_of, parts(scalar))))
+
+    return relation, after, list(map(replaced, scalars))
