@@ -137,6 +137,8 @@ class InvalidFrameOffset(SqlError):
 
 class MissingFrameOffset(SqlError):
     sqlstate = "22004"
+class InvalidTableDefinition(SqlError):
+    sqlstate = "42P16"
 
 
 class InvalidColumnReference(SqlError):

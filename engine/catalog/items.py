@@ -18,7 +18,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from engine.catalog.sources import Description
-from engine.plan.relation import Relation
+from engine.plan.relation import BoundScalar, Relation
 from engine.types import Column
 
 
@@ -36,12 +36,25 @@ class QualifiedName:
 
 
 @dataclass(frozen=True, slots=True)
+class UniqueKey:
+    """PRIMARY KEY or UNIQUE: no two rows agree in these columns, unless one of them is NULL."""
+
+    name: str
+    columns: tuple[int, ...]
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
+    """`defaults` are the columns' DEFAULTs, of the columns' types; () when every one is NULL."""
+
     id: int
     name: QualifiedName
     columns: tuple[Column, ...]
     create_sql: str
     temporary: bool = False
+    keys: tuple[UniqueKey, ...] = ()
+    defaults: tuple[BoundScalar, ...] = ()
 
     @property
     def depends_on(self) -> frozenset[int]:
@@ -119,13 +132,15 @@ class MaterializedView:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """`key` are columns of the relation `on`."""
+    """`key` are columns of the relation `on`. One of a constraint is made and dropped with its table, so it has no SQL
+    of its own."""
 
     id: int
     name: QualifiedName
     on: int
     key: tuple[int, ...]
     create_sql: str
+    constraint: bool = False
 
     @property
     def depends_on(self) -> frozenset[int]:

@@ -22,6 +22,7 @@ from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.words import vector_of
 from engine.connectors.ingest import Ingest
+from engine.coordinator.constraints import Constraints
 from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
 from engine.coordinator.record import record
@@ -47,6 +48,8 @@ class Coordinator:
         record = None if log is None else self._record
         self.ticks: Final = Ticks(self.cluster, self.oracle, record, options.tick_rows_max)
         self.ticks.after = self._sweep_if_due
+        self.constraints: Final = Constraints(self.cluster.worker.circuit, self.heap)
+        self.ticks.constraints = self.constraints
         self.ticker: Final = Ticker(self.ticks, options.progress_ms, lambda: bool(self.subscriptions))
         self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake)
         self.ticks.sources = self.ingest

@@ -6,6 +6,7 @@ from dataclasses import replace
 from engine.catalog.catalog import Catalog
 from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Source, Table, View, kind
 from engine.cluster.command import Arrange, CreateCollection, Drop, Maintain
+from engine.coordinator.constraints import by
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Notice, Result
@@ -43,10 +44,20 @@ def create_table(coordinator: Coordinator, bound: BoundCreateTable, id: int | No
     skipped = exists(coordinator, "CREATE TABLE", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
-    item = Table(new_id(coordinator, id), bound.name, bound.columns, bound.create_sql, bound.temporary)
-    enter(coordinator, [item], durable=id is None and not bound.temporary)
+    item = Table(
+        new_id(coordinator, id), bound.name, bound.columns, bound.create_sql, bound.temporary, bound.keys,
+        bound.defaults,
+    )  # fmt: skip
+    arranged = [Index(item.id + n, replace(item.name, item=key.name), item.id, by(key), "", True)
+                for n, key in enumerate(item.keys, 1)]  # fmt: skip
+    for index in arranged:
+        exists(coordinator, "", index.name, False)
+    enter(coordinator, [item, *arranged], durable=id is None and not bound.temporary)
     coordinator.tables[item.id] = item.columns
-    coordinator.send(CreateCollection(item.id, types_of(item.columns), False, coordinator.options.history_ms))
+    coordinator.constraints.keep(item.id, item.columns, item.keys)
+    history_ms = coordinator.options.history_ms
+    coordinator.send(CreateCollection(item.id, types_of(item.columns), False, history_ms))
+    coordinator.send(*(Arrange(i.id, item.id, types_of(item.columns), i.key, history_ms) for i in arranged))
     return Result("CREATE TABLE")
 
 
@@ -143,6 +154,7 @@ def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
             return
         case Table():
             coordinator.tables.pop(item.id)
+            coordinator.constraints.forget(item.id)
         case _:
             pass
     coordinator.end_subscriptions(item.id)

@@ -19,6 +19,7 @@ import numpy as np
 from engine.cluster.command import Tick
 from engine.cluster.local import Local
 from engine.collection.batch import Batch
+from engine.coordinator.constraints import Constraints
 from engine.coordinator.oracle import Oracle
 from engine.errors import ConstraintViolation, SqlError
 
@@ -67,6 +68,7 @@ class Ticks:
         self._queue: deque[Write] = deque()
         self._broken: BaseException | None = None
         self.sources: Inboxes | None = None
+        self.constraints: Constraints | None = None
         self.after: Callable[[], None] | None = None  # runs at the boundary behind each tick
         self.count = 0
         self.rows = 0
@@ -109,6 +111,8 @@ class Ticks:
                 self.run()
             else:
                 write.timestamp = self._cluster.worker.upper
+        if write.error is not None:
+            raise write.error
         return write.timestamp
 
     def restore(self, deltas: Mapping[int, Batch]) -> None:
@@ -134,12 +138,16 @@ class Ticks:
         group: list[Write] = []
         while self._queue:
             write = self._queue.popleft()
-            if write.check:
+            keyed = self.constraints is not None and self.constraints.bind([*write.deltas])
+            if write.check or keyed:
                 # It is checked against published contents, so what came before it has to be there.
-                if group:
+                if any(not write.deltas.keys().isdisjoint(earlier.deltas) for earlier in group):
                     self._tick(group)
                     group = []
-                write.error = self._missing(write)
+                write.error = self._missing(write) if write.check else None
+                if keyed and write.error is None:
+                    assert self.constraints is not None
+                    write.error = self.constraints.violation(write.deltas)
                 if write.error is not None:
                     write.done = True
                     continue

@@ -18,6 +18,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs, Words
@@ -257,6 +258,13 @@ class Circuit:
         node = self._exports[id].node
         with self.publish_lock:
             return node.traces[tuple(range(rows.columns))].arrangement.counts(rows)
+
+    def present(self, id: int, key: Key, key_words: Words) -> NDArray[np.bool_]:
+        """Whether each key is in collection `id`, which is arranged by `key`: bool[n]. O(n)."""
+        arrangement = self._exports[id].node.traces[key].arrangement
+        columns = np.arange(len(key), dtype=np.int64)
+        with self.publish_lock:
+            return arrangement.find(key_words, len(key), columns)[0] >= 0
 
     def arranged(self, id: int) -> tuple[Key, ...]:
         """The keys by which the collection is arranged (by whoever asked): look-ups by them are O(result)."""

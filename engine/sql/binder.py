@@ -8,7 +8,7 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import definitions, drops, reads, shows, writes
+from engine.sql.binding import definitions, drops, reads, shows, tables, writes
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -39,7 +39,7 @@ def bind(statement: Statement, context: Context) -> Bound:
         case statements.Copy():
             return reads.copy(statement, context)
         case statements.CreateTable():
-            return definitions.create_table(statement, context)
+            return tables.create_table(statement, context)
         case statements.CreateView():
             return definitions.create_view(statement, context)
         case statements.CreateIndex():

@@ -7,9 +7,9 @@ catalog's. A form that creates an item holds all of the item but its id.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from engine.catalog.items import QualifiedName
+from engine.catalog.items import QualifiedName, UniqueKey
 from engine.catalog.sources import Description
-from engine.plan.relation import Query, Relation
+from engine.plan.relation import BoundScalar, Query, Relation
 from engine.sql.statements import ObjectKind, Stage, TransactionVerb
 from engine.types import Column
 
@@ -78,8 +78,12 @@ class BoundCreateSchema:
 
 @dataclass(frozen=True, slots=True)
 class BoundCreateTable:
+    """`defaults` as in the catalog's Table."""
+
     name: QualifiedName
     columns: tuple[Column, ...]
+    keys: tuple[UniqueKey, ...]
+    defaults: tuple[BoundScalar, ...]
     temporary: bool
     if_not_exists: bool
     create_sql: str

@@ -94,11 +94,23 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyConstraint:
+    """[CONSTRAINT name] {PRIMARY KEY | UNIQUE} (columns)."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    primary: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnDefinition:
     name: str
     type: TypeName
     not_null: bool
     default: Expression | None
+    default_sql: str
+    keys: tuple[KeyConstraint, ...]  # on this column alone
     at: int
 
 
@@ -118,8 +130,11 @@ class CreateSchema:
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
+    """`keys` has the columns' own too."""
+
     name: Name
     columns: tuple[ColumnDefinition, ...]
+    keys: tuple[KeyConstraint, ...]
     temporary: bool
     if_not_exists: bool
     span: Span

@@ -39,34 +39,13 @@ from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
-from engine.sql.binding.types import sql_type
+from engine.sql.binding.tables import declared, full, quoted
 from engine.sql.scope import Around
-from engine.sql.statements import ColumnDefinition, Option
-from engine.types import Column, SqlType
+from engine.sql.statements import Option
+from engine.types import Column
 
 TICK_MS = 1000
 """How often a load generator ticks unless TICK INTERVAL says otherwise."""
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def full(name: QualifiedName) -> str:
-    """A name that means the same whatever the search path."""
-    parts = (name.database, name.schema, name.item) if name.database else (name.schema, name.item)
-    return ".".join(map(quoted, parts))
-
-
-def type_sql(type_: SqlType) -> str:
-    """A type as SQL reads it."""
-    if type_.plain == types.TIMESTAMPTZ and type_.modifier:
-        return f"timestamp({type_.modifier[0]}) with time zone"
-    return str(type_)
-
-
-def columns_sql(columns: Sequence[Column]) -> str:
-    return ", ".join(f"{quoted(c.name)} {type_sql(c.type)}{'' if c.nullable else ' NOT NULL'}" for c in columns)
 
 
 def create_database(statement: statements.CreateDatabase, context: Context) -> bound.BoundCreateDatabase:
@@ -82,27 +61,6 @@ def create_schema(statement: statements.CreateSchema, context: Context) -> bound
     database = above[0] if above else context.path.database
     context.catalog.database(database, statement.name.at)
     return bound.BoundCreateSchema(database, name, statement.if_not_exists)
-
-
-def declared(definitions: Sequence[ColumnDefinition]) -> tuple[Column, ...]:
-    """The columns of a declaration."""
-    seen: set[str] = set()
-    for definition in definitions:
-        if definition.name in seen:
-            raise DuplicateColumn(f'column "{definition.name}" specified more than once', position=definition.at)
-        seen.add(definition.name)
-        if definition.default is not None and not isinstance(definition.default, syntax.Null):
-            raise Unsupported("DEFAULT is not supported", position=definition.default.at)
-    return tuple(Column(d.name, sql_type(d.type), not d.not_null) for d in definitions)
-
-
-def create_table(statement: statements.CreateTable, context: Context) -> bound.BoundCreateTable:
-    if statement.temporary:
-        raise Unsupported("temporary tables are not supported", position=statement.name.at)
-    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
-    columns = declared(statement.columns)
-    text = f"CREATE TABLE {full(name)} ({columns_sql(columns)})"
-    return bound.BoundCreateTable(name, columns, False, statement.if_not_exists, text)
 
 
 def create_view(

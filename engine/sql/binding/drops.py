@@ -61,6 +61,13 @@ def drop(statement: statements.Drop, context: Context) -> bound.BoundDrop:
                 hint=f"Drop source {owner}.",
                 position=name.at,
             )
+        if isinstance(item, Index) and item.constraint:
+            owner = context.catalog.items[item.on].name.item
+            raise DependentObjects(
+                f'cannot drop index "{name}" because constraint "{name}" on table "{owner}" requires it',
+                hint=f"Drop table {owner}.",
+                position=name.at,
+            )
         roots.append(item)
     return bound.BoundDrop(statement.kind, context.catalog.drop_order(roots, statement.cascade), missing=tuple(missing))
 

@@ -131,7 +131,12 @@ class FromClause(Calls):
         match item:
             case View():
                 return renumbered(item.relation, self.fresh)
-            case Table() | MaterializedView() | SystemRelation():
+            case Table():
+                # NULL is equal to NULL in rows, but not in a constraint: a key with a nullable column is none here.
+                keys = (key.columns for key in item.keys)
+                known = tuple(key for key in keys if not any(item.columns[c].nullable for c in key))
+                return Get(item.id, str(item.name), item.columns, keys=known)
+            case MaterializedView() | SystemRelation():
                 return Get(item.id, str(item.name), item.columns)
             case SourceRelation():
                 return Get(item.id, str(item.name), item.columns, item.append_only, item.keys)

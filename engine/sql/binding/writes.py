@@ -1,7 +1,6 @@
 """Statements that write to tables: INSERT, UPDATE, DELETE."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine.catalog.items import Table, kind
 from engine.errors import (
@@ -32,7 +31,7 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
     targets = _targets(statement, table)
     binder = Queries(context)
     if statement.query is None:
-        relation = rows_of([[Literal(None, column.type) for column in table.columns]])
+        relation = rows_of([defaults(table, binder)])
     else:
         relation = _given(binder, statement.query, table, targets, statement)
     if binder.unsettled:
@@ -48,24 +47,26 @@ def _given(
     around = Around(None, {})
     plain = not (query.order or query.limit or query.offset or query.with_)
     if isinstance(query.body, syntax.Values) and plain:
-        values = replace(query.body, rows=tuple(_defaults(row) for row in query.body.rows))
+        values = query.body
         width = len(values.rows[0])
         _fits(width, targets, statement, values.rows[0][len(targets)].at if width > len(targets) else 0)
+        missing = defaults(table, binder)
         wanted = [table.columns[i] for i in targets[:width]]
         place = Place(Scope((), (), 0, around), "VALUES")
         rows: list[list[BoundScalar]] = []
         for row in values.rows:
             if len(row) != width:
                 raise SyntaxError_("VALUES lists must all be the same length", position=row[0].at)
-            given: list[BoundScalar] = [Literal(None, column.type) for column in table.columns]
+            given = list(missing)
             for node, target, column in zip(row, targets, wanted, strict=False):
-                given[target] = assigned(binder.scalar(node, place), column, node.at)
+                if not isinstance(node, syntax.Default):
+                    given[target] = assigned(binder.scalar(node, place), column, node.at)
             rows.append(given)
         return rows_of(rows)
     sub = binder.closed(binder.query(query, around))
     width = len(sub.columns)
     _fits(width, targets, statement, query.at)
-    given = [Literal(None, column.type) for column in table.columns]
+    given = defaults(table, binder)
     for i, (found, target) in enumerate(zip(sub.columns, targets, strict=False)):
         column = table.columns[target]
         ref = Ref(i, found.type, found.nullable)
@@ -76,9 +77,10 @@ def _given(
     return projected(sub.relation, width, given)
 
 
-def _defaults(row: tuple[syntax.Expression, ...]) -> tuple[syntax.Expression, ...]:
-    """DEFAULT is NULL: no column has another."""
-    return tuple(syntax.Null(node.at) if isinstance(node, syntax.Default) else node for node in row)
+def defaults(table: Table, binder: Queries) -> list[BoundScalar]:
+    """What each column holds that a statement does not give. Session functions in it are still to be settled."""
+    binder.unsettled = binder.unsettled or bool(table.defaults)
+    return list(table.defaults) or [Literal(None, column.type) for column in table.columns]
 
 
 def _fits(width: int, targets: Sequence[int], statement: statements.Insert, at: int) -> None:
@@ -165,9 +167,10 @@ def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
         if index in changed:
             raise SyntaxError_(f'multiple assignments to same column "{name.parts[-1]}"', position=name.at)
         column = table.columns[index]
-        value = syntax.Null(node.at) if isinstance(node, syntax.Default) else node
-        scalar = binder.scalar(value, Place(scope, "UPDATE"))
-        changed[index] = assigned(scalar, column, node.at)
+        if isinstance(node, syntax.Default):
+            changed[index] = defaults(table, binder)[index]
+        else:
+            changed[index] = assigned(binder.scalar(node, Place(scope, "UPDATE")), column, node.at)
     new = [changed.get(i, scalar) for i, scalar in enumerate(row)]
     found = projected(relation, scope.width, [*row, *new])
     if binder.unsettled:

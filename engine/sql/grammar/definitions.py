@@ -4,10 +4,9 @@ from typing import Final, TypeAlias
 
 from engine.catalog.sources import BytesFormat, Compression, CsvFormat, Format, JsonFormat, TextFormat
 from engine.errors import InvalidParameter
-from engine.sql.grammar.queries import Queries
+from engine.sql.grammar.tables import Tables
 from engine.sql.grammar.tokens import Kind, words
 from engine.sql.statements import (
-    ColumnDefinition,
     CreateDatabase,
     CreateIndex,
     CreateSchema,
@@ -19,7 +18,6 @@ from engine.sql.statements import (
     FromGenerator,
     ObjectKind,
     Option,
-    Span,
 )  # fmt: skip
 from engine.sql.syntax import Expression, Name
 
@@ -35,16 +33,10 @@ REFUSED: Final = words(
 Definition: TypeAlias = CreateTable | CreateView | CreateSource | CreateIndex | CreateSchema | CreateDatabase
 
 
-class Definitions(Queries):
+class Definitions(Tables):
     """CREATE and DROP."""
 
-    __slots__ = ("began",)
-
-    began: int  # the position of the statement's first token
-
-    def span(self) -> Span:
-        """The statement up to here."""
-        return Span(self.text[self.began - 1 : self.before - 1], self.began)
+    __slots__ = ()
 
     def create(self) -> Definition:
         self.expect("create")
@@ -57,7 +49,7 @@ class Definitions(Queries):
             self.fail()
         match token.key:
             case "table":
-                return self._create_table(temporary)
+                return self.create_table(temporary)
             case "view":
                 return self._create_view(materialized, replace, temporary)
             case "source":
@@ -66,11 +58,11 @@ class Definitions(Queries):
                 return self._create_index()
             case "schema":
                 self.advance()
-                if_not_exists = self._if_not_exists()
+                if_not_exists = self.if_not_exists()
                 return CreateSchema(self.name(), if_not_exists, self.span())
             case "database":
                 self.advance()
-                if_not_exists = self._if_not_exists()
+                if_not_exists = self.if_not_exists()
                 return CreateDatabase(self.identifier(), if_not_exists, self.span())
             case _ if token.key in REFUSED:
                 self.unsupported(f"CREATE {token.key.upper()}")
@@ -86,44 +78,9 @@ class Definitions(Queries):
             return ("view", "source")
         return ("table", "view") if temporary else ()
 
-    def _if_not_exists(self) -> bool:
-        return self.accept("if", "not", "exists")
-
-    def _create_table(self, temporary: bool) -> CreateTable:
-        self.expect("table")
-        if_not_exists = self._if_not_exists()
-        name = self.name()
-        if self.next.key == "as":
-            self.unsupported("CREATE TABLE AS")
-        if self.next.key == "from":
-            self.unsupported("CREATE TABLE FROM SOURCE")
-        self.expect("(")
-        columns = () if self.next.key == ")" else self.list_of(self._column)
-        self.expect(")")
-        return CreateTable(name, columns, temporary, if_not_exists, self.span())
-
-    def _column(self) -> ColumnDefinition:
-        if self.at_any("primary", "unique", "check", "constraint", "foreign", "exclude"):
-            self.unsupported(f"table constraint {self.next.key.upper()}")
-        at = self.here
-        name = self.identifier()
-        type_name = self.type_name()
-        not_null, default = False, None
-        while True:
-            if self.accept("not", "null"):
-                not_null = True
-            elif self.accept("null"):
-                pass
-            elif self.accept("default"):
-                default = self.expression()
-            elif self.at_any("primary", "unique", "check", "references", "constraint", "generated"):
-                self.unsupported(f"column constraint {self.next.key.upper()}")
-            else:
-                return ColumnDefinition(name, type_name, not_null, default, at)
-
     def _create_view(self, materialized: bool, replace: bool, temporary: bool) -> CreateView:
         self.expect("view")
-        if_not_exists = self._if_not_exists()
+        if_not_exists = self.if_not_exists()
         name = self.name()
         columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
         if self.accept("in", "cluster"):
@@ -138,7 +95,7 @@ class Definitions(Queries):
     def _create_index(self) -> CreateIndex:
         default = self.accept("default")
         self.expect("index")
-        if_not_exists = self._if_not_exists()
+        if_not_exists = self.if_not_exists()
         name = None
         if self.accept("in", "cluster"):
             self.identifier()
@@ -158,11 +115,11 @@ class Definitions(Queries):
 
     def _create_source(self, materialized: bool) -> CreateSource:
         self.expect("source")
-        if_not_exists = self._if_not_exists()
+        if_not_exists = self.if_not_exists()
         name = self.name()
         if self.accept("in", "cluster"):
             self.identifier()
-        columns = self.parenthesised(self._column) if self.next.key == "(" else ()
+        columns = self.parenthesised(self.column) if self.next.key == "(" else ()
         self.expect("from")
         connector = self._connector()
         options = self.with_options()

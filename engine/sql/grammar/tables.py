@@ -1,0 +1,92 @@
+"""CREATE TABLE: columns and their constraints."""
+
+from dataclasses import replace
+
+from engine.sql.grammar.queries import Queries
+from engine.sql.statements import ColumnDefinition, CreateTable, KeyConstraint, Span
+from engine.sql.syntax import Expression
+
+
+class Tables(Queries):
+    """Tables, and the lists of columns that sources have too."""
+
+    __slots__ = ("began",)
+
+    began: int  # the position of the statement's first token
+
+    def span(self) -> Span:
+        """The statement up to here."""
+        return Span(self.text[self.began - 1 : self.before - 1], self.began)
+
+    def if_not_exists(self) -> bool:
+        return self.accept("if", "not", "exists")
+
+    def create_table(self, temporary: bool) -> CreateTable:
+        self.expect("table")
+        if_not_exists = self.if_not_exists()
+        name = self.name()
+        if self.next.key == "as":
+            self.unsupported("CREATE TABLE AS")
+        if self.next.key == "from":
+            self.unsupported("CREATE TABLE FROM SOURCE")
+        self.expect("(")
+        columns: list[ColumnDefinition] = []
+        keys: list[KeyConstraint] = []
+        while self.next.key != ")":
+            if self.at_any("primary", "unique", "check", "constraint", "foreign", "exclude"):
+                keys.append(self._table_constraint())
+            else:
+                columns.append(self.column())
+                keys += columns[-1].keys
+            if not self.accept(","):
+                break
+            if self.next.key == ")":
+                self.fail()
+        self.expect(")")
+        return CreateTable(name, tuple(columns), tuple(keys), temporary, if_not_exists, self.span())
+
+    def column(self) -> ColumnDefinition:
+        """name type [constraint ...]."""
+        at = self.here
+        name = self.identifier()
+        type_name = self.type_name()
+        not_null = False
+        default: Expression | None = None
+        default_sql = ""
+        keys: list[KeyConstraint] = []
+        while True:
+            label = self.identifier() if self.accept("constraint") else None
+            if self.accept("not", "null"):
+                not_null = True
+            elif self.accept("null"):
+                pass
+            elif self.accept("default"):
+                begin = self.here
+                default = self.expression()
+                default_sql = self.text[begin - 1 : self.before - 1]
+            elif self.at_any("primary", "unique"):
+                keys.append(replace(self._key(label), columns=(name,)))
+            elif self.at_any("check", "references", "generated", "collate"):
+                self.unsupported(f"column constraint {self.next.key.upper()}")
+            elif label is not None:
+                self.fail()
+            else:
+                return ColumnDefinition(name, type_name, not_null, default, default_sql, tuple(keys), at)
+
+    def _table_constraint(self) -> KeyConstraint:
+        label = self.identifier() if self.accept("constraint") else None
+        if self.at_any("check", "foreign", "exclude"):
+            self.unsupported(f"table constraint {self.next.key.upper()}")
+        key = self._key(label)
+        return replace(key, columns=self.parenthesised(self.identifier))
+
+    def _key(self, label: str | None) -> KeyConstraint:
+        """PRIMARY KEY or UNIQUE, without its columns."""
+        at = self.here
+        primary = self.accept("primary", "key")
+        if not primary:
+            self.expect("unique")
+            if self.at("nulls", "not"):
+                self.unsupported("UNIQUE NULLS NOT DISTINCT")
+            self.accept("nulls", "distinct")
+        return KeyConstraint(label, (), primary, at)
