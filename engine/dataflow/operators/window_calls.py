@@ -2,7 +2,7 @@
 
 Rankings come from positions; lag, lead and the value functions pick a position and gather; aggregates that add up are
 differences of exact running sums, so any frame costs the same; min and max look ranges up in a tree of least values.
-Aggregates of whole groups (string_agg) are put together frame by frame.
+Aggregates of whole groups (string_agg) are put together for each distinct frame.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import types
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
-from engine.dataflow.graph import Aggregate
+from engine.dataflow.graph import Aggregate, Order
 from engine.dataflow.operators.accumulators import RUNS, Accumulators
-from engine.dataflow.operators.whole_group import keeps_null, whole_text
+from engine.dataflow.operators.whole_group import WholeGroup
 from engine.dataflow.operators.window_frames import Partitions, Positions, Ranges
 from engine.expr.aggregate import EXTREME, WHOLE_GROUP
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.window import OFFSETS, RANKINGS, Frame, Kind, WindowCall
-from engine.kernels.accumulate import show_groups
+from engine.kernels.accumulate import TARGET, show_groups
 from engine.kernels.compare import order_prefix
 from engine.kernels.frames import least_in_frames, sort_words, sum_frames
 from engine.types import Physical, SqlType
@@ -304,31 +305,32 @@ class _Evaluation:
         return found[key], found.get(frame.start.offset, found[key]), found.get(frame.end.offset, found[key])
 
     def _whole(self, call: WindowCall, kind: AggregateKind) -> Vector:
-        """string_agg and its like: O(rows of all frames) in Python."""
-        heap = self._of.heap
+        """string_agg and its like: every distinct frame is a group, its rows in window order. O(rows of all frames)."""
         counted = self._counted(call.filter)
-        if not keeps_null(kind):
-            counted &= ~self._null(self._columns[call.columns[0]])
-        columns: list[list[bytes | None]] = []
-        for column in call.columns:
-            data = heap.decode(self._columns[column].words).to_pylist()
-            absent = self._null(self._columns[column]).tolist()
-            columns.append([None if null else datum for datum, null in zip(data, absent, strict=True)])
-        begin, end = self._ranges(call.frame)
-        known: dict[tuple[int, ...], tuple[int, bool]] = {}
-        words, nulls = np.zeros(self._rows.n, np.uint64), np.zeros(self._rows.n, np.bool_)
-        for i, edges in enumerate(np.concatenate([begin, end]).T.tolist()):
-            frame = tuple(edges)
-            if frame not in known:
-                half = len(frame) // 2
-                spans = zip(frame[:half], frame[half:], strict=True)
-                members = [at for low, high in spans for at in range(low, high) if counted[at]]
-                values = [[column[at] for at in members] for column in columns]
-                known[frame] = (
-                    (heap.intern(whole_text(kind, values, [1] * len(members))), False) if members else (0, True)
-                )
-            words[i], nulls[i] = known[frame]
-        return Vector(words, nulls)
+        frames, which = np.unique(np.concatenate(self._ranges(call.frame)), axis=1, return_inverse=True)
+        ranges, count = len(frames) // 2, frames.shape[1]
+        begin, end = frames[:ranges].ravel(), frames[ranges:].ravel()
+        sizes = end - begin
+        at = np.repeat(begin - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+        groups = np.repeat(np.tile(np.arange(count, dtype=np.int32), ranges), sizes)
+        at, groups = at[counted[at]], groups[counted[at]]
+        vectors = [*(self._columns[column].take(at) for column in call.columns), whole(at)]
+        width = len(call.columns)
+        aggregate = Aggregate(kind, tuple(range(width)), call.type, (Order(width),))
+        row = [*(self._of.row[column] for column in call.columns), types.BIGINT]
+        group = WholeGroup(aggregate, row, 0, self._of.heap)
+        records = np.zeros((count, 3), np.uint64)
+        if len(at):
+            group.add(Batch.from_vectors(vectors, np.ones(len(at), np.int64)), groups, records)
+        shown = np.zeros((count, 3), np.uint64)  # NULL bit, value, status
+        shown[:, 2] = 1
+        every = np.arange(count)
+        result = np.zeros(6, np.int64)
+        result[TARGET] = 1
+        group.show(every, every.astype(np.int32), result, shown)
+        shown = shown[which.ravel()]
+        errors = np.where(shown[:, 2] > 1, shown[:, 2] - np.uint64(1), np.uint64(0))
+        return Vector(np.ascontiguousarray(shown[:, 1]), shown[:, 0] != 0, errors)
 
 
 def whole(numbers: Positions) -> Vector:
