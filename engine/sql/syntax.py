@@ -422,6 +422,7 @@ class Select:
     distinct: tuple[Expression, ...] | None
     at: int
     windows: tuple[tuple[str, Window], ...] = ()
+    qualify: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,10 +93,14 @@ class Selects(FromClause):
             having = self.boolean(select.having, replace(place, clause="HAVING", rows=False, windows=None), "HAVING")
         distinct_on = [self._ordered(node, output, place, "SELECT DISTINCT ON") for node in select.distinct or ()]
         ordering = self._order(order, output, place, "ORDER BY")
+        if select.qualify is not None:
+            output.scalars.append(self.boolean(select.qualify, replace(place, rows=False), "QUALIFY"))
         if place.aggregates or select.group is not None or select.having is not None:
             relation = self._reduced(relation, keys, having, output, place, scope, windows)
         width = scope.width if not self._is_grouped(select, place) else len(keys) + len(place.aggregates or ())
         relation, width, output.scalars = windowed(relation, width, windows.calls, output.scalars)
+        if select.qualify is not None:
+            relation = Filter(relation, (output.scalars.pop(),))
         relation, width, output.scalars = expanded(relation, width, output.scalars)
         relation = projected(relation, width, output.scalars)
         if select.distinct is not None:

@@ -72,14 +72,12 @@ class WindowFunctions(Scalars):
         if windows is None:
             if place.clause == "aggregate":
                 raise GroupingError("aggregate function calls cannot contain window function calls", position=at)
-            nested = place.clause == "window functions"
-            message = "cannot be nested" if nested else f"are not allowed in {place.clause}"
-            raise WindowingError(f"window function{' calls' if nested else 's'} {message}", position=at)
+            raise WindowingError(f"window functions are not allowed in {place.clause}", position=at)
         if expression.distinct:
             raise Unsupported("DISTINCT is not implemented for window functions", position=at)
         if expression.order:
             raise Unsupported("aggregate ORDER BY is not implemented for window functions", position=at)
-        inside = Place(place.scope, "window functions", place.aggregates, place.used)
+        inside = Place(place.scope, "window functions", place.aggregates, place.used, windows=windows)
         made = self._window_call(name, kind, expression, inside)
         made = self._over_window(made, resolved(over, windows), inside)
         if made not in windows.calls:

@@ -1,6 +1,6 @@
 """Window functions as relations: a Map of what they need, then one Window for each PARTITION BY and ORDER BY."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from engine.dataflow.graph import Order
@@ -29,9 +29,42 @@ def regrouped(call: BoundWindow, change: Callable[[BoundScalar], BoundScalar]) -
 def windowed(
     relation: Relation, width: int, calls: Sequence[BoundWindow], scalars: Sequence[BoundScalar]
 ) -> tuple[Relation, int, list[BoundScalar]]:
-    """The relation, `width` columns wide, with the columns of the calls; then the scalars over it."""
-    if not calls:
-        return relation, width, list(scalars)
+    """The relation, `width` columns wide, with the columns of the calls; then the scalars over it.
+
+    Calls nest, each standing after those in its arguments: the ones that hold no other first, then those over them.
+    """
+    waiting, found = dict(enumerate(calls)), list(scalars)
+    while waiting:
+        ready = {number: call for number, call in waiting.items() if not any(map(has_slot, scalars_of(call)))}
+        relation, width, replaced = stacked(relation, width, ready)
+        waiting = {n: regrouped(call, replaced) for n, call in waiting.items() if n not in ready}
+        found = list(map(replaced, found))
+    return relation, width, found
+
+
+def scalars_of(call: BoundWindow) -> list[BoundScalar]:
+    """The scalars that a call holds."""
+    held: list[BoundScalar] = []
+
+    def hold(scalar: BoundScalar) -> BoundScalar:
+        held.append(scalar)
+        return scalar
+
+    regrouped(call, hold)
+    return held
+
+
+def has_slot(scalar: BoundScalar | WindowSlot) -> bool:
+    """Whether the value of a window function is in it."""
+    if isinstance(scalar, Quantified):
+        return has_slot(scalar.condition)
+    return isinstance(scalar, WindowSlot) or any(map(has_slot, parts(scalar)))
+
+
+def stacked(
+    relation: Relation, width: int, calls: Mapping[int, BoundWindow]
+) -> tuple[Relation, int, Callable[[BoundScalar], BoundScalar]]:
+    """The relation with the columns of those calls, and what makes a scalar one over it."""
     computed: list[BoundScalar] = []
 
     def column(scalar: BoundScalar) -> int:
@@ -45,7 +78,7 @@ def windowed(
         return edge if value is None else Bound(edge.edge, column(value))
 
     groups: dict[tuple[tuple[int, ...], tuple[Order, ...]], list[tuple[int, WindowCall]]] = {}
-    for number, call in enumerate(calls):
+    for number, call in calls.items():
         frame = replace(
             call.frame,
             start=bound(call.frame.start, call.start),
@@ -75,6 +108,8 @@ def windowed(
     def replaced(scalar: BoundScalar | WindowSlot) -> BoundScalar:
         match scalar:
             case WindowSlot():
+                if scalar.index not in at:
+                    return scalar  # pyright: ignore[reportReturnType]: a column further up
                 return Ref(at[scalar.index], scalar.type, scalar.nullable)
             case Quantified():
                 return replace(scalar, condition=condition_of(scalar.condition), width=after)
@@ -91,4 +126,4 @@ def windowed(
             return replaced(scalar)
         return with_parts(scalar, tuple(map(condition_of, parts(scalar))))
 
-    return relation, after, list(map(replaced, scalars))
+    return relation, after, replaced

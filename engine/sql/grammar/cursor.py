@@ -25,7 +25,7 @@ JOIN_WORDS: Final = words(
 
 NOT_BARE_LABELS: Final = RESERVED | words(
     """char character day filter hour minute month over precision second varying within without year isnull notnull
-    overlaps is like ilike similar between in"""
+    overlaps is like ilike similar between in qualify"""
 )
 """Words that name an output column only after AS."""
 

@@ -354,7 +354,7 @@ class Expressions(Windows):
         self.expect("(")
         arguments: list[Expression] = []
         order: tuple[OrderItem, ...] = ()
-        star = distinct = False
+        star = distinct = ignore_nulls = False
         if self.accept("*"):
             star = True
         elif self.next.key != ")":
@@ -365,6 +365,7 @@ class Expressions(Windows):
                 self.unsupported("VARIADIC")
             arguments.extend(self.expressions())
             order = self.order_by()
+            ignore_nulls = self._null_treatment()
         self.expect(")")
         if self.at("within", "group"):
             self.unsupported("WITHIN GROUP")
@@ -374,12 +375,14 @@ class Expressions(Windows):
             self.expect("(", "where")
             condition = self.expression()
             self.expect(")")
-        ignore_nulls = False
-        if self.at("ignore", "nulls") or self.at("respect", "nulls"):
-            ignore_nulls = self.advance().key == "ignore"
-            self.advance()
+        ignore_nulls = self._null_treatment() or ignore_nulls
         over = self.over()
         return Function(name, tuple(arguments), name.at, star, distinct, order, condition, over, ignore_nulls)
+
+    def _null_treatment(self) -> bool:
+        """IGNORE NULLS, if it or RESPECT NULLS comes next: after the arguments or behind their parenthesis."""
+        word = self.next.key
+        return self.accept(word, "nulls") and word == "ignore" if word in ("ignore", "respect") else False
 
     def order_by(self) -> tuple[OrderItem, ...]:
         """ORDER BY ..., if it comes next."""

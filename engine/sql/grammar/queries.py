@@ -31,7 +31,7 @@ from engine.sql.syntax import (
     Values,
 )  # fmt: skip
 
-NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"up", "options", "option"})
+NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"up", "options", "option", "qualify"})
 """Words that follow a FROM item but are no alias of it."""
 
 
@@ -171,9 +171,10 @@ class Queries(Expressions):
         group = self._group_by() if self.accept("group", "by") else None
         having = self.expression() if self.accept("having") else None
         windows = self.named_windows()
+        qualify = self.expression() if self.accept("qualify") else None
         if self.at_any("options", "option") and self.peek().key == "(":
             self._hints()
-        return Select(items, from_, where, group, having, distinct, at, windows)
+        return Select(items, from_, where, group, having, distinct, at, windows, qualify)
 
     def select_item(self) -> SelectItem:
         if self.next.key == "*":
