@@ -25,7 +25,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from engine.collection.value import Interval
-from engine.errors import LimitExceeded
+from engine.errors import ArrayTooLarge
 from engine.types import Category, Nesting, Physical, SqlType
 
 Raw: TypeAlias = Any
@@ -69,7 +69,7 @@ def encode(raw: Raw, type: SqlType) -> bytes:
     out = bytearray()
     writer(type)(raw, out)
     if len(out) > BYTES_MAX:
-        raise LimitExceeded(f"a value of type {type.name} of {len(out)} bytes; the limit is {BYTES_MAX}")
+        raise ArrayTooLarge(f"a value of type {type.name} of {len(out)} bytes; the limit is {BYTES_MAX}")
     return bytes(out)
 
 

@@ -27,6 +27,9 @@ class Kind(Enum):
     STRING_AGG = "string_agg"
     JSONB_AGG = "jsonb_agg"
     JSONB_OBJECT_AGG = "jsonb_object_agg"
+    ARRAY_AGG = "array_agg"
+    LIST_AGG = "list_agg"
+    MAP_AGG = "map_agg"
 
 
 ACCUMULABLE = frozenset(
@@ -34,7 +37,9 @@ ACCUMULABLE = frozenset(
      Kind.BOOL_AND, Kind.BOOL_OR}
 )  # fmt: skip
 EXTREME = frozenset({Kind.MIN, Kind.MAX})
-WHOLE_GROUP = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG})
+WHOLE_GROUP = frozenset(
+    {Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,15 @@ def _table() -> Iterator[Overload]:
     for name in ("jsonb_object_agg", "json_object_agg"):
         doc = "the pairs as a JSON object"
         yield Overload(name, Kind.JSONB_OBJECT_AGG, (types.TEXT, types.JSONB), types.JSONB, doc)
+    any_ = types.ANYELEMENT
+    for whole in (types.ANYARRAY, types.ANYLIST, types.ANYMAP, types.ANYRECORD):
+        yield Overload("min", Kind.MIN, (whole,), whole, "the least value")
+        yield Overload("max", Kind.MAX, (whole,), whole, "the greatest value")
+    doc = "the values as an array, NULLs included; arrays as an array of one more dimension"
+    yield Overload("array_agg", Kind.ARRAY_AGG, (any_,), types.ANYARRAY, doc)
+    yield Overload("list_agg", Kind.LIST_AGG, (any_,), types.ANYLIST, "the values as a list, NULLs included")
+    doc = "the pairs as a map; of equal keys the last value; NULL keys are left out"
+    yield Overload("map_agg", Kind.MAP_AGG, (types.TEXT, any_), types.ANYMAP, doc)
 
 
 def _by_name() -> Mapping[str, tuple[Overload, ...]]:

@@ -200,6 +200,44 @@ def each(
     return Function(name, parameters, result, kernel, OnNull.STRICT, can_fail=can_fail, gives_null=gives_null, doc=doc)
 
 
+def own(
+    name: str,
+    parameters: tuple[SqlType, ...],
+    result: SqlType,
+    apply: Callable[..., RawValue],
+    doc: str = "",
+    *,
+    can_fail: bool = False,
+    never_null: bool = False,
+) -> Function:
+    """As `each`, of a function that takes NULL (None) as an argument like any other."""
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        given = [raws(vector, parameter, context) for vector, parameter in zip(vectors, parameters, strict=True)]
+        return map_rows(apply, given, type, context)
+
+    return Function(
+        name, parameters, result, kernel, OnNull.OWN, can_fail=can_fail, gives_null=not never_null,
+        never_null=never_null, doc=doc,
+    )  # fmt: skip
+
+
+def raws(vector: Vector, type: SqlType, context: "Context") -> list[RawValue]:
+    """The raw values of a column, None where it is NULL or failed."""
+    if vector.nulls is None and vector.errors is None:
+        return unpack(vector.words, type, context)
+    alive = np.ones(len(vector.words), np.bool_)
+    if vector.nulls is not None:
+        alive &= ~vector.nulls
+    if vector.errors is not None:
+        alive &= vector.errors == 0
+    values: list[RawValue] = [None] * len(alive)
+    rows = np.flatnonzero(alive)
+    for row, value in zip(rows.tolist(), unpack(vector.words[rows], type, context), strict=True):
+        values[row] = value
+    return values
+
+
 def arrow(
     name: str,
     parameters: tuple[SqlType, ...],

@@ -6,6 +6,7 @@ but a row with parameter types. From the PostgreSQL manual, chapter 10 "Type Con
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
 
 from engine import types
@@ -14,10 +15,11 @@ from engine.expr.aggregate import AGGREGATES, Kind, Overload
 from engine.expr.functions.casts import cast_function
 from engine.expr.functions.families import FUNCTIONS, TABLE_FUNCTIONS
 from engine.expr.literal import literal_of_text
+from engine.expr.polymorphic import common_record, result_of, solved
 from engine.expr.registry import Function, Generic
 from engine.expr.scalar import Call, Literal, Scalar
-from engine.expr.table import TableFunction
-from engine.types import CastContext, Category, SqlType, cast_context
+from engine.expr.table import GenericTable, TableFunction
+from engine.types import CastContext, Category, Nesting, SqlType, cast_context
 
 Types = tuple[SqlType, ...]
 
@@ -67,6 +69,8 @@ def resolve_operator(operator: str, arguments: Sequence[SqlType]) -> tuple[Funct
     for candidate in candidates:
         if isinstance(candidate, Function) and candidate.parameters == guess:
             return candidate, guess
+        if isinstance(candidate, Generic) and guess != arguments and _expand(candidate, guess) == guess:
+            return candidate.instantiate(guess), guess
     found = _choose(operator, candidates, arguments)
     if found is None:
         raise UndefinedFunction(
@@ -86,7 +90,11 @@ def resolve_aggregate(name: str, arguments: Sequence[SqlType]) -> tuple[Overload
     found = _choose(name, candidates, arguments)
     if found is None:
         raise _undefined(name, arguments, AGGREGATES)
-    return found
+    candidate, parameters = found
+    if types.POLYMORPHIC.isdisjoint(candidate.parameters):
+        return found
+    result = result_of(candidate.result, candidate.parameters, parameters)
+    return replace(candidate, parameters=parameters, result=result), parameters
 
 
 def resolve_table_function(name: str, arguments: Sequence[SqlType]) -> tuple[TableFunction, Types]:
@@ -95,7 +103,10 @@ def resolve_table_function(name: str, arguments: Sequence[SqlType]) -> tuple[Tab
     found = _choose(name, TABLE_FUNCTIONS.get(name, ()), arguments)
     if found is None:
         raise _undefined(name, arguments, TABLE_FUNCTIONS)
-    return found
+    candidate, parameters = found
+    if isinstance(candidate, GenericTable):
+        return candidate.instantiate(parameters), parameters
+    return candidate, parameters
 
 
 def is_function(name: str) -> bool:
@@ -131,6 +142,8 @@ def common_type(kinds: Iterable[SqlType], clause: str = "CASE") -> SqlType:
     kinds = list(kinds)
     if kinds and kinds[0] != types.UNKNOWN and all(kind == kinds[0] for kind in kinds):
         return kinds[0]
+    if kinds and all(kind.nesting is Nesting.RECORD for kind in kinds):
+        return common_record(kinds, lambda pair: common_type(pair, clause))
     chosen: SqlType | None = None
     for kind in (kind.plain for kind in kinds if kind != types.UNKNOWN):
         if chosen is None or kind == chosen:
@@ -273,7 +286,11 @@ def _expand(candidate: Candidate, arguments: Types) -> Types | None:
         meant = [a for a, p in zip(arguments, parameters, strict=True) if p == types.ANYCOMPATIBLE]
         if not _compatible(meant):
             return None
-    return parameters
+    if isinstance(candidate, Generic) and not _is_name(candidate.name) and types.ANYELEMENT in parameters:
+        whole = next((a for a, p in zip(arguments, parameters, strict=True) if p != types.ANYELEMENT), None)
+        if whole == types.UNKNOWN:
+            return None  # 'a' || 1 is no array with an element behind it
+    return solved(parameters, arguments, _common)
 
 
 def _settled(parameters: Types, arguments: Types) -> Types:
@@ -304,6 +321,10 @@ def _preferred(parameter: SqlType, argument: SqlType) -> bool:
 
 def _implicit(source: SqlType, target: SqlType) -> bool:
     return cast_context(source, target) is CastContext.IMPLICIT
+
+
+def _common(kinds: Iterable[SqlType]) -> SqlType:
+    return common_type(kinds).plain
 
 
 def _compatible(kinds: Sequence[SqlType]) -> bool:

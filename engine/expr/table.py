@@ -38,3 +38,17 @@ class TableFunction:
     can_fail: bool = False
     doc: str = field(default="", compare=False)
     on_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GenericTable:
+    """A table function over any types: overload resolution makes the TableFunction once they are known.
+
+    `columns` is for the documentation; the TableFunction states its own.
+    """
+
+    name: str
+    parameters: tuple[SqlType, ...]
+    instantiate: Callable[[tuple[SqlType, ...]], TableFunction] = field(compare=False, repr=False)
+    columns: tuple[Column, ...]
+    doc: str = field(default="", compare=False)

@@ -292,6 +292,14 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True)
+class Map:
+    """`MAP[key => value, ...]`."""
+
+    items: "tuple[tuple[Expression, Expression], ...]"
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayQuery:
     """`ARRAY(query)`."""
 
@@ -330,7 +338,7 @@ class Default:
 Expression: TypeAlias = (
     Null | Boolean | Number | String | Parameter | ColumnName | Star | Function | Unary | Binary | Not | Logic | Is
     | IsDistinct | Between | Like | InList | Quantified | QuantifiedArray | Exists | Subquery | Case | Cast | Row
-    | Array | ArrayQuery | Subscript | Field | Default
+    | Array | Map | ArrayQuery | Subscript | Field | Default
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Aggregates that need all rows of a group at once: string_agg, jsonb_agg, jsonb_object_agg.
+"""Aggregates that need all rows of a group at once: string_agg, array_agg, list_agg, map_agg, jsonb_agg...
 
 Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the
 rows).
@@ -13,14 +13,23 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from engine.collection import nested
 from engine.collection.batch import Batch, Words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks
 from engine.collection.ordered import OrderedRows
 from engine.dataflow.graph import Aggregate
+from engine.errors import DataError
 from engine.expr.aggregate import Kind
+from engine.expr.arrays import stacked
+from engine.expr.columns import unpack
+from engine.expr.evaluate import Context
+from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
-from engine.types import SqlType
+from engine.types import Nesting, SqlType
+
+COLLECTS: Final = frozenset({Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG})
+"""Aggregates whose result holds the values as they are, not their text."""
 
 
 class WholeGroup:
@@ -37,6 +46,8 @@ class WholeGroup:
         order = [(picked.index(o.column), o.descending, o.nulls_first) for o in aggregate.order]
         self._rows: Final = OrderedRows(picked, input_types, order, heap)
         self._arguments: Final = [picked.index(c) for c in aggregate.columns]
+        self._types: Final = [input_types[c] for c in aggregate.columns]
+        self._result: Final = aggregate.type
         first = aggregate.columns[0]
         self._skips_null: Final = None if keeps_null(self._kind) else first
 
@@ -53,7 +64,11 @@ class WholeGroup:
     def show(self, rows: NDArray[np.int64], gids: Ids, result: NDArray[np.int64], shown: Words) -> None:
         """Put the results of groups `gids` into rows `rows` of `shown`."""
         slots, takes, bounds = self._rows.walk(gids, 0, -1)
-        columns = [self._column(c, slots) for c in self._arguments]
+        collects = self._kind in COLLECTS
+        columns = [
+            self._raws(c, kind, slots) if collects else self._column(c, slots)
+            for c, kind in zip(self._arguments, self._types, strict=True)
+        ]
         for i, row in enumerate(rows.tolist()):
             begin, end = int(bounds[i]), int(bounds[i + 1])
             if begin == end:
@@ -61,7 +76,15 @@ class WholeGroup:
                 continue
             counts = takes[begin:end].tolist()
             values = [column[begin:end] for column in columns]
-            shown[row, result[TARGET]] = self._heap.intern(whole_text(self._kind, values, counts))
+            try:
+                if collects:
+                    datum = nested.encode(collected(self._kind, values, counts, self._types[-1]), self._result)
+                else:
+                    datum = whole_text(self._kind, values, counts)
+            except DataError as error:
+                shown[row, -1] = self._heap.intern(f"{error.sqlstate} {error.message}".encode()) + 1
+                continue
+            shown[row, result[TARGET]] = self._heap.intern(datum)
 
     def _column(self, c: int, slots: Ids) -> list[bytes | None]:
         """One column of those rows."""
@@ -69,6 +92,17 @@ class WholeGroup:
         data = self._heap.decode(store.words[slots, self._rows.leading + c]).to_pylist()
         nulls = (store.words[slots, c >> 6] & np.uint64(1 << (c & 63))).tolist()
         return [None if null else datum for datum, null in zip(data, nulls, strict=True)]
+
+    def _raws(self, c: int, kind: SqlType, slots: Ids) -> list[RawValue]:
+        """One column of those rows, as raw values."""
+        store = self._rows.store
+        nulls = (store.words[slots, c >> 6] & np.uint64(1 << (c & 63))) != 0
+        values: list[RawValue] = [None] * len(nulls)
+        rows = np.flatnonzero(~nulls)
+        words = np.ascontiguousarray(store.words[slots[rows], self._rows.leading + c])
+        for row, value in zip(rows.tolist(), unpack(words, kind, Context(self._heap)), strict=True):
+            values[row] = value
+        return values
 
     def bytes_held(self) -> int:
         """Memory of the rows."""
@@ -81,7 +115,17 @@ class WholeGroup:
 
 def keeps_null(kind: Kind) -> bool:
     """Whether rows whose first argument is NULL count."""
-    return kind is Kind.JSONB_AGG
+    return kind in (Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG)
+
+
+def collected(kind: Kind, values: list[list[RawValue]], counts: list[int], element: SqlType) -> RawValue:
+    """The array, list or map of some rows' raw values; DataError where arrays do not fit into one."""
+    if kind is Kind.MAP_AGG:
+        return {key: value for key, value in zip(values[0], values[1], strict=True) if key is not None}
+    items = [value for value, count in zip(values[0], counts, strict=True) for _ in range(count)]
+    if kind is Kind.LIST_AGG:
+        return items
+    return stacked(items) if element.nesting is Nesting.ARRAY else nested.Array.of(items)
 
 
 def whole_text(kind: Kind, values: list[list[bytes | None]], counts: list[int]) -> bytes:

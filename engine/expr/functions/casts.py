@@ -25,7 +25,7 @@ from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, OutOfRange
 from engine.expr import text_forms
 from engine.expr.calendar import DAY, TIMESTAMP_MAX
-from engine.expr.columns import FEW_ROWS, Codes, distinct, failing, floats, map_rows, pack, texts, unpack
+from engine.expr.columns import FEW_ROWS, Codes, distinct, failing, floats, map_rows, pack, raws, texts, unpack
 from engine.expr.registry import Function, Kernel
 from engine.expr.text_forms import INTEGER_RANGES, RawValue
 from engine.types import CastContext, Category, Nesting, Physical, SqlType, cast_context
@@ -153,18 +153,18 @@ def _nested_cast(source: SqlType, target: SqlType) -> Function | None:
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         (unique,), inverse = distinct([vectors[0].words])
-        raws = unpack(unique, source, context)
-        parts: list[list[RawValue]] = [[] for _ in raws]
-        errors = np.zeros(len(raws), np.uint64)
+        given = unpack(unique, source, context)
+        parts: list[list[RawValue]] = [[] for _ in given]
+        errors = np.zeros(len(given), np.uint64)
         for place, (before, after) in enumerate(_within(source, type)):
-            flat = [(row, item) for row, raw in enumerate(raws) for item in _items(raw, source, place)]
+            flat = [(row, item) for row, raw in enumerate(given) for item in _items(raw, source, place)]
             cast = _of_items([item for _, item in flat], before, after, context)
-            values = iter(_raws(cast, after, context))
+            values = iter(raws(cast, after, context))
             for i, (row, _) in enumerate(flat):
                 parts[row].append(next(values))
                 if cast.errors is not None and errors[row] == 0:
                     errors[row] = cast.errors[i]
-        rebuilt = [_rebuilt(raw, source, type, items) for raw, items in zip(raws, parts, strict=True)]
+        rebuilt = [_rebuilt(raw, source, type, items) for raw, items in zip(given, parts, strict=True)]
         words = pack(rebuilt, type, context)
         words[errors != 0] = 0
         out = Vector(words, None, errors if errors.any() else None)
@@ -229,16 +229,6 @@ def _of_items(items: list[RawValue], before: SqlType, after: SqlType, context: "
     if done.nulls is not None:
         nulls[rows] = done.nulls
     return Vector(words, nulls if nulls.any() else None, errors)
-
-
-def _raws(vector: Vector, type: SqlType, context: "Context") -> list[RawValue]:
-    """The raw values of a column, None where it is NULL or failed."""
-    alive = _alive(vector)
-    values: list[RawValue] = [None] * len(alive)
-    rows = np.flatnonzero(alive)
-    for row, value in zip(rows.tolist(), unpack(vector.words[rows], type, context), strict=True):
-        values[row] = value
-    return values
 
 
 def _apply_modifier(vector: Vector, type: SqlType, context: "Context", explicit: bool) -> Vector:

@@ -148,6 +148,28 @@ def _rows() -> Iterator[Function]:
     yield Function("not", (types.BOOLEAN,), types.BOOLEAN, _not, on_words=True, doc="NOT x")
 
 
+def comparisons(whole: SqlType) -> Iterator[Generic]:
+    """The comparisons of arrays, lists, maps or records (a polymorphic type), which are ordered as bytes."""
+
+    def made(
+        name: str, kernel: Kernel, doc: str, on_null: OnNull = OnNull.STRICT, never_null: bool = False
+    ) -> Generic:
+        def instantiate(parameters: tuple[SqlType, ...]) -> Function:
+            strict = on_null is OnNull.STRICT
+            return Function(
+                name, parameters, types.BOOLEAN, kernel, on_null, never_null=never_null, on_words=strict, doc=doc
+            )
+
+        return Generic(name, (whole, whole), instantiate, result="boolean", doc=doc)
+
+    yield made("=", _equal, "equal")
+    yield made("<>", _not_equal, "not equal")
+    for name, swapped, negated, doc in ORDERS:
+        yield made(name, _ordered(Physical.BYTES, swapped, negated), doc + ", element by element")
+    for name, negated in (("is_distinct_from", False), ("is_not_distinct_from", True)):
+        yield made(name, _distinct(negated), "NULL being equal to NULL", OnNull.OWN, True)
+
+
 def _null_test(name: str, negated: bool) -> Callable[[tuple[SqlType, ...]], Function]:
     kernel = _is_null(negated)
 

@@ -7,7 +7,7 @@ from engine.expr.aggregate import AGGREGATES, Kind
 from engine.expr.functions.families import FAMILIES, TABLE_FUNCTIONS
 from engine.expr.overload import TAKES_JSON
 from engine.expr.registry import Function, Generic
-from engine.expr.table import TableFunction
+from engine.expr.table import GenericTable, TableFunction
 from engine.types import Category, SqlType, cast_context
 
 OVERLOADS_SHOWN_MAX = 6
@@ -89,7 +89,7 @@ def _result(row: Function | Generic) -> str:
     return str(row.result)
 
 
-def _table_lines(rows: Iterable[TableFunction]) -> Iterator[str]:
+def _table_lines(rows: Iterable[TableFunction | GenericTable]) -> Iterator[str]:
     for row in rows:
         columns = ", ".join(f"{column.name} {column.type}" for column in row.columns)
         yield f"| {_code(_call(row.name, [str(p) for p in row.parameters]))} | {columns} | {_cell(row.doc)} |\n"

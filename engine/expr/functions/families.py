@@ -6,7 +6,9 @@ from typing import Final, TypeVar
 
 from engine.expr.functions import (
     arithmetic,
+    array,
     comparison,
+    composite,
     conditional,
     datetime,
     datetime_fields,
@@ -17,11 +19,12 @@ from engine.expr.functions import (
     string,
     system,
     table,
+    unnest,
 )
 from engine.expr.registry import Function, Generic
-from engine.expr.table import TableFunction
+from engine.expr.table import GenericTable, TableFunction
 
-Row = TypeVar("Row", Function | Generic, TableFunction)
+Row = TypeVar("Row", Function | Generic, TableFunction | GenericTable)
 
 FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Comparison": comparison.FUNCTIONS,
@@ -34,6 +37,8 @@ FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Fields of dates and times": datetime_fields.FUNCTIONS,
     "Templates": formatting.FUNCTIONS,
     "JSON": json.FUNCTIONS,
+    "Arrays": array.FUNCTIONS,
+    "Lists, maps and records": composite.FUNCTIONS,
     "System": system.FUNCTIONS,
 }
 
@@ -46,4 +51,4 @@ def _by_name(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
 
 
 FUNCTIONS: Final = _by_name(row for family in FAMILIES.values() for row in family)
-TABLE_FUNCTIONS: Final = _by_name(table.TABLE_FUNCTIONS)
+TABLE_FUNCTIONS: Final = _by_name((*table.TABLE_FUNCTIONS, *unnest.TABLE_FUNCTIONS))

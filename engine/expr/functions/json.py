@@ -17,7 +17,7 @@ from engine.expr.columns import FEW_ROWS, each, map_rows, unpack
 from engine.expr.registry import Function, Generic, Kernel, OnNull
 from engine.expr.text_forms import RawValue
 from engine.kernels import json as kernels
-from engine.types import Category, SqlType
+from engine.types import Category, Nesting, SqlType
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -277,6 +277,8 @@ def document_of(value: RawValue, kind: SqlType) -> Document:
     """A raw value of an SQL type as JSON: numbers and booleans as themselves, jsonb as it is, the rest by text form."""
     if value is None:
         return None
+    if kind.nesting is not None:
+        return _nested_document(value, kind)
     if kind.plain == types.JSONB:
         return parse(value)
     if kind.plain in (types.REAL, types.DOUBLE):
@@ -289,6 +291,22 @@ def document_of(value: RawValue, kind: SqlType) -> Document:
     text = text_forms.format(value, kind)
     # ISO 8601 joins date and time by T inside JSON.
     return text.replace(" ", "T", 1) + (":00" if kind.plain == types.TIMESTAMPTZ else "") if _is_stamp(kind) else text
+
+
+def _nested_document(value: RawValue, kind: SqlType) -> Document:
+    """Arrays and lists as arrays, one level a dimension; maps and records as objects."""
+    match kind.nesting:
+        case Nesting.ARRAY:
+            items: list[Document] = [document_of(item, kind.within) for item in value.items]
+            for size in value.dims[:0:-1]:
+                items = [items[i : i + size] for i in range(0, len(items), size)]
+            return items
+        case Nesting.LIST:
+            return [document_of(item, kind.within) for item in value]
+        case Nesting.MAP:
+            return {key: document_of(item, kind.within) for key, item in value.items()}
+        case _:
+            return {name: document_of(item, part) for item, (name, part) in zip(value, kind.fields, strict=True)}
 
 
 def _is_stamp(kind: SqlType) -> bool:

@@ -111,7 +111,7 @@ def _stamp_series(context: "Context", vectors: Sequence[Vector]) -> Expanded:
         return out
 
     kinds = (types.TIMESTAMP, types.TIMESTAMP, types.INTERVAL)
-    return _expand(run, vectors, kinds, (types.TIMESTAMP,), context)
+    return expand(run, vectors, kinds, (types.TIMESTAMP,), context)
 
 
 def _limited(count: int) -> None:
@@ -119,7 +119,7 @@ def _limited(count: int) -> None:
         raise LimitExceeded(f"generate_series would yield {count} rows; the limit is {SERIES_ROWS_MAX}")
 
 
-def _expand(
+def expand(
     apply: Callable[..., Sequence[RawValue]],
     vectors: Sequence[Vector],
     parameters: Sequence[SqlType],
@@ -197,7 +197,7 @@ def _keys(text: str) -> list[RawValue]:
             raise InvalidArgument("cannot call jsonb_object_keys on a scalar")
 
 
-def _split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
+def split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
     """The text between the matches; an empty match at either end of the text splits nothing, as in PostgreSQL.
 
     Arrow's split does not advance over empty matches, its replacement does: matches are bracketed, then read back.
@@ -235,7 +235,7 @@ def _listing(
     results = [column.type for column in columns]
 
     def kernel(context: "Context", vectors: Sequence[Vector]) -> Expanded:
-        return _expand(apply, vectors, parameters, results, context)
+        return expand(apply, vectors, parameters, results, context)
 
     return TableFunction(name, parameters, columns, kernel, can_fail=can_fail, doc=doc)
 
@@ -262,8 +262,8 @@ def _rows() -> Iterator[TableFunction]:
         yield _listing(name, (jsonb,), (Column(name, text, nullable=False),), _keys, "the keys of an object")
     part = (Column("regexp_split_to_table", text, nullable=False),)
     doc = "the parts between the matches of y"
-    yield _listing("regexp_split_to_table", (text, text), part, _split, doc)
-    yield _listing("regexp_split_to_table", (text, text, text), part, _split, doc)
+    yield _listing("regexp_split_to_table", (text, text), part, split, doc)
+    yield _listing("regexp_split_to_table", (text, text, text), part, split, doc)
     part = (Column("string_to_table", text, nullable=False),)
     yield _listing("string_to_table", (text, text), part, _string_to_table, "the parts between the delimiters", False)
 

@@ -28,7 +28,7 @@ from engine.plan.scalars import TRUE, can_fail, null
 IDEMPOTENT: Final = frozenset({Kind.MIN, Kind.MAX, Kind.BOOL_AND, Kind.BOOL_OR})
 """Aggregates for which DISTINCT changes nothing."""
 
-KEEP_NULLS: Final = frozenset({Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG})
+KEEP_NULLS: Final = frozenset({Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG})
 """Aggregates that see NULL arguments, so that a FILTER cannot be a CASE that makes the argument NULL."""
 
 

@@ -11,6 +11,7 @@ from engine.expr.table import TableFunction
 from engine.expr.window import FUNCTIONS
 from engine.plan.relation import AggregateCall, BoundScalar
 from engine.sql import syntax
+from engine.sql.binding.nested import Nested
 from engine.sql.binding.scalars import Place, Slot, call, cast, located, settled
 from engine.sql.binding.session import SESSION_FUNCTIONS
 from engine.sql.binding.window_functions import WindowFunctions
@@ -20,7 +21,7 @@ from engine.types import CastContext
 NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
 
 
-class Calls(WindowFunctions):
+class Calls(WindowFunctions, Nested):
     """Binds calls. `unsettled` tells that something was bound whose value is the statement's: see session.settle."""
 
     unsettled: bool = False

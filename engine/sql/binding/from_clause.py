@@ -290,13 +290,20 @@ class FromClause(Calls):
         place = Place(left.scope(around), "functions in FROM")
         if len(item.functions) == 1 and not item.ordinality and not overload.is_table_function(name):
             return self._scalar_table(left, item, function, place)
-        parts, given = zip(*(self._function_rows(part, place) for part in item.functions), strict=True)
+        functions = tuple(one for part in item.functions for one in self._side_by_side(part))
+        parts, given = zip(*(self._function_rows(part, place) for part in functions), strict=True)
         found = rows_from(parts, item.ordinality)
         columns = found.columns
         if len(parts) == len(parts[0].columns) == 1 and columns[0].name == name and item.alias is not None:
             columns = (replace(columns[0], name=item.alias.name), *columns[1:])  # it is called as the alias says
         relation = FlatMap(left.relation, found, tuple(chain.from_iterable(given)))
         return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
+
+    def _side_by_side(self, function: syntax.Function) -> tuple[syntax.Function, ...]:
+        """unnest(a, b) is ROWS FROM (unnest(a), unnest(b))."""
+        if self._name(function) != "unnest" or len(function.arguments) < 2:
+            return (function,)
+        return tuple(replace(function, arguments=(argument,)) for argument in function.arguments)
 
     def _function_rows(
         self, function: syntax.Function, place: Place

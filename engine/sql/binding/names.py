@@ -48,6 +48,8 @@ def _named(expression: Expression) -> tuple[str, int]:
             return "list" if expression.list else "array", 2
         case syntax.Row():
             return "row", 2
+        case syntax.Map():
+            return "map", 2
         case _:
             return "", 0
 

@@ -10,6 +10,7 @@ from engine.expr import overload
 from engine.expr.scalar import Literal, Ref, Value
 from engine.plan.relation import (
     UNIT,
+    AggregateCall,
     BoundScalar,
     Constant,
     Distinct,
@@ -19,6 +20,7 @@ from engine.plan.relation import (
     Negate,
     Project,
     Query,
+    Reduce,
     Relation,
     Threshold,
     TopK,
@@ -59,6 +61,19 @@ class Queries(Selects):
 
     def subquery(self, query: syntax.Query, around: Around) -> Subrelation:
         return self.closed(self.query(query, around))
+
+    def collected(self, query: syntax.Query, aggregate: str, around: Around) -> tuple[Relation, SqlType]:
+        whole = self.query(query, around)
+        rows = whole.rows
+        if len(rows.columns) != 1:
+            raise SyntaxError_("subquery must return only one column", position=query.at)
+        relation, column = rows.relation, rows.columns[0]
+        if whole.limit is not None or whole.offset:
+            relation = TopK(relation, (), rows.order, whole.limit, whole.offset)
+        found, _ = located(query.at, overload.resolve_aggregate, aggregate, (column.type,))
+        order = tuple((Ref(i.column, rows.kinds[i.column]), i.descending, i.nulls_first) for i in rows.order)
+        call = AggregateCall(found, (Ref(0, column.type, column.nullable),), False, None, order)
+        return Reduce(relation, (), (call,), scalar=True), found.result
 
     def derived(self, query: syntax.Query, around: Around) -> Subrelation:
         return self.closed(self.query(query, around))
@@ -152,7 +167,8 @@ class Queries(Selects):
             column = self._ordered(item.expression, output, place, "ORDER BY")
             found.append(ordering(column, item))
         relation = projected(rows.relation, len(star), output.scalars)
-        return Rows(relation, rows.columns, len(output.scalars), tuple(found), rows.unknown)
+        kinds = tuple(scalar.type for scalar in output.scalars)
+        return Rows(relation, rows.columns, len(output.scalars), tuple(found), rows.unknown, kinds)
 
     def values(self, values: syntax.Values, around: Around, into: Sequence[SqlType] = ()) -> Rows:
         """VALUES: columns of common types, or (for INSERT) of the types that they are assigned `into`."""

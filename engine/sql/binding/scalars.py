@@ -20,10 +20,10 @@ from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.interval_text import parse_interval
 from engine.expr.scalar import Call, Case, Literal, Logic, Ref, Scalar
 from engine.expr.window import Frame, Kind
-from engine.plan.relation import AggregateCall, BoundScalar, Exists, Outer, Quantified, Relation, ScalarSubquery
+from engine.plan.relation import AggregateCall, BoundScalar, Exists, Quantified, Relation, ScalarSubquery
 from engine.sql import syntax
 from engine.sql.binding.types import number, sql_type, widened
-from engine.sql.scope import Around, Scope
+from engine.sql.scope import Around, Range, Scope
 from engine.sql.syntax import Expression, Test
 from engine.types import CastContext, Column, SqlType
 
@@ -165,6 +165,14 @@ class Scalars(ABC):
     def function(self, expression: syntax.Function, place: Place) -> BoundScalar:
         """A call."""
 
+    @abstractmethod
+    def nested(self, expression: Expression, place: Place, wanted: SqlType | None = None) -> BoundScalar:
+        """An expression of a nested type, or that reaches into one. `wanted`: what a cast around it names."""
+
+    @abstractmethod
+    def whole_row(self, range_: Range, at: int, place: Place) -> BoundScalar:
+        """An item of FROM as one value."""
+
     def typed(self, expression: Expression, place: Place) -> BoundScalar:
         """An expression; an untyped literal is text."""
         return settled(self.scalar(expression, place))
@@ -231,12 +239,11 @@ class Scalars(ABC):
                 raise SyntaxError_('"*" is only allowed in a select list and in count(*)', position=expression.at)
             case syntax.Default():
                 raise SyntaxError_("DEFAULT is not allowed in this context", position=expression.at)
-            case syntax.Row() | syntax.Field():
-                raise Unsupported("a row as a value is not supported", position=expression.at)
-            case syntax.Array() | syntax.ArrayQuery() | syntax.QuantifiedArray():
-                raise Unsupported("arrays are not supported", position=expression.at)
-            case syntax.Subscript():
-                raise Unsupported("subscripts are not supported", position=expression.at)
+            case (
+                syntax.Row() | syntax.Field() | syntax.Array() | syntax.Map() | syntax.ArrayQuery()
+                | syntax.QuantifiedArray() | syntax.Subscript()
+            ):  # fmt: skip
+                return self.nested(expression, place)
             case _:
                 assert_never(expression)
 
@@ -245,12 +252,13 @@ class Scalars(ABC):
         """What a subquery at this place stands in."""
         return Around(place.scope, place.scope.around.tables)
 
-    def _column(self, expression: syntax.ColumnName, place: Place) -> Ref | Outer:
+    def _column(self, expression: syntax.ColumnName, place: Place) -> BoundScalar:
         try:
             column = place.scope.column(expression.parts, expression.at)
         except (UndefinedColumn, AmbiguousColumn):
-            if len(expression.parts) == 1 and place.scope.range(expression.parts, expression.at) is not None:
-                raise Unsupported("a whole row as a value is not supported", position=expression.at) from None
+            range_ = place.scope.range(expression.parts, expression.at) if len(expression.parts) == 1 else None
+            if range_ is not None:
+                return self.whole_row(range_, expression.at, place)
             raise
         if isinstance(column, Ref):
             place.used.setdefault(column.index, (".".join(expression.parts), expression.at))
@@ -258,10 +266,8 @@ class Scalars(ABC):
 
     def _binary(self, expression: syntax.Binary, place: Place) -> BoundScalar:
         left, right = expression.left, expression.right
-        if isinstance(left, syntax.Row) or isinstance(right, syntax.Row):
-            if isinstance(left, syntax.Row) and isinstance(right, syntax.Row):
-                return self._rows(expression, left, right, place)
-            raise Unsupported("comparison of a row with a value is not supported", position=expression.at)
+        if isinstance(left, syntax.Row) and isinstance(right, syntax.Row):
+            return self._rows(expression, left, right, place)
         a, b = self.scalar(left, place), self.scalar(right, place)
         return located(expression.at, call, expression.operator, a, b)
 
@@ -385,7 +391,10 @@ class Scalars(ABC):
 
     def _cast(self, expression: syntax.Cast, place: Place) -> BoundScalar:
         to = sql_type(expression.type)
-        operand = self.scalar(expression.operand, place)
+        if to.nesting is not None and isinstance(expression.operand, syntax.Array | syntax.Map):
+            operand = self.nested(expression.operand, place, to)
+        else:
+            operand = self.scalar(expression.operand, place)
         if to.plain == types.INTERVAL and isinstance(operand, Literal) and isinstance(operand.value, str):
             unit = expression.type.fields.split()[-1] if expression.type.fields else None
             return Literal(located(expression.operand.at, parse_interval, operand.value, unit), types.INTERVAL)

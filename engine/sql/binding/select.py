@@ -19,7 +19,7 @@ from engine.sql.binding.windows import regrouped, windowed
 from engine.sql.binding.yielding import expanded
 from engine.sql.scope import Around, Scope, ScopeColumn
 from engine.sql.syntax import Expression, OrderItem
-from engine.types import Column
+from engine.types import Column, SqlType
 
 ORDERED_MAX: Final = 1 << 31
 
@@ -34,6 +34,7 @@ class Rows:
     width: int
     order: tuple[Order, ...] = ()
     unknown: frozenset[int] = frozenset()
+    kinds: tuple[SqlType, ...] = ()  # of all columns, where there is an `order`
 
 
 @dataclass(slots=True)
@@ -117,7 +118,8 @@ class Selects(FromClause):
             Column(name, scalar.type, scalar.nullable)
             for name, scalar in zip(output.names, output.scalars, strict=False)
         )
-        return Rows(relation, columns, len(output.scalars), ordering, unknown)
+        kinds = tuple(scalar.type for scalar in output.scalars)
+        return Rows(relation, columns, len(output.scalars), ordering, unknown, kinds)
 
     @staticmethod
     def _is_grouped(select: syntax.Select, place: Place) -> bool:

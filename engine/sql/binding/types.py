@@ -1,15 +1,16 @@
 """Type names and constants of SQL as the engine has them."""
 
 import difflib
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from engine import types
-from engine.errors import InvalidParameter, OutOfRange, UndefinedObject, Unsupported
+from engine.errors import InvalidParameter, OutOfRange, UndefinedObject
 from engine.expr.literal import literal_of_text
 from engine.expr.scalar import Literal
 from engine.sql.syntax import TypeName
-from engine.types import Category, SqlType
+from engine.types import Category, Nesting, SqlType
 
 RANGES: Final = {types.SMALLINT: 1 << 15, types.INTEGER: 1 << 31, types.BIGINT: 1 << 63}
 PRECISION_MAX: Final = 39
@@ -20,7 +21,9 @@ WITH_PRECISION: Final = (types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.I
 def sql_type(name: TypeName) -> SqlType:
     """The type that a type name means, with its modifier. Raises 42704, or 22023 for a modifier that cannot be."""
     if name.dimensions:
-        raise Unsupported(f"type {name.name}[] is not supported", position=name.at)
+        return types.array_of(sql_type(replace(name, dimensions=0)))
+    if name.of is not None:
+        return types.container_of(Nesting(name.name), sql_type(name.of))
     found = types.ALIASES.get(name.name)
     if found is None or found == types.UNKNOWN:
         near = difflib.get_close_matches(name.name, types.ALIASES, 1)

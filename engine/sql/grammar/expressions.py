@@ -87,7 +87,8 @@ class Expressions(Windows):
             level = LEVELS.get(token.key, 0)
             if not level:
                 named = token.key == "operator" and self.peek().key == "("
-                if not named and (token.kind is not Kind.SYMBOL or token.key[0] not in OPERATOR_CHARACTERS):
+                is_symbol = token.kind is Kind.SYMBOL and token.key[0] in OPERATOR_CHARACTERS
+                if not named and (not is_symbol or token.key == "=>"):
                     break
                 level = OTHER
             if level < least or (level == ZONE and not self.at("at", "time", "zone")):
@@ -229,9 +230,7 @@ class Expressions(Windows):
                 self.expect("]")
             elif token.key == "." and not isinstance(operand, ColumnName):
                 self.advance()
-                if self.accept("*"):
-                    self.unsupported("expansion of a record", token)
-                operand = Field(operand, self.label(), token.at)
+                operand = Field(operand, "*" if self.accept("*") else self.label(), token.at)
             else:
                 return operand
 

@@ -19,6 +19,7 @@ from engine.sql.syntax import (
     Exists,
     Expression,
     Function,
+    Map,
     Name,
     Null,
     Number,
@@ -29,8 +30,8 @@ from engine.sql.syntax import (
 
 SPECIAL: Final = {
     "null": "null", "true": "boolean", "false": "boolean", "default": "default", "case": "case", "cast": "cast",
-    "exists": "exists", "array": "array", "list": "array", "row": "row", "extract": "extract", "position": "position",
-    "substring": "substring", "overlay": "overlay", "trim": "trim",
+    "exists": "exists", "array": "array", "list": "array", "map": "map", "row": "row", "extract": "extract",
+    "position": "position", "substring": "substring", "overlay": "overlay", "trim": "trim",
 }  # fmt: skip
 """Words that begin an expression of a form of its own, and the method that reads it (None: not that form after all)."""
 
@@ -126,6 +127,22 @@ class Forms(TypeNames):
                 break
         self.expect("]")
         return Array(tuple(items), is_list, at)
+
+    def map(self) -> Expression | None:
+        """MAP[key => value, ...]"""
+        if self.peek().key != "[":
+            return None
+        at = self.advance().at
+        self.expect("[")
+        items: list[tuple[Expression, Expression]] = []
+        while self.next.key != "]":
+            key = self.expression()
+            self.expect("=>")
+            items.append((key, self.expression()))
+            if not self.accept(","):
+                break
+        self.expect("]")
+        return Map(tuple(items), at)
 
     def row(self) -> Expression | None:
         if self.peek().key != "(":

@@ -1,5 +1,6 @@
 """The names of types."""
 
+from dataclasses import replace
 from typing import Final
 
 from engine.sql.grammar.cursor import RESERVED, Cursor
@@ -17,6 +18,8 @@ class TypeNames(Cursor):
     def type_name(self) -> TypeName:
         """A type: its words, modifier and dimensions."""
         at = self.here
+        if self.next.key == "map" and self.peek().key == "[":
+            return self._suffixed(self._map())
         if self.next.kind is Kind.QUOTED:
             name = self.advance().value
         else:
@@ -40,18 +43,35 @@ class TypeNames(Cursor):
                 name += " with time zone"
             elif self.accept("without", "time", "zone"):
                 pass
-        dimensions = 0
-        while self.next.key == "[":
-            self.advance()
-            if self.next.kind is Kind.NUMBER:
+        return self._suffixed(TypeName(name, modifier, 0, at, fields))
+
+    def _suffixed(self, found: TypeName) -> TypeName:
+        """What follows a type and makes another of it: [], [3], ARRAY, LIST."""
+        while True:
+            if self.next.key == "[" and (self.peek().key == "]" or self.peek(2).key == "]"):
                 self.advance()
-            self.expect("]")
-            dimensions += 1
-        if self.accept("array"):
-            dimensions = max(1, dimensions)
-        if self.next.key == "list" and not dimensions:
-            self.unsupported("type list")
-        return TypeName(name, modifier, dimensions, at, fields)
+                if self.next.kind is Kind.NUMBER:
+                    self.advance()
+                self.expect("]")
+                found = replace(found, dimensions=found.dimensions + 1)
+            elif self.accept("array"):
+                found = replace(found, dimensions=max(1, found.dimensions))
+            elif self.accept("list"):
+                found = TypeName("list", (), 0, found.at, "", found)
+            else:
+                return found
+
+    def _map(self) -> TypeName:
+        """map[text => type]"""
+        at = self.advance().at
+        self.expect("[")
+        key = self.type_name()
+        if key.name not in ("text", "string"):
+            self.unsupported(f"a map with keys of type {key.name}")
+        self.expect("=>")
+        element = self.type_name()
+        self.expect("]")
+        return TypeName("map", (), 0, at, "", element)
 
     def interval_fields(self) -> str:
         """`day`, `day to second`, `second(3)`: the fields of an interval type."""

@@ -1,0 +1,152 @@
+"""What arrays as raw values (engine/collection/nested.py) can do: PostgreSQL's array functions, one call at a time."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Final
+
+from engine.collection.nested import Array
+from engine.errors import ArraySubscript, ArrayTooLarge, InvalidArgument
+from engine.expr.text_forms import RawValue
+
+EMPTY: Final = Array((), ())
+ITEMS_MAX: Final = (1 << 27) // 8
+"""PostgreSQL's limit on the elements of an array."""
+
+
+def stacked(items: Sequence[Array | None]) -> Array:
+    """Arrays as the rows of one with one more dimension."""
+    rows = [item for item in items if item is not None]
+    if len(rows) < len(items):
+        raise InvalidArgument("cannot accumulate null arrays")
+    dims = rows[0].dims
+    if any(row.dims != dims for row in rows):
+        raise ArraySubscript("cannot accumulate arrays of different dimensionality")
+    if not dims:
+        return EMPTY
+    return Array((len(rows), *dims), tuple(item for row in rows for item in row.items))
+
+
+def joined(a: Array | None, b: Array | None) -> Array | None:
+    """a || b: of equal dimensions end to end, or one is a row of the other."""
+    if a is None or b is None:
+        return b if a is None else a
+    if not a.dims or not b.dims:
+        return b if not a.dims else a
+    if a.dims[1:] == b.dims[1:] and len(a.dims) == len(b.dims):
+        return Array((a.dims[0] + b.dims[0], *a.dims[1:]), a.items + b.items)
+    if a.dims[1:] == b.dims:
+        return Array((a.dims[0] + 1, *b.dims), a.items + b.items)
+    if b.dims[1:] == a.dims:
+        return Array((b.dims[0] + 1, *a.dims), a.items + b.items)
+    raise ArraySubscript("cannot concatenate incompatible arrays")
+
+
+def appended(array: Array | None, item: RawValue) -> Array:
+    return joined(array or EMPTY, _one_dimension(array, item)) or EMPTY
+
+
+def prepended(item: RawValue, array: Array | None) -> Array:
+    return joined(_one_dimension(array, item), array or EMPTY) or EMPTY
+
+
+def _one_dimension(array: Array | None, item: RawValue) -> Array:
+    if array is not None and len(array.dims) > 1:
+        raise InvalidArgument("argument must be empty or one-dimensional array")
+    return Array((1,), (item,))
+
+
+def element(array: Array, *indexes: int) -> RawValue:
+    """a[i] or a[i][j]...; NULL outside, or for another number of subscripts than dimensions."""
+    if len(indexes) != len(array.dims):
+        return None
+    place = 0
+    for index, size in zip(indexes, array.dims, strict=True):
+        if not 1 <= index <= size:
+            return None
+        place = place * size + index - 1
+    return array.items[place]
+
+
+def sliced(array: Array, bounds: Sequence[tuple[int | None, int | None]]) -> Array:
+    """a[l:u][l:u]...; a missing bound is the dimension's own, a missing slice the whole dimension."""
+    if len(bounds) > len(array.dims):
+        return EMPTY
+    ranges: list[range] = []
+    for place, size in enumerate(array.dims):
+        lower, upper = bounds[place] if place < len(bounds) else (None, None)
+        low, high = max(1, 1 if lower is None else lower), min(size, size if upper is None else upper)
+        if low > high:
+            return EMPTY
+        ranges.append(range(low - 1, high))
+    items: list[RawValue] = []
+    for places in product(*ranges):
+        at = 0
+        for index, size in zip(places, array.dims, strict=True):
+            at = at * size + index
+        items.append(array.items[at])
+    return Array(tuple(len(part) for part in ranges), tuple(items))
+
+
+def removed(array: Array, item: RawValue) -> Array:
+    """Without the elements that equal `item`, NULL being equal to NULL."""
+    _flat(array, "removing elements from multidimensional arrays is not supported")
+    return Array.of([other for other in array.items if other != item])
+
+
+def replaced(array: Array, before: RawValue, after: RawValue) -> Array:
+    return Array(array.dims, tuple(after if item == before else item for item in array.items))
+
+
+def position(array: Array, item: RawValue, start: int | None = 1) -> int | None:
+    """The subscript of the first element that equals `item`, from `start` on."""
+    _flat(array, "searching for elements in multidimensional arrays is not supported")
+    if start is None:
+        raise InvalidArgument("initial position must not be null")
+    for place, other in enumerate(array.items, 1):
+        if place >= start and other == item:
+            return place
+    return None
+
+
+def positions(array: Array, item: RawValue) -> Array:
+    _flat(array, "searching for elements in multidimensional arrays is not supported")
+    return Array.of([place for place, other in enumerate(array.items, 1) if other == item])
+
+
+def trimmed(array: Array, count: int) -> Array:
+    size = array.dims[0] if array.dims else 0
+    if not 0 <= count <= size:
+        raise ArraySubscript(f"number of elements to trim must be between 0 and {size}")
+    return sliced(array, [(1, size - count)])
+
+
+def filled(item: RawValue, sizes: Array, bounds: Array | None = None) -> Array:
+    """An array of those sizes, each element the same."""
+    if any(size is None for size in sizes.items):
+        raise InvalidArgument("dimension values cannot be null")
+    if len(sizes.dims) > 1:
+        raise ArraySubscript("wrong number of array subscripts")
+    if bounds is not None and any(bound != 1 for bound in bounds.items):
+        raise InvalidArgument("array_fill with lower bounds other than 1 is not supported")
+    total = 1
+    for size in sizes.items:
+        if size < 0:
+            raise ArrayTooLarge("array size cannot be negative")
+        total *= size
+    if total > ITEMS_MAX:
+        raise ArrayTooLarge(f"array size exceeds the maximum allowed ({ITEMS_MAX})")
+    return Array(sizes.items, (item,) * total) if total and sizes.items else EMPTY
+
+
+def contains(a: Array, b: Array) -> bool:
+    """Every element of b equals one of a; a NULL equals nothing."""
+    return None not in b.items and set(b.items) <= set(a.items)
+
+
+def overlaps(a: Array, b: Array) -> bool:
+    return any(item is not None and item in b.items for item in a.items)
+
+
+def _flat(array: Array, message: str) -> None:
+    if len(array.dims) > 1:
+        raise InvalidArgument(message)

@@ -1,0 +1,267 @@
+"""Arrays: what makes them, takes them apart, measures and searches them.
+
+Elements may be of any type: each function is made for the types of a call (engine/expr/polymorphic.py).
+"""
+
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine import types
+from engine.collection.nested import Array
+from engine.collection.vector import Vector
+from engine.errors import InvalidArgument
+from engine.expr import arrays, text_forms
+from engine.expr.columns import each, own, pack, raws
+from engine.expr.evaluate import evaluate
+from engine.expr.functions.comparison import comparisons
+from engine.expr.functions.pattern import regex_of
+from engine.expr.functions.table import split
+from engine.expr.registry import Function, Generic, OnNull
+from engine.expr.scalar import Call, Ref
+from engine.expr.text_forms import RawValue
+from engine.types import Nesting, SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+Types = tuple[SqlType, ...]
+ARRAY, ELEMENT, INTEGER, TEXT = types.ANYARRAY, types.ANYELEMENT, types.INTEGER, types.TEXT
+TEXTS: Final = types.array_of(TEXT)
+INTEGERS: Final = types.array_of(INTEGER)
+
+
+def array_function(elements: Types) -> Function:
+    """ARRAY[...]: of arrays, their rows."""
+    kind = types.array_of(elements[0])
+    if elements[0].nesting is Nesting.ARRAY:
+        return own("array", elements, kind, lambda *items: arrays.stacked(items), can_fail=True, never_null=True)
+    return own("array", elements, kind, lambda *items: Array.of(items), never_null=True)
+
+
+def subscript_function(array: SqlType, count: int) -> Function:
+    """a[i][j]..."""
+    parameters = (array, *(INTEGER,) * count)
+    return each("subscript", parameters, array.within, arrays.element, gives_null=True)
+
+
+def slice_function(array: SqlType, given: Sequence[tuple[bool, bool]]) -> Function:
+    """a[l:u][l:u]..., with a parameter for each bound that is given."""
+    parameters = (array, *(INTEGER for pair in given for is_given in pair if is_given))
+
+    def apply(value: Array, *bounds: int) -> Array:
+        rest = iter(bounds)
+        pairs = [(next(rest) if low else None, next(rest) if high else None) for low, high in given]
+        return arrays.sliced(value, pairs)
+
+    shown = ",".join(f"{'l' if low else ''}:{'u' if high else ''}" for low, high in given)
+    return each(f"slice[{shown}]", parameters, array, apply)
+
+
+def quantified_function(name: str, test: Function, container: SqlType, every: bool) -> Function:
+    """x op ANY|ALL (array or list), op being `test`: three-valued OR or AND over the elements."""
+    left, right = test.parameters
+    compare = Call(test, (Ref(0, left), Ref(1, right)), types.BOOLEAN)
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        x, whole = vectors
+        values = raws(whole, container, context)
+        items = [() if value is None else items_of(value) for value in values]
+        counts = np.array([len(part) for part in items], np.int64)
+        flat = [item for part in items for item in part]
+        nulls = np.array([item is None for item in flat], np.bool_)
+        column = Vector(pack(flat, right, context), nulls if nulls.any() else None)
+        origin = np.repeat(np.arange(len(items)), counts)
+        verdict = evaluate(compare, (x.take(origin), column), len(flat), context)
+        size = len(items)
+        decisive = verdict.words == (0 if every else 1)
+        errors = None
+        unknown = np.zeros(len(flat), np.bool_)
+        if verdict.nulls is not None:
+            unknown |= verdict.nulls
+        if verdict.errors is not None:
+            unknown |= verdict.errors != 0
+            errors = np.zeros(size, np.uint64)
+            bad = np.flatnonzero(verdict.errors)
+            errors[origin[bad]] = verdict.errors[bad]
+        decided = np.bincount(origin[decisive & ~unknown], minlength=size) > 0
+        open_ = (np.bincount(origin[unknown], minlength=size) > 0) & ~decided
+        open_ |= np.array([value is None for value in values], np.bool_)
+        words = (decided ^ every).astype(np.uint64)
+        words[open_] = 0
+        if errors is not None:
+            errors[decided] = 0
+            open_ &= errors == 0
+        return Vector(words, open_ if open_.any() else None, errors)
+
+    quantifier = "all" if every else "any"
+    return Function(
+        f"{name} {quantifier}", (left, container), types.BOOLEAN, kernel, OnNull.OWN,
+        can_fail=test.can_fail, gives_null=True,
+    )  # fmt: skip
+
+
+def items_of(value: RawValue) -> Sequence[RawValue]:
+    """The elements of an array or a list."""
+    return value.items if isinstance(value, Array) else value
+
+
+def _dims(value: Array) -> str | None:
+    return "".join(f"[1:{size}]" for size in value.dims) or None
+
+
+def _size(value: Array, dimension: int) -> int | None:
+    return value.dims[dimension - 1] if 1 <= dimension <= len(value.dims) else None
+
+
+def _lower(value: Array, dimension: int) -> int | None:
+    return 1 if 1 <= dimension <= len(value.dims) else None
+
+
+def _to_string(element: SqlType) -> Callable[..., RawValue]:
+    def apply(value: Array, separator: str, null: str | None = None) -> str | None:
+        if value is None or separator is None:
+            return None
+        texts = [null if item is None else text_forms.format(item, element) for item in items_of(value)]
+        return separator.join(text for text in texts if text is not None)
+
+    return apply
+
+
+def _string_to_array(text: str | None, separator: str | None, null: str | None = None) -> RawValue:
+    if text is None:
+        return None
+    if not text:
+        return arrays.EMPTY
+    parts = list(text) if separator is None else text.split(separator) if separator else [text]
+    return Array.of([None if part == null else part for part in parts])
+
+
+def _regexp_match(text: str, pattern: str, flags: str = "") -> RawValue:
+    """The groups of the first match, or all of it where the pattern has none."""
+    named = regex_of(pattern, flags)
+    groups = _groups(named)
+    for number, at in reversed(list(enumerate(groups))):
+        named = f"{named[: at + 1]}?P<g{number}>{named[at + 1 :]}"
+    try:
+        found = pc.extract_regex(pa.array([text]), f"(?P<whole>{named})")[0].as_py()
+    except pa.ArrowInvalid:
+        raise InvalidArgument(f'invalid regular expression: "{pattern}"') from None
+    if found is None:
+        return None
+    return Array.of([found[f"g{number}"] for number in range(len(groups))] or [found["whole"]])
+
+
+def _groups(regex: str) -> list[int]:
+    """Where the capturing groups of a regular expression open."""
+    found: list[int] = []
+    at, inside = 0, False
+    while at < len(regex):
+        mark = regex[at]
+        if mark == "\\":
+            at += 1
+        elif inside:
+            inside = mark != "]"
+        elif mark == "[":
+            inside = True
+            at += 1 if regex[at + 1 : at + 2] in ("]", "^") else 0
+        elif mark == "(" and regex[at + 1 : at + 2] != "?":
+            found.append(at)
+        at += 1
+    return found
+
+
+def _made(
+    name: str,
+    parameters: Types,
+    result: SqlType,
+    apply: Callable[[Types], Callable[..., RawValue]],
+    doc: str,
+    *,
+    lenient: bool = False,
+    fails: bool = False,
+    gives_null: bool = False,
+) -> Generic:
+    """A polymorphic function; `apply` gets the parameters' types. A result ANYARRAY is the array among them."""
+
+    def instantiate(given: Types) -> Function:
+        kind = result
+        if result == ARRAY:
+            kind = next((p for p in given if p.nesting is Nesting.ARRAY), types.array_of(given[0]))
+        elif result == ELEMENT:
+            kind = given[0].within
+        if lenient:
+            return own(name, given, kind, apply(given), doc, can_fail=fails)
+        return each(name, given, kind, apply(given), doc, can_fail=fails, gives_null=gives_null)
+
+    return Generic(name, parameters, instantiate, result=result.name, doc=doc)
+
+
+def _rows() -> Iterator[Function | Generic]:
+    yield _made("array_length", (ARRAY, INTEGER), INTEGER, lambda _: _size, "size of that dimension", gives_null=True)
+    yield _made("array_upper", (ARRAY, INTEGER), INTEGER, lambda _: _size, "last subscript of that dimension",
+                gives_null=True)  # fmt: skip
+    yield _made("array_lower", (ARRAY, INTEGER), INTEGER, lambda _: _lower, "first subscript of that dimension: 1",
+                gives_null=True)  # fmt: skip
+    yield _made("array_ndims", (ARRAY,), INTEGER, lambda _: lambda a: len(a.dims) or None, "how many dimensions",
+                gives_null=True)  # fmt: skip
+    yield _made("array_dims", (ARRAY,), TEXT, lambda _: _dims, "the dimensions as text", gives_null=True)
+    yield _made("cardinality", (ARRAY,), INTEGER, lambda _: lambda a: len(a.items), "how many elements in all")
+    for name in ("array_append", "||"):
+        doc = "x with y behind it"
+        yield _made(name, (ARRAY, ELEMENT), ARRAY, lambda _: arrays.appended, doc, lenient=True, fails=True)
+    for name in ("array_prepend", "||"):
+        doc = "y with x before it"
+        yield _made(name, (ELEMENT, ARRAY), ARRAY, lambda _: arrays.prepended, doc, lenient=True, fails=True)
+    for name in ("array_cat", "||"):
+        doc = "x, then y; of one dimension less it is a row"
+        yield _made(name, (ARRAY, ARRAY), ARRAY, lambda _: arrays.joined, doc, lenient=True, fails=True)
+
+    def strict_array(apply: Callable[..., RawValue]) -> Callable[[Types], Callable[..., RawValue]]:
+        return lambda _: lambda value, *rest: None if value is None else apply(value, *rest)
+
+    doc = "without the elements that are y"
+    yield _made("array_remove", (ARRAY, ELEMENT), ARRAY, strict_array(arrays.removed), doc, lenient=True, fails=True)
+    doc = "z in the place of the elements that are y"
+    yield _made("array_replace", (ARRAY, ELEMENT, ELEMENT), ARRAY, strict_array(arrays.replaced), doc, lenient=True)
+    for more in ((), (INTEGER,)):
+        yield _made("array_position", (ARRAY, ELEMENT, *more), INTEGER, strict_array(arrays.position),
+                    "subscript of the first element that is y, from z on", lenient=True, fails=True)  # fmt: skip
+    yield _made("array_positions", (ARRAY, ELEMENT), INTEGERS, strict_array(arrays.positions),
+                "subscripts of the elements that are y", lenient=True, fails=True)  # fmt: skip
+    yield _made("trim_array", (ARRAY, INTEGER), ARRAY, lambda _: arrays.trimmed, "without the last y", fails=True)
+    for more in ((), (TEXT,)):
+        doc = "the elements' texts joined by y; NULLs as z, or left out"
+        yield _made("array_to_string", (ARRAY, TEXT, *more), TEXT, lambda given: _to_string(given[0].within), doc,
+                    lenient=True)  # fmt: skip
+    for more in ((), (INTEGERS,)):
+        yield _made("array_fill", (ELEMENT, INTEGERS, *more), ARRAY,
+                    lambda _: lambda item, sizes, *bounds: arrays.filled(item, _dimensions(sizes), *bounds),
+                    "an array of sizes y, each element x", lenient=True, fails=True)  # fmt: skip
+    yield _made("@>", (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.contains, "whether x has all elements of y")
+    yield _made("<@", (ARRAY, ARRAY), types.BOOLEAN, lambda _: lambda a, b: arrays.contains(b, a),
+                "whether y has all elements of x")  # fmt: skip
+    yield _made("&&", (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.overlaps, "whether an element is in both")
+    for count in (2, 3):
+        doc = "the parts between the delimiters; those that are z are NULL"
+        yield own("string_to_array", (TEXT,) * count, TEXTS, _string_to_array, doc)
+        doc = "the groups of the first match, or all of it"
+        yield each("regexp_match", (TEXT,) * count, TEXTS, _regexp_match, doc, can_fail=True, gives_null=True)
+        doc = "the parts between the matches of y"
+        yield each("regexp_split_to_array", (TEXT,) * count, TEXTS, lambda *a: Array.of(split(*a)), doc, can_fail=True)
+    yield from comparisons(ARRAY)
+
+
+def _dimensions(sizes: Array | None) -> Array:
+    if sizes is None:
+        raise InvalidArgument("dimension array or low bound array cannot be null")
+    return sizes
+
+
+FUNCTIONS: Final[tuple[Function | Generic, ...]] = tuple(_rows())

@@ -1,0 +1,220 @@
+"""Expressions of nested types: arrays, lists, maps and rows as values, and what reaches into them."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from engine import types
+from engine.errors import ArraySubscript, SyntaxError_, TypeMismatch, UndefinedColumn
+from engine.expr import overload
+from engine.expr.functions import array, composite
+from engine.expr.literal import literal_of_raw
+from engine.expr.registry import Function
+from engine.expr.scalar import Call, Coalesce
+from engine.plan.relation import BoundScalar, Relation, ScalarSubquery
+from engine.sql import syntax
+from engine.sql.binding.scalars import Place, Scalars, call, cast, located, settled
+from engine.sql.scope import Around, Range
+from engine.sql.syntax import Expression
+from engine.types import CastContext, Nesting, SqlType
+
+IN_LISTS = (("=", False), ("<>", True))
+"""What ANY and ALL of written elements are: IN and NOT IN, which the planner knows."""
+IMPLICIT, ASSIGNMENT, EXPLICIT = CastContext.IMPLICIT, CastContext.ASSIGNMENT, CastContext.EXPLICIT
+
+
+class Nested(Scalars):
+    """Binds them; the subquery of ARRAY(...) is the business of a layer above."""
+
+    @abstractmethod
+    def collected(self, query: syntax.Query, aggregate: str, around: Around) -> tuple[Relation, SqlType]:
+        """The one row with the aggregate of a query's one column, in the query's order; and its type."""
+
+    def nested(self, expression: Expression, place: Place, wanted: SqlType | None = None) -> BoundScalar:
+        """An expression of this file. `wanted` is the type that a cast around it names."""
+        match expression:
+            case syntax.Array():
+                return self._constructed(expression, place, wanted)
+            case syntax.Map():
+                return self._map_constructed(expression, place, wanted)
+            case syntax.ArrayQuery():
+                return self._array_query(expression, place)
+            case syntax.QuantifiedArray():
+                return self._any(expression, place)
+            case syntax.Subscript():
+                return self._subscript(expression, place)
+            case syntax.Row():
+                items = [self.typed(item, place) for item in expression.items]
+                return row([(f"f{i}", item) for i, item in enumerate(items, 1)])
+            case syntax.Field():
+                return self._field(expression, place)
+            case _:
+                raise AssertionError(f"{expression} is of no nested type")
+
+    def whole_row(self, range_: Range, at: int, place: Place) -> BoundScalar:
+        """An item of FROM as one value."""
+        fields = [(column.name, self.scalar(syntax.ColumnName((range_.name, column.name), at), place))
+                  for column in range_.columns]  # fmt: skip
+        return row(fields)
+
+    def fields(self, expression: Expression, place: Place) -> list[tuple[str, BoundScalar]]:
+        """(record).*: each field by name."""
+        record = self.scalar(expression, place)
+        if record.type.nesting is not Nesting.RECORD:
+            raise TypeMismatch(f"type {record.type.name} is not composite", position=expression.at)
+        return [(name, made(composite.field(record.type, i), record)) for i, (name, _) in enumerate(record.type.fields)]
+
+    def _constructed(self, expression: syntax.Array, place: Place, wanted: SqlType | None) -> BoundScalar:
+        nesting = Nesting.LIST if expression.list else Nesting.ARRAY
+        inside = None
+        if wanted is not None and wanted.nesting is nesting:
+            deeper = any(isinstance(item, syntax.Array) for item in expression.items)
+            inside = wanted if nesting is Nesting.ARRAY and deeper else wanted.within
+        if not expression.items:
+            if inside is None:
+                kind = "list" if expression.list else "array"
+                raise SyntaxError_(
+                    f"cannot determine type of empty {kind}", position=expression.at,
+                    hint="Explicitly cast to the desired type, for example ARRAY[]::integer[].",
+                )  # fmt: skip
+            kind = types.container_of(nesting, inside)
+            return literal_of_raw([] if expression.list else array.arrays.EMPTY, kind)
+        scalars = [
+            self.nested(item, place, inside) if isinstance(item, syntax.Array) else self.scalar(item, place)
+            for item in expression.items
+        ]
+        if inside is not None:
+            scalars = [
+                located(node.at, cast, scalar, inside, EXPLICIT)
+                for node, scalar in zip(expression.items, scalars, strict=True)
+            ]
+        else:
+            word = "LIST" if expression.list else "ARRAY"
+            _, scalars = self.unified(expression.items, scalars, word, expression.at)
+        kinds = tuple(scalar.type for scalar in scalars)
+        return made(composite.list_function(kinds) if expression.list else array.array_function(kinds), *scalars)
+
+    def _map_constructed(self, expression: syntax.Map, place: Place, wanted: SqlType | None) -> BoundScalar:
+        inside = wanted.within if wanted is not None and wanted.nesting is Nesting.MAP else None
+        keys = [located(node.at, cast, self.scalar(node, place), types.TEXT, IMPLICIT) for node, _ in expression.items]
+        nodes = [node for _, node in expression.items]
+        if not nodes:
+            if inside is None:
+                raise SyntaxError_("cannot determine type of empty map", position=expression.at)
+            return literal_of_raw({}, types.map_of(inside))
+        values = [self.scalar(node, place) for node in nodes]
+        if inside is not None:
+            values = [located(n.at, cast, value, inside, EXPLICIT) for n, value in zip(nodes, values, strict=True)]
+        else:
+            inside, values = self.unified(nodes, values, "MAP", expression.at)
+        given = [part for pair in zip(keys, values, strict=True) for part in pair]
+        return made(composite.map_function(inside, len(keys)), *given)
+
+    def _array_query(self, expression: syntax.ArrayQuery, place: Place) -> BoundScalar:
+        name = "list_agg" if expression.list else "array_agg"
+        relation, kind = self.collected(expression.query, name, self._around(place))
+        empty = literal_of_raw([] if expression.list else array.arrays.EMPTY, kind)
+        return Coalesce((ScalarSubquery(relation, kind), empty), kind)  # pyright: ignore[reportArgumentType]
+
+    def _any(self, expression: syntax.QuantifiedArray, place: Place) -> BoundScalar:
+        node, operator, every = expression.array, expression.operator, expression.all
+        plain = isinstance(node, syntax.Array) and not any(isinstance(item, syntax.Array) for item in node.items)
+        if isinstance(node, syntax.Array) and plain and node.items and (operator, every) in IN_LISTS:
+            return self.scalar(syntax.InList(expression.operand, node.items, every, expression.at), place)
+        left, whole = self.scalar(expression.operand, place), self.scalar(node, place)
+        if whole.type == types.UNKNOWN:
+            left = settled(left)
+            whole = located(node.at, cast, whole, types.array_of(left.type), IMPLICIT)
+        if whole.type.nesting not in (Nesting.ARRAY, Nesting.LIST):
+            raise TypeMismatch("op ANY/ALL (array) requires array on right side", position=expression.at)
+        test, (a, b) = located(expression.at, overload.resolve_operator, operator, (left.type, whole.type.within.plain))
+        if test.result != types.BOOLEAN:
+            raise TypeMismatch("op ANY/ALL (array) requires operator to yield boolean", position=expression.at)
+        container = types.container_of(whole.type.nesting, b)
+        left = located(expression.at, cast, left, a, IMPLICIT)
+        whole = located(node.at, cast, whole, container, EXPLICIT)
+        return made(array.quantified_function(operator, test, container, every), left, whole)
+
+    def _subscript(self, expression: syntax.Subscript, place: Place) -> BoundScalar:
+        """A chain of subscripts is one: a[1][2] reaches into a dimension, not into an array of arrays."""
+        chain = [expression]
+        while isinstance(chain[0].operand, syntax.Subscript):
+            chain.insert(0, chain[0].operand)
+        operand = self.scalar(chain[0].operand, place)
+        match operand.type.nesting:
+            case Nesting.ARRAY:
+                return self._array_subscript(operand, chain, place)
+            case Nesting.LIST:
+                for node in chain:
+                    operand = self._list_subscript(operand, node, place)
+                return operand
+            case Nesting.MAP | Nesting.RECORD | None:
+                if operand.type == types.JSONB:
+                    return self._json_subscript(operand, chain, place)
+                raise TypeMismatch(
+                    f"cannot subscript type {operand.type.name} because it does not support subscripting",
+                    position=chain[0].at,
+                )
+
+    def _bound(self, node: Expression | None, place: Place) -> BoundScalar | None:
+        if node is None:
+            return None
+        scalar = self.scalar(node, place)
+        if scalar.type.category not in (types.Category.NUMERIC, types.Category.UNKNOWN):
+            raise TypeMismatch("array subscript must have type integer", position=node.at)
+        return located(node.at, cast, scalar, types.INTEGER, ASSIGNMENT)
+
+    def _array_subscript(self, operand: BoundScalar, chain: Sequence[syntax.Subscript], place: Place) -> BoundScalar:
+        if len(chain) > 6:
+            raise ArraySubscript(f"number of array dimensions ({len(chain)}) exceeds the maximum allowed (6)")
+        if not any(node.slice for node in chain):
+            indexes = [self._bound(node.lower, place) for node in chain]
+            given = [index for index in indexes if index is not None]
+            return made(array.subscript_function(operand.type, len(given)), operand, *given)
+        pairs: list[tuple[BoundScalar | None, BoundScalar | None]] = []
+        for node in chain:  # beside a slice, a[2] means a[1:2]
+            lower, upper = self._bound(node.lower, place), self._bound(node.upper, place)
+            pairs.append((lower, upper) if node.slice else (None, lower))
+        shape = [(lower is not None, upper is not None) for lower, upper in pairs]
+        bounds = [bound for pair in pairs for bound in pair if bound is not None]
+        return made(array.slice_function(operand.type, shape), operand, *bounds)
+
+    def _list_subscript(self, operand: BoundScalar, node: syntax.Subscript, place: Place) -> BoundScalar:
+        if operand.type.nesting is not Nesting.LIST:
+            raise TypeMismatch(f"cannot subscript type {operand.type.name}", position=node.at)
+        lower, upper = self._bound(node.lower, place), self._bound(node.upper, place)
+        bounds = [bound for bound in (lower, upper) if bound is not None]
+        if not node.slice:
+            return made(composite.list_element(operand.type), operand, *bounds)
+        return made(composite.list_slice(operand.type, lower is not None, upper is not None), operand, *bounds)
+
+    def _json_subscript(self, operand: BoundScalar, chain: Sequence[syntax.Subscript], place: Place) -> BoundScalar:
+        for node in chain:
+            if node.slice or node.lower is None:
+                raise TypeMismatch("jsonb subscript does not support slices", position=node.at)
+            operand = located(node.at, call, "->", operand, self.scalar(node.lower, place))
+        return operand
+
+    def _field(self, expression: syntax.Field, place: Place) -> BoundScalar:
+        operand = self.scalar(expression.operand, place)
+        if operand.type.nesting is not Nesting.RECORD:
+            raise TypeMismatch(
+                f"column notation .{expression.name} applied to type {operand.type.name}, "
+                "which is not a composite type",
+                position=expression.at,
+            )
+        for i, (name, _) in enumerate(operand.type.fields):
+            if name == expression.name:
+                return made(composite.field(operand.type, i), operand)
+        raise UndefinedColumn(f'could not identify column "{expression.name}" in record data type',
+                              position=expression.at)  # fmt: skip
+
+
+def row(fields: Sequence[tuple[str, BoundScalar]]) -> BoundScalar:
+    """ROW(...)."""
+    kind = types.record_of(tuple((name, scalar.type) for name, scalar in fields))
+    return made(composite.row(kind), *(scalar for _, scalar in fields))
+
+
+def made(function: Function, *arguments: BoundScalar) -> BoundScalar:
+    """A call of arguments that are of its parameters' types."""
+    return Call(function, arguments, function.result)  # pyright: ignore[reportArgumentType]
