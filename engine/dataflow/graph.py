@@ -5,7 +5,7 @@ asked for it: that is the hash-consing of the operator graph. A row of a node's 
 docstring; NULL equals NULL wherever rows or keys are compared (SQL's `=` is the planner's IS NOT NULL filter before).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from engine import types
@@ -183,16 +183,43 @@ class Negate:
     input: "Plan"
 
 
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A leaf inside a LetRec: its input number `index`, or, counted on from there, its variable."""
+
+    index: int
+    types: tuple[SqlType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LetRec:
+    """The rows of `result` over the variables: the fixed point that passes from empty variables reach.
+
+    A pass sets each variable in order to its body. `bodies` and `result` read Locals only: all that does not depend on
+    the variables is an input. `limit` is the number of passes, after which it fails or, if `returns_at_limit`, ends.
+    """
+
+    inputs: "tuple[Plan, ...]"
+    variables: tuple[tuple[SqlType, ...], ...]
+    bodies: "tuple[Plan, ...]"
+    result: "Plan"
+    limit: int | None = None
+    returns_at_limit: bool = False
+
+
 Plan: TypeAlias = (
-    Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Window | Union | Negate
+    Local | LetRec | Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Window | Union
+    | Negate
 )
 
 
 def output_types(plan: Plan) -> tuple[SqlType, ...]:
     """The types of the columns of a node's rows."""
     match plan:
-        case Source() | Constant():
+        case Source() | Constant() | Local():
             return plan.types
+        case LetRec():
+            return output_types(plan.result)
         case Mfp():
             row = [*output_types(plan.input), *(s.expression.type for s in plan.steps if isinstance(s, Compute))]
             return tuple(row[i] for i in plan.project)
@@ -215,12 +242,37 @@ def output_types(plan: Plan) -> tuple[SqlType, ...]:
 def inputs(plan: Plan) -> "tuple[Plan, ...]":
     """The nodes that a node reads."""
     match plan:
-        case Source() | Constant():
+        case Source() | Constant() | Local():
             return ()
         case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Window() | Negate():
             return (plan.input,)
-        case Join() | Union():
+        case Join() | Union() | LetRec():
             return plan.inputs
+
+
+def with_inputs(plan: Plan, new: "tuple[Plan, ...]") -> Plan:
+    """The node over other inputs."""
+    match plan:
+        case Source() | Constant() | Local():
+            return plan
+        case Join() | Union() | LetRec():
+            return replace(plan, inputs=new)
+        case _:
+            return replace(plan, input=new[0])
+
+
+def is_monotone(plan: LetRec) -> bool:
+    """Whether more rows in the variables never mean fewer rows in a body, and the fixed point is all that is asked."""
+    seen: set[int] = set()
+    waiting = list(plan.bodies)
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, Local | Mfp | FlatMap | Join | Union | Distinct):
+            return False
+        if id(node) not in seen:
+            seen.add(id(node))
+            waiting += inputs(node)
+    return plan.limit is None
 
 
 def refs(columns: tuple[int, ...], row: tuple[SqlType, ...]) -> tuple[Ref, ...]:

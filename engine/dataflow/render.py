@@ -17,6 +17,8 @@ from engine.dataflow.operators.constant import Constant
 from engine.dataflow.operators.distinct import Distinct
 from engine.dataflow.operators.flat_map import FlatMap
 from engine.dataflow.operators.join import Join
+from engine.dataflow.operators.let_rec import LetRec
+from engine.dataflow.operators.loop import Making
 from engine.dataflow.operators.mfp import Mfp
 from engine.dataflow.operators.negate import Negate
 from engine.dataflow.operators.reduce import ReduceOperator
@@ -36,6 +38,10 @@ def signature(plan: Plan) -> Hashable:
     match plan:
         case graph.Source():
             return plan.id
+        case graph.Local():
+            return plan.index, plan.types
+        case graph.LetRec():
+            return plan.variables, plan.bodies, plan.result, plan.limit, plan.returns_at_limit
         case graph.Constant():
             return plan.rows, plan.types
         case graph.Mfp():
@@ -70,8 +76,10 @@ def demands(plan: Plan, types: Types) -> list[tuple[int, tuple[int, ...]]]:
 def types_of(plan: Plan, inputs: Sequence[Types]) -> Types:
     """The types of a node's output, given its inputs'. O(node), where graph.output_types walks the plan."""
     match plan:
-        case graph.Source() | graph.Constant():
+        case graph.Source() | graph.Constant() | graph.Local():
             return plan.types
+        case graph.LetRec():
+            return graph.output_types(plan.result)
         case graph.Mfp():
             row = inputs[0] + tuple(s.expression.type for s in plan.steps if isinstance(s, graph.Compute))
             return tuple(row[i] for i in plan.project)
@@ -99,7 +107,9 @@ def monotonic(plan: Plan, inputs: Sequence[bool]) -> bool:
             return all(count > 0 for _, count in plan.rows)
         case graph.Mfp() | graph.FlatMap() | graph.Join() | graph.Union() | graph.Distinct() | graph.Threshold():
             return all(inputs)
-        case graph.Reduce() | graph.TopK() | graph.Window() | graph.Negate():
+        case (
+            graph.Reduce() | graph.TopK() | graph.Window() | graph.Negate() | graph.LetRec() | graph.Local()
+        ):
             return False
         case _:
             assert_never(plan)
@@ -134,5 +144,13 @@ def render(
             return Union()
         case graph.Negate():
             return Negate()
+        case graph.LetRec():
+
+            def inside(plan: Plan, inputs: Sequence[Types], traces: Sequence[Trace]) -> Operator:
+                return render(plan, inputs, False, traces, heap)
+
+            return LetRec(plan, inputs, Making(inside, demands, types_of), heap)
+        case graph.Local():
+            raise AssertionError("a leaf of a loop outside of it")
         case _:
             assert_never(plan)

@@ -12,6 +12,7 @@ from engine.plan.relation import (
     Filter,
     Join,
     Let,
+    LetRec,
     Local,
     Map,
     Outer,
@@ -42,6 +43,10 @@ def _check(relation: Relation, facts: Facts, lets: dict[int, Row]) -> None:
         _check(relation.value, facts, lets)
         _check(relation.body, facts, lets | {relation.id: facts.types(relation.value)})
         return
+    if isinstance(relation, LetRec):
+        lets = lets | dict(zip(relation.ids, relation.types, strict=True))
+        for value, row in zip(relation.values, relation.types, strict=True):
+            assert plain(facts.types(value)) == plain(row), "a recursive value has other types than stated"
     for child in children(relation):
         _check(child, facts, lets)
     rows = [facts.types(child) for child in children(relation)]

@@ -17,6 +17,7 @@ from itertools import count
 from typing import Final, cast
 
 from engine import types
+from engine.errors import Unsupported
 from engine.expr.aggregate import Kind, Overload
 from engine.expr.functions.planner import error_if_many
 from engine.expr.scalar import Call, Literal, Ref, Scalar
@@ -47,6 +48,7 @@ from engine.plan.relation import (
     Join,
     JoinKind,
     Let,
+    LetRec,
     Local,
     Map,
     Negate,
@@ -154,6 +156,11 @@ class Decorrelation:
                 value = self.apply(relation.value, TOP)
                 self.facts.bind(Let(relation.id, value, UNIT))
                 return Let(relation.id, value, self.apply(relation.body, scope))
+            case LetRec():
+                if any(map(self.references.of, relation.values)):
+                    raise Unsupported("a recursive query that reads columns of the query around it is not supported")
+                values = tuple(self.apply(value, TOP) for value in relation.values)
+                return replace(relation, values=values, body=self.apply(relation.body, scope))
             case Project():
                 columns = (*range(scope.width), *(scope.width + column for column in relation.columns))
                 return Project(self.apply(relation.input, scope), columns)
@@ -694,6 +701,8 @@ def nested(scalar: BoundScalar) -> list[Relation]:
 def highest_let(relation: Relation) -> int:
     """The largest id of a Let anywhere in the relation, or -1."""
     highest = relation.id if isinstance(relation, Let) else -1
+    if isinstance(relation, LetRec):
+        highest = max(relation.ids)
     for child in (*children(relation), *(inner for scalar in scalars(relation) for inner in nested(scalar))):
         highest = max(highest, highest_let(child))
     return highest

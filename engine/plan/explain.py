@@ -24,6 +24,7 @@ from engine.plan.relation import (
     Get,
     Join,
     Let,
+    LetRec,
     Local,
     Map,
     Negate,
@@ -128,6 +129,8 @@ class RelationText:
         pad = "  " * depth
         if isinstance(relation, Let):
             return self.let_lines(relation, depth)
+        if isinstance(relation, LetRec):
+            return self.let_rec_lines(relation, depth)
         found = [pad + head]
         for child in children(relation):
             found.extend(self.lines(child, depth + 1))
@@ -149,13 +152,24 @@ class RelationText:
             body = body.body
         return [*found, f"{pad}Return", *self.lines(body, depth + 1)]
 
+    def let_rec_lines(self, relation: LetRec, depth: int) -> list[str]:
+        pad = "  " * depth
+        limit = ""
+        if relation.limit is not None:
+            limit = f" [{'return' if relation.returns_at_limit else 'error'} at recursion limit {relation.limit}]"
+        found = [f"{pad}With Mutually Recursive{limit}"]
+        for id_, value in zip(relation.ids, relation.values, strict=True):
+            found.append(f"{pad}  cte l{id_} =")
+            found.extend(self.lines(value, depth + 2))
+        return [*found, f"{pad}Return", *self.lines(relation.body, depth + 1)]
+
     def head(self, relation: Relation) -> str:
         match relation:
             case Get():
                 return f"Get {relation.name}"
             case Local():
                 return f"Get l{relation.id}"
-            case Let():
+            case Let() | LetRec():
                 return "With"
             case Constant():
                 return "Constant <empty>" if not relation.rows else "Constant"
@@ -311,6 +325,13 @@ class PlanText:
         found = [pad + line for line in self.head(plan)]
         for child in graph.inputs(plan):
             found.extend(self.lines(child, depth + 1))
+        if isinstance(plan, graph.LetRec):
+            variables = range(len(plan.inputs), len(plan.inputs) + len(plan.bodies))
+            for label, inner in zip(
+                (*(f"%{v} :=" for v in variables), "return"), (*plan.bodies, plan.result), strict=True
+            ):
+                found.append(f"{pad}  {label}")
+                found.extend(f"{pad}    {line}" for line in PlanText(inner, self.names).all())
         return found
 
     def head(self, plan: Plan) -> list[str]:
@@ -319,6 +340,11 @@ class PlanText:
                 return [f"Source {self.names.get(plan.id, f'u{plan.id}')}"]
             case graph.Constant():
                 return ["Constant" if plan.rows else "Constant <empty>", *(f"  {x}" for x in constant_lines(plan.rows))]
+            case graph.Local():
+                return [f"%{plan.index}"]
+            case graph.LetRec():
+                how = "maintained" if graph.is_monotone(plan) else "recomputed when an input changes"
+                return [f"Recursion ({how}) over %0..%{len(plan.inputs) - 1}"]
             case graph.Mfp():
                 steps = [
                     f"  compute {self.text.scalar(step.expression)}"

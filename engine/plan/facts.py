@@ -22,6 +22,7 @@ from engine.plan.relation import (
     Join,
     JoinKind,
     Let,
+    LetRec,
     Local,
     Map,
     Negate,
@@ -76,7 +77,7 @@ class Facts:
                 return tuple((column.type, column.nullable) for column in relation.columns)
             case Local():
                 return tuple(zip(relation.types, relation.nullable or [True] * len(relation.types), strict=True))
-            case Let():
+            case Let() | LetRec():
                 return self.columns(relation.body)
             case Constant():
                 can = [any(row[i] is None for row, _ in relation.rows) for i in range(len(relation.types))]
@@ -138,6 +139,8 @@ class Facts:
                 return () if value is None else self.keys(value)
             case Let():
                 self.bind(relation)
+                return self.keys(relation.body)
+            case LetRec():
                 return self.keys(relation.body)
             case Constant():
                 if len(relation.rows) <= 1:
@@ -244,6 +247,8 @@ def positive(relation: Relation) -> bool:
             return False
         case Let():
             return positive(relation.value) and positive(relation.body)
+        case LetRec():
+            return all(map(positive, relation.values)) and positive(relation.body)
         case Reduce() | Distinct() | Threshold() | TopK() | Window():
             return True
         case Join() | Union():

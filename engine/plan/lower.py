@@ -26,6 +26,7 @@ from engine.plan.relation import (
     Get,
     Join,
     Let,
+    LetRec,
     Local,
     Map,
     Negate,
@@ -101,6 +102,11 @@ class Lowering:
                 key = (type(plan), id(plan.input))
             case graph.Union():
                 key = (graph.Union, tuple(map(id, plan.inputs)))
+            case graph.Local():
+                key = plan
+            case graph.LetRec():
+                parts = (*plan.inputs, None, *plan.bodies, plan.result)
+                key = (graph.LetRec, tuple(map(id, parts)), plan.variables, plan.limit, plan.returns_at_limit)
         return self.one.setdefault(key, plan)
 
     def lowered(self, relation: Relation) -> Plan:
@@ -113,6 +119,8 @@ class Lowering:
                 self.facts.bind(relation)
                 self.lets[relation.id] = self.plan(relation.value)
                 return self.plan(relation.body)
+            case LetRec():
+                return self.let_rec(relation)
             case Constant():
                 return self.cons(graph.Constant(relation.rows, relation.types))
             case Project() | Map() | Filter() | Join():
@@ -140,6 +148,49 @@ class Lowering:
                 return self.union(relation)
             case BoundJoin():
                 raise AssertionError("decorrelate has not run")
+
+    def let_rec(self, relation: LetRec) -> Plan:
+        """The loop, with all that does not depend on its variables as inputs. A body of the query that reads one of
+        them stays outside, where others may share its operators."""
+        variables = [
+            self.cons(graph.Local(-1 - id_, types))  # a mark of its own until the inputs are numbered
+            for id_, types in zip(relation.ids, relation.types, strict=True)
+        ]
+        self.lets |= dict(zip(relation.ids, variables, strict=True))
+        bodies = [self.plan(value) for value in relation.values]
+        result = body = self.plan(relation.body)
+        read = [variable for variable in variables if depends(body, [variable], {})]
+        if len(read) == 1:
+            result = read[0]
+        inputs: dict[int, Plan] = {}
+        known: dict[int, bool] = {}
+        for plan in (*bodies, result):
+            independent(plan, variables, known, inputs)
+        leaves = {
+            key: self.cons(graph.Local(i, graph.output_types(plan))) for i, (key, plan) in enumerate(inputs.items())
+        }
+        for i, variable in enumerate(variables):
+            leaves[id(variable)] = self.cons(graph.Local(len(inputs) + i, relation.types[i]))
+        made = self.cons(
+            graph.LetRec(
+                tuple(inputs.values()),
+                relation.types,
+                tuple(self.replaced(plan, leaves) for plan in bodies),
+                self.replaced(result, leaves),
+                relation.limit,
+                relation.returns_at_limit,
+            )
+        )
+        return self.replaced(body, {id(read[0]): made}) if len(read) == 1 else made
+
+    def replaced(self, plan: Plan, new: dict[int, Plan]) -> Plan:
+        """The plan with other plans for some of its parts, by identity. `new` remembers what was done."""
+        done = new.get(id(plan))
+        if done is None:
+            inputs = tuple(self.replaced(child, new) for child in graph.inputs(plan))
+            same = all(a is b for a, b in zip(inputs, graph.inputs(plan), strict=True))
+            done = new[id(plan)] = plan if same else self.cons(graph.with_inputs(plan, inputs))
+        return done
 
     def union(self, relation: Union) -> Plan:
         branches: list[Plan] = []
@@ -279,6 +330,24 @@ class Lowering:
         while isinstance(base, Project | Map):
             base = base.input
         return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter))
+
+
+def depends(plan: Plan, on: Sequence[Plan], known: dict[int, bool]) -> bool:
+    """Whether one of those nodes is among what a plan reads."""
+    if id(plan) not in known:
+        known[id(plan)] = any(plan is node for node in on) or any(
+            depends(child, on, known) for child in graph.inputs(plan)
+        )
+    return known[id(plan)]
+
+
+def independent(plan: Plan, on: Sequence[Plan], known: dict[int, bool], found: dict[int, Plan]) -> None:
+    """Collect the largest parts of a plan that do not depend on those nodes."""
+    if not depends(plan, on, known):
+        found[id(plan)] = plan
+        return
+    for child in graph.inputs(plan):
+        independent(child, on, known, found)
 
 
 def collection(relation: Relation) -> tuple[Get, tuple[int, ...]] | None:

@@ -109,6 +109,22 @@ class Let:
 
 
 @dataclass(frozen=True, slots=True)
+class LetRec:
+    """WITH MUTUALLY RECURSIVE: `values` may read each other and themselves as Local(ids[i]), and so may `body`.
+
+    All start empty; a pass sets each in order to its value, until a pass changes nothing, or for `limit` passes: then
+    it fails, or ends if `returns_at_limit`. The columns of a value are those of `types`, and any may be NULL.
+    """
+
+    ids: tuple[int, ...]
+    types: tuple[tuple[SqlType, ...], ...]
+    values: "tuple[Relation, ...]"
+    body: "Relation"
+    limit: int | None = None
+    returns_at_limit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """Fixed rows, each with its multiplicity. Constant of one row without columns is what a FROM-less SELECT reads."""
 
@@ -238,8 +254,8 @@ class Union:
 
 
 Relation: TypeAlias = (
-    Get | Local | Let | Constant | Project | Map | Filter | FlatMap | BoundJoin | Join | Reduce | Distinct | TopK
-    | Window | Negate | Threshold | Union
+    Get | Local | Let | LetRec | Constant | Project | Map | Filter | FlatMap | BoundJoin | Join | Reduce | Distinct
+    | TopK | Window | Negate | Threshold | Union
 )  # fmt: skip
 
 
@@ -273,6 +289,8 @@ def children(relation: Relation) -> tuple[Relation, ...]:
             return ()
         case Let():
             return (relation.value, relation.body)
+        case LetRec():
+            return (*relation.values, relation.body)
         case BoundJoin():
             return (relation.left, relation.right)
         case Join() | Union():
@@ -290,6 +308,8 @@ def with_children(relation: Relation, inputs: tuple[Relation, ...]) -> Relation:
             return relation
         case Let():
             return Let(relation.id, *inputs)
+        case LetRec():
+            return replace(relation, values=inputs[:-1], body=inputs[-1])
         case BoundJoin():
             return replace(relation, left=inputs[0], right=inputs[1])
         case Join() | Union():

@@ -40,11 +40,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """A name that WITH binds: read as Local(id). `recursive`: its own query is being bound, so it cannot be read."""
+    """A name that WITH binds: read as Local(id)."""
 
     id: int
     columns: tuple[Column, ...]
-    recursive: bool = False
 
 
 @dataclass(slots=True)

@@ -490,3 +490,5 @@ class Query:
     with_: tuple[CommonTable, ...]
     recursion: Recursion
     at: int
+    passes: int | None = None  # the recursion limit, if one is stated,
+    returns: bool = False  # and whether reaching it ends the recursion instead of failing

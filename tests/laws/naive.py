@@ -33,6 +33,10 @@ def meaning(plan: Plan, sources: Mapping[int, Rows], errors: Counter[str] | None
             return dict(sources[plan.id])
         case graph.Constant():
             return total((row, n) for row, n in plan.rows)
+        case graph.Local():
+            return dict(sources[plan])
+        case graph.LetRec():
+            return _fixed_point(plan, sources, errors)
         case graph.Mfp():
             return total(_each(plan, meaning(plan.input, sources, errors), errors))
         case graph.FlatMap():
@@ -54,6 +58,26 @@ def meaning(plan: Plan, sources: Mapping[int, Rows], errors: Counter[str] | None
             return {row: -n for row, n in meaning(plan.input, sources, errors).items()}
         case _:
             assert_never(plan)
+
+
+def _fixed_point(plan: graph.LetRec, sources, errors) -> Rows:
+    """Passes from empty variables, each set in order."""
+    leaves = [*(meaning(child, sources, errors) for child in plan.inputs), *({} for _ in plan.variables)]
+    first = len(plan.inputs)
+
+    def inside(body, errors) -> Rows:
+        known = {graph.Local(i, types): rows for i, (rows, types) in enumerate(zip(leaves, kinds, strict=True))}
+        return meaning(body, {**sources, **known}, errors)
+
+    kinds = [*map(graph.output_types, plan.inputs), *plan.variables]
+    passes, changed = 0, True
+    while changed and passes != plan.limit:
+        changed, passes = False, passes + 1
+        for k, body in enumerate(plan.bodies):
+            rows = inside(body, Counter())
+            changed = changed or rows != leaves[first + k]
+            leaves[first + k] = rows
+    return inside(plan.result, errors)
 
 
 def total(changes) -> Rows:

@@ -17,6 +17,7 @@ from engine.plan.relation import (
     Get,
     Join,
     Let,
+    LetRec,
     Local,
     Map,
     Negate,
@@ -59,6 +60,9 @@ class Demand:
                 return Project(relation, columns)
             case Let():
                 return self.let(relation, columns)
+            case LetRec():  # whoever reads a variable reads all of it: which columns count would take a fixed point too
+                values = tuple(self.only(value, tuple(range(self.facts.arity(value)))) for value in relation.values)
+                return replace(relation, values=values, body=self.only(relation.body, columns))
             case Project():
                 return self.only(relation.input, tuple(relation.columns[column] for column in columns))
             case Map():

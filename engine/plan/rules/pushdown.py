@@ -5,6 +5,7 @@ cannot goes through everything that keeps its columns.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 from engine.expr.scalar import Literal, Ref, Scalar
@@ -19,6 +20,7 @@ from engine.plan.relation import (
     Get,
     Join,
     Let,
+    LetRec,
     Local,
     Map,
     Negate,
@@ -106,6 +108,9 @@ class Pushdown:
                 return filtered(FlatMap(below, relation.function, relation.arguments), above)
             case Let():
                 return self.through_let(relation, predicates)
+            case LetRec():
+                values = tuple(self.push(value, []) for value in relation.values)
+                return replace(relation, values=values, body=self.push(relation.body, predicates))
             case Local():
                 if relation.id in self.at_local:
                     self.at_local[relation.id].append(predicates)

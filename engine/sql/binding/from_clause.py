@@ -23,7 +23,6 @@ from engine.errors import (
     AmbiguousColumn,
     SyntaxError_,
     UndefinedColumn,
-    Unsupported,
     WrongObjectType,
 )
 from engine.expr import overload
@@ -105,8 +104,6 @@ class FromClause(Calls):
         name = item.name
         common = around.tables.get(name.parts[0]) if len(name.parts) == 1 else None
         if common is not None:
-            if common.recursive:
-                raise Unsupported("WITH RECURSIVE is not supported", position=name.at)
             local = Local(
                 common.id,
                 tuple(column.type for column in common.columns),

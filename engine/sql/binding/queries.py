@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from engine import types
 from engine.dataflow.graph import Order
-from engine.errors import DuplicateAlias, InvalidParameter, SyntaxError_, Unsupported
+from engine.errors import InvalidParameter, SyntaxError_, Unsupported
 from engine.expr import overload
 from engine.expr.scalar import Literal, Ref, Value
 from engine.plan.relation import (
@@ -18,7 +18,6 @@ from engine.plan.relation import (
     Let,
     Local,
     Negate,
-    Project,
     Query,
     Reduce,
     Relation,
@@ -28,27 +27,19 @@ from engine.plan.relation import (
 )
 from engine.plan.rules.fold import folded
 from engine.sql import syntax
+from engine.sql.binding.common import Commons, Whole, converted
 from engine.sql.binding.scalars import Place, Subrelation, cast, located, settled
-from engine.sql.binding.select import Output, Rows, Selects, ordering, projected
-from engine.sql.scope import Around, Common, Scope, ScopeColumn
-from engine.sql.syntax import Expression, OrderItem, Recursion, SetOperator
+from engine.sql.binding.select import Output, Rows, ordering, projected
+from engine.sql.scope import Around, Scope, ScopeColumn
+from engine.sql.syntax import Expression, OrderItem, SetOperator
 from engine.types import CastContext, Column, SqlType
 
 NOWHERE = Scope((), (), 0, Around(None, {}))
 """Where constants are bound: LIMIT, VALUES at the top, AS OF."""
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A bound query with its LIMIT."""
-
-    rows: Rows
-    limit: int | None
-    offset: int
-
-
 @dataclass
-class Queries(Selects):
+class Queries(Commons):
     """Binds queries."""
 
     def top(self, query: syntax.Query) -> tuple[Query, tuple[Column, ...]]:
@@ -78,52 +69,14 @@ class Queries(Selects):
     def derived(self, query: syntax.Query, around: Around) -> Subrelation:
         return self.closed(self.query(query, around))
 
-    @staticmethod
-    def closed(whole: Whole) -> Subrelation:
-        """A query inside another: its LIMIT is a TopK, and an ORDER BY without one says nothing."""
-        rows = whole.rows
-        relation = rows.relation
-        if whole.limit is not None or whole.offset:
-            relation = TopK(relation, (), rows.order, whole.limit, whole.offset)
-        if rows.width > len(rows.columns):
-            relation = Project(relation, tuple(range(len(rows.columns))))
-        return Subrelation(relation, rows.columns, rows.unknown)
-
     def query(self, query: syntax.Query, around: Around) -> Whole:
-        inside, lets = self._with(query, around)
+        inside, bindings = self.with_(query, around)
         rows = self._body(query.body, query.order, inside)
-        for id_, value in reversed(lets):
-            rows = replace(rows, relation=Let(id_, value, rows.relation))
+        for bind in reversed(bindings):
+            rows = replace(rows, relation=bind(rows.relation))
         limit = None if query.limit is None else self._count(query.limit, "LIMIT", inside)
         offset = 0 if query.offset is None else self._count(query.offset, "OFFSET", inside) or 0
         return Whole(rows, limit, offset)
-
-    def _with(self, query: syntax.Query, around: Around) -> tuple[Around, list[tuple[int, Relation]]]:
-        if query.recursion is Recursion.MUTUAL:
-            raise Unsupported("WITH MUTUALLY RECURSIVE is not supported", position=query.at)
-        tables = dict(around.tables)
-        lets: list[tuple[int, Relation]] = []
-        seen: set[str] = set()
-        for common in query.with_:
-            if common.name in seen:
-                raise DuplicateAlias(f'WITH query name "{common.name}" specified more than once', position=common.at)
-            seen.add(common.name)
-            within = tables
-            if query.recursion is Recursion.RECURSIVE:
-                within = {**tables, common.name: Common(0, (), recursive=True)}
-            sub = self.closed(self.query(common.query, Around(around.outer, within)))
-            if len(common.columns) > len(sub.columns):
-                raise SyntaxError_(
-                    f'WITH query "{common.name}" has {len(sub.columns)} columns available '
-                    f"but {len(common.columns)} columns specified",
-                    position=common.at,
-                )
-            names = [*common.columns, *(column.name for column in sub.columns[len(common.columns) :])]
-            columns = tuple(replace(c, name=name) for c, name in zip(sub.columns, names, strict=True))
-            id_ = self.fresh()
-            lets.append((id_, sub.relation))
-            tables = {**tables, common.name: Common(id_, columns)}
-        return Around(around.outer, tables), lets
 
     def _count(self, node: Expression, clause: str, around: Around) -> int | None:
         """The constant of LIMIT or OFFSET; None for NULL."""
@@ -207,10 +160,10 @@ class Queries(Selects):
         while isinstance(first, syntax.SetOperation):
             chain.append(first)
             first = first.left
-        rows = self._branch(first, around)
+        rows = self.branch(first, around)
         pending, distinct = [rows], False
         for operation in reversed(chain):
-            right = self._branch(operation.right, around)
+            right = self.branch(operation.right, around)
             if len(right.columns) != len(rows.columns):
                 raise SyntaxError_(
                     f"each {operation.operator.value} query must have the same number of columns",
@@ -227,7 +180,7 @@ class Queries(Selects):
                 pending, distinct = [self._difference(left, right, operation)], False
         return self._united(pending, distinct, body)
 
-    def _branch(self, body: syntax.Body, around: Around) -> Rows:
+    def branch(self, body: syntax.Body, around: Around) -> Rows:
         if isinstance(body, syntax.Nested):
             sub = self.closed(self.query(body.query, around))
             return Rows(sub.relation, sub.columns, len(sub.columns), (), sub.unknown)
@@ -292,16 +245,6 @@ def rows_of(cells: Sequence[Sequence[BoundScalar]]) -> Relation:
     if literal:
         computed.insert(0, Constant(tuple(literal), kinds))
     return computed[0] if len(computed) == 1 else Union(tuple(computed))
-
-
-def converted(rows: Rows, wanted: Sequence[SqlType], context: CastContext, at: int) -> Relation:
-    """The rows' own columns, cast to other types. A column of untyped literals is read as its new type."""
-    scalars: list[BoundScalar] = []
-    for i, (column, to) in enumerate(zip(rows.columns, wanted, strict=True)):
-        ref = Ref(i, column.type, column.nullable)
-        how = CastContext.EXPLICIT if i in rows.unknown else context
-        scalars.append(ref if column.type == to else located(at, cast, ref, to, how))
-    return projected(rows.relation, rows.width, scalars)
 
 
 def constant(scalar: BoundScalar) -> BoundScalar:

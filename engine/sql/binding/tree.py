@@ -7,6 +7,7 @@ from engine.plan.relation import (
     BoundScalar,
     Exists,
     Let,
+    LetRec,
     Local,
     Quantified,
     Relation,
@@ -53,6 +54,8 @@ def renumbered(relation: Relation, fresh: Callable[[], int]) -> Relation:
         match node:
             case Let():
                 return replace(node, id=ids.setdefault(node.id, fresh()))
+            case LetRec():
+                return replace(node, ids=tuple(ids.setdefault(id_, fresh()) for id_ in node.ids))
             case Local():
                 if node.id not in ids:
                     ids[node.id] = fresh()

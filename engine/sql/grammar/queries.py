@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from engine.errors import SyntaxError_
 from engine.sql.grammar.cursor import JOIN_WORDS, NOT_BARE_LABELS, RESERVED
 from engine.sql.grammar.expressions import Expressions
 from engine.sql.grammar.tokens import Kind
@@ -50,7 +51,7 @@ class Queries(Expressions):
         """[WITH ...] body [ORDER BY] [LIMIT] [OFFSET] [FETCH FIRST]."""
         self.deeper()
         at = self.here
-        recursion, tables = self._with()
+        recursion, passes, returns, tables = self._with()
         body = self._set_operation()
         order = self.order_by()
         limit = offset = None
@@ -69,7 +70,7 @@ class Queries(Expressions):
         self.depth -= 1
         if isinstance(body, Nested) and not (tables or order or limit or offset):
             return replace(body.query, at=at)
-        return Query(body, order, limit, offset, tables, recursion, at)
+        return Query(body, order, limit, offset, tables, recursion, at, passes, returns)
 
     def _fetch(self) -> Expression:
         """FETCH {FIRST | NEXT} [n] {ROW | ROWS} ONLY."""
@@ -81,15 +82,25 @@ class Queries(Expressions):
         self.expect("only")
         return count
 
-    def _with(self) -> tuple[Recursion, tuple[CommonTable, ...]]:
+    def _with(self) -> tuple[Recursion, int | None, bool, tuple[CommonTable, ...]]:
         if not self.accept("with"):
-            return Recursion.NONE, ()
-        recursion = Recursion.NONE
+            return Recursion.NONE, None, False, ()
+        recursion, passes, returns = Recursion.NONE, None, False
         if self.accept("mutually", "recursive"):
             recursion = Recursion.MUTUAL
+            if self.accept("("):  # [{RETURN | ERROR} AT] RECURSION LIMIT n
+                word = self.accept_any("return", "error")
+                returns = word == "return"
+                if word is not None:
+                    self.expect("at")
+                self.expect("recursion", "limit")
+                passes = self.integer()
+                if not passes:
+                    raise SyntaxError_("the recursion limit must be greater than 0", position=self.here)
+                self.expect(")")
         elif self.accept("recursive"):
             recursion = Recursion.RECURSIVE
-        return recursion, self.list_of(self._common_table)
+        return recursion, passes, returns, self.list_of(self._common_table)
 
     def _common_table(self) -> CommonTable:
         at = self.here
