@@ -23,7 +23,8 @@ def emit_changes(touched, rows, shown, key_width, table, records, head, free):
     """(words, diffs) of -rows[touched[t]] + shown[t], and how many of these are errors. O(touched).
 
     `rows` are the rows of all groups by id, `shown` those of the touched ones; the last word of each is its status
-    (0: no row, 1: a row, else an error, which is counted but not emitted). Rows that stay as they are are left out. Settles the groups.
+    (0: no row, 1: a row, else an error, which is counted but not emitted). Rows that stay as they are are left out.
+    Settles the groups.
     """
     m = len(touched)
     width = rows.shape[1] - 1
