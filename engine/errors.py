@@ -137,6 +137,8 @@ class InvalidFrameOffset(SqlError):
 
 class MissingFrameOffset(SqlError):
     sqlstate = "22004"
+
+
 class InvalidTableDefinition(SqlError):
     sqlstate = "42P16"
 
@@ -274,6 +276,10 @@ class TransactionState(SqlError):
 
 class ActiveTransaction(SqlError):
     sqlstate = "25001"
+
+
+class SerializationFailure(SqlError):
+    sqlstate = "40001"
 
 
 class QueryCanceled(SqlError):

@@ -5,14 +5,18 @@ rows need no reads and go straight to the queue.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from engine.collection.batch import Batch
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.reads import Check, rows_of
+from engine.coordinator.finishing import finish
+from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
+from engine.coordinator.snapshot import Snapshot
 from engine.coordinator.ticks import Write
+from engine.coordinator.upsert import resolved
 from engine.errors import NotNullViolation, UndefinedTable
 from engine.plan.lower import with_finishing_as_topk
 from engine.plan.relation import Constant, Finishing
@@ -22,53 +26,89 @@ from engine.types import Column
 BoundWrite = BoundInsert | BoundDelete | BoundUpdate
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a statement does to its table, how many rows its tag counts, and the rows of RETURNING."""
+
+    delta: Batch
+    rows: int
+    returned: Batch | None
+
+
 def is_blind(bound: BoundWrite) -> bool:
     """Whether the statement writes without reading: constant rows."""
     return (
         isinstance(bound, BoundInsert)
         and isinstance(bound.query.relation, Constant)
         and bound.query.finishing == Finishing()
+        and bound.conflict is None
+        and bound.answer is None
     )
 
 
 def write(coordinator: Coordinator, bound: BoundWrite, check: Check) -> Result:
     """Commit a statement's changes; its tag counts the rows."""
-    rows = 0
+    answer = Result("")
+    snapshot = Snapshot(coordinator, check)
 
     def compute() -> Mapping[int, Batch]:
-        nonlocal rows
-        delta, rows = changes(coordinator, bound, check)
-        return {bound.table: delta}
+        nonlocal answer
+        change = changes(snapshot, bound)
+        answer = answered(coordinator, bound, change)
+        return {bound.table: change.delta}
 
     if is_blind(bound):
         with coordinator.heap.pinned():
             queued = coordinator.ticks.put(Write(compute()))
-        timestamp = coordinator.ticks.commit(queued)
+        answer.timestamp = coordinator.ticks.commit(queued)
     else:
-        timestamp = coordinator.ticks.commit_computed(compute)
-    return Result(tag(bound, rows), timestamp=timestamp, row_count=rows)
+        answer.timestamp = coordinator.ticks.commit_computed(compute)
+    return answer
 
 
-def changes(coordinator: Coordinator, bound: BoundWrite, check: Check) -> tuple[Batch, int]:
-    """What a statement does to its table as of now, and how many rows it counts. With the heap pinned or under the tick
-    lock: then nothing is swept meanwhile."""
-    columns = coordinator.tables.get(bound.table)
+def answered(coordinator: Coordinator, bound: BoundWrite, change: Change) -> Result:
+    """The answer to a statement: its tag, and the rows of RETURNING each by itself."""
+    tagged = tag(bound, change.rows)
+    if change.returned is None:
+        return Result(tagged, row_count=change.rows)
+    types = tuple(column.type for column in bound.returning)
+    rows = finish(change.returned, Finishing(), types, coordinator.heap, coordinator.options.result_rows_max)
+    return coordinator.result(tagged, bound.returning, rows)
+
+
+def changes(snapshot: Snapshot, bound: BoundWrite) -> Change:
+    """What a statement does to its table, read by `snapshot`. With the heap pinned or under the tick lock: then nothing
+    is swept meanwhile."""
+    columns = snapshot.coordinator.tables.get(bound.table)
     if columns is None:
         raise UndefinedTable("the table that the statement writes to was dropped")
+    width = len(columns)
     match bound:
         case BoundInsert():
-            new = rows_of(coordinator, with_finishing_as_topk(bound.query), check)
+            new = snapshot.rows(with_finishing_as_topk(bound.query))
+            gone = None
+            if bound.conflict is not None:
+                gone, new = resolved(snapshot, bound.table, bound.conflict, new, columns)
             check_not_null(new, columns)
-            return new, int(new.diffs.sum())
+            returned = None if bound.answer is None else snapshot.filled(bound.answer, new, columns)
+            delta = new if gone is None else Batch.concat([gone.negate(), new]).consolidate()
+            return Change(delta, int(new.diffs.sum()), returned)
         case BoundDelete():
-            old = rows_of(coordinator, bound.relation, check)
-            return old.negate(), int(old.diffs.sum())
+            both = snapshot.rows(bound.relation)
+            if bound.once:
+                both = both.with_diffs(snapshot.counts(bound.table, both.project(range(width))))
+            old = both.project(range(width))
+            returned = both.project(range(width, both.columns)) if bound.returning else None
+            return Change(old.negate(), int(old.diffs.sum()), returned)
         case BoundUpdate():
-            both = rows_of(coordinator, bound.relation, check)
-            width = len(columns)
+            both = snapshot.rows(bound.relation)
+            if bound.once:
+                both = both.with_diffs(snapshot.counts(bound.table, both.project(range(width))))
             old, new = both.project(range(width)), both.project(range(width, 2 * width))
             check_not_null(new, columns)
-            return Batch.concat([old.negate(), new]).consolidate(), int(both.diffs.sum())
+            returned = both.project(range(2 * width, both.columns)) if bound.returning else None
+            delta = Batch.concat([old.negate(), new]).consolidate()
+            return Change(delta, int(both.diffs.sum()), returned)
 
 
 def tag(bound: BoundWrite, rows: int) -> str:

@@ -59,7 +59,7 @@ class Result:
         self.batch: Final = batch  # every row by itself, in order: all diffs are 1
         self._heap: Final = heap
         self.notices: Final = notices
-        self.timestamp: Final = timestamp
+        self.timestamp = timestamp  # set by whoever commits what the answer is of
         self.row_count: Final = row_count if batch is None else len(batch.diffs)
 
     def rows(self) -> list[tuple[Value, ...]]:

@@ -5,6 +5,7 @@ rest binds against the catalog of the moment and finds out when it reads or writ
 """
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from engine.coordinator import ddl, dml, reads
@@ -14,7 +15,6 @@ from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.sources import create_source
 from engine.coordinator.subscription import Subscription
-from engine.coordinator.ticks import Write
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, variable
 from engine.sql.binder import bind
@@ -130,24 +130,22 @@ def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Res
     block = client.transaction
     if block.status == "I" or not bound.reads:
         return reads.select(coordinator, bound, None, client.check)
-    block.check_reads()
-    if block.read_at is None:
-        coordinator.wait_live(bound.reads & coordinator.maintained(), client.check)
-        block.read_at = coordinator.cluster.worker.upper
-        block.held = coordinator.oracle.hold(block.read_at)
-    return reads.select(coordinator, bound, block.read_at, client.check)
+    with coordinator.heap.pinned():
+        snapshot = block.snapshot(coordinator, client.check, bound.reads)
+        query = replace(bound.query, relation=snapshot.over(bound.query.relation))
+        return reads.select(coordinator, replace(bound, query=query), snapshot.at, client.check)
 
 
 def _write(coordinator: Coordinator, client: Client, bound: dml.BoundWrite) -> Result:
     block = client.transaction
     if block.status == "I":
         return dml.write(coordinator, bound, client.check)
-    block.check_writes(not dml.is_blind(bound), dml.tag(bound, 0).split()[0])
-    columns = coordinator.tables[bound.table]
     with coordinator.heap.pinned():
-        delta, rows = dml.changes(coordinator, bound, client.check)
-        block.writes.append((bound.table, coordinator.result("", columns, delta)))
-    return Result(dml.tag(bound, rows), row_count=rows)
+        reads_table = frozenset() if dml.is_blind(bound) else bound.reads | {bound.table}
+        snapshot = block.snapshot(coordinator, client.check, reads_table)
+        change = dml.changes(snapshot, bound)
+        block.write(coordinator, bound.table, change.delta)
+        return dml.answered(coordinator, bound, change)
 
 
 def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) -> Subscription:
@@ -163,23 +161,22 @@ def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) 
 def _transaction(coordinator: Coordinator, client: Client, verb: TransactionVerb) -> Result:
     block = client.transaction
     if verb is TransactionVerb.BEGIN:
+        if block.implicit:
+            block.implicit = False
+            return Result("BEGIN")
         if block.status == "T":
             message = "there is already a transaction in progress"
             return Result("BEGIN", notices=(Notice(message, "WARNING", "25001"),))
         block.check_usable()
-        block.status = "T"
+        block.begin()
         return Result("BEGIN")
     if block.status == "I":
         message = "there is no transaction in progress"
         return Result(verb.value, notices=(Notice(message, "WARNING", "25P01"),))
+    notices = (Notice("there is no transaction in progress", "WARNING", "25P01"),) if block.implicit else ()
     commits = verb is TransactionVerb.COMMIT and block.status == "T"
-    deltas = block.deltas() if commits else {}
-    if block.held is not None:
-        coordinator.oracle.release(block.held)
-    write = coordinator.ticks.put(Write(deltas)) if deltas else None
-    block.clear()
-    timestamp = None if write is None else coordinator.ticks.commit(write)
-    return Result("COMMIT" if commits else "ROLLBACK", timestamp=timestamp)
+    timestamp = block.end(coordinator, commits)
+    return Result("COMMIT" if commits else "ROLLBACK", timestamp=timestamp, notices=notices)
 
 
 def _show(coordinator: Coordinator, client: Client, bound: BoundShowVariable) -> Result:

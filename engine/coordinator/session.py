@@ -18,6 +18,9 @@ from engine.sql.dialect import parse
 from engine.sql.parameters import inline, literal
 from engine.sql.statements import SelectStatement, Statement, Subscribe
 
+IN_BLOCK: Final = SelectStatement | statements.Insert | statements.Update | statements.Delete
+"""Statements that make the text they stand in one transaction."""
+
 
 class Session:
     """One client's conversation. Used by one thread at a time; `cancel` may come from any."""
@@ -47,6 +50,9 @@ class Session:
     ) -> Iterator[Answer]:
         """Run the statements of `sql`; each is executed when its answer is asked for. An empty text yields nothing.
 
+        Several statements are one transaction unless they say otherwise: it commits before the last answer comes, or
+        before a statement that cannot be in it (see IN_BLOCK).
+
         `$n` is the text `parameters[n - 1]` (None: NULL), of the type with OID `parameter_types[n - 1]` if that is
         given and not 0. Raises SqlError, with positions counted in `sql` from 1; the statements behind the failed one
         are not run.
@@ -60,8 +66,24 @@ class Session:
         except SqlError:
             self._transaction.fail()
             raise
-        for statement in parsed:
-            yield self._run_one(statement)
+        if len(parsed) == 1:
+            yield self._run_one(parsed[0])
+            return
+        for number, statement in enumerate(parsed, 1):
+            self._implicit(statement)
+            answer = self._run_one(statement)
+            if number == len(parsed) and self._transaction.implicit:
+                self._transaction.end(self._coordinator, True)
+            yield answer
+
+    def _implicit(self, statement: Statement) -> None:
+        """Begin or end the transaction that the statements of one text are in."""
+        block = self._transaction
+        if isinstance(statement, IN_BLOCK):
+            if block.status == "I":
+                block.begin(implicit=True)
+        elif block.implicit and not isinstance(statement, statements.Transaction):
+            block.end(self._coordinator, True)
 
     def execute(self, sql: str) -> Result:
         """Run all statements; the answer of the last (tag "" for none). One that streams is an error: `subscribe`."""
@@ -106,9 +128,7 @@ class Session:
         if self._closed:
             return
         self._closed = True
-        if self._transaction.held is not None:
-            self._coordinator.oracle.release(self._transaction.held)
-        self._transaction.clear()
+        self._transaction.clear(self._coordinator)
         for subscription in self._subscriptions:
             subscription.close()
         self._on_close(self)
@@ -161,8 +181,10 @@ class Session:
         try:
             self.check()
             answer = sequence(self._coordinator, self, statement)
-        except SqlError:
+        except BaseException:
             self._transaction.fail()
+            if self._transaction.implicit:
+                self._transaction.end(self._coordinator, False)
             raise
         source = answer.source if isinstance(answer, CopyOut) else answer
         if isinstance(source, Subscription):

@@ -1,25 +1,37 @@
-"""Transactions: reads at one tick, or writes that commit in one tick. Isolation is strict serializable.
+"""Transactions: reads at one tick, writes that commit in one tick. Isolation is strict serializable.
 
-A block begins undecided. Its first SELECT fixes the tick that all of its reads are as of; its first INSERT makes it one
-of writes, which gather here and commit together. Reading after writing, and UPDATE, DELETE or INSERT ... SELECT in a
-block, would have to see writes that are not there yet: they are refused. Changes of the catalog take effect at once.
+A block's first read fixes the tick that all of its reads are as of; what it writes gathers here, and its own reads see
+it (engine/coordinator/snapshot.py). At the end the writes commit together if nothing that the block read has changed
+since that tick; else the block fails with 40001, and the client runs it again. A block that only writes, or only reads,
+never fails so. Changes of the catalog take effect at once and stay.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.collection.batch import Batch
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
-from engine.errors import ActiveTransaction, TransactionState
+from engine.coordinator.snapshot import Snapshot
+from engine.errors import SerializationFailure, TransactionState, UndefinedTable
 
 
 @dataclass(slots=True)
 class Transaction:
-    """`status` is pgwire's: I outside of a block, T inside, E inside a failed one."""
+    """`status` is pgwire's: I outside of a block, T inside, E inside a failed one. `implicit`: the block is that of a
+    text of several statements."""
 
     status: str = "I"
+    implicit: bool = False
     read_at: int | None = None  # the tick that reads of the block are as of
     held: int | None = None  # the oracle's token for it
-    writes: list[tuple[int, Result]] = field(default_factory=list)  # by table; results, because a sweep must see them
+    read: set[int] = field(default_factory=set)  # ids of what the block has read
+    writes: dict[int, Result] = field(default_factory=dict)  # by table; results, because a sweep must see them
+
+    def begin(self, implicit: bool = False) -> None:
+        """A block begins."""
+        self.status, self.implicit = "T", implicit
 
     def fail(self) -> None:
         """A statement failed: in a block nothing but its end may follow."""
@@ -27,9 +39,22 @@ class Transaction:
             self.status = "E"
             self.writes.clear()
 
-    def clear(self) -> None:
+    def end(self, coordinator: Coordinator, commits: bool) -> int | None:
+        """The block ends; the timestamp of its writes. SerializationFailure or ConstraintViolation: there are none."""
+        deltas = self.own() if commits else {}
+        try:
+            if not any(map(len, deltas.values())):
+                return None
+            return coordinator.ticks.commit_computed(lambda: self._checked(coordinator, deltas))
+        finally:
+            self.clear(coordinator)
+
+    def clear(self, coordinator: Coordinator) -> None:
         """The block has ended."""
-        self.status, self.read_at, self.held = "I", None, None
+        if self.held is not None:
+            coordinator.oracle.release(self.held)
+        self.status, self.implicit, self.read_at, self.held = "I", False, None, None
+        self.read.clear()
         self.writes.clear()
 
     def check_usable(self) -> None:
@@ -40,22 +65,40 @@ class Transaction:
                 hint="Send ROLLBACK.",
             )
 
-    def check_reads(self) -> None:
-        """Raises ActiveTransaction where a read would miss the block's own writes."""
-        if self.writes:
-            raise ActiveTransaction("a transaction that writes cannot read", hint="COMMIT first.")
+    def snapshot(self, coordinator: Coordinator, check: Check, reads: frozenset[int]) -> Snapshot:
+        """What a statement of the block reads these items by."""
+        if reads and self.read_at is None:
+            coordinator.wait_live(reads & coordinator.maintained(), check)
+            self.read_at = coordinator.cluster.worker.upper
+            self.held = coordinator.oracle.hold(self.read_at)
+        self.read |= reads
+        return Snapshot(coordinator, check, self.read_at, self.own())
 
-    def check_writes(self, reads_too: bool, what: str) -> None:
-        """Raises ActiveTransaction where a write does not fit the block."""
-        if self.read_at is not None:
-            raise ActiveTransaction("a transaction that reads cannot write", hint="COMMIT first.")
-        if reads_too:
-            raise ActiveTransaction(f"{what} cannot be run inside a transaction block", hint="COMMIT first.")
+    def write(self, coordinator: Coordinator, table: int, delta: Batch) -> None:
+        """A statement of the block changes a table. Raises UniqueViolation where that is clear by now."""
+        before = self.writes.get(table)
+        if before is not None and before.batch is not None:
+            delta = Batch.concat([before.batch, delta]).consolidate()
+        error = coordinator.constraints.violation({table: delta})
+        if error is not None:
+            raise error
+        self.writes[table] = coordinator.result("", coordinator.tables[table], delta)
 
-    def deltas(self) -> dict[int, Batch]:
+    def own(self) -> dict[int, Batch]:
         """The gathered writes by table."""
-        parts: dict[int, list[Batch]] = {}
-        for table, rows in self.writes:
-            if rows.batch is not None:
-                parts.setdefault(table, []).append(rows.batch)
-        return {table: Batch.concat(batches) for table, batches in parts.items()}
+        return {table: rows.batch for table, rows in self.writes.items() if rows.batch is not None}
+
+    def _checked(self, coordinator: Coordinator, deltas: Mapping[int, Batch]) -> Mapping[int, Batch]:
+        """The writes, if nothing that was read has changed. Under the tick lock, with nothing queued."""
+        if not deltas.keys() <= coordinator.tables.keys():
+            raise UndefinedTable("a table that the transaction writes to was dropped")
+        circuit = coordinator.cluster.worker.circuit
+        for id in self.read & coordinator.maintained():
+            assert self.read_at is not None
+            if circuit.changes(id, self.read_at):
+                raise SerializationFailure(
+                    "could not serialize access due to concurrent update",
+                    detail=f'"{coordinator.catalog.items[id].name.item}" has changed since the transaction read it.',
+                    hint="Run the transaction again.",
+                )
+        return deltas

@@ -251,7 +251,7 @@ class Circuit:
         if not undone:
             return rows
         wanted = Batch.concat(undone)
-        return Batch.concat([rows, _with_key(wanted, key, key_words)]).consolidate()
+        return Batch.concat([rows, with_key(wanted, key, key_words)]).consolidate()
 
     def counts(self, id: int, rows: Batch) -> Diffs:
         """How often each row (no two equal) is in a collection made by `create` that is not append-only: int64[n]."""
@@ -406,7 +406,7 @@ def _undone(node: Node, as_of: int | None) -> list[Batch]:
     return [delta.negate() for _, delta in node.history.after(as_of)]
 
 
-def _with_key(batch: Batch, key: Key, key_words: Words) -> Batch:
+def with_key(batch: Batch, key: Key, key_words: Words) -> Batch:
     """The rows whose key is among `key_words`."""
     wanted = Arrangement(len(key), tuple(range(len(key))))
     wanted.apply(Batch(key_words, np.ones(key_words.shape[1], np.int64), len(key)))

@@ -36,31 +36,61 @@ class BoundSelect:
 
 
 @dataclass(frozen=True, slots=True)
+class Over:
+    """A relation over rows that only running the statement gives: they are its Local(`id`)."""
+
+    id: int
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class BoundConflict:
+    """ON CONFLICT. `keys` are the sets of columns (in ascending order) in which a row that is there is in the way.
+
+    `update` is over rows of the old row's columns and then the excluded row's; it has a row of the old row's columns
+    and then the new row's for each that is to be updated. None: DO NOTHING.
+    """
+
+    keys: tuple[tuple[int, ...], ...]
+    update: Over | None
+
+
+@dataclass(frozen=True, slots=True)
 class BoundInsert:
     """Insert the rows of `query`, which has exactly the table's columns. When `query.relation` is a Constant its rows
-    are the rows to insert, cast and complete: nothing is left to evaluate."""
+    are the rows to insert, cast and complete: nothing is left to evaluate. `answer` is RETURNING, over the new rows."""
 
     table: int
     query: Query
     reads: frozenset[int]
+    conflict: BoundConflict | None = None
+    answer: Over | None = None
+    returning: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BoundDelete:
-    """Delete the rows of `relation`: rows of the table, with their multiplicities."""
+    """Delete the rows of `relation`: rows of the table, with their multiplicities, then the columns of RETURNING.
+
+    `once`: a row may come for many of its copies or for one, and goes with all of its copies.
+    """
 
     table: int
     relation: Relation
     reads: frozenset[int]
+    once: bool = False
+    returning: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BoundUpdate:
-    """Each row of `relation` is the old row's columns and then the new row's."""
+    """Each row of `relation` is the old row's columns, the new row's, and those of RETURNING. `once` as in a DELETE."""
 
     table: int
     relation: Relation
     reads: frozenset[int]
+    once: bool = False
+    returning: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from engine.catalog.sources import Compression, Format
-from engine.sql.syntax import Expression, Name, Query, SelectItem, TypeName
+from engine.sql.syntax import Expression, FromItem, Name, Query, SelectItem, TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,26 @@ class Insert:
     """`columns` is () when no list was given."""
 
     table: Name
+    alias: str | None
     columns: tuple[str, ...]
     query: Query | None  # None: DEFAULT VALUES
+    conflict: "OnConflict | None"
     returning: tuple[SelectItem, ...]
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OnConflict:
+    """ON CONFLICT [(columns) | ON CONSTRAINT name] DO {NOTHING | UPDATE SET ... [WHERE ...]}.
+
+    `columns` is () without a list; `assignments` is None for DO NOTHING.
+    """
+
+    columns: tuple[str, ...]
+    constraint: str | None
+    assignments: tuple[tuple[Name, Expression], ...] | None
+    where: Expression | None
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,7 @@ class Update:
     table: Name
     alias: str | None
     assignments: tuple[tuple[Name, Expression], ...]
+    from_: tuple[FromItem, ...]
     where: Expression | None
     returning: tuple[SelectItem, ...]
     span: Span
@@ -88,6 +105,7 @@ class Update:
 class Delete:
     table: Name
     alias: str | None
+    using: tuple[FromItem, ...]
     where: Expression | None
     returning: tuple[SelectItem, ...]
     span: Span

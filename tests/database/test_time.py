@@ -87,7 +87,7 @@ def test_a_transaction_reads_at_one_time(db: Database) -> None:
     db.execute("INSERT INTO t VALUES (2)")
     assert session.execute("SELECT count(*) FROM t").rows() == [(1,)]
     with pytest.raises(SqlError):
-        session.execute("INSERT INTO t VALUES (3)")
+        session.execute("INSERT INTO t VALUES (3 / 0)")
     assert session.transaction_status == "E"
     with pytest.raises(SqlError) as failure:
         session.execute("SELECT 1")

@@ -86,6 +86,12 @@ class FromClause(Calls):
             source = self._joined(source, item, JoinType.CROSS, None, around, item_at(item))
         return source
 
+    def joined(self, source: Source, items: Sequence[FromItem], around: Around) -> Source:
+        """The rows of `source` beside each row of these items: UPDATE ... FROM, DELETE ... USING."""
+        for item in items:
+            source = self._joined(source, item, JoinType.CROSS, None, around, item_at(item))
+        return source
+
     def from_item(self, item: FromItem, around: Around) -> Source:
         match item:
             case syntax.TableName():

@@ -50,6 +50,14 @@ class Queries(Commons):
         finishing = Finishing(rows.order, whole.limit, whole.offset, visible)
         return Query(rows.relation, tuple(column.name for column in rows.columns), finishing), rows.columns
 
+    def returned(
+        self, items: Sequence[syntax.SelectItem], scope: Scope
+    ) -> tuple[list[BoundScalar], tuple[Column, ...]]:
+        """The select list of RETURNING: its scalars over the scope's row, and their columns."""
+        output, _ = self._output(self._items(items, scope), Place(scope, "RETURNING"))
+        columns = (Column(n, s.type, s.nullable) for n, s in zip(output.names, output.scalars, strict=True))
+        return output.scalars, tuple(columns)
+
     def subquery(self, query: syntax.Query, around: Around) -> Subrelation:
         return self.closed(self.query(query, around))
 

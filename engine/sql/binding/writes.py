@@ -1,32 +1,33 @@
 """Statements that write to tables: INSERT, UPDATE, DELETE."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from engine.catalog.items import Table, kind
+from engine import types
+from engine.catalog.items import Table, UniqueKey, kind
 from engine.errors import (
     CannotCoerce,
     DuplicateColumn,
+    InvalidColumnReference,
     SyntaxError_,
     TypeMismatch,
     UndefinedColumn,
-    Unsupported,
+    UndefinedObject,
     WrongObjectType,
 )
 from engine.expr.scalar import Literal, Ref
-from engine.plan.relation import BoundScalar, Filter, Query, Relation
+from engine.plan.relation import BoundScalar, Filter, Local, Query, Relation, TopK
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.queries import Queries, rows_of
 from engine.sql.binding.scalars import Place, cast, located
 from engine.sql.binding.select import projected
 from engine.sql.binding.session import settle
-from engine.sql.scope import Around, Range, Scope, ScopeColumn
+from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted
 from engine.types import CastContext, Column
 
 
 def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
-    if statement.returning:
-        raise Unsupported("RETURNING is not supported", position=statement.returning[0].expression.at)
     table = _table(statement.table, context, "insert into")
     targets = _targets(statement, table)
     binder = Queries(context)
@@ -34,10 +35,81 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
         relation = rows_of([defaults(table, binder)])
     else:
         relation = _given(binder, statement.query, table, targets, statement)
+    conflict = None if statement.conflict is None else _conflict(statement, statement.conflict, table, binder)
+    answer, returning = None, ()
+    if statement.returning:
+        star = _star(table, 0)
+        scope = Scope(star, (_range(table, statement.alias, star),), len(star), Around(None, {}))
+        scalars, returning = binder.returned(statement.returning, scope)
+        local = _local(table, 1, binder)
+        answer = bound.Over(local.id, projected(local, len(star), scalars))
     if binder.unsettled:
         relation = settle(relation, context)
+        answer = _settled(answer, context)
+        if conflict is not None:
+            conflict = replace(conflict, update=_settled(conflict.update, context))
     found = Query(relation, tuple(column.name for column in table.columns))
-    return bound.BoundInsert(table.id, found, frozenset(binder.reads))
+    return bound.BoundInsert(table.id, found, frozenset(binder.reads), conflict, answer, returning)
+
+
+def _settled(over: bound.Over | None, context: Context) -> bound.Over | None:
+    return None if over is None else bound.Over(over.id, settle(over.relation, context))
+
+
+def _local(table: Table, times: int, binder: Queries) -> Local:
+    """Rows of the table, so many beside each other, that only running the statement gives."""
+    columns = table.columns * times
+    return Local(binder.fresh(), tuple(c.type for c in columns), tuple(c.nullable for c in columns))
+
+
+def _star(table: Table, begin: int) -> tuple[ScopeColumn, ...]:
+    """The table's columns, where they stand from column `begin` of a row."""
+    return tuple(ScopeColumn(c.name, begin + i, c.type, c.nullable) for i, c in enumerate(table.columns))
+
+
+def _range(table: Table, alias: str | None, star: tuple[ScopeColumn, ...]) -> Range:
+    return Range(alias or table.name.item, () if alias else (table.name.database, table.name.schema), star)
+
+
+def _conflict(
+    statement: statements.Insert, conflict: statements.OnConflict, table: Table, binder: Queries
+) -> bound.BoundConflict:
+    keys = tuple(tuple(sorted(key.columns)) for key in _arbiters(conflict, table))
+    if conflict.assignments is None:
+        return bound.BoundConflict(keys, None)
+    width = len(table.columns)
+    old, new = _star(table, 0), _star(table, width)
+    ranges = (_range(table, statement.alias, old), Range("excluded", (), new))
+    scope = Scope(old, ranges, 2 * width, Around(None, {}))
+    local = _local(table, 2, binder)
+    relation: Relation = local
+    if conflict.where is not None:
+        relation = Filter(relation, (binder.boolean(conflict.where, Place(scope, "WHERE"), "WHERE"),))
+    changed = _changed(conflict.assignments, table, binder, scope)
+    row = [changed.get(i, column.ref) for i, column in enumerate(old)]
+    return bound.BoundConflict(
+        keys, bound.Over(local.id, projected(relation, 2 * width, [*(column.ref for column in old), *row]))
+    )
+
+
+def _arbiters(conflict: statements.OnConflict, table: Table) -> Sequence[UniqueKey]:
+    """The keys that ON CONFLICT means."""
+    if conflict.constraint is not None:
+        found = [key for key in table.keys if key.name == conflict.constraint]
+        if not found:
+            raise UndefinedObject(
+                f'constraint "{conflict.constraint}" for table "{table.name.item}" does not exist', position=conflict.at
+            )
+        return found
+    if not conflict.columns:
+        return table.keys
+    wanted = {_column(table, name, conflict.at) for name in conflict.columns}
+    found = [key for key in table.keys if set(key.columns) == wanted]
+    if not found:
+        raise InvalidColumnReference(
+            "there is no unique or exclusion constraint matching the ON CONFLICT specification", position=conflict.at
+        )
+    return found[:1]
 
 
 def _given(
@@ -132,47 +204,81 @@ def _table(name: syntax.Name, context: Context, verb: str) -> Table:
 
 
 def _target(
-    name: syntax.Name, alias: str | None, where: syntax.Expression | None, context: Context, verb: str
+    name: syntax.Name,
+    alias: str | None,
+    beside: Sequence[syntax.FromItem],
+    where: syntax.Expression | None,
+    context: Context,
+    verb: str,
 ) -> tuple[Queries, Table, Relation, Scope]:
-    """The rows of a table that UPDATE or DELETE means."""
+    """The rows of a table that UPDATE or DELETE means, beside those of its FROM or USING."""
     table = _table(name, context, verb)
     binder = Queries(context)
-    relation = binder.read(table, name.at)
-    star = tuple(ScopeColumn(c.name, i, c.type, c.nullable) for i, c in enumerate(table.columns))
-    qualifier = () if alias else (table.name.database, table.name.schema)
-    ranges = (Range(alias or table.name.item, qualifier, star),)
-    scope = Scope(star, ranges, len(star), Around(None, {}))
+    star = _star(table, 0)
+    around = Around(None, {})
+    source = Source(binder.read(table, name.at), len(star), star, (_range(table, alias, star),))
+    source = binder.joined(source, beside, around)
+    scope = source.scope(around)
+    relation = source.relation
     if where is not None:
         relation = Filter(relation, (binder.boolean(where, Place(scope, "WHERE"), "WHERE"),))
     return binder, table, relation, scope
 
 
 def delete(statement: statements.Delete, context: Context) -> bound.BoundDelete:
-    if statement.returning:
-        raise Unsupported("RETURNING is not supported", position=statement.returning[0].expression.at)
-    binder, table, relation, _ = _target(statement.table, statement.alias, statement.where, context, "delete from")
+    binder, table, relation, scope = _target(
+        statement.table, statement.alias, statement.using, statement.where, context, "delete from"
+    )
+    scalars, returning = binder.returned(statement.returning, scope) if statement.returning else ([], ())
+    once = bool(statement.using)
+    relation = _once(relation, len(table.columns), once)
+    relation = projected(relation, scope.width, [*(column.ref for column in _star(table, 0)), *scalars])
     if binder.unsettled:
         relation = settle(relation, context)
-    return bound.BoundDelete(table.id, relation, frozenset(binder.reads))
+    return bound.BoundDelete(table.id, relation, frozenset(binder.reads), once, returning)
 
 
 def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
+    binder, table, relation, scope = _target(
+        statement.table, statement.alias, statement.from_, statement.where, context, "update"
+    )
+    width = len(table.columns)
+    old = [column.ref for column in _star(table, 0)]
+    changed = _changed(statement.assignments, table, binder, scope)
+    new = [changed.get(i, scalar) for i, scalar in enumerate(old)]
+    once = bool(statement.from_)
+    relation = _once(relation, width, once)
+    beside = [Ref(i, types.UNKNOWN) for i in range(width, scope.width)] if statement.returning else []
+    found = projected(relation, scope.width, [*old, *new, *beside])
+    returning: tuple[Column, ...] = ()
     if statement.returning:
-        raise Unsupported("RETURNING is not supported", position=statement.returning[0].expression.at)
-    binder, table, relation, scope = _target(statement.table, statement.alias, statement.where, context, "update")
-    row: list[BoundScalar] = [column.ref for column in scope.star]
+        # What RETURNING names is the new row; what it names of FROM stands behind it.
+        star, ranges = shifted(scope.star, width, False), moved(scope.ranges, width, False)
+        after = Source(found, width + scope.width, star, ranges)
+        scalars, returning = binder.returned(statement.returning, after.scope(Around(None, {})))
+        both = [Ref(i, column.type, column.nullable) for i, column in enumerate(table.columns * 2)]
+        found = projected(found, after.width, [*both, *scalars])
+    if binder.unsettled:
+        found = settle(found, context)
+    return bound.BoundUpdate(table.id, found, frozenset(binder.reads), once, returning)
+
+
+def _once(relation: Relation, width: int, once: bool) -> Relation:
+    """One of the rows for each row of the table, where what stands beside it may make it many."""
+    return TopK(relation, tuple(range(width)), (), 1, 0) if once else relation
+
+
+def _changed(
+    assignments: Sequence[tuple[syntax.Name, syntax.Expression]], table: Table, binder: Queries, scope: Scope
+) -> dict[int, BoundScalar]:
+    """The new values of the columns that SET names."""
     changed: dict[int, BoundScalar] = {}
-    for name, node in statement.assignments:
+    for name, node in assignments:
         index = _column(table, name.parts[-1], name.at)
         if index in changed:
             raise SyntaxError_(f'multiple assignments to same column "{name.parts[-1]}"', position=name.at)
-        column = table.columns[index]
         if isinstance(node, syntax.Default):
             changed[index] = defaults(table, binder)[index]
         else:
-            changed[index] = assigned(binder.scalar(node, Place(scope, "UPDATE")), column, node.at)
-    new = [changed.get(i, scalar) for i, scalar in enumerate(row)]
-    found = projected(relation, scope.width, [*row, *new])
-    if binder.unsettled:
-        found = settle(found, context)
-    return bound.BoundUpdate(table.id, found, frozenset(binder.reads))
+            changed[index] = assigned(binder.scalar(node, Place(scope, "UPDATE")), table.columns[index], node.at)
+    return changed

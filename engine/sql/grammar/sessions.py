@@ -1,16 +1,14 @@
-"""Statements that read or that steer the session: SHOW, SET, EXPLAIN, SUBSCRIBE, COPY, transactions, INSERT & Co."""
+"""Statements that read or that steer the session: SHOW, SET, EXPLAIN, SUBSCRIBE, COPY, transactions."""
 
 from typing import Final
 
-from engine.sql.grammar.definitions import Definitions
 from engine.sql.grammar.tokens import Kind, words
+from engine.sql.grammar.writes import Writes
 from engine.sql.statements import (
     AsOf,
     Copy,
-    Delete,
     Discard,
     Explain,
-    Insert,
     SelectStatement,
     SetVariable,
     ShowCreate,
@@ -20,9 +18,8 @@ from engine.sql.statements import (
     Subscribe,
     Transaction,
     TransactionVerb,
-    Update,
 )  # fmt: skip
-from engine.sql.syntax import Expression, Name, Query, SelectItem
+from engine.sql.syntax import Name, Query
 
 SHOWN: Final = (
     ("databases",), ("schemas",), ("tables",), ("sources",), ("materialized", "sources"), ("materialized", "views"),
@@ -31,7 +28,7 @@ SHOWN: Final = (
 """What SHOW lists."""
 
 
-class Sessions(Definitions):
+class Sessions(Writes):
     """All the rest."""
 
     __slots__ = ()
@@ -46,62 +43,6 @@ class Sessions(Definitions):
             return None
         at_least = self.accept("at", "least")
         return AsOf(self.expression(), at_least)
-
-    def insert(self) -> Insert:
-        self.expect("insert", "into")
-        table = self.name()
-        if self.accept("as"):
-            self.identifier()
-        columns: tuple[str, ...] = ()
-        if self.next.key == "(" and not self.at_query():
-            columns = self.parenthesised(self.identifier)
-        if self.next.key == "overriding":
-            self.unsupported("OVERRIDING")
-        query = None
-        if not self.accept("default", "values"):
-            if not self.at_query():
-                self.fail()
-            query = self.query()
-        if self.at("on", "conflict"):
-            self.unsupported("ON CONFLICT")
-        return Insert(table, columns, query, self._returning(), self.span())
-
-    def update(self) -> Update:
-        self.expect("update")
-        table, alias = self._target("set")
-        self.expect("set")
-        assignments = self.list_of(self._assignment)
-        if self.next.key == "from":
-            self.unsupported("UPDATE ... FROM")
-        where = self.expression() if self.accept("where") else None
-        return Update(table, alias, assignments, where, self._returning(), self.span())
-
-    def _assignment(self) -> tuple[Name, Expression]:
-        if self.next.key == "(":
-            self.unsupported("SET of several columns at once")
-        name = self.name()
-        self.expect("=")
-        return name, self.expression()
-
-    def delete(self) -> Delete:
-        self.expect("delete", "from")
-        table, alias = self._target("where")
-        if self.next.key == "using":
-            self.unsupported("DELETE ... USING")
-        where = self.expression() if self.accept("where") else None
-        return Delete(table, alias, where, self._returning(), self.span())
-
-    def _target(self, follower: str) -> tuple[Name, str | None]:
-        self.accept("only")
-        table = self.name()
-        if self.accept("as"):
-            return table, self.identifier()
-        if self.next.key != follower and self.at_identifier():
-            return table, self.identifier()
-        return table, None
-
-    def _returning(self) -> tuple[SelectItem, ...]:
-        return self.list_of(self.select_item) if self.accept("returning") else ()
 
     def subscribe(self) -> Subscribe:
         if self.accept_any("subscribe", "tail") is None:

@@ -1,0 +1,97 @@
+"""INSERT, UPDATE, DELETE."""
+
+from engine.errors import SyntaxError_
+from engine.sql.grammar.definitions import Definitions
+from engine.sql.statements import Delete, Insert, OnConflict, Update
+from engine.sql.syntax import Expression, Name, Row, SelectItem
+
+
+class Writes(Definitions):
+    """Statements that write to tables."""
+
+    __slots__ = ()
+
+    def insert(self) -> Insert:
+        self.expect("insert", "into")
+        table = self.name()
+        alias = self.identifier() if self.accept("as") else None
+        columns: tuple[str, ...] = ()
+        if self.next.key == "(" and not self.at_query():
+            columns = self.parenthesised(self.identifier)
+        if self.next.key == "overriding":
+            self.unsupported("OVERRIDING")
+        query = None
+        if not self.accept("default", "values"):
+            if not self.at_query():
+                self.fail()
+            query = self.query()
+        conflict = self._on_conflict() if self.at("on", "conflict") else None
+        return Insert(table, alias, columns, query, conflict, self._returning(), self.span())
+
+    def _on_conflict(self) -> OnConflict:
+        at = self.here
+        self.expect("on", "conflict")
+        columns: tuple[str, ...] = ()
+        constraint = None
+        if self.accept("on", "constraint"):
+            constraint = self.identifier()
+        elif self.next.key == "(":
+            columns = self.parenthesised(self.identifier)
+            if self.next.key == "where":
+                self.unsupported("ON CONFLICT with the WHERE of a partial index")
+        self.expect("do")
+        if self.accept("nothing"):
+            return OnConflict(columns, constraint, None, None, at)
+        self.expect("update", "set")
+        if not columns and constraint is None:
+            message = "ON CONFLICT DO UPDATE requires inference specification or constraint name"
+            raise SyntaxError_(message, position=at)
+        assignments = self._assignments()
+        where = self.expression() if self.accept("where") else None
+        return OnConflict(columns, constraint, assignments, where, at)
+
+    def update(self) -> Update:
+        self.expect("update")
+        table, alias = self._target("set")
+        self.expect("set")
+        assignments = self._assignments()
+        from_ = self.list_of(self._from_item) if self.accept("from") else ()
+        where = self.expression() if self.accept("where") else None
+        return Update(table, alias, assignments, from_, where, self._returning(), self.span())
+
+    def _assignments(self) -> tuple[tuple[Name, Expression], ...]:
+        return tuple(pair for pairs in self.list_of(self._assignment) for pair in pairs)
+
+    def _assignment(self) -> tuple[tuple[Name, Expression], ...]:
+        """column = value, or (columns) = [ROW] (values)."""
+        at = self.here
+        if self.next.key != "(":
+            name = self.name()
+            self.expect("=")
+            return ((name, self.expression()),)
+        names = self.parenthesised(self.name)
+        self.expect("=")
+        value = self.expression()
+        values = value.items if isinstance(value, Row) else (value,)
+        if len(values) != len(names):
+            raise SyntaxError_("number of columns does not match number of values", position=at)
+        return tuple(zip(names, values, strict=True))
+
+    def delete(self) -> Delete:
+        self.expect("delete", "from")
+        table, alias = self._target("where")
+        using = self.list_of(self._from_item) if self.accept("using") else ()
+        where = self.expression() if self.accept("where") else None
+        return Delete(table, alias, using, where, self._returning(), self.span())
+
+    def _target(self, follower: str) -> tuple[Name, str | None]:
+        self.accept("only")
+        table = self.name()
+        if self.accept("as"):
+            return table, self.identifier()
+        if self.next.key != follower and self.at_identifier():
+            return table, self.identifier()
+        return table, None
+
+    def _returning(self) -> tuple[SelectItem, ...]:
+        return self.list_of(self.select_item) if self.accept("returning") else ()
