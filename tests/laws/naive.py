@@ -14,6 +14,8 @@ from engine.dataflow.graph import Plan
 from engine.expr.aggregate import Kind
 from engine.expr.functions.table import SERIES_ROWS_MAX
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Scalar, Value
+from engine.expr.window import WindowCall
+from tests.laws import naive_window
 
 Row = tuple[Value, ...]
 Rows = dict[Row, int]
@@ -51,6 +53,8 @@ def meaning(plan: Plan, sources: Mapping[int, Rows], errors: Counter[str] | None
             return {row: n for row, n in meaning(plan.input, sources, errors).items() if n > 0}
         case graph.TopK():
             return _topk(plan, meaning(plan.input, sources, errors))
+        case graph.Window():
+            return _window(plan, meaning(plan.input, sources, errors), errors)
         case graph.Union():
             children = [meaning(child, sources, errors) for child in plan.inputs]
             return total((row, n) for child in children for row, n in child.items())
@@ -195,6 +199,33 @@ def _topk(plan: graph.TopK, rows: Rows) -> Rows:
             if kept > 0:
                 out[row] = kept
             at += n
+    return out
+
+
+def _window(plan: graph.Window, rows: Rows, errors: Counter[str]) -> Rows:
+    groups: dict[Row, list[Row]] = defaultdict(list)
+    for row, n in rows.items():
+        groups[tuple(row[c] for c in plan.partition)] += [row] * n
+    columns = [order.column for order in plan.order]
+    out: Rows = {}
+    for members in groups.values():
+        members.sort(key=cmp_to_key(lambda a, b: compare(a, b, plan.order)))
+
+        def stands_before(a: Value, b: Value) -> bool:
+            (by,) = plan.order
+            return compare((a,), (b,), (graph.Order(0, by.descending, by.nulls_first),)) < 0
+
+        def aggregated(call: WindowCall, seen: list[Row]) -> Value:
+            assert isinstance(call.kind, Kind)
+            return aggregate(graph.Aggregate(call.kind, call.columns, call.type), [(row, 1) for row in seen])
+
+        found = [naive_window.values(call, members, columns, stands_before, aggregated) for call in plan.calls]
+        for row, values in zip(members, zip(*found, strict=True), strict=True):
+            failed = next((value for value in values if isinstance(value, naive_window.NoValue)), None)
+            if failed is not None:
+                errors[str(failed)] += 1
+            else:
+                out[(*row, *values)] = out.get((*row, *values), 0) + 1
     return out
 
 

@@ -15,6 +15,8 @@ from engine.dataflow.graph import Plan, output_types
 from engine.expr.aggregate import Kind
 from engine.expr.overload import call, resolve_table_function
 from engine.expr.scalar import Literal, Ref, Scalar, Value
+from engine.expr.window import Bound, Edge, Frame, Unit, WindowCall
+from engine.expr.window import Kind as Rank
 from engine.types import SqlType
 from tests.laws.naive import Row
 
@@ -82,7 +84,7 @@ def plans(draw: st.DrawFn, shape: Shape | None = None, depth: int = 3) -> Plan:
     below = plans(shape, depth - 1)
     kinds = [mfps, joins, distincts, unions, constants, flat_maps]
     kinds += [reduces] if shape.counted else [negates]
-    kinds += [topks] if shape.counted and shape.topk else []
+    kinds += [topks, windows] if shape.counted and shape.topk else []
     return draw(draw(st.sampled_from(kinds))(below, shape))
 
 
@@ -217,3 +219,25 @@ def topks(draw: st.DrawFn, below: st.SearchStrategy[Plan], shape: Shape) -> Plan
     )
     limit = draw(st.sampled_from([1, 2, 3, None]))
     return graph.TopK(child, group, order, limit, draw(st.sampled_from([0, 0, 1])))
+
+
+@st.composite
+def windows(draw: st.DrawFn, below: st.SearchStrategy[Plan], shape: Shape) -> Plan:
+    """Rankings, a lag and a count over the frame of a few rows."""
+    child = draw(below)
+    row = output_types(child)
+    partition = tuple(draw(st.lists(st.integers(0, len(row) - 1), max_size=1)))
+    order = tuple(
+        graph.Order(column, draw(st.booleans()), draw(st.booleans()))
+        for column in draw(st.lists(st.integers(0, len(row) - 1), max_size=2, unique=True))
+    )
+    column = draw(st.integers(0, len(row) - 1))
+    frame = Frame(Unit.ROWS, Bound(Edge.PRECEDING, 1), Bound(Edge.FOLLOWING, draw(st.integers(0, 2))))
+    offered = [
+        WindowCall(Rank.ROW_NUMBER, (), INT, False),
+        WindowCall(Rank.DENSE_RANK, (), INT, False),
+        WindowCall(Rank.LAST_VALUE, (column,), row[column]),
+        WindowCall(Kind.COUNT, (column,), INT, False, frame),
+    ]
+    calls = draw(st.lists(st.sampled_from(offered), min_size=1, max_size=2, unique=True))
+    return graph.Window(child, partition, order, tuple(calls))

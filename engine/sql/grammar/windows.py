@@ -18,16 +18,16 @@ class Windows(Forms):
 
     def over(self) -> Window | None:
         """OVER name or OVER (...), if it comes next."""
-        if not self.at("over"):
+        if not self.accept("over"):
             return None
-        at = self.advance().at
         if self.next.key != "(":
+            at = self.here
             return Window(self.identifier(), (), (), None, True, at)
-        return self.window(at)
+        return self.window()
 
-    def window(self, at: int) -> Window:
+    def window(self) -> Window:
         """([name] [PARTITION BY ...] [ORDER BY ...] [frame])."""
-        self.expect("(")
+        at = self.expect("(").at
         name = None
         if self.next.kind is Kind.QUOTED or (self.at_identifier() and self.next.key not in CLAUSES):
             name = self.identifier()
@@ -48,10 +48,9 @@ class Windows(Forms):
         return self.list_of(self._named_window) if self.accept("window") else ()
 
     def _named_window(self) -> tuple[str, Window]:
-        at = self.here
         name = self.identifier()
         self.expect("as")
-        return name, self.window(at)
+        return name, self.window()
 
     def _frame(self) -> FrameClause | None:
         """{ROWS | RANGE | GROUPS} {bound | BETWEEN bound AND bound} [EXCLUDE ...]."""
