@@ -26,6 +26,14 @@ def stacked(items: Sequence[Array | None]) -> Array:
     return Array((len(rows), *dims), tuple(item for row in rows for item in row.items))
 
 
+def rows(items: Sequence[Array | None]) -> Array:
+    """ARRAY[...] of arrays: as `stacked`, a NULL being an empty array."""
+    given = [item or EMPTY for item in items]
+    if any(item.dims != given[0].dims for item in given):
+        raise ArraySubscript("multidimensional arrays must have array expressions with matching dimensions")
+    return stacked(given)
+
+
 def joined(a: Array | None, b: Array | None) -> Array | None:
     """a || b: of equal dimensions end to end, or one is a row of the other."""
     if a is None or b is None:

@@ -47,7 +47,10 @@ def format_nested(raw: RawValue, type: SqlType, format: Format) -> str:
         if item is None:
             return "NULL"
         text = format(item, element)
-        return text if element.nesting in BRACED else _escaped(text)
+        if element.nesting in BRACED and type.nesting is not Nesting.ARRAY:
+            return text  # in an array a brace opens a dimension, so what is in it is quoted
+        bare = type.nesting is not Nesting.ARRAY and text.lower() == "null" and text != "NULL"
+        return text if bare else _escaped(text)
 
     if type.nesting is Nesting.MAP:
         return "{" + ",".join(f"{_escaped(key)}=>{shown(item)}" for key, item in raw.items()) + "}"
@@ -91,6 +94,7 @@ class _Braces:
         self.text = text
         self.type = type
         self.at = 0
+        self.folds = type.nesting is Nesting.ARRAY  # only there is NULL one in lower case too
 
     def fail(self, detail: str) -> NoReturn:
         if self.type.nesting is Nesting.ARRAY:
@@ -136,7 +140,7 @@ class _Braces:
 
         def one() -> RawValue:
             self.blank()
-            if self.peek() == "{" and element.nesting not in BRACED:
+            if self.peek() == "{":
                 return self.level(element, parse, depth + 1)
             return self.element(element, parse, depth)
 
@@ -178,7 +182,7 @@ class _Braces:
         if self.peek() == "{" and type.nesting in BRACED:
             return self.value(type, parse, depth + 1)
         word, quoted = self.word(None)
-        if not quoted and word.lower() == "null":
+        if not quoted and (word == "NULL" or (self.folds and word.lower() == "null")):
             return None
         if not (quoted or word):
             self.fail(f'Unexpected "{self.peek()}" character.')

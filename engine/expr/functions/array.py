@@ -41,7 +41,7 @@ def array_function(elements: Types) -> Function:
     """ARRAY[...]: of arrays, their rows."""
     kind = types.array_of(elements[0])
     if elements[0].nesting is Nesting.ARRAY:
-        return own("array", elements, kind, lambda *items: arrays.stacked(items), can_fail=True, never_null=True)
+        return own("array", elements, kind, lambda *items: arrays.rows(items), can_fail=True, never_null=True)
     return own("array", elements, kind, lambda *items: Array.of(items), never_null=True)
 
 

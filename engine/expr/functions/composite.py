@@ -58,7 +58,7 @@ def field(kind: SqlType, index: int) -> Function:
 
 def list_element(kind: SqlType) -> Function:
     """l[i]"""
-    return each("subscript", (kind, INTEGER), kind.within, _element, gives_null=True)
+    return each("subscript", (kind, types.BIGINT), kind.within, _element, gives_null=True)
 
 
 def list_slice(kind: SqlType, low: bool, high: bool) -> Function:
@@ -70,7 +70,9 @@ def list_slice(kind: SqlType, low: bool, high: bool) -> Function:
         end = next(rest) if high else len(items)
         return items[max(start, 1) - 1 : max(end, 0)]
 
-    return each(f"slice[{'l' if low else ''}:{'u' if high else ''}]", (kind, *(INTEGER,) * (low + high)), kind, apply)
+    return each(
+        f"slice[{'l' if low else ''}:{'u' if high else ''}]", (kind, *(types.BIGINT,) * (low + high)), kind, apply
+    )
 
 
 def _element(items: list[RawValue], index: int) -> RawValue:
@@ -125,8 +127,12 @@ def _list_length_max(given: Types) -> Function:
     return each("list_length_max", given, INTEGER, apply, can_fail=True, gives_null=True)
 
 
-def _first_list(given: Types) -> SqlType:
-    return next((kind for kind in given if kind.nesting is Nesting.LIST), given[0])
+def _first(given: Types) -> SqlType:
+    return given[0]
+
+
+def _second(given: Types) -> SqlType:
+    return given[1]
 
 
 def _cat(a: list[RawValue] | None, b: list[RawValue] | None) -> list[RawValue] | None:
@@ -143,19 +149,19 @@ def _map_contains(a: dict[str, RawValue], b: dict[str, RawValue]) -> bool:
 
 def _rows() -> Iterator[Generic]:
     for name in ("list_append", "||"):
-        yield _made(name, (LIST, ELEMENT), _first_list, lambda items, item: [*(items or []), item],
+        yield _made(name, (LIST, ELEMENT), _first, lambda items, item: [*(items or []), item],
                     "x with y behind it", lenient=True)  # fmt: skip
     for name in ("list_prepend", "||"):
-        yield _made(name, (ELEMENT, LIST), _first_list, lambda item, items: [item, *(items or [])],
+        yield _made(name, (ELEMENT, LIST), _second, lambda item, items: [item, *(items or [])],
                     "y with x before it", lenient=True)  # fmt: skip
     for name in ("list_cat", "||"):
-        yield _made(name, (LIST, LIST), _first_list, _cat, "x, then y", lenient=True)
+        yield _made(name, (LIST, LIST), _first, _cat, "x, then y", lenient=True)
     yield _made("list_length", (LIST,), INTEGER, len, "how many elements")
     yield Generic("list_length_max", (LIST, INTEGER), _list_length_max, result="integer",
                   doc="length of the longest list on layer y")  # fmt: skip
     for name in ("list_n_layers", "list_ndims"):
         yield Generic(name, (LIST,), _n_layers, result="integer", doc="how deep lists are nested in the type")
-    yield _made("list_remove", (LIST, ELEMENT), _first_list,
+    yield _made("list_remove", (LIST, ELEMENT), _first,
                 lambda items, item: None if items is None else [other for other in items if other != item],
                 "without the elements that are y", lenient=True)  # fmt: skip
     yield _made("@>", (LIST, LIST), types.BOOLEAN, _contains, "whether x has all elements of y")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from engine import types
 from engine.collection import json
 from engine.collection.json import Document
+from engine.collection.nested import Array
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument, InvalidText
+from engine.errors import InvalidArgument
 from engine.expr import text_forms
 from engine.expr.columns import FEW_ROWS, each, map_rows, unpack
 from engine.expr.registry import Function, Generic, Kernel, OnNull
@@ -104,51 +106,21 @@ def _member_kernel(by_value: Kernel, as_text: bool) -> Kernel:
     return kernel
 
 
-def path_of(text: str) -> list[str | None]:
-    """The elements of a text[] literal such as {a,0,"b c"}."""
-    source = text.strip()
-    if not (source.startswith("{") and source.endswith("}")):
-        raise InvalidText(f'malformed array literal: "{text}"')
-    parts: list[str | None] = []
-    at, end = 1, len(source) - 1
-    while at < end:
-        while at < end and source[at].isspace():
-            at += 1
-        if at < end and source[at] == '"':
-            at += 1
-            letters: list[str] = []
-            while at < end and source[at] != '"':
-                at += source[at] == "\\"
-                letters.append(source[at])
-                at += 1
-            parts.append("".join(letters))
-            at = source.find(",", at)
-            at = end if at < 0 else at
-        else:
-            stop = source.find(",", at)
-            stop = end if stop < 0 else stop
-            word = source[at:stop].strip()
-            parts.append(None if word.upper() == "NULL" else word)
-            at = stop
-        at += 1
-    return parts
-
-
-def _walk(text: str, path: str) -> Found:
+def _walk(text: str, path: Array) -> Found:
     found: Found = (parse(text),)
-    for key in path_of(path):
+    for key in path.items:
         if found is None or key is None:
             return None
         found = _step(found[0], key)
     return found
 
 
-def _get_path(text: str, path: str) -> str | None:
+def _get_path(text: str, path: Array) -> str | None:
     found = _walk(text, path)
     return None if found is None else dump(found[0])
 
 
-def _get_path_text(text: str, path: str) -> str | None:
+def _get_path_text(text: str, path: Array) -> str | None:
     found = _walk(text, path)
     return None if found is None else text_of(found[0])
 
@@ -190,6 +162,10 @@ def _concatenate(a: str, b: str) -> str:
     for part in (left, right):
         whole.extend(part if isinstance(part, list) else [part])
     return dump(whole)
+
+
+def _without_keys(text: str, keys: Array) -> str:
+    return reduce(_without_key, (key for key in keys.items if key is not None), text)
 
 
 def _without_key(text: str, key: str) -> str:
@@ -371,6 +347,9 @@ def _empty(name: str, text: str) -> Function:
     return Function(name, (), types.JSONB, kernel, doc="empty")
 
 
+TEXTS: Final = types.array_of(types.TEXT)
+
+
 def _rows() -> Iterator[Function]:
     jsonb, text, number, boolean = types.JSONB, types.TEXT, types.INTEGER, types.BOOLEAN
     for key in (text, number):
@@ -379,12 +358,17 @@ def _rows() -> Iterator[Function]:
         get_text = each("->>", (jsonb, key), text, _get_text, what + ", as text", gives_null=True)
         yield replace(get, kernel=_member_kernel(get.kernel, False)) if key == text else get
         yield replace(get_text, kernel=_member_kernel(get_text.kernel, True)) if key == text else get_text
-    yield each("#>", (jsonb, text), jsonb, _get_path, "what the path {a,0,b} leads to", can_fail=True, gives_null=True)
-    yield each("#>>", (jsonb, text), text, _get_path_text, "what the path leads to, as text", can_fail=True,
+    yield each("#>", (jsonb, TEXTS), jsonb, _get_path, "what the path {a,0,b} leads to", can_fail=True, gives_null=True)
+    yield each("#>>", (jsonb, TEXTS), text, _get_path_text, "what the path leads to, as text", can_fail=True,
                gives_null=True)  # fmt: skip
     yield each("@>", (jsonb, jsonb), boolean, lambda a, b: contains(parse(a), parse(b)), "whether x contains y")
     yield each("<@", (jsonb, jsonb), boolean, lambda a, b: contains(parse(b), parse(a)), "whether y contains x")
     yield each("?", (jsonb, text), boolean, _has_key, "whether y is a key or an element of x")
+    yield each("?|", (jsonb, TEXTS), boolean, lambda text, keys: any(_has_key(text, key) for key in keys.items),
+               "whether some of y is a key or an element of x")  # fmt: skip
+    yield each("?&", (jsonb, TEXTS), boolean, lambda text, keys: all(_has_key(text, key) for key in keys.items),
+               "whether all of y are keys or elements of x")  # fmt: skip
+    yield each("-", (jsonb, TEXTS), jsonb, _without_keys, "without those keys or elements", can_fail=True)
     yield each("||", (jsonb, jsonb), jsonb, _concatenate, "objects merged, arrays joined")
     yield each("-", (jsonb, text), jsonb, _without_key, "without that key or those elements", can_fail=True)
     yield each("-", (jsonb, number), jsonb, _without_index, "without the element at that index", can_fail=True)

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -281,6 +282,9 @@ def _concat(separated: bool) -> Callable[[tuple[SqlType, ...]], Function]:
         def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
             parts = [_output(vector, kind, context) for vector, kind in zip(vectors, parameters, strict=True)]
             between: pa.Array | pa.Scalar = parts.pop(0) if separated else pa.scalar("", pa.large_string())
+            if parts:  # Arrow's join drops a row whose parts are all null
+                absent = reduce(pc.and_, (pc.is_null(part) for part in parts))
+                parts[0] = pc.if_else(absent, pa.scalar("", pa.large_string()), parts[0])
             joined = pc.binary_join_element_wise(*parts, between, null_handling="skip")
             nulls = vectors[0].nulls if separated else None
             return Vector(context.heap.intern_arrow(joined), nulls)

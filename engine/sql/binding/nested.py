@@ -117,8 +117,10 @@ class Nested(Scalars):
 
     def _any(self, expression: syntax.QuantifiedArray, place: Place) -> BoundScalar:
         node, operator, every = expression.array, expression.operator, expression.all
-        plain = isinstance(node, syntax.Array) and not any(isinstance(item, syntax.Array) for item in node.items)
-        if isinstance(node, syntax.Array) and plain and node.items and (operator, every) in IN_LISTS:
+        typed = isinstance(node, syntax.Array) and any(
+            not isinstance(item, syntax.Array | syntax.String | syntax.Null) for item in node.items
+        )  # of untyped literals alone the array is text[]
+        if isinstance(node, syntax.Array) and typed and (operator, every) in IN_LISTS:
             return self.scalar(syntax.InList(expression.operand, node.items, every, expression.at), place)
         left, whole = self.scalar(expression.operand, place), self.scalar(node, place)
         if whole.type == types.UNKNOWN:
@@ -155,13 +157,13 @@ class Nested(Scalars):
                     position=chain[0].at,
                 )
 
-    def _bound(self, node: Expression | None, place: Place) -> BoundScalar | None:
+    def _bound(self, node: Expression | None, place: Place, kind: SqlType = types.INTEGER) -> BoundScalar | None:
         if node is None:
             return None
         scalar = self.scalar(node, place)
         if scalar.type.category not in (types.Category.NUMERIC, types.Category.UNKNOWN):
             raise TypeMismatch("array subscript must have type integer", position=node.at)
-        return located(node.at, cast, scalar, types.INTEGER, ASSIGNMENT)
+        return located(node.at, cast, scalar, kind, ASSIGNMENT)
 
     def _array_subscript(self, operand: BoundScalar, chain: Sequence[syntax.Subscript], place: Place) -> BoundScalar:
         if len(chain) > 6:
@@ -181,7 +183,7 @@ class Nested(Scalars):
     def _list_subscript(self, operand: BoundScalar, node: syntax.Subscript, place: Place) -> BoundScalar:
         if operand.type.nesting is not Nesting.LIST:
             raise TypeMismatch(f"cannot subscript type {operand.type.name}", position=node.at)
-        lower, upper = self._bound(node.lower, place), self._bound(node.upper, place)
+        lower, upper = (self._bound(bound, place, types.BIGINT) for bound in (node.lower, node.upper))
         bounds = [bound for bound in (lower, upper) if bound is not None]
         if not node.slice:
             return made(composite.list_element(operand.type), operand, *bounds)

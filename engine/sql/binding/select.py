@@ -130,6 +130,10 @@ class Selects(FromClause):
         found: list[tuple[str, Expression | ScopeColumn]] = []
         for item in items:
             node = item.expression
+            if isinstance(node, syntax.Field) and node.name == "*":
+                fields = self.fields(node.operand, Place(scope, "SELECT", [], rows=True))
+                found.extend((name, syntax.Field(node.operand, name, node.at)) for name, _ in fields)
+                continue
             if not isinstance(node, syntax.Star):
                 found.append((item.alias or output_name(node), node))
                 continue

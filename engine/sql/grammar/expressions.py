@@ -228,7 +228,7 @@ class Expressions(Windows):
                 self.advance()
                 operand = self._subscript(operand, token.at)
                 self.expect("]")
-            elif token.key == "." and not isinstance(operand, ColumnName):
+            elif token.key == ".":  # after a bare name only in parentheses: (t).a
                 self.advance()
                 operand = Field(operand, "*" if self.accept("*") else self.label(), token.at)
             else:
