@@ -270,6 +270,26 @@ class UniqueViolation(ConstraintViolation):
     sqlstate = "23505"
 
 
+class UndefinedStatement(SqlError):
+    sqlstate = "26000"
+
+
+class UndefinedCursor(SqlError):
+    sqlstate = "34000"
+
+
+class DuplicateStatement(SqlError):
+    sqlstate = "42P05"
+
+
+class DuplicateCursor(SqlError):
+    sqlstate = "42P03"
+
+
+class NoTransaction(SqlError):
+    sqlstate = "25P01"
+
+
 class TransactionState(SqlError):
     sqlstate = "25P02"
 

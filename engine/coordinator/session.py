@@ -6,19 +6,20 @@ from typing import Final
 
 from engine.catalog.catalog import Path
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.cursors import Names
 from engine.coordinator.result import CopyOut, Result
 from engine.coordinator.sequence import Answer, sequence
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, checked, variable
-from engine.errors import InvalidParameter, QueryCanceled, SqlError, WrongObjectType
+from engine.errors import InvalidParameter, NoTransaction, QueryCanceled, SqlError, WrongObjectType
 from engine.sql import statements
 from engine.sql.binding.context import Context
 from engine.sql.dialect import parse
 from engine.sql.parameters import inline, literal
-from engine.sql.statements import SelectStatement, Statement, Subscribe
+from engine.sql.statements import Execute, SelectStatement, SessionStatement, Statement, Subscribe
 
-IN_BLOCK: Final = SelectStatement | statements.Insert | statements.Update | statements.Delete
+IN_BLOCK: Final = SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Declare
 """Statements that make the text they stand in one transaction."""
 
 
@@ -39,6 +40,7 @@ class Session:
         self._on_close: Final = on_close
         self._cancelled = False
         self._closed = False
+        self._names: Final = Names(coordinator, lambda statement: sequence(coordinator, self, statement), self.check)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -70,8 +72,7 @@ class Session:
             yield self._run_one(parsed[0])
             return
         for number, statement in enumerate(parsed, 1):
-            self._implicit(statement)
-            answer = self._run_one(statement)
+            answer = self._run_one(statement, alone=False)
             if number == len(parsed) and self._transaction.implicit:
                 self._transaction.end(self._coordinator, True)
             yield answer
@@ -82,7 +83,7 @@ class Session:
         if isinstance(statement, IN_BLOCK):
             if block.status == "I":
                 block.begin(implicit=True)
-        elif block.implicit and not isinstance(statement, statements.Transaction):
+        elif block.implicit and not isinstance(statement, statements.Transaction | SessionStatement):
             block.end(self._coordinator, True)
 
     def execute(self, sql: str) -> Result:
@@ -128,6 +129,7 @@ class Session:
         if self._closed:
             return
         self._closed = True
+        self._names.close(None)
         self._transaction.clear(self._coordinator)
         for subscription in self._subscriptions:
             subscription.close()
@@ -175,19 +177,46 @@ class Session:
             key, kept = checked(name, value)
             self._variables[key] = kept
 
-    def _run_one(self, statement: Statement) -> Answer:
+    def _run_one(self, statement: Statement, alone: bool = True) -> Answer:
         if self._closed:
             raise SqlError("the session is closed")
         try:
             self.check()
-            answer = sequence(self._coordinator, self, statement)
+            while isinstance(statement, Execute):
+                self._transaction.check_usable()
+                statement = self._names.expanded(statement)
+            if not alone:
+                self._implicit(statement)
+            answer = self._answer(statement)
         except BaseException:
             self._transaction.fail()
             if self._transaction.implicit:
                 self._transaction.end(self._coordinator, False)
             raise
+        if self._transaction.status == "I":
+            self._names.close(None)
         source = answer.source if isinstance(answer, CopyOut) else answer
         if isinstance(source, Subscription):
             self._subscriptions = [known for known in self._subscriptions if not known.ended]
             self._subscriptions.append(source)
         return answer
+
+    def _answer(self, statement: Statement) -> Answer:
+        if not isinstance(statement, SessionStatement):
+            return sequence(self._coordinator, self, statement)
+        self._transaction.check_usable()
+        match statement:
+            case statements.Prepare():
+                return self._names.prepare(statement)
+            case statements.Deallocate():
+                return self._names.deallocate(statement.name)
+            case statements.Declare():
+                if self._transaction.status == "I":
+                    raise NoTransaction("DECLARE CURSOR can only be used in transaction blocks", hint="BEGIN first.")
+                return self._names.declare(statement)
+            case statements.Fetch():
+                return self._names.fetch(statement)
+            case statements.CloseCursor():
+                return self._names.close(statement.name)
+            case Execute():
+                raise AssertionError("it was expanded")

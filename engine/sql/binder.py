@@ -6,7 +6,7 @@ position of what is wrong.
 
 from typing import assert_never
 
-from engine.errors import InvalidParameter
+from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
 from engine.sql.binding import definitions, drops, reads, shows, tables, writes
 from engine.sql.binding.context import Context
@@ -64,6 +64,11 @@ def bind(statement: Statement, context: Context) -> Bound:
             return bound.BoundTransaction(statement.verb)
         case statements.Discard():
             return bound.BoundDiscard(statement.what)
+        case (
+            statements.Prepare() | statements.Execute() | statements.Deallocate()
+            | statements.Declare() | statements.Fetch() | statements.CloseCursor()
+        ):  # fmt: skip
+            raise Unsupported("a statement about the session's own names cannot be bound")
         case _:
             assert_never(statement)
 

@@ -24,6 +24,11 @@ def literal(value: str | None, oid: int = 0) -> str:
     return quoted if declared is None or declared.name in ("text", "unknown") else f"CAST({quoted} AS {declared.name})"
 
 
+def highest(sql: str) -> int:
+    """The greatest n of all `$n`; 0 for none."""
+    return max((int(token.value) for token in tokenize(sql) if token.kind is Kind.PARAMETER), default=0)
+
+
 def inline(sql: str, literals: Sequence[str]) -> str:
     """`sql` with each `$n` replaced by the n-th of `literals`; UndefinedParameter where there is none. O(len(sql))."""
     pieces: list[str] = []

@@ -317,8 +317,65 @@ class Discard:
     span: Span
 
 
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """PREPARE name [(types)] AS body. The body is text with `$n` in it, `types` the text of the first ones' types."""
+
+    name: str
+    types: tuple[str, ...]
+    body: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """EXECUTE name [(arguments)]: the text of the expressions."""
+
+    name: str
+    arguments: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate:
+    """`name` None: ALL."""
+
+    name: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """DECLARE name CURSOR FOR a query or a subscription."""
+
+    name: str
+    statement: "SelectStatement | Subscribe"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """FETCH count FROM name WITH (options); `count` None: ALL."""
+
+    name: str
+    count: int | None
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCursor:
+    """`name` None: ALL."""
+
+    name: str | None
+    span: Span
+
+
+SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch | CloseCursor
+"""What a session answers by itself: the names in them are its own."""
+
 Statement: TypeAlias = (
     SelectStatement | Insert | Update | Delete | CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex
     | CreateSource | Drop | Subscribe | Explain | Copy | ShowObjects | ShowCreate | ShowVariable | SetVariable
-    | Transaction | Discard
+    | Transaction | Discard | SessionStatement
 )  # fmt: skip

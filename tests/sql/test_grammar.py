@@ -169,7 +169,7 @@ def test_a_syntax_error_says_where(text: str, message: str, position: int):
 
 @pytest.mark.parametrize(
     "text",
-    ["INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING",
+    ["INSERT INTO t OVERRIDING USER VALUE VALUES (1)",
      "CREATE FUNCTION f() RETURNS int", "VACUUM",
      "CREATE SOURCE s FROM KAFKA BROKER 'x'"],
 )  # fmt: skip

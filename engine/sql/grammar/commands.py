@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from engine.sql.grammar.sessions import Sessions
+from engine.sql.grammar.cursors import Cursors
 from engine.sql.grammar.tokens import words
 from engine.sql.statements import Statement
 
@@ -11,18 +11,19 @@ METHODS: Final = {
     "insert": "insert", "update": "update", "delete": "delete", "create": "create", "drop": "drop",
     "subscribe": "subscribe", "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
     "set": "set", "reset": "reset", "discard": "discard", "begin": "transaction", "start": "transaction",
-    "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
+    "prepare": "prepare", "execute": "execute", "deallocate": "deallocate", "declare": "declare", "fetch": "fetch",
+    "close": "close", "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
 }  # fmt: skip
 """The first word of a statement and the method that reads it."""
 
 REFUSED: Final = words(
-    """alter grant revoke truncate vacuum analyze comment lock cluster reindex prepare execute deallocate declare fetch
-    close listen notify unlisten savepoint release call do merge refresh checkpoint load move security"""
+    """alter grant revoke truncate vacuum analyze comment lock cluster reindex listen notify unlisten savepoint
+    release call do merge refresh checkpoint load move security"""
 )
 """Statements of PostgreSQL that are known, and not run."""
 
 
-class Commands(Sessions):
+class Commands(Cursors):
     """The whole grammar."""
 
     __slots__ = ()
