@@ -253,7 +253,7 @@ DATA_ERRORS: dict[str, type[DataError]] = {
     for error in (
         DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
         InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
-        InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation,
+        InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
     )
 }  # fmt: skip
 

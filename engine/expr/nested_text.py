@@ -26,7 +26,7 @@ BOUNDS: Final = re.compile(r"\s*(\[\s*[+-]?\d+\s*(:\s*[+-]?\d+\s*)?\]\s*)+=")
 DIMENSIONS_MAX: Final = 6
 """PostgreSQL's MAXDIM."""
 DEPTH_MAX: Final = 200
-"""Levels of a list's text; each is a call deep."""
+"""Levels of a text, those of empty arrays included; each is a call deep."""
 
 
 def parse_nested(text: str, type: SqlType, parse: Parse) -> RawValue:
@@ -132,11 +132,13 @@ class _Braces:
             flat = [item for part in flat for item in part.items]
         if any(isinstance(part, _Level) for part in flat):
             self.fail("Multidimensional arrays must have sub-arrays with matching dimensions.")
+        if flat and len(dims) > DIMENSIONS_MAX:
+            self.fail(f"The number of array dimensions exceeds the maximum allowed ({DIMENSIONS_MAX}).")
         return Array(tuple(dims), tuple(flat)) if flat else Array((), ())
 
     def level(self, element: SqlType, parse: Parse, depth: int) -> _Level:
-        if depth >= DIMENSIONS_MAX:
-            self.fail(f"The number of array dimensions exceeds the maximum allowed ({DIMENSIONS_MAX}).")
+        if depth > DEPTH_MAX:
+            self.fail(f"More than {DEPTH_MAX} levels.")
 
         def one() -> RawValue:
             self.blank()

@@ -7,9 +7,12 @@ parsed, counted in characters from 1, as errors report it; `end` is the position
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from engine.expr.window import Edge, Exclude, Unit
+
+LIKE: Final = {(False, False): "~~", (False, True): "!~~", (True, False): "~~*", (True, True): "!~~*"}
+"""The operator that LIKE is, by (insensitive, negated)."""
 
 
 @dataclass(frozen=True, slots=True)

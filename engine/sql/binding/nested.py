@@ -9,8 +9,8 @@ from engine.expr import overload
 from engine.expr.functions import array, composite
 from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function
-from engine.expr.scalar import Call, Coalesce
-from engine.plan.relation import BoundScalar, Relation, ScalarSubquery
+from engine.expr.scalar import Call, Coalesce, Ref
+from engine.plan.relation import BoundScalar, Map, Project, Relation, ScalarSubquery
 from engine.sql import syntax
 from engine.sql.binding.scalars import Place, Scalars, call, cast, located, settled
 from engine.sql.scope import Around, Range
@@ -55,6 +55,13 @@ class Nested(Scalars):
         fields = [(column.name, self.scalar(syntax.ColumnName((range_.name, column.name), at), place))
                   for column in range_.columns]  # fmt: skip
         return row(fields)
+
+    def row_subquery(self, expression: syntax.Subquery, place: Place) -> BoundScalar:
+        sub = self.subquery(expression.query, self._around(place))
+        columns = [(c.name, Ref(i, c.type, c.nullable)) for i, c in enumerate(sub.columns)]
+        record = row(columns)
+        relation = Project(Map(sub.relation, (record,)), (len(columns),))
+        return ScalarSubquery(relation, record.type)
 
     def fields(self, expression: Expression, place: Place) -> list[tuple[str, BoundScalar]]:
         """(record).*: each field by name."""

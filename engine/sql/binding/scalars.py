@@ -34,8 +34,6 @@ IS_TESTS: Final = {
     (Test.FALSE, False): "is_false", (Test.FALSE, True): "is_not_false",
     (Test.UNKNOWN, False): "is_unknown", (Test.UNKNOWN, True): "is_not_unknown",
 }  # fmt: skip
-LIKE: Final = {(False, False): "~~", (False, True): "!~~", (True, False): "~~*", (True, True): "!~~*"}
-"""The operator that LIKE is, by (insensitive, negated)."""
 
 R = TypeVar("R")
 
@@ -170,6 +168,10 @@ class Scalars(ABC):
         """An expression of a nested type, or that reaches into one. `wanted`: what a cast around it names."""
 
     @abstractmethod
+    def row_subquery(self, expression: syntax.Subquery, place: Place) -> BoundScalar:
+        """The one row of a subquery as a record."""
+
+    @abstractmethod
     def whole_row(self, range_: Range, at: int, place: Place) -> BoundScalar:
         """An item of FROM as one value."""
 
@@ -268,6 +270,9 @@ class Scalars(ABC):
         left, right = expression.left, expression.right
         if isinstance(left, syntax.Row) and isinstance(right, syntax.Row):
             return self._rows(expression, left, right, place)
+        if isinstance(left, syntax.Row) and isinstance(right, syntax.Subquery):
+            one = self.row_subquery(right, place)
+            return located(expression.at, call, expression.operator, self.scalar(left, place), one)
         a, b = self.scalar(left, place), self.scalar(right, place)
         return located(expression.at, call, expression.operator, a, b)
 
@@ -311,7 +316,7 @@ class Scalars(ABC):
         if expression.escape is not None:
             escape = self.scalar(expression.escape, place)
             pattern = located(expression.at, call, "like_escape", pattern, escape)
-        return located(expression.at, call, LIKE[expression.insensitive, expression.negated], operand, pattern)
+        return located(expression.at, call, syntax.LIKE[expression.insensitive, expression.negated], operand, pattern)
 
     def _in_list(self, expression: syntax.InList, place: Place) -> BoundScalar:
         """One comparison per item, all of one type when there is one: what the planner sees as a set of constants."""

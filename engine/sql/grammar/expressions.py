@@ -26,6 +26,7 @@ from engine.sql.grammar.levels import (
 from engine.sql.grammar.tokens import Kind, Token, words
 from engine.sql.grammar.windows import Windows
 from engine.sql.syntax import (
+    LIKE,
     Between,
     Binary,
     Cast,
@@ -214,6 +215,8 @@ class Expressions(Windows):
             return node
         if token.key == "similar":
             self.unsupported("SIMILAR TO", token)
+        if self.at_any("any", "some", "all") and self.peek().key == "(":
+            return self._quantified(left, LIKE[token.key == "ilike", negated], token)
         pattern = self.expression(MATCH + 1)
         escape = self.expression(MATCH + 1) if self.accept("escape") else None
         return Like(left, pattern, escape, token.key == "ilike", negated, at)
