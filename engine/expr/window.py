@@ -30,6 +30,20 @@ class Kind(Enum):
     NTH_VALUE = "nth_value"
 
 
+DOCS: Final[Mapping[Kind, tuple[str, str, str]]] = {
+    Kind.ROW_NUMBER: ("", "bigint", "the number of the row in its partition, from 1"),
+    Kind.RANK: ("", "bigint", "the row_number of the first of its peers: ranks with gaps"),
+    Kind.DENSE_RANK: ("", "bigint", "how many groups of peers there are up to its own: ranks without gaps"),
+    Kind.PERCENT_RANK: ("", "double precision", "(rank - 1) / (rows of the partition - 1); 0 of one row"),
+    Kind.CUME_DIST: ("", "double precision", "the share of the partition's rows up to its last peer"),
+    Kind.NTILE: ("n", "integer", "which of n even parts, from 1; n is that of the partition's first row"),
+    Kind.LAG: ("x, offset, default", "the type of x", "x of the row so many (1) before; else the default (NULL)"),
+    Kind.LEAD: ("x, offset, default", "the type of x", "x of the row so many (1) after; else the default (NULL)"),
+    Kind.FIRST_VALUE: ("x", "the type of x", "x of the frame's first row"),
+    Kind.LAST_VALUE: ("x", "the type of x", "x of the frame's last row"),
+    Kind.NTH_VALUE: ("x, n", "the type of x", "x of the frame's n-th row, from 1; NULL if there is none"),
+}
+"""Arguments, result and meaning of each: its row in docs/functions.md."""
 OFFSETS: Final = frozenset({Kind.LAG, Kind.LEAD})
 VALUES: Final = frozenset({Kind.FIRST_VALUE, Kind.LAST_VALUE, Kind.NTH_VALUE})
 RANKINGS: Final = frozenset(

@@ -367,7 +367,7 @@ class PlanText:
                 return [self.text.head(relation)]
             case graph.Window():
                 relation = Window(Constant((), ()), plan.partition, plan.order, plan.calls)
-                return [self.text.head(relation)]
+                return [f"{self.text.head(relation)} recomputes=touched partitions"]
             case graph.Distinct() | graph.Threshold() | graph.Union() | graph.Negate():
                 return [type(plan).__name__]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from engine import types
+from engine.expr import window
 from engine.expr.aggregate import AGGREGATES, Kind
 from engine.expr.functions.families import FAMILIES, TABLE_FUNCTIONS
 from engine.expr.overload import TAKES_JSON
@@ -33,6 +34,8 @@ def document() -> str:
     parts.append("\n## Aggregates\n\nNULLs are not counted in, except by `count(*)` and the JSON aggregates.\n\n")
     parts.append("| call | result | |\n|---|---|---|\n")
     parts.extend(_aggregate_lines())
+    parts.append("\n## Window functions\n\n" + WINDOWS_HEAD)
+    parts.extend(_window_lines())
     parts.append("\n## Casts\n\n" + CASTS_HEAD)
     parts.extend(_cast_lines())
     return "".join(parts)
@@ -43,6 +46,15 @@ LAZY = """| form | |
 | `CASE WHEN c THEN x ... ELSE y END` | the result of the first true condition; the others are not evaluated |
 | `COALESCE(x, ...)` | the first argument that is not NULL; later ones are not evaluated |
 | `x AND y`, `x OR y` | in three values; `y` is not evaluated where `x` decides |
+"""
+
+WINDOWS_HEAD = """\
+With `OVER (PARTITION BY ... ORDER BY ... frame)`, as has every aggregate above. Peers are rows equal in the
+ORDER BY columns; ties are broken by the whole row's content. `lag`, `lead`, `first_value`, `last_value` and `nth_value`
+take `IGNORE NULLS`.
+
+| call | result | |
+|---|---|---|
 """
 
 CASTS_HEAD = """`i`: implicit, anywhere; `a`: on assignment to a column; `e`: only as `CAST(x AS t)`.
@@ -108,6 +120,11 @@ def _aggregate_lines() -> Iterator[str]:
             grouped.setdefault((row.result, row.doc), []).append(f"`{name}({shown})`")
         for (result, doc), calls in grouped.items():
             yield f"| {'<br>'.join(calls)} | {result} | {doc} |\n"
+
+
+def _window_lines() -> Iterator[str]:
+    for kind, (arguments, result, doc) in window.DOCS.items():
+        yield f"| `{kind.value}({arguments})` | {result} | {doc} |\n"
 
 
 def _cast_lines() -> Iterator[str]:

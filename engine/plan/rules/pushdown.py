@@ -100,7 +100,7 @@ class Pushdown:
                 group = set(relation.partition)
                 down, above = split(predicates, lambda p: bool(reads(p)) and reads(p) <= group and not is_volatile(p))
                 pushed = Window(self.push(relation.input, down), relation.partition, relation.order, relation.calls)
-                return filtered(limited(pushed, above, self.facts), above)
+                return filtered(*limited(pushed, above, self.facts))
             case FlatMap():
                 width = self.facts.arity(relation.input)
                 down, above = split(predicates, lambda p: not risky(p) and all(c < width for c in reads(p)))

@@ -17,19 +17,33 @@ from engine.plan.relation import Project, Relation, TopK, Window
 MIRRORED: Final = {"<=": ">=", "<": ">", "=": "=", ">=": "<=", ">": "<"}
 
 
-def limited(relation: Window, predicates: Sequence[Scalar], facts: Facts) -> Window:
-    """The window over the rows that may pass the predicates, which stand above it; itself if that is all rows."""
+def limited(relation: Window, predicates: Sequence[Scalar], facts: Facts) -> tuple[Window, Sequence[Scalar]]:
+    """The window over the rows that may pass the predicates, which stand above it, and those that all its rows do not
+    pass anyway."""
     if not all(call.looks_back() for call in relation.calls):
-        return relation
+        return relation, predicates
     width = facts.arity(relation.input)
     numbers = {width + i for i, call in enumerate(relation.calls) if call.kind is Kind.ROW_NUMBER}
     found = [limit for predicate in predicates if (limit := most(predicate, numbers)) is not None]
     if not found:
-        return relation
+        return relation, predicates
     limit = max(0, min(found))
+    left = [predicate for predicate in predicates if not passes(predicate, numbers, limit)]
     if has_limit(relation.input, relation.partition, relation.order, limit):
-        return relation
-    return replace(relation, input=TopK(relation.input, relation.partition, relation.order, limit))
+        return relation, left
+    return replace(relation, input=TopK(relation.input, relation.partition, relation.order, limit)), left
+
+
+def passes(predicate: Scalar, numbers: set[int], limit: int) -> bool:
+    """Whether every row number from 1 to the limit passes."""
+    bound = most(predicate, numbers)
+    if bound is None or bound < limit:
+        return False
+    return bound == limit == 1 or not is_equality(predicate)
+
+
+def is_equality(predicate: Scalar) -> bool:
+    return isinstance(predicate, Call) and predicate.function.name == "="
 
 
 def most(predicate: Scalar, numbers: set[int]) -> int | None:
