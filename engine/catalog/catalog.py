@@ -25,6 +25,7 @@ from engine.errors import (
     DependentObjects,
     DuplicateObject,
     DuplicateRelation,
+    InvalidTableDefinition,
     UndefinedDatabase,
     UndefinedObject,
     UndefinedSchema,
@@ -38,9 +39,18 @@ SYSTEM_DATABASE: Final = ""
 IMPLICIT_SCHEMAS: Final = ("mz_catalog", "pg_catalog")
 """Searched before the search path."""
 SYSTEM_SCHEMAS: Final = (*IMPLICIT_SCHEMAS, "mz_internal", "information_schema")
-TEMPORARY_SCHEMA: Final = "mz_temp"
+TEMPORARY: Final = "mz_temp"
+"""What the temporary schema of each session begins with. They are in SYSTEM_DATABASE: any database of the session sees
+them, and they are there as long as something is in them."""
+TEMPORARY_NAMES: Final = (TEMPORARY, "pg_temp")
+"""What a session may call its own temporary schema."""
 FIRST_USER_ID: Final = 1000
 """Ids below are those of system relations, which are the same in every catalog."""
+
+
+def is_temporary(name: QualifiedName) -> bool:
+    """Whether the item goes with its session."""
+    return name.database == SYSTEM_DATABASE and name.schema.startswith(TEMPORARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Path:
 
     database: str = DEFAULT_DATABASE
     schemas: tuple[str, ...] = (DEFAULT_SCHEMA,)
+    temporary: str = TEMPORARY  # the session's temporary schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,13 @@ class Catalog:
             raise UndefinedSchema(f'schema "{name.schema}" does not exist', position=position)
         return name
 
+    def new_temporary_name(self, parts: Sequence[str], path: Path, position: int | None = None) -> QualifiedName:
+        """The full name that CREATE TEMPORARY gives an item."""
+        *schema, item = parts
+        if schema and tuple(schema) not in [(name,) for name in TEMPORARY_NAMES]:
+            raise InvalidTableDefinition("cannot create temporary relation in non-temporary schema", position=position)
+        return QualifiedName(SYSTEM_DATABASE, path.temporary, item)
+
     def named(self, name: QualifiedName) -> Item | None:
         """The item of that full name."""
         found = self.names.get(name)
@@ -119,7 +137,7 @@ class Catalog:
         """With `item`, whose id is `next_id` (or, in a replay of the log, what it was)."""
         if item.name in self.names:
             raise DuplicateRelation(f'relation "{item.name.item}" already exists')
-        if (item.name.database, item.name.schema) not in self.schemas:
+        if (item.name.database, item.name.schema) not in self.schemas and not is_temporary(item.name):
             raise UndefinedSchema(f'schema "{item.name.schema}" does not exist')
         assert item.id not in self.items
         assert all(dependency in self.items for dependency in item.depends_on)
@@ -237,9 +255,11 @@ class Catalog:
             case [item]:
                 for schema in IMPLICIT_SCHEMAS:
                     yield QualifiedName(SYSTEM_DATABASE, schema, item)
-                yield QualifiedName(path.database, TEMPORARY_SCHEMA, item)
+                yield QualifiedName(SYSTEM_DATABASE, path.temporary, item)
                 for schema in path.schemas:
                     yield QualifiedName(SYSTEM_DATABASE if schema in SYSTEM_SCHEMAS else path.database, schema, item)
+            case [schema, item] if schema in TEMPORARY_NAMES:
+                yield QualifiedName(SYSTEM_DATABASE, path.temporary, item)
             case [schema, item]:
                 yield QualifiedName(SYSTEM_DATABASE if schema in SYSTEM_SCHEMAS else path.database, schema, item)
             case [database, schema, item]:

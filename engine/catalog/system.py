@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine import types
-from engine.catalog.catalog import SYSTEM_DATABASE, SYSTEM_SCHEMAS, Catalog
+from engine.catalog.catalog import SYSTEM_DATABASE, SYSTEM_SCHEMAS, Catalog, is_temporary
 from engine.catalog.items import (
     Index,
     Item,
@@ -63,7 +63,8 @@ def _items(catalog: Catalog, *kinds: type[Item]) -> Iterator[Item]:
 
 def _schema_ids(catalog: Catalog) -> dict[tuple[str, str], int]:
     """A number for each schema: the system's first, then the users' by name."""
-    pairs = [*((SYSTEM_DATABASE, name) for name in SYSTEM_SCHEMAS), *sorted(catalog.schemas)]
+    temporary = {(item.name.database, item.name.schema) for item in catalog.items.values() if is_temporary(item.name)}
+    pairs = [*((SYSTEM_DATABASE, name) for name in SYSTEM_SCHEMAS), *sorted(catalog.schemas), *sorted(temporary)]
     return {pair: number for number, pair in enumerate(pairs, 1)}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.catalog.catalog import Catalog
+from engine.catalog.catalog import SYSTEM_DATABASE, Catalog, is_temporary
 from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Source, Table, View, kind
 from engine.cluster.command import Arrange, CreateCollection, Drop, Maintain
 from engine.coordinator.constraints import by
@@ -52,7 +52,7 @@ def create_table(coordinator: Coordinator, bound: BoundCreateTable, id: int | No
                 for n, key in enumerate(item.keys, 1)]  # fmt: skip
     for index in arranged:
         exists(coordinator, "", index.name, False)
-    enter(coordinator, [item, *arranged], durable=id is None and not bound.temporary)
+    enter(coordinator, [item, *arranged], durable=id is None)
     coordinator.tables[item.id] = item.columns
     coordinator.constraints.keep(item.id, item.columns, item.keys)
     history_ms = coordinator.options.history_ms
@@ -70,7 +70,7 @@ def create_view(coordinator: Coordinator, bound: BoundCreateView, id: int | None
         new_id(coordinator, id), bound.name, bound.columns, with_finishing_as_topk(bound.query), bound.depends_on,
         bound.create_sql, bound.temporary,
     )  # fmt: skip
-    enter(coordinator, [item], durable=id is None and not bound.temporary)
+    enter(coordinator, [item], durable=id is None)
     return Result("CREATE VIEW")
 
 
@@ -120,6 +120,13 @@ def drop(coordinator: Coordinator, bound: BoundDrop) -> Result:
         _schemas_change(coordinator, catalog)
     notices = tuple(Notice(f'{bound.kind} "{name}" does not exist, skipping') for name in bound.missing)
     return Result(f"DROP {str(bound.kind).upper()}", notices=notices)
+
+
+def drop_temporary(coordinator: Coordinator, schema: str) -> None:
+    """Forget all that a session has made for itself."""
+    with coordinator.ticks.lock:
+        items = coordinator.catalog.in_schema(SYSTEM_DATABASE, schema)
+        drop_items(coordinator, coordinator.catalog.drop_order(items, cascade=True))
 
 
 def drop_items(coordinator: Coordinator, ids: Sequence[int]) -> None:
@@ -180,7 +187,8 @@ def enter(coordinator: Coordinator, new: Sequence[Item], durable: bool) -> None:
     for item in new:
         catalog = catalog.create(item)
     if coordinator.log is not None and durable:
-        coordinator.log.change(create=[LogItem(item.id, item.create_sql) for item in new if item.create_sql])
+        kept = [item for item in new if item.create_sql and not is_temporary(item.name)]
+        coordinator.log.change(create=[LogItem(item.id, item.create_sql) for item in kept])
     coordinator.catalog = catalog
 
 

@@ -71,6 +71,7 @@ class Client(Protocol):
     def check(self) -> None: ...
     def set_variable(self, name: str, value: str | None) -> None: ...
     def variable_of(self, key: str) -> str: ...
+    def discard(self, what: str) -> None: ...
 
 
 def sequence(coordinator: Coordinator, client: Client, statement: Statement) -> Answer:
@@ -191,7 +192,6 @@ def _show(coordinator: Coordinator, client: Client, bound: BoundShowVariable) ->
 
 
 def _discard(client: Client, bound: BoundDiscard) -> Result:
-    """There are no temporary items and no cached plans: DISCARD ALL has the variables to reset."""
-    if bound.what.lower() == "all":
-        client.set_variable("all", None)
+    """No plans are cached: DISCARD PLANS has nothing to do."""
+    client.discard(bound.what.lower())
     return Result(f"DISCARD {bound.what.upper()}")

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from engine.catalog.catalog import Path
+from engine.catalog.catalog import TEMPORARY, Path
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.cursors import Names
+from engine.coordinator.ddl import drop_temporary
 from engine.coordinator.result import CopyOut, Result
 from engine.coordinator.sequence import Answer, sequence
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, checked, variable
-from engine.errors import InvalidParameter, NoTransaction, QueryCanceled, SqlError, WrongObjectType
+from engine.errors import ActiveTransaction, InvalidParameter, NoTransaction, QueryCanceled, SqlError, WrongObjectType
 from engine.sql import statements
 from engine.sql.binding.context import Context
 from engine.sql.dialect import parse
@@ -40,6 +41,7 @@ class Session:
         self._on_close: Final = on_close
         self._cancelled = False
         self._closed = False
+        self._temporary: Final = f"{TEMPORARY}_{coordinator.request()}"
         self._names: Final = Names(coordinator, lambda statement: sequence(coordinator, self, statement), self.check)
 
     @property
@@ -133,6 +135,7 @@ class Session:
         self._transaction.clear(self._coordinator)
         for subscription in self._subscriptions:
             subscription.close()
+        drop_temporary(self._coordinator, self._temporary)
         self._on_close(self)
 
     def release(self) -> None:
@@ -156,14 +159,22 @@ class Session:
         coordinator = self._coordinator
         now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
         schemas = tuple(part.strip().strip('"') for part in self._variables["search_path"].split(",") if part.strip())
-        return Context(
-            coordinator.catalog, Path(self._variables["database"], schemas), self.user, self.variables, now,
-            coordinator.runtime(),
-        )  # fmt: skip
+        path = Path(self._variables["database"], schemas, self._temporary)
+        return Context(coordinator.catalog, path, self.user, self.variables, now, coordinator.runtime())
 
     def variable_of(self, key: str) -> str:
         """The value of a variable by its key in VARIABLES."""
         return self._variables[key]
+
+    def discard(self, what: str) -> None:
+        """DISCARD: temporary items; or all that the session holds."""
+        if what == "all" and self._transaction.status != "I":
+            raise ActiveTransaction("DISCARD ALL cannot run inside a transaction block", hint="COMMIT first.")
+        if what in ("temp", "temporary", "all"):
+            drop_temporary(self._coordinator, self._temporary)
+        if what == "all":
+            self._names.deallocate(None)
+            self.set_variable("all", None)
 
     def set_variable(self, name: str, value: str | None) -> None:
         """Assign a variable; None: its default; name "all": every default."""

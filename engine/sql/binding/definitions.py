@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine import types
+from engine.catalog.catalog import is_temporary
 from engine.catalog.items import (
     Index,
     Item,
@@ -12,6 +13,7 @@ from engine.catalog.items import (
     SourceRelation,
     SystemRelation,
     View,
+    kind,
 )
 from engine.catalog.sources import (
     BytesFormat,
@@ -26,6 +28,7 @@ from engine.errors import (
     DuplicateColumn,
     DuplicateObject,
     InvalidParameter,
+    InvalidTableDefinition,
     SyntaxError_,
     UndefinedColumn,
     UndefinedSchema,
@@ -66,9 +69,8 @@ def create_schema(statement: statements.CreateSchema, context: Context) -> bound
 def create_view(
     statement: statements.CreateView, context: Context
 ) -> bound.BoundCreateView | bound.BoundCreateMaterializedView:
-    if statement.temporary:
-        raise Unsupported("temporary views are not supported", position=statement.name.at)
-    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
+    new_name = context.catalog.new_temporary_name if statement.temporary else context.catalog.new_name
+    name = new_name(statement.name.parts, context.path, statement.name.at)
     binder = Queries(context)
     sub = binder.derived(statement.query, Around(None, {}))
     columns = _view_columns(statement, sub.columns)
@@ -77,10 +79,16 @@ def create_view(
     reads = frozenset(binder.reads)
     if replaced in reads:
         raise WrongObjectType(f'view "{name.item}" cannot read itself', position=statement.name.at)
+    used = next((item for _, item in binder.uses if is_temporary(item.name)), None)
+    if used is not None and not statement.temporary:
+        raise InvalidTableDefinition(
+            f'view "{name.item}" cannot read the temporary {kind(used)} "{used.name.item}"',
+            hint="Use CREATE TEMPORARY VIEW.", position=statement.name.at,
+        )  # fmt: skip
     if not statement.materialized:
         found = Query(sub.relation, tuple(column.name for column in columns))
         return bound.BoundCreateView(
-            name, found, columns, reads, False, statement.if_not_exists, replaced, text
+            name, found, columns, reads, statement.temporary, statement.if_not_exists, replaced, text
         )  # fmt: skip
     refuse(sub.relation, context, "a materialized view")
     history = _history(statement.options)

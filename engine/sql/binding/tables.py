@@ -64,9 +64,8 @@ def columns_of(definitions: Sequence[ColumnDefinition]) -> tuple[Column, ...]:
 
 
 def create_table(statement: statements.CreateTable, context: Context) -> bound.BoundCreateTable:
-    if statement.temporary:
-        raise Unsupported("temporary tables are not supported", position=statement.name.at)
-    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
+    new_name = context.catalog.new_temporary_name if statement.temporary else context.catalog.new_name
+    name = new_name(statement.name.parts, context.path, statement.name.at)
     columns = columns_of(statement.columns)
     keys = _keys(statement, name, columns, context)
     primary = {column for key in keys if key.primary for column in key.columns}
@@ -77,7 +76,7 @@ def create_table(statement: statements.CreateTable, context: Context) -> bound.B
     parts = [_column_sql(d, column) for d, column in zip(statement.columns, columns, strict=True)]
     parts += [_key_sql(key, columns) for key in keys]
     text = f"CREATE TABLE {full(name)} ({', '.join(parts)})"
-    return bound.BoundCreateTable(name, columns, keys, defaults, False, statement.if_not_exists, text)
+    return bound.BoundCreateTable(name, columns, keys, defaults, statement.temporary, statement.if_not_exists, text)
 
 
 def _column_sql(definition: ColumnDefinition, column: Column) -> str:
