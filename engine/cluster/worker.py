@@ -31,7 +31,7 @@ from engine.cluster.command import (
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.words import vector_of
-from engine.dataflow.circuit import Circuit
+from engine.dataflow.circuit import Circuit, TooEarly
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan, Source, inputs
 from engine.dataflow.hydration import Staged
@@ -272,21 +272,16 @@ class Worker:
 
     def peek(self, command: Peek | Lookup) -> Rows:
         """Answer a read as of one complete tick. From any thread; the caller keeps the heap pinned."""
-        at = command.timestamp
-        if at is not None:
-            late = [id for id in sources(_plan(command)) if self.circuit.since(id) > at]
-            if late:
-                text = _too_early(at, max(self.circuit.since(id) for id in late))
-                return Rows(command.request, at, Batch.empty(0), text)
-            # The present is cheaper to read than the past of the same tick.
-            at = None if at == self.circuit.published else at
-        if isinstance(command, Peek):
-            rows, error, tick = self.circuit.read(command.plan, at)
-        else:
-            rows, error, tick = self._look_up(command, at)
+        try:
+            if isinstance(command, Peek):
+                rows, error, tick = self.circuit.read(command.plan, command.timestamp)
+            else:
+                rows, error, tick = self._look_up(command)
+        except TooEarly as early:
+            return Rows(command.request, early.as_of, Batch.empty(0), _too_early(early.as_of, early.since))
         return Rows(command.request, tick, rows, self._text(error))
 
-    def _look_up(self, command: Lookup, at: int | None) -> tuple[Batch, int | None, int]:
+    def _look_up(self, command: Lookup) -> tuple[Batch, int | None, int]:
         types = command.mfp.input.types if isinstance(command.mfp.input, Source) else ()
         vectors = [
             vector_of([value[i] for value in command.values], types[column], self.heap)
@@ -294,7 +289,7 @@ class Worker:
         ]
         words = Batch.from_vectors(vectors, np.ones(len(command.values), np.int64)).words
         with self.circuit.publish_lock:
-            tick = self.circuit.published if at is None else at
+            tick, at = self.circuit.read_time(command.timestamp)
             error = self.circuit.error(command.id)
             found = self.circuit.lookup(command.id, command.key, words, at)
         failed = ErrorCounts()

@@ -62,6 +62,8 @@ def write(coordinator: Coordinator, bound: BoundWrite, check: Check) -> Result:
             queued = coordinator.ticks.put(Write(compute()))
         answer.timestamp = coordinator.ticks.commit(queued)
     else:
+        # Before the tick lock is taken: what hydrates needs it to join.
+        coordinator.wait_live(bound.reads & coordinator.maintained(), check)
         answer.timestamp = coordinator.ticks.commit_computed(compute)
     return answer
 

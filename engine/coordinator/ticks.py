@@ -21,7 +21,7 @@ from engine.cluster.local import Local
 from engine.collection.batch import Batch
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.oracle import Oracle
-from engine.errors import ConstraintViolation, SqlError
+from engine.errors import ConstraintViolation, SqlError, UndefinedTable
 
 
 class Write:
@@ -107,7 +107,8 @@ class Ticks:
                 self.run()
             write = Write(compute())
             if any(len(batch) for batch in write.deltas.values()):
-                self._queue.append(write)
+                # Ahead of what others have queued since it was computed.
+                self._queue.appendleft(write)
                 self.run()
             else:
                 write.timestamp = self._cluster.worker.upper
@@ -138,6 +139,10 @@ class Ticks:
         group: list[Write] = []
         while self._queue:
             write = self._queue.popleft()
+            if any(not self._cluster.worker.is_live(id) for id in write.deltas):
+                write.error = UndefinedTable("a table that the statement writes to was dropped")
+                write.done = True
+                continue
             keyed = self.constraints is not None and self.constraints.bind([*write.deltas])
             if write.check or keyed:
                 # It is checked against published contents, so what came before it has to be there.

@@ -69,8 +69,10 @@ class Transaction:
         """What a statement of the block reads these items by."""
         if reads and self.read_at is None:
             coordinator.wait_live(reads & coordinator.maintained(), check)
-            self.read_at = coordinator.cluster.worker.upper
-            self.held = coordinator.oracle.hold(self.read_at)
+            # No tick may be published in between: it would not know that its histories are held.
+            with coordinator.cluster.worker.circuit.publish_lock:
+                self.read_at = coordinator.cluster.worker.upper
+                self.held = coordinator.oracle.hold(self.read_at)
         self.read |= reads
         return Snapshot(coordinator, check, self.read_at, self.own())
 

@@ -61,6 +61,15 @@ class Export:
     history_ms: int
 
 
+class TooEarly(Exception):
+    """A read as of `as_of`, of which the histories know nothing any more: `since` is the earliest that they show."""
+
+    def __init__(self, as_of: int, since: int) -> None:
+        super().__init__(f"as of {as_of}, but since {since}")
+        self.as_of = as_of
+        self.since = since
+
+
 class Circuit:
     """The graph of running operators and the arrangements that they share."""
 
@@ -218,8 +227,10 @@ class Circuit:
     def publish(self) -> None:
         """Publish: every touched arrangement, error count and history takes the tick. Holds `publish_lock`."""
         with self.publish_lock:
+            # Who began to read while this tick computed may have chosen the one before it and not be among `held` yet.
+            held = self.published if self.held is None else min(self.held, self.published)
             for node in self._touched:
-                node.publish(self._tick, self.held)
+                node.publish(self._tick, held)
             self.published = self._tick
         for staged in self._staging:
             staged.record(self._tick)
@@ -298,15 +309,15 @@ class Circuit:
         return rows, error
 
     def read(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None, int]:
-        """As `run_once`, with the tick that it read as of."""
+        """As `run_once`, with the tick that it read as of. TooEarly; KeyError for a collection that is not there."""
         copies: dict[Node, list[Batch]] = {}
         found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
         with self.publish_lock:
+            tick, as_of = self.read_time(as_of)
             for part, node in self._held(plan, as_of):
                 copy(node, copies)
                 found[id(part)] = node, _undone(node, as_of)
             error = upstream_error({node: None for node, _ in found.values()})
-            tick = self.published if as_of is None else as_of
 
         def given(part: Plan) -> Batch | None:
             if id(part) not in found:
@@ -318,6 +329,13 @@ class Circuit:
         evaluation = OneShot(self._heap, given)
         rows = evaluation.run(plan).consolidate()
         return rows, evaluation.error if error is None else error, tick
+
+    def read_time(self, as_of: int | None) -> tuple[int, int | None]:
+        """The tick that a read as of `as_of` is of, and what to read: None, the present, if that is the same tick, for
+        it is cheaper. Holding `publish_lock`, or the present may be another one when it is read."""
+        if as_of is None or as_of == self.published:
+            return self.published, None
+        return as_of, as_of
 
     def _held(self, plan: Plan, as_of: int | None) -> Iterator[tuple[Plan, Node]]:
         """The largest subplans whose rows the graph holds (and held as of then)."""
@@ -334,8 +352,8 @@ class Circuit:
             if node is not None and past and node.derivable():
                 yield part, node
             else:
-                assert not isinstance(part, graph.Source) or node is not None, f"no collection {part}"
-                assert not isinstance(part, graph.Source) or past, f"{part} cannot be read as of {as_of}"
+                if isinstance(part, graph.Source):
+                    raise KeyError(part.id) if node is None or as_of is None else _too_early(node, as_of)
                 waiting += graph.inputs(part)
 
     def find(self, plan: Plan, found: dict[int, Node | None]) -> Node | None:
@@ -403,7 +421,14 @@ def _undone(node: Node, as_of: int | None) -> list[Batch]:
     if as_of is None:
         return []
     assert node.history is not None
+    if as_of < node.history.since:
+        raise _too_early(node, as_of)
     return [delta.negate() for _, delta in node.history.after(as_of)]
+
+
+def _too_early(node: Node, as_of: int) -> TooEarly:
+    assert node.history is not None
+    return TooEarly(as_of, node.history.since)
 
 
 def with_key(batch: Batch, key: Key, key_words: Words) -> Batch:

@@ -3,10 +3,15 @@
 import threading
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
+from engine.collection.batch import Batch
+from engine.collection.words import vector_of
+from engine.coordinator.ticks import Write
 from engine.database import Database
-from engine.errors import SqlError
+from engine.errors import ConstraintViolation, SqlError, UndefinedTable
+from engine.types import INTEGER
 
 
 def in_threads(*bodies: Callable[[], None]) -> None:
@@ -81,6 +86,38 @@ def test_a_bad_write_in_a_group_fails_alone(db: Database) -> None:
     in_threads(good, bad, good)
     assert failed == ["23000"] * 50
     assert db.execute("SELECT count(*) FROM t").rows() == [(101,)]
+
+
+def test_a_computed_write_goes_before_what_was_queued_meanwhile(db: Database) -> None:
+    """A statement deletes a row; another thread takes the same row away between the statement's read and its tick."""
+    db.execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+    ticks, [table] = db._coordinator.ticks, db._coordinator.tables
+    row = Batch.from_vectors([vector_of([1], INTEGER, db._coordinator.heap)], np.array([-1]))
+    other: list[Write] = []
+
+    def delete() -> dict[int, Batch]:
+        other.append(ticks.put(Write({table: row}, check=True)))
+        return {table: row}
+
+    ticks.commit_computed(delete)
+    with pytest.raises(ConstraintViolation):
+        ticks.commit(other[0])
+    assert db.execute("SELECT count(*) FROM t").rows() == [(0,)]
+    db.execute("INSERT INTO t VALUES (1)")
+    assert db.execute("SELECT * FROM t").rows() == [(1,)]
+
+
+def test_a_write_to_a_table_that_went_fails_alone(db: Database) -> None:
+    db.execute("CREATE TABLE t (n int); CREATE TABLE u (n int)")
+    block = db.session()
+    block.execute("BEGIN; INSERT INTO t VALUES (1); INSERT INTO u VALUES (1)")
+    db.execute("DROP TABLE t")
+    with pytest.raises(UndefinedTable):
+        block.execute("COMMIT")
+    assert block.transaction_status == "I"
+    assert db.execute("SELECT * FROM u").rows() == []
+    db.execute("INSERT INTO u VALUES (2)")
+    assert db.execute("SELECT * FROM u").rows() == [(2,)]
 
 
 def test_readers_see_complete_ticks_only(db: Database) -> None:

@@ -72,10 +72,11 @@ def drained(changes) -> list:
 def test_history_ends_where_the_option_says() -> None:
     with Database.in_memory(Options(history_ms=0)) as db:
         db.execute("CREATE TABLE t (x int)")
-        first = db.write("t", [(1,)])
-        last = db.write("t", [(2,)])
+        first, before, last = (db.write("t", [(n,)]) for n in range(3))
         assert sqlstate(db, f"SELECT * FROM t AS OF {first}") == "22023"
-        assert db.execute(f"SELECT count(*) FROM t AS OF {last}").rows() == [(2,)]
+        # Whoever begins to read while a tick computes reads the one before it.
+        assert db.execute(f"SELECT count(*) FROM t AS OF {before}").rows() == [(2,)]
+        assert db.execute(f"SELECT count(*) FROM t AS OF {last}").rows() == [(3,)]
 
 
 def test_a_transaction_reads_at_one_time(db: Database) -> None:
@@ -95,6 +96,31 @@ def test_a_transaction_reads_at_one_time(db: Database) -> None:
     assert session.execute("COMMIT").tag == "ROLLBACK"
     assert session.transaction_status == "I"
     assert session.execute("SELECT count(*) FROM t").rows() == [(2,)]
+
+
+def test_a_transaction_reads_at_one_time_while_others_write(db: Database) -> None:
+    """A tick that is published between a read's choice of its time and the read is not seen."""
+    db.execute("CREATE TABLE t (k int, v int); CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM t")
+    db.execute("CREATE INDEX by_k ON t (k)")
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            db.write("t", [(1, 0)])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        session = db.session()
+        for _ in range(150):
+            session.execute("BEGIN")
+            queries = "SELECT n FROM n", "SELECT count(*) FROM t", "SELECT count(*) FROM t WHERE k = 1"
+            first, *others = [session.execute(query).rows() for query in queries]
+            session.execute("COMMIT")
+            assert others == [first, first]
+    finally:
+        done.set()
+        writer.join()
 
 
 def test_a_transaction_writes_in_one_tick(db: Database) -> None:
@@ -148,6 +174,16 @@ def test_a_read_waits_for_hydration_and_drop_ends_it(db: Database) -> None:
     db.execute("DROP MATERIALIZED VIEW b")
     db.execute("CREATE MATERIALIZED VIEW b AS SELECT k, min(v) AS s FROM t GROUP BY k")
     assert db.execute("SELECT sum(s) FROM b").rows() == [(sum(1000 if k == 0 else k for k in range(1000)),)]
+
+
+def test_a_write_that_waits_for_hydration_stops_no_tick(db: Database) -> None:
+    """What hydrates joins at a tick boundary, so whoever waits for it may not hold the tick."""
+    db.execute("CREATE TABLE t (k int, v int); CREATE TABLE copied (k int, n bigint)")
+    db.execute("INSERT INTO t SELECT g % 1000, g FROM generate_series(1, 200000) g")
+    db.execute("CREATE MATERIALIZED VIEW a AS SELECT k, count(*) AS n FROM t GROUP BY k")
+    assert db.execute("INSERT INTO copied SELECT k, n FROM a").row_count == 1000
+    db.execute("CREATE MATERIALIZED VIEW b AS SELECT k, max(v) AS m FROM t GROUP BY k")
+    assert db.execute("DELETE FROM copied WHERE k IN (SELECT k FROM b)").row_count == 1000
 
 
 def test_a_waiting_read_can_be_cancelled(db: Database) -> None:
