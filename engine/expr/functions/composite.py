@@ -104,7 +104,7 @@ def _layers(kind: SqlType) -> int:
 
 def _n_layers(given: Types) -> Function:
     layers = _layers(given[0])
-    return each("list_n_layers", given, INTEGER, lambda _: layers)
+    return own("list_n_layers", given, INTEGER, lambda _: layers, never_null=True)
 
 
 def _length_max(items: list[RawValue], layer: int) -> int | None:

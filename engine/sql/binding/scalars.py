@@ -7,7 +7,6 @@ from typing import Final, TypeVar, assert_never
 
 from engine import types
 from engine.errors import (
-    AmbiguousColumn,
     SqlError,
     SyntaxError_,
     TypeMismatch,
@@ -257,7 +256,7 @@ class Scalars(ABC):
     def _column(self, expression: syntax.ColumnName, place: Place) -> BoundScalar:
         try:
             column = place.scope.column(expression.parts, expression.at)
-        except (UndefinedColumn, AmbiguousColumn):
+        except UndefinedColumn:
             range_ = place.scope.range(expression.parts, expression.at) if len(expression.parts) == 1 else None
             if range_ is not None:
                 return self.whole_row(range_, expression.at, place)
