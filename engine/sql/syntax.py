@@ -303,6 +303,14 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
+class MapQuery:
+    """`MAP(query)` of two columns."""
+
+    query: "Query"
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayQuery:
     """`ARRAY(query)`."""
 
@@ -341,7 +349,7 @@ class Default:
 Expression: TypeAlias = (
     Null | Boolean | Number | String | Parameter | ColumnName | Star | Function | Unary | Binary | Not | Logic | Is
     | IsDistinct | Between | Like | InList | Quantified | QuantifiedArray | Exists | Subquery | Case | Cast | Row
-    | Array | Map | ArrayQuery | Subscript | Field | Default
+    | Array | Map | MapQuery | ArrayQuery | Subscript | Field | Default
 )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def _named(expression: Expression) -> tuple[str, int]:
             return "list" if expression.list else "array", 2
         case syntax.Row():
             return "row", 2
-        case syntax.Map():
+        case syntax.Map() | syntax.MapQuery():
             return "map", 2
         case _:
             return "", 0

@@ -10,6 +10,7 @@ from engine.expr.functions import array, composite
 from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function
 from engine.expr.scalar import Call, Coalesce, Ref
+from engine.expr.text_forms import RawValue
 from engine.plan.relation import BoundScalar, Map, Project, Relation, ScalarSubquery
 from engine.sql import syntax
 from engine.sql.binding.scalars import Place, Scalars, call, cast, located, settled
@@ -27,7 +28,7 @@ class Nested(Scalars):
 
     @abstractmethod
     def collected(self, query: syntax.Query, aggregate: str, around: Around) -> tuple[Relation, SqlType]:
-        """The one row with the aggregate of a query's one column, in the query's order; and its type."""
+        """The one row with the aggregate of a query's columns, in the query's order; and its type."""
 
     def nested(self, expression: Expression, place: Place, wanted: SqlType | None = None) -> BoundScalar:
         """An expression of this file. `wanted` is the type that a cast around it names."""
@@ -37,7 +38,11 @@ class Nested(Scalars):
             case syntax.Map():
                 return self._map_constructed(expression, place, wanted)
             case syntax.ArrayQuery():
-                return self._array_query(expression, place)
+                name = "list_agg" if expression.list else "array_agg"
+                empty = [] if expression.list else array.arrays.EMPTY
+                return self._of_query(expression.query, name, empty, place)
+            case syntax.MapQuery():
+                return self._of_query(expression.query, "map_agg", {}, place)
             case syntax.QuantifiedArray():
                 return self._any(expression, place)
             case syntax.Subscript():
@@ -108,7 +113,10 @@ class Nested(Scalars):
             if inside is None:
                 raise SyntaxError_("cannot determine type of empty map", position=expression.at)
             return literal_of_raw({}, types.map_of(inside))
-        values = [self.scalar(node, place) for node in nodes]
+        values = [
+            self.nested(node, place, inside) if isinstance(node, syntax.Map) else self.scalar(node, place)
+            for node in nodes
+        ]
         if inside is not None:
             values = [located(n.at, cast, value, inside, EXPLICIT) for n, value in zip(nodes, values, strict=True)]
         else:
@@ -116,11 +124,11 @@ class Nested(Scalars):
         given = [part for pair in zip(keys, values, strict=True) for part in pair]
         return made(composite.map_function(inside, len(keys)), *given)
 
-    def _array_query(self, expression: syntax.ArrayQuery, place: Place) -> BoundScalar:
-        name = "list_agg" if expression.list else "array_agg"
-        relation, kind = self.collected(expression.query, name, self._around(place))
-        empty = literal_of_raw([] if expression.list else array.arrays.EMPTY, kind)
-        return Coalesce((ScalarSubquery(relation, kind), empty), kind)  # pyright: ignore[reportArgumentType]
+    def _of_query(self, query: syntax.Query, aggregate: str, empty: RawValue, place: Place) -> BoundScalar:
+        """ARRAY(query), LIST(query), MAP(query): the aggregate of its rows, or what is empty of none."""
+        relation, kind = self.collected(query, aggregate, self._around(place))
+        none = literal_of_raw(empty, kind)
+        return Coalesce((ScalarSubquery(relation, kind), none), kind)  # pyright: ignore[reportArgumentType]
 
     def _any(self, expression: syntax.QuantifiedArray, place: Place) -> BoundScalar:
         node, operator, every = expression.array, expression.operator, expression.all

@@ -64,14 +64,20 @@ class Queries(Commons):
     def collected(self, query: syntax.Query, aggregate: str, around: Around) -> tuple[Relation, SqlType]:
         whole = self.query(query, around)
         rows = whole.rows
-        if len(rows.columns) != 1:
-            raise SyntaxError_("subquery must return only one column", position=query.at)
-        relation, column = rows.relation, rows.columns[0]
+        if len(rows.columns) != (2 if aggregate == "map_agg" else 1):
+            count = "two columns" if aggregate == "map_agg" else "only one column"
+            raise SyntaxError_(f"subquery must return {count}", position=query.at)
+        relation, columns = rows.relation, rows.columns
         if whole.limit is not None or whole.offset:
             relation = TopK(relation, (), rows.order, whole.limit, whole.offset)
-        found, _ = located(query.at, overload.resolve_aggregate, aggregate, (column.type,))
+        kinds = tuple(column.type for column in columns)
+        found, parameters = located(query.at, overload.resolve_aggregate, aggregate, kinds)
         order = tuple((Ref(i.column, rows.kinds[i.column]), i.descending, i.nulls_first) for i in rows.order)
-        call = AggregateCall(found, (Ref(0, column.type, column.nullable),), False, None, order)
+        given = tuple(
+            located(query.at, cast, Ref(i, column.type, column.nullable), parameter, CastContext.IMPLICIT)
+            for i, (column, parameter) in enumerate(zip(columns, parameters, strict=True))
+        )
+        call = AggregateCall(found, given, False, None, order)
         return Reduce(relation, (), (call,), scalar=True), found.result
 
     def derived(self, query: syntax.Query, around: Around) -> Subrelation:

@@ -241,7 +241,7 @@ class Scalars(ABC):
             case syntax.Default():
                 raise SyntaxError_("DEFAULT is not allowed in this context", position=expression.at)
             case (
-                syntax.Row() | syntax.Field() | syntax.Array() | syntax.Map() | syntax.ArrayQuery()
+                syntax.Row() | syntax.Field() | syntax.Array() | syntax.Map() | syntax.MapQuery() | syntax.ArrayQuery()
                 | syntax.QuantifiedArray() | syntax.Subscript()
             ):  # fmt: skip
                 return self.nested(expression, place)

@@ -20,6 +20,7 @@ from engine.sql.syntax import (
     Expression,
     Function,
     Map,
+    MapQuery,
     Name,
     Null,
     Number,
@@ -129,16 +130,23 @@ class Forms(TypeNames):
         return Array(tuple(items), is_list, at)
 
     def map(self) -> Expression | None:
-        """MAP[key => value, ...]"""
-        if self.peek().key != "[":
-            return None
-        at = self.advance().at
+        """MAP[key => value, ...] or MAP(query)"""
+        opener = self.peek().key
+        if opener == "(" and self.peek(2).key in ("select", "with", "values"):
+            at = self.advance().at
+            self.expect("(")
+            query = self.query()
+            self.expect(")")
+            return MapQuery(query, at)
+        return self._map_items(self.advance().at) if opener == "[" else None
+
+    def _map_items(self, at: int) -> Map:
         self.expect("[")
         items: list[tuple[Expression, Expression]] = []
         while self.next.key != "]":
             key = self.expression()
             self.expect("=>")
-            items.append((key, self.expression()))
+            items.append((key, self._map_items(self.here) if self.next.key == "[" else self.expression()))
             if not self.accept(","):
                 break
         self.expect("]")
