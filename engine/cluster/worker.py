@@ -135,6 +135,10 @@ class Worker:
                 self._feeds.pop(response.request, None)
                 self._drop(-response.request)
 
+    def due(self) -> int | None:
+        """The first tick at which something changes though no input does, in ms; None: nothing will."""
+        return self.circuit.due()
+
     # Building
 
     def _build(self) -> list[Response]:

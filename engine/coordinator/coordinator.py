@@ -51,6 +51,7 @@ class Coordinator:
         self.constraints: Final = Constraints(self.cluster.worker.circuit, self.heap)
         self.ticks.constraints = self.constraints
         self.ticker: Final = Ticker(self.ticks, options.progress_ms, lambda: bool(self.subscriptions))
+        self.ticks.due_changed = self.ticker.wake
         self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake)
         self.ticks.sources = self.ingest
         self.catalog = catalog
@@ -125,6 +126,7 @@ class Coordinator:
                     with self._live_changed:
                         self._live.add(response.id)
                         self._live_changed.notify_all()
+        self.ticks.look_ahead()
 
     def is_live(self, id: int) -> bool:
         """Whether a collection or index has hydrated."""

@@ -30,6 +30,8 @@ Check = Callable[[], None]
 def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: Check) -> Result:
     """The answer to a SELECT: as of tick `at`, or of its own AS OF, or of the last tick."""
     options = coordinator.options
+    if at is None:
+        coordinator.ticks.run_due()
     with coordinator.heap.pinned():
         plan = dataflow(bound.query.relation, coordinator.catalog, options)
         if bound.as_of is not None:

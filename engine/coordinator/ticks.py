@@ -70,6 +70,8 @@ class Ticks:
         self.sources: Inboxes | None = None
         self.constraints: Constraints | None = None
         self.after: Callable[[], None] | None = None  # runs at the boundary behind each tick
+        self.due_changed: Callable[[], None] | None = None  # what is to change by itself next is another
+        self._due: int | None = None
         self.count = 0
         self.rows = 0
         self.seconds = 0.0
@@ -135,6 +137,24 @@ class Ticks:
                 self._broken = error
                 raise
 
+    def due_ms(self) -> int | None:
+        """How long until something changes by itself (a temporal filter's row comes or goes); None: nothing will."""
+        due = self._due
+        return None if due is None else max(0, due - self._oracle.wall_ms())
+
+    def look_ahead(self) -> None:
+        """Learn what is due next: after each command to the worker, under the lock."""
+        due = self._cluster.worker.due()
+        if due != self._due:
+            self._due = due
+            if self.due_changed is not None:
+                self.due_changed()
+
+    def run_due(self) -> None:
+        """Tick if something was to change by itself by now. The caller holds no pin."""
+        if self.due_ms() == 0:
+            self.run(idle=True)
+
     def _run(self, idle: bool) -> None:
         group: list[Write] = []
         while self._queue:
@@ -199,7 +219,7 @@ class Ticks:
 
 
 class Ticker:
-    """The thread that ticks when sources have something, and now and then when nothing happens.
+    """The thread that ticks when sources have something, when something is due, and now and then when nothing happens.
 
     Readers decode in threads of their own and `wake` it; it ticks as long as an inbox has a block, so decoding the next
     block overlaps with the tick of the last one.
@@ -226,8 +246,12 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._closed:
-            woken = self._wanted.wait(self._progress_seconds)
+            due = self._ticks.due_ms()
+            seconds = self._progress_seconds if due is None else min(self._progress_seconds, due / 1000)
+            woken = self._wanted.wait(seconds)
             self._wanted.clear()
+            if due is not None and not self._closed:
+                self._ticks.run_due()
             sources = self._ticks.sources
             if not woken and self._watched():
                 self._ticks.run(idle=True)

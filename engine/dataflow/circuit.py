@@ -27,11 +27,12 @@ from engine.collection.history import History
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.hydration import Building, Staged
-from engine.dataflow.node import Key, Node, compute, copy, derive, identity, upstream_error
+from engine.dataflow.node import Key, Node, compute, copy, derive, due_nodes, identity, upstream_error
 from engine.dataflow.oneshot import OneShot
 from engine.dataflow.operators.distinct import Distinct
 from engine.dataflow.operators.join import Join
 from engine.dataflow.operators.source import Source
+from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.operators.threshold import Threshold
 from engine.dataflow.render import demands
 from engine.dataflow.trace import Trace
@@ -84,6 +85,7 @@ class Circuit:
         self._tick = 0
         self._touched: list[Node] = []
         self._staging: list[Staged] = []
+        self._timed: dict[Node, None] = {}  # the nodes that may change by themselves
 
     # What runs
 
@@ -109,7 +111,7 @@ class Circuit:
         arrangement is kept for `contents`.
         """
         building = Building(self.find, self._heap)
-        staged = building.staged(id, plan, keys, history_ms, readable)
+        staged = building.staged(id, plan, keys, history_ms, readable, self._tick)
         for twin in staged.twins.values():
             twin.references += 1
         for twin, key in staged.borrowed:
@@ -120,6 +122,7 @@ class Circuit:
     def adopt(self, staged: Staged) -> None:
         """Replay what is left and splice the view into the graph. At a tick boundary."""
         staged.catch_up()
+        staged.settle(self._tick)
         placed: dict[Node, Node] = {}
         own = {node: node.traces for node in staged.nodes}
         children = {node: node.inputs for node in staged.nodes}
@@ -173,6 +176,8 @@ class Circuit:
         """Make a private node one of the graph. `own` are the private arrangements of its inputs: taken where the
         graph has none by that key, since both hold the same rows at this tick."""
         self._enter(node, name)
+        if isinstance(node.operator, Temporal):
+            self._timed[node] = None
         node.inputs, node.dependents, node.traces = inputs, {}, {}
         for child in inputs:
             child.dependents[node] = child.dependents.get(node, 0) + 1
@@ -197,6 +202,7 @@ class Circuit:
         if node.references:
             return
         del self._by_identity[node.identity]
+        self._timed.pop(node, None)
         for i, key in demands(node.plan, node.types):
             _let_go(node.inputs[i], key)
         for child in node.inputs:
@@ -218,7 +224,8 @@ class Circuit:
         for node in self._touched:
             node.delta = None
         self._tick = tick
-        self._touched = compute(tick, [(self._exports[id].node, delta) for id, delta in deltas.items()])
+        fed = [(self._exports[id].node, delta) for id, delta in deltas.items()]
+        self._touched = compute(tick, fed, due_nodes(self._timed, tick) if self._timed else ())
 
     def delta(self, id: int) -> Batch | None:
         """From `step` until the next `step`: the change of collection `id` in this tick; None if there is none."""
@@ -234,6 +241,11 @@ class Circuit:
             self.published = self._tick
         for staged in self._staging:
             staged.record(self._tick)
+
+    def due(self) -> int | None:
+        """The first tick at which something changes by itself: a temporal filter's row comes or goes. O(filters)."""
+        times = [node.operator.due() for node in self._timed if isinstance(node.operator, Temporal)]
+        return min((time for time in times if time is not None), default=None)
 
     # Reads
 

@@ -184,6 +184,18 @@ class Negate:
 
 
 @dataclass(frozen=True, slots=True)
+class Temporal:
+    """The rows at whose tick t holds: column `lower` <= t < column `upper`, both bigint, each None where it is open.
+
+    NULL in a bound: never. The one node whose output changes without a change of its input.
+    """
+
+    input: "Plan"
+    lower: int | None
+    upper: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Local:
     """A leaf inside a LetRec: its input number `index`, or, counted on from there, its variable."""
 
@@ -209,8 +221,8 @@ class LetRec:
 
 Plan: TypeAlias = (
     Local | LetRec | Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Window | Union
-    | Negate
-)
+    | Negate | Temporal
+)  # fmt: skip
 
 
 def output_types(plan: Plan) -> tuple[SqlType, ...]:
@@ -231,7 +243,7 @@ def output_types(plan: Plan) -> tuple[SqlType, ...]:
         case Reduce():
             row = output_types(plan.input)
             return tuple(row[i] for i in plan.key) + tuple(a.type for a in plan.aggregates)
-        case Distinct() | Threshold() | TopK() | Negate():
+        case Distinct() | Threshold() | TopK() | Negate() | Temporal():
             return output_types(plan.input)
         case Window():
             return output_types(plan.input) + tuple(call.type for call in plan.calls)
@@ -244,7 +256,7 @@ def inputs(plan: Plan) -> "tuple[Plan, ...]":
     match plan:
         case Source() | Constant() | Local():
             return ()
-        case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Window() | Negate():
+        case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Window() | Negate() | Temporal():
             return (plan.input,)
         case Join() | Union() | LetRec():
             return plan.inputs

@@ -15,7 +15,7 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
-from engine.dataflow.node import Key, Node, compute, copy, derive, identity
+from engine.dataflow.node import Key, Node, compute, copy, derive, due_nodes, identity
 from engine.dataflow.operator import Stateless
 from engine.dataflow.operators.constant import Constant
 from engine.dataflow.operators.source import Source
@@ -42,8 +42,10 @@ class Staged:
         keys: tuple[Key, ...],
         history_ms: int,
         readable: bool,
+        tick: int,
     ) -> None:
         self.id = id
+        self._at = tick  # that of the snapshot
         self.nodes = building.nodes  # in topological order
         self.root = root
         self.twins = building.twins
@@ -71,7 +73,7 @@ class Staged:
             deltas = {node: chunks.popleft() for node, chunks in waiting.items() if chunks}
             if not deltas:
                 break
-            self._tick(0, deltas)
+            self._tick(self._at, deltas)
             self._through += sum(map(len, deltas.values()))
 
     def catch_up(self) -> int:
@@ -85,6 +87,11 @@ class Staged:
             ticks += 1
         return ticks
 
+    def settle(self, tick: int) -> None:
+        """Let temporal filters say what was due at ticks without a delta. At a tick boundary, before it is adopted."""
+        if due_nodes(self.nodes, tick):
+            self._tick(tick, {})
+
     def record(self, tick: int) -> None:
         """Keep the tick's deltas of the inputs for `catch_up`. The tick thread, between compute and the next tick."""
         deltas = {node: delta for node in self._inputs if (delta := self._delta(node)) is not None}
@@ -96,7 +103,7 @@ class Staged:
         return None if twin is None else twin.delta
 
     def _tick(self, tick: int, deltas: dict[Node, Batch]) -> None:
-        touched = compute(tick, deltas.items())
+        touched = compute(tick, deltas.items(), due_nodes(self.nodes, tick))
         if self.root.delta is not None and not self.readable:
             self._output.append(self.root.delta)
         for node in touched:
@@ -130,7 +137,9 @@ class Building:
         self._done: dict[int, Node] = {}  # by id of the plan object
         self._by_identity: dict[Hashable, Node] = {}
 
-    def staged(self, id: int, plan: Plan, keys: Sequence[Key], history_ms: int, readable: bool) -> Staged:
+    def staged(
+        self, id: int, plan: Plan, keys: Sequence[Key], history_ms: int, readable: bool, tick: int
+    ) -> Staged:
         """The whole of it. At a tick boundary."""
         root = self._node(plan)
         running = self.twins.get(root) if root in self.inputs else None
@@ -149,7 +158,7 @@ class Building:
                 twin, copies = self.twins[node], dict[Node, list[Batch]]()
                 copy(twin, copies)
                 self.inputs[node] = derive(twin, copies)
-        return Staged(id, self, root, borrowed, tuple(keys), history_ms, readable)
+        return Staged(id, self, root, borrowed, tuple(keys), history_ms, readable, tick)
 
     def _node(self, plan: Plan) -> Node:
         """The private node of a plan, made with all that it reads."""

@@ -13,6 +13,7 @@ from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator, Stateless
 from engine.dataflow.operators.source import Source, mark_batch
+from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.render import signature
 from engine.dataflow.trace import Trace
 from engine.types import SqlType
@@ -150,8 +151,19 @@ def upstream_error(nodes: Iterable[Node]) -> int | None:
     return None
 
 
-def compute(tick: int, fed: Iterable[tuple[Node, Batch]]) -> list[Node]:
-    """The compute phase: each node that a delta reaches steps once, inputs first. Returns the nodes it touched.
+def due_nodes(nodes: Iterable[Node], tick: int) -> list[Node]:
+    """Those of the temporal filters among the nodes that have something to say at a tick."""
+    found: list[Node] = []
+    for node in nodes:
+        at = node.operator.due() if isinstance(node.operator, Temporal) else None
+        if at is not None and at <= tick:
+            found.append(node)
+    return found
+
+
+def compute(tick: int, fed: Iterable[tuple[Node, Batch]], due: Iterable[Node] = ()) -> list[Node]:
+    """The compute phase: each node that a delta reaches steps once, inputs first, and so do those that are `due`.
+    Returns the nodes it touched.
 
     O(touched nodes) and their work: what no delta reaches is not looked at.
     """
@@ -165,6 +177,9 @@ def compute(tick: int, fed: Iterable[tuple[Node, Batch]]) -> list[Node]:
                 dependent.queued = True
                 heapq.heappush(waiting, (dependent.rank, dependent))
 
+    for node in due:
+        node.queued = True
+        heapq.heappush(waiting, (node.rank, node))
     for node, delta in fed:
         touched.append(node)
         if len(delta):

@@ -23,6 +23,7 @@ from engine.dataflow.operators.mfp import Mfp
 from engine.dataflow.operators.negate import Negate
 from engine.dataflow.operators.reduce import ReduceOperator
 from engine.dataflow.operators.source import Source
+from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.operators.threshold import Threshold
 from engine.dataflow.operators.topk import TopKOperator
 from engine.dataflow.operators.union import Union
@@ -54,6 +55,8 @@ def signature(plan: Plan) -> Hashable:
             return plan.key, plan.aggregates
         case graph.TopK():
             return plan.group, plan.order, plan.limit, plan.offset
+        case graph.Temporal():
+            return plan.lower, plan.upper
         case graph.Window():
             return plan.partition, plan.order, plan.calls
         case graph.Distinct() | graph.Threshold() | graph.Union() | graph.Negate():
@@ -90,7 +93,7 @@ def types_of(plan: Plan, inputs: Sequence[Types]) -> Types:
             return tuple(row[i] for i in plan.project)
         case graph.Reduce():
             return tuple(inputs[0][i] for i in plan.key) + tuple(a.type for a in plan.aggregates)
-        case graph.Distinct() | graph.Threshold() | graph.TopK() | graph.Negate() | graph.Union():
+        case graph.Distinct() | graph.Threshold() | graph.TopK() | graph.Negate() | graph.Union() | graph.Temporal():
             return inputs[0]
         case graph.Window():
             return inputs[0] + tuple(call.type for call in plan.calls)
@@ -107,9 +110,9 @@ def monotonic(plan: Plan, inputs: Sequence[bool]) -> bool:
             return all(count > 0 for _, count in plan.rows)
         case graph.Mfp() | graph.FlatMap() | graph.Join() | graph.Union() | graph.Distinct() | graph.Threshold():
             return all(inputs)
-        case (
-            graph.Reduce() | graph.TopK() | graph.Window() | graph.Negate() | graph.LetRec() | graph.Local()
-        ):
+        case graph.Reduce() | graph.TopK() | graph.Window() | graph.Negate():
+            return False
+        case graph.LetRec() | graph.Local() | graph.Temporal():
             return False
         case _:
             assert_never(plan)
@@ -150,6 +153,8 @@ def render(
                 return render(plan, inputs, False, traces, heap)
 
             return LetRec(plan, inputs, Making(inside, demands, types_of), heap)
+        case graph.Temporal():
+            return Temporal(plan, inputs[0])
         case graph.Local():
             raise AssertionError("a leaf of a loop outside of it")
         case _:

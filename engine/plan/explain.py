@@ -342,6 +342,9 @@ class PlanText:
                 return ["Constant" if plan.rows else "Constant <empty>", *(f"  {x}" for x in constant_lines(plan.rows))]
             case graph.Local():
                 return [f"%{plan.index}"]
+            case graph.Temporal():
+                lower = "" if plan.lower is None else f"#{plan.lower} <= "
+                return [f"Temporal {lower}now" + ("" if plan.upper is None else f" < #{plan.upper}")]
             case graph.LetRec():
                 how = "maintained" if graph.is_monotone(plan) else "recomputed when an input changes"
                 return [f"Recursion ({how}) over %0..%{len(plan.inputs) - 1}"]

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Keep, Order, Plan
+from engine.errors import Unsupported
 from engine.expr.scalar import Ref, Scalar
 from engine.plan.facts import Facts, Key
 from engine.plan.join_order import JoinInput, Stage, join_paths
@@ -42,6 +43,7 @@ from engine.plan.relation import (
 from engine.plan.rules.aggregates import plain_reduce
 from engine.plan.rules.joins import merged_classes
 from engine.plan.scalars import all_columns_read, columns_read, conjuncts, moved, shifted
+from engine.plan.temporal import bounds
 
 Arranged = Mapping[int, AbstractSet[tuple[int, ...]]]
 """By collection: the column tuples that it is arranged by already."""
@@ -104,6 +106,8 @@ class Lowering:
                 key = (graph.Union, tuple(map(id, plan.inputs)))
             case graph.Local():
                 key = plan
+            case graph.Temporal():
+                key = (graph.Temporal, id(plan.input), plan.lower, plan.upper)
             case graph.LetRec():
                 parts = (*plan.inputs, None, *plan.bodies, plan.result)
                 key = (graph.LetRec, tuple(map(id, parts)), plan.variables, plan.limit, plan.returns_at_limit)
@@ -123,6 +127,8 @@ class Lowering:
                 return self.let_rec(relation)
             case Constant():
                 return self.cons(graph.Constant(relation.rows, relation.types))
+            case Filter() if is_temporal(relation):
+                return self.temporal(relation)
             case Project() | Map() | Filter() | Join():
                 return self.chain(relation)
             case FlatMap():
@@ -171,6 +177,8 @@ class Lowering:
         }
         for i, variable in enumerate(variables):
             leaves[id(variable)] = self.cons(graph.Local(len(inputs) + i, relation.types[i]))
+        if any(temporal_inside(plan, known) for plan in (*bodies, result)):
+            raise Unsupported("a comparison with mz_now() inside a recursion is not supported")
         made = self.cons(
             graph.LetRec(
                 tuple(inputs.values()),
@@ -238,7 +246,7 @@ class Lowering:
         links: list[Project | Map | Filter] = []
         base = relation
         while True:
-            if isinstance(base, Project | Map | Filter):
+            if isinstance(base, Project | Map | Filter) and not is_temporal(base):
                 links.append(base)
                 base = base.input
             elif isinstance(base, Join):
@@ -261,6 +269,24 @@ class Lowering:
             project = [at[column] for column in project]
             return self.mfp(self.join(base, live), steps, project)
         return self.mfp(self.plan(base), steps, project)
+
+    def temporal(self, relation: Filter) -> Plan:
+        """A filter that compares with mz_now(): its bounds computed, and a Temporal for each."""
+        width = self.facts.arity(relation.input)
+        plain = [predicate for predicate in relation.predicates if bounds(predicate) is None]
+        found = [bound for predicate in relation.predicates if (bound := bounds(predicate)) is not None]
+        below: Relation = Filter(relation.input, tuple(plain)) if plain else relation.input
+        times = [scalar for bound in found for scalar in (bound.lower, bound.upper) if scalar is not None]
+        plan = self.plan(Map(below, tuple(times)))
+        at = width
+        for bound in found:
+            lower, upper = None, None
+            if bound.lower is not None:
+                lower, at = at, at + 1
+            if bound.upper is not None:
+                upper, at = at, at + 1
+            plan = self.cons(graph.Temporal(plan, lower, upper))
+        return self.cons(graph.Mfp(plan, (), tuple(range(width))))
 
     def mfp(self, below: Plan, steps: Sequence[Compute | Keep], project: Sequence[int]) -> Plan:
         width = len(graph.output_types(below))
@@ -330,6 +356,17 @@ class Lowering:
         while isinstance(base, Project | Map):
             base = base.input
         return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter))
+
+
+def is_temporal(relation: Relation) -> bool:
+    return isinstance(relation, Filter) and any(bounds(predicate) is not None for predicate in relation.predicates)
+
+
+def temporal_inside(plan: Plan, depending: Mapping[int, bool]) -> bool:
+    """Whether a Temporal is among the parts that depend on a loop's variables: nothing could wake it there."""
+    if not depending.get(id(plan), False):
+        return False
+    return isinstance(plan, graph.Temporal) or any(temporal_inside(child, depending) for child in graph.inputs(plan))
 
 
 def depends(plan: Plan, on: Sequence[Plan], known: dict[int, bool]) -> bool:

@@ -20,6 +20,7 @@ from engine.expr.interval_text import parse_interval
 from engine.expr.scalar import Call, Case, Literal, Logic, Ref, Scalar
 from engine.expr.window import Frame, Kind
 from engine.plan.relation import AggregateCall, BoundScalar, Exists, Quantified, Relation, ScalarSubquery
+from engine.plan.temporal import MIRRORED, is_now, milliseconds
 from engine.sql import syntax
 from engine.sql.binding.types import number, sql_type, widened
 from engine.sql.scope import Around, Range, Scope
@@ -122,6 +123,8 @@ def located(at: int, make: Callable[..., R], *arguments: object) -> R:
 
 def call(name: str, *arguments: BoundScalar) -> Scalar:
     """A function or operator by name. Subqueries and outer columns may stand wherever scalars may."""
+    if name in MIRRORED and any(map(is_now, arguments)):
+        arguments = tuple(map(milliseconds, arguments))
     return overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
 
 

@@ -5,7 +5,9 @@ statement reads them. What is kept up to date cannot have them: `refuse` says so
 """
 
 from collections.abc import Sequence
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from engine import types
@@ -15,7 +17,9 @@ from engine.collection.vector import Vector
 from engine.errors import Unsupported
 from engine.expr.registry import Function
 from engine.expr.scalar import Call, Literal, Value
-from engine.plan.relation import BoundScalar, Constant, Get, Relation
+from engine.plan.relation import BoundScalar, Constant, Filter, Get, Relation
+from engine.plan.scalars import conjuncts
+from engine.plan.temporal import bounds, is_now
 from engine.sql.binding.context import Context
 from engine.sql.binding.tree import rewrite
 from engine.types import SqlType
@@ -23,6 +27,7 @@ from engine.types import SqlType
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context as Evaluation
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERSION: Final = "PostgreSQL 15.0 (Tailrace 0.1)"
 """What version() says: clients read the dialect and the level of the catalog from it."""
 
@@ -53,6 +58,8 @@ SESSION_FUNCTIONS: Final = {
         _function("current_database", types.TEXT, "the database of the session"),
         _function("current_catalog", types.TEXT, "the database of the session"),
         _function("current_schema", types.TEXT, "the first schema of the search path"),
+        _function("mz_now", types.NUMERIC, "the time that the statement reads as of, in ms; see temporal filters"),
+        _function("mz_logical_timestamp", types.NUMERIC, "the same, by its older name"),
         _function("version", types.TEXT, "the version that clients go by"),
         _function("mz_version", types.TEXT, "the version of Tailrace"),
     )
@@ -65,6 +72,8 @@ def value(name: str, context: Context) -> Value:
     match name:
         case "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp":
             return context.now
+        case "mz_now" | "mz_logical_timestamp":
+            return Decimal((context.now - EPOCH) // timedelta(milliseconds=1))
         case "localtimestamp":
             return context.now.astimezone(UTC).replace(tzinfo=None)
         case "current_date":
@@ -103,6 +112,13 @@ def settle(relation: Relation, context: Context) -> Relation:
     return rewrite(relation, settled, constant)
 
 
+def without_temporal(node: Relation) -> Relation:
+    """A filter without the conjuncts that are temporal filters."""
+    if not isinstance(node, Filter):
+        return node
+    return replace(node, predicates=tuple(p for p in conjuncts(node.predicates) if bounds(p) is None))
+
+
 def refuse(relation: Relation, context: Context, what: str) -> None:
     """Raise Unsupported if the relation cannot be kept up to date by `what`."""
 
@@ -112,6 +128,11 @@ def refuse(relation: Relation, context: Context, what: str) -> None:
         return node
 
     def check_scalar(scalar: BoundScalar) -> BoundScalar:
+        if is_now(scalar):
+            raise Unsupported(
+                f"{what} can compare mz_now() in a conjunct of WHERE or HAVING only",
+                hint="Write mz_now() alone on one side of =, <, <=, > or >=, or as the subject of BETWEEN.",
+            )
         if isinstance(scalar, Call) and scalar.function.volatile:
             raise Unsupported(
                 f"{what} cannot call {scalar.function.name}()",
@@ -120,4 +141,4 @@ def refuse(relation: Relation, context: Context, what: str) -> None:
             )
         return scalar
 
-    rewrite(relation, check, check_scalar)
+    rewrite(rewrite(relation, without_temporal), check, check_scalar)

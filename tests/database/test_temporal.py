@@ -1,0 +1,53 @@
+"""Temporal filters by the clock: what is due happens although nobody writes."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from engine.database import Database
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with Database.in_memory() as database:
+        yield database
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def test_a_row_comes_and_goes_by_itself(db: Database) -> None:
+    db.execute("CREATE TABLE t (id int, lower bigint, upper bigint)")
+    db.execute("CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE mz_now() >= lower AND mz_now() < upper")
+    with db.subscribe("SELECT id FROM v") as changes:
+        begin = now_ms()
+        db.write("t", [(1, begin + 200, begin + 500), (2, 0, begin + 300)])
+        seen = []
+        for change in changes:
+            seen.append((change.row[0], change.diff, change.timestamp))
+            if len(seen) == 4:
+                break
+    assert [(id, diff) for id, diff, _ in seen] == [(2, 1), (1, 1), (2, -1), (1, -1)]
+    for (_, _, at), due in zip(seen[1:], (200, 300, 500), strict=True):
+        assert begin + due <= at <= begin + due + 1000
+
+
+def test_a_read_sees_what_was_due_before_it(db: Database) -> None:
+    db.execute("CREATE TABLE t (id int, upper bigint)")
+    db.execute("CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE mz_now() < upper")
+    upper = now_ms() + 150
+    db.write("t", [(1, upper)])
+    while db.execute("SELECT id FROM v").rows():
+        assert now_ms() <= upper + 1000
+    assert now_ms() >= upper
+
+
+def test_a_view_made_later_begins_at_its_time(db: Database) -> None:
+    db.execute("CREATE TABLE t (id int, upper bigint)")
+    db.write("t", [(1, now_ms() - 1), (2, now_ms() + 1_000_000), (3, None)])
+    db.execute("CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE mz_now() < upper")
+    assert db.execute("SELECT id FROM v").rows() == [(2,)]
+    db.execute("DELETE FROM t WHERE id = 2")
+    assert db.execute("SELECT id FROM v").rows() == []
