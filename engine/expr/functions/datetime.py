@@ -268,7 +268,8 @@ def _to_timestamp(seconds: float) -> int:
     return round(seconds * SECOND)
 
 
-def _stride(span: Interval) -> int:
+def stride(span: Interval) -> int:
+    """The microseconds of an interval that timestamps are binned by."""
     if span.months:
         raise UnsupportedValue("timestamps cannot be binned into intervals containing months or years")
     micros = span.days * DAY + span.microseconds
@@ -280,12 +281,12 @@ def _stride(span: Interval) -> int:
 def _date_bin(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     """The start of the stride that holds the timestamp, strides counted from the origin."""
     (strides,), inverse = distinct([vectors[0].words])
-    found = map_rows(_stride, [unpack(strides, types.INTERVAL, context)], types.BIGINT, context)
+    found = map_rows(stride, [unpack(strides, types.INTERVAL, context)], types.BIGINT, context)
     found = found if inverse is None else found.take(inverse)
-    stride = found.words.view(np.int64)
+    length = found.words.view(np.int64)
     stamps = vectors[1].words.view(np.int64)
     origin = vectors[2].words.view(np.int64) if len(vectors) > 2 else np.zeros(len(stamps), np.int64)
-    out = origin + (stamps - origin) // np.where(stride == 0, 1, stride) * stride
+    out = origin + (stamps - origin) // np.where(length == 0, 1, length) * length
     return Vector(out.view(np.uint64), None, found.errors)
 
 

@@ -16,7 +16,7 @@ from engine.collection.vector import Vector
 from engine.errors import DataError, DatetimeOverflow, InvalidArgument, LimitExceeded
 from engine.expr.calendar import DAY
 from engine.expr.columns import Codes, pack, unpack
-from engine.expr.functions.datetime import add_interval
+from engine.expr.functions.datetime import add_interval, stride
 from engine.expr.functions.json import dump, parse, text_of
 from engine.expr.functions.pattern import regex_of
 from engine.expr.table import Expanded, TableFunction
@@ -112,6 +112,14 @@ def _stamp_series(context: "Context", vectors: Sequence[Vector]) -> Expanded:
 
     kinds = (types.TIMESTAMP, types.TIMESTAMP, types.INTERVAL)
     return expand(run, vectors, kinds, (types.TIMESTAMP,), context)
+
+
+def _hopping(hop: Interval, width: Interval, stamp: int, origin: int = 0) -> list[RawValue]:
+    """The starts of the windows of `width` that hold the timestamp: one ends at every `hop` counted from the origin."""
+    step, size = stride(hop), stride(width)
+    last = origin + (stamp - origin) // step * step
+    _limited(size // step)
+    return list(range(last + step - size, stamp + 1, step))
 
 
 def _limited(count: int) -> None:
@@ -251,6 +259,10 @@ def _rows() -> Iterator[TableFunction]:
         columns = (Column("generate_series", kind, nullable=False),)
         triple = (kind, kind, types.INTERVAL)
         yield TableFunction("generate_series", triple, columns, _stamp_series, True, "x, x + z ... at most y")
+        columns = (Column("date_bin_hopping", kind, nullable=False),)
+        doc = "the starts of the windows of length y, one every x, that z lies in"
+        for given in ((types.INTERVAL, types.INTERVAL, kind), (types.INTERVAL, types.INTERVAL, kind, kind)):
+            yield _listing("date_bin_hopping", given, columns, _hopping, doc)
     for prefix in ("jsonb", "json"):
         value, bare = Column("value", jsonb, nullable=False), Column("value", text)
         key = Column("key", text, nullable=False)
