@@ -151,9 +151,7 @@ def _rows() -> Iterator[Function]:
 def comparisons(whole: SqlType) -> Iterator[Generic]:
     """The comparisons of arrays, lists, maps or records (a polymorphic type), which are ordered as bytes."""
 
-    def made(
-        name: str, kernel: Kernel, doc: str, on_null: OnNull = OnNull.STRICT, never_null: bool = False
-    ) -> Generic:
+    def made(name: str, kernel: Kernel, doc: str, on_null: OnNull = OnNull.STRICT, never_null: bool = False) -> Generic:
         def instantiate(parameters: tuple[SqlType, ...]) -> Function:
             strict = on_null is OnNull.STRICT
             return Function(

@@ -308,9 +308,7 @@ class FromClause(Calls):
             return (function,)
         return tuple(replace(function, arguments=(argument,)) for argument in function.arguments)
 
-    def _function_rows(
-        self, function: syntax.Function, place: Place
-    ) -> tuple[TableFunction, tuple[BoundScalar, ...]]:
+    def _function_rows(self, function: syntax.Function, place: Place) -> tuple[TableFunction, tuple[BoundScalar, ...]]:
         """A function of ROWS FROM and its arguments; one that yields a value is a table of one row."""
         name = self._name(function)
         if overload.is_table_function(name):
