@@ -318,5 +318,9 @@ class MissingFile(SourceError):
     sqlstate = "58P01"
 
 
+class MalformedCopy(SqlError):
+    sqlstate = "22P04"
+
+
 class MalformedSource(SourceError):
     sqlstate = "22P04"

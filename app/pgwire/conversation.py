@@ -14,11 +14,11 @@ from typing import Final, Protocol, TypeVar
 
 from app.pgwire import messages
 from app.pgwire.forms import DESCRIBED_ROWS, ROWS, Answer, Form, error_of, form_of, notices_of
-from app.pgwire.messages import Flush, Message, Query, Sync
+from app.pgwire.messages import CopyData, CopyDone, CopyFail, Flush, Message, Query, Sync
 from app.pgwire.portals import Portals
 from app.pgwire.protocol import Connection
 from engine.database import Result, Session, Subscription
-from engine.errors import QueryCanceled, SqlError
+from engine.errors import LimitExceeded, QueryCanceled, SqlError
 
 T = TypeVar("T")
 LOG: Final = logging.getLogger("tailrace.pgwire")
@@ -29,6 +29,9 @@ REPORTED: Final = (
     "standard_conforming_strings",
 )  # fmt: skip
 """What PostgreSQL tells at startup and at every change, spelled as it spells them: drivers match exactly."""
+
+COPY_BYTES_MAX: Final = 1 << 30
+"""What the data of one COPY FROM STDIN may be: they are held until the last has come, and commit together."""
 
 WRITE_BYTES: Final = 1 << 20
 """Encoded answers that one thread hop collects before it hands them to the socket."""
@@ -42,6 +45,7 @@ class Socket(Protocol):
     gone: bool
 
     async def send(self, data: bytes) -> None: ...
+    def poll(self) -> Message | None: ...
     def wake(self) -> None: ...
 
 
@@ -73,6 +77,10 @@ class Conversation:
         self._portals = Portals(session)
         self._reported: dict[str, str] = {}
         self._cancelled = False
+        self._unsent: list[bytes] = []
+        """Replies that wait for the end of a hop: a COPY FROM STDIN sends them first."""
+        self._loop = asyncio.get_running_loop()
+        session.receive = self._receive
 
     def cancel(self) -> None:
         """End the statement that runs, with 57014."""
@@ -137,7 +145,7 @@ class Conversation:
 
     def _collect(self, run: Run) -> Step:
         """In a thread: run statements until the end, an error, a long answer, or enough bytes for one write."""
-        data: list[bytes] = []
+        data = self._unsent = []
         size = 0
         try:
             for answer in run.answers:
@@ -154,6 +162,33 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - the session's loop is where the unknown becomes XX000
             data.append(error_of(known(error)))
         return Step(b"".join(data), ended=True)
+
+    def _receive(self, columns: int) -> bytes:
+        """In the statement's thread: the data of a COPY FROM STDIN, when they are all there."""
+        return asyncio.run_coroutine_threadsafe(self._copied(columns), self._loop).result()
+
+    async def _copied(self, columns: int) -> bytes:
+        self._socket.connection.copying()
+        await self._socket.send(b"".join(self._unsent) + messages.copy_in_response(columns))
+        self._unsent.clear()
+        data = bytearray()
+        while True:
+            self._socket.woken.clear()
+            match self._socket.poll():
+                case CopyData(body):
+                    data += body
+                case CopyDone():
+                    return bytes(data)
+                case CopyFail(reason):
+                    raise QueryCanceled(f"COPY from stdin failed: {reason}")
+                case Flush() | Sync():
+                    pass
+                case _:
+                    if self._cancelled or self._socket.gone:
+                        raise QueryCanceled("canceling statement due to user request")
+                    await self._socket.woken.wait()
+            if len(data) > COPY_BYTES_MAX:
+                raise LimitExceeded(f"COPY FROM STDIN of more than {COPY_BYTES_MAX} bytes", hint="Send it in parts.")
 
     async def _send_at_length(self, answer: Answer, rows: Form = ROWS) -> bool:
         """A large result or a subscription, piece by piece. False if it failed (the client was told)."""

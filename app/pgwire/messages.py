@@ -304,6 +304,11 @@ def copy_out_response(columns: int) -> bytes:
     return frame(b"H", struct.pack(f">bh{columns}h", 0, columns, *([0] * columns)))
 
 
+def copy_in_response(columns: int) -> bytes:
+    """The text format, overall and for each column."""
+    return frame(b"G", struct.pack(f">bh{columns}h", 0, columns, *([0] * columns)))
+
+
 def fields_of_report(fields: Iterable[tuple[str, str | None]]) -> bytes:
     return b"".join(code.encode() + cstring(value) for code, value in fields if value is not None) + b"\0"
 

@@ -37,12 +37,14 @@ from app.pgwire.messages import (
     decode_startup,
     negotiate_protocol_version,
 )
+from engine.errors import Unsupported
 
 
 class State(Enum):
     STARTING = "before the startup packet"
     READY = "between queries"
     EXTENDED = "inside a series of extended query messages, until Sync"
+    COPYING = "inside the data of a COPY FROM STDIN"
     SKIPPING = "after an error in such a series: all but Sync is dropped"
     CLOSED = "the client said good-bye, or only came to cancel"
 
@@ -71,6 +73,14 @@ NEXT: Final[Mapping[State, Mapping[type[Message], State]]] = {
         Sync: State.READY,
         Terminate: State.CLOSED,
         **dict.fromkeys(LATE_COPY, State.EXTENDED),
+    },
+    State.COPYING: {
+        CopyData: State.COPYING,
+        Flush: State.COPYING,
+        Sync: State.COPYING,
+        CopyDone: State.READY,
+        CopyFail: State.READY,
+        Terminate: State.CLOSED,
     },
     State.SKIPPING: {
         **dict.fromkeys((*EXTENDED, Query, *LATE_COPY), State.SKIPPING),
@@ -111,11 +121,18 @@ class Connection:
             follows = NEXT[self.state].get(type(message))
             if follows is None:
                 raise ProtocolViolation(f"unexpected {type(message).__name__} message {self.state.value}")
+            copied = self.state is State.COPYING
             skipped = self.state is State.SKIPPING and follows is State.SKIPPING
             self.state = follows
-            if not skipped and not self._answered(message):
+            if not skipped and (copied or not self._answered(message)):
                 return message
         return None
+
+    def copying(self) -> None:
+        """The session wants the data of a COPY FROM STDIN: inside a simple query alone."""
+        if self.state is not State.READY:
+            raise Unsupported("COPY FROM STDIN in the extended protocol is not supported", hint="Send a simple query.")
+        self.state = State.COPYING
 
     def failed(self) -> None:
         """The session answered a message with an error: inside an extended series the rest of it is dropped."""

@@ -63,6 +63,12 @@ class Peer:
                 return message
             await self.woken.wait()
 
+    def poll(self) -> Message | None:
+        """The next message if it is there."""
+        message = self.connection.next()
+        self._taken.set()
+        return message
+
     def wake(self) -> None:
         """From any thread."""
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from engine.coordinator import ddl, dml, reads
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.copy_in import insertion
 from engine.coordinator.explain import explain
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import CopyOut, Notice, Result
@@ -22,6 +23,7 @@ from engine.sql.binding.context import Context
 from engine.sql.bound import (
     Bound,
     BoundCopy,
+    BoundCopyFrom,
     BoundCreateDatabase,
     BoundCreateIndex,
     BoundCreateMaterializedView,
@@ -72,6 +74,7 @@ class Client(Protocol):
     def set_variable(self, name: str, value: str | None) -> None: ...
     def variable_of(self, key: str) -> str: ...
     def discard(self, what: str) -> None: ...
+    def received(self, columns: int) -> bytes: ...
 
 
 def sequence(coordinator: Coordinator, client: Client, statement: Statement) -> Answer:
@@ -116,6 +119,9 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             answer = run(coordinator, client, bound.statement)
             assert not isinstance(answer, CopyOut)
             return CopyOut(answer, bound.format)
+        case BoundCopyFrom():
+            answer = _write(coordinator, client, insertion(bound, client.received(bound.columns)))
+            return Result(f"COPY {answer.row_count}", timestamp=answer.timestamp, row_count=answer.row_count)
         case BoundShowVariable():
             return _show(coordinator, client, bound)
         case BoundSet():

@@ -13,14 +13,25 @@ from engine.coordinator.sequence import Answer, sequence
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, checked, variable
-from engine.errors import ActiveTransaction, InvalidParameter, NoTransaction, QueryCanceled, SqlError, WrongObjectType
+from engine.errors import (
+    ActiveTransaction,
+    InvalidParameter,
+    NoTransaction,
+    QueryCanceled,
+    SqlError,
+    Unsupported,
+    WrongObjectType,
+)
 from engine.sql import statements
 from engine.sql.binding.context import Context
 from engine.sql.dialect import parse
 from engine.sql.parameters import inline, literal
 from engine.sql.statements import Execute, SelectStatement, SessionStatement, Statement, Subscribe
 
-IN_BLOCK: Final = SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Declare
+IN_BLOCK: Final = (
+    SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Declare
+    | statements.CopyFrom
+)  # fmt: skip
 """Statements that make the text they stand in one transaction."""
 
 
@@ -41,6 +52,8 @@ class Session:
         self._on_close: Final = on_close
         self._cancelled = False
         self._closed = False
+        self.receive: Callable[[int], bytes] | None = None
+        """How the data of COPY FROM STDIN come, for so many columns: the front end's. It may wait for the client."""
         self._temporary: Final = f"{TEMPORARY}_{coordinator.request()}"
         self._names: Final = Names(coordinator, lambda statement: sequence(coordinator, self, statement), self.check)
 
@@ -165,6 +178,12 @@ class Session:
     def variable_of(self, key: str) -> str:
         """The value of a variable by its key in VARIABLES."""
         return self._variables[key]
+
+    def received(self, columns: int) -> bytes:
+        """The data of COPY FROM STDIN."""
+        if self.receive is None:
+            raise Unsupported("COPY FROM STDIN needs the PostgreSQL protocol", hint="Use INSERT, or connect with psql.")
+        return self.receive(columns)
 
     def discard(self, what: str) -> None:
         """DISCARD: temporary items; or all that the session holds."""

@@ -38,6 +38,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return reads.explain(statement, context)
         case statements.Copy():
             return reads.copy(statement, context)
+        case statements.CopyFrom():
+            return writes.copy_from(statement, context)
         case statements.CreateTable():
             return tables.create_table(statement, context)
         case statements.CreateView():

@@ -209,6 +209,28 @@ class BoundCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundCopyFrom:
+    """Rows of `columns` texts come from the client in `form`; `rows` makes rows of the table of them."""
+
+    table: int
+    columns: int
+    rows: Over
+    names: tuple[str, ...]
+    form: "CopyForm"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyForm:
+    """How rows are written in COPY's data. `quote` is None in the text format."""
+
+    delimiter: str
+    null: str
+    quote: str | None
+    escape: str
+    header: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BoundShowVariable:
     """`name` "all" shows them all."""
 
@@ -237,5 +259,5 @@ class BoundDiscard:
 Bound: TypeAlias = (
     BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundCreateDatabase | BoundCreateSchema | BoundCreateTable
     | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundDrop | BoundSubscribe
-    | BoundExplain | BoundCopy | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
+    | BoundExplain | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
 )  # fmt: skip

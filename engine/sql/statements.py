@@ -264,6 +264,16 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyFrom:
+    """COPY table [(columns)] FROM STDIN [WITH (options)]; `columns` is () without a list."""
+
+    table: Name
+    columns: tuple[str, ...]
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ShowObjects:
     """SHOW OBJECTS | TABLES | ..., as `what` in lower case, [FROM name] [LIKE pattern | WHERE condition]."""
 
@@ -376,6 +386,6 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 
 Statement: TypeAlias = (
     SelectStatement | Insert | Update | Delete | CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex
-    | CreateSource | Drop | Subscribe | Explain | Copy | ShowObjects | ShowCreate | ShowVariable | SetVariable
-    | Transaction | Discard | SessionStatement
+    | CreateSource | Drop | Subscribe | Explain | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable
+    | SetVariable | Transaction | Discard | SessionStatement
 )  # fmt: skip

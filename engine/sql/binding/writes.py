@@ -9,10 +9,12 @@ from engine.errors import (
     CannotCoerce,
     DuplicateColumn,
     InvalidColumnReference,
+    InvalidParameter,
     SyntaxError_,
     TypeMismatch,
     UndefinedColumn,
     UndefinedObject,
+    Unsupported,
     WrongObjectType,
 )
 from engine.expr.scalar import Literal, Ref
@@ -176,7 +178,7 @@ def assigned(scalar: BoundScalar, column: Column, at: int) -> BoundScalar:
         ) from error
 
 
-def _targets(statement: statements.Insert, table: Table) -> list[int]:
+def _targets(statement: statements.Insert | statements.CopyFrom, table: Table) -> list[int]:
     """The table's columns that the statement gives, in its order."""
     if not statement.columns:
         return list(range(len(table.columns)))
@@ -282,3 +284,43 @@ def _changed(
         else:
             changed[index] = assigned(binder.scalar(node, Place(scope, "UPDATE")), table.columns[index], node.at)
     return changed
+
+
+def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCopyFrom:
+    table = _table(statement.table, context, "copy to")
+    targets = _targets(statement, table)
+    binder = Queries(context)
+    local = Local(binder.fresh(), (types.TEXT,) * len(targets))
+    row = defaults(table, binder)
+    for i, target in enumerate(targets):
+        text, column = Ref(i, types.TEXT), table.columns[target]
+        row[target] = located(statement.table.at, cast, text, column.type, CastContext.EXPLICIT)
+    relation = projected(local, len(targets), row)
+    if binder.unsettled:
+        relation = settle(relation, context)
+    names = tuple(column.name for column in table.columns)
+    return bound.BoundCopyFrom(table.id, len(targets), bound.Over(local.id, relation), names, _form(statement))
+
+
+def _form(statement: statements.CopyFrom) -> bound.CopyForm:
+    given = {option.name: option for option in statement.options}
+    for name in [name for name in given if name.startswith("format ")]:
+        given["format"] = replace(given.pop(name), value=name.removeprefix("format "))
+    named = given.pop("format", None)
+    form = "text" if named is None else named.value
+    if form not in ("text", "csv"):
+        raise Unsupported(f"COPY FROM in the format {form} is not supported", position=statement.table.at)
+    csv = form == "csv"
+    values = {"delimiter": "," if csv else "\t", "null": "" if csv else "\\N", "quote": '"'}
+    header = False
+    for name, option in given.items():
+        if name == "header":
+            header = option.value in (None, True, "true", "on", 1)
+        elif name in ("delimiter", "null") or (csv and name in ("quote", "escape")):
+            values[name] = str(option.value)
+            if name != "null" and len(values[name]) != 1:
+                raise InvalidParameter(f"COPY {name} must be a single one-byte character", position=option.at)
+        else:
+            raise InvalidParameter(f'option "{name}" not recognized', position=option.at)
+    quote = values["quote"] if csv else None
+    return bound.CopyForm(values["delimiter"], values["null"], quote, values.get("escape", values["quote"]), header)

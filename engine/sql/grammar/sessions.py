@@ -7,6 +7,7 @@ from engine.sql.grammar.writes import Writes
 from engine.sql.statements import (
     AsOf,
     Copy,
+    CopyFrom,
     Discard,
     Explain,
     SelectStatement,
@@ -85,10 +86,10 @@ class Sessions(Writes):
             return Explain(stage, self.name(), self.span())
         return Explain(stage, self.query(), self.span())
 
-    def copy(self) -> Copy:
+    def copy(self) -> Copy | CopyFrom:
         self.expect("copy")
         if self.next.key != "(":
-            self.unsupported("COPY of a table")
+            return self._copy_from()
         self.expect("(")
         began, self.began = self.began, self.here
         statement = self.subscribe() if self.next.key in ("subscribe", "tail") else self.select()
@@ -107,6 +108,17 @@ class Sessions(Writes):
             else:
                 self.unsupported(f"COPY option {option.name}", token)
         return Copy(statement, form, self.span())
+
+    def _copy_from(self) -> CopyFrom:
+        table = self.name()
+        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        if self.next.key == "to":
+            self.unsupported("COPY table TO")
+        self.expect("from")
+        if not self.accept("stdin"):
+            self.unsupported("COPY FROM anything but STDIN")
+        options = self.with_options() or (self.options() if self.next.key == "(" else ())
+        return CopyFrom(table, columns, options, self.span())
 
     def show(self) -> ShowObjects | ShowCreate | ShowVariable:
         self.expect("show")
