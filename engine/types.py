@@ -229,7 +229,7 @@ ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in TYPES} | {
     "bool": BOOLEAN, "int2": SMALLINT, "int": INTEGER, "int4": INTEGER, "int8": BIGINT, "float4": REAL,
     "float8": DOUBLE, "float": DOUBLE, "double": DOUBLE, "decimal": NUMERIC, "dec": NUMERIC, "string": TEXT,
     "varchar": VARCHAR, "char": CHAR, "bpchar": CHAR, "bytes": BYTEA, "time without time zone": TIME,
-    "timestamp without time zone": TIMESTAMP, "timestamptz": TIMESTAMPTZ, "json": JSONB,
+    "timestamp without time zone": TIMESTAMP, "timestamptz": TIMESTAMPTZ, "json": JSONB, "name": TEXT,
 }  # fmt: skip
 """Every spelling of a type name, in lower case."""
 

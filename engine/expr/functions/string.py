@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
@@ -313,6 +314,14 @@ def _concatenate(context: "Context", vectors: Sequence[Vector], type: SqlType) -
     return Vector(words if inverse is None else words[inverse])
 
 
+def _normalize(value: str, form: str) -> str:
+    match form.upper():
+        case "NFC" | "NFD" | "NFKC" | "NFKD" as known:
+            return unicodedata.normalize(known, value)
+        case _:
+            raise InvalidArgument(f"invalid normalization form: {form}")
+
+
 def _rows() -> Iterator[Function]:
     text, number, data = types.TEXT, types.INTEGER, types.BYTEA
     for kind in (text, data):
@@ -328,6 +337,8 @@ def _rows() -> Iterator[Function]:
     yield each("get_byte", (data, number), number, _get_byte, "the byte at an index from 0", can_fail=True)
     yield arrow("lower", (text,), text, pc.utf8_lower, "in lower case")
     yield arrow("upper", (text,), text, pc.utf8_upper, "in upper case")
+    doc = "in Unicode normal form y: NFC, NFD, NFKC or NFKD"
+    yield each("normalize", (text, text), text, _normalize, doc, can_fail=True)
     yield each("initcap", (text,), text, _initcap, "each word capitalised")
     for name, strip, sides in (
         ("btrim", str.strip, "both ends"),

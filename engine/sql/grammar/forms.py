@@ -32,6 +32,7 @@ from engine.sql.syntax import (
 SPECIAL: Final = {
     "null": "null", "true": "boolean", "false": "boolean", "default": "default", "case": "case", "cast": "cast",
     "exists": "exists", "array": "array", "list": "array", "map": "map", "row": "row", "extract": "extract",
+    "normalize": "normalize",
     "position": "position", "substring": "substring", "overlay": "overlay", "trim": "trim",
 }  # fmt: skip
 """Words that begin an expression of a form of its own, and the method that reads it (None: not that form after all)."""
@@ -160,6 +161,22 @@ class Forms(TypeNames):
         items = () if self.next.key == ")" else self.expressions()
         self.expect(")")
         return Row(items, at)
+
+    def normalize(self) -> Expression | None:
+        """NORMALIZE(text [, NFC | NFD | NFKC | NFKD]): the form is a word; as a call it is a string."""
+        if self.peek().key != "(":
+            return None
+        token = self.advance()
+        self.expect("(")
+        source = self.expression()
+        form = String("nfc", token.at)
+        if self.accept(","):
+            word = self.next
+            if word.key not in ("nfc", "nfd", "nfkc", "nfkd"):
+                self.fail()
+            form = String(self.advance().key, word.at)
+        self.expect(")")
+        return self.call("normalize", (source, form), token)
 
     def extract(self) -> Expression | None:
         """EXTRACT(field FROM source): a call of extract(field, source)."""
