@@ -163,8 +163,8 @@ def _hydration(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
 
 
 def _pg_types(_: Catalog, __: Runtime) -> Iterator[Row]:
+    namespace = SYSTEM_SCHEMAS.index("pg_catalog") + 1
     for row in types.TYPES:
-        namespace = SYSTEM_SCHEMAS.index("pg_catalog") + 1
         yield row.oid, PG_NAMES.get(row, row.name), namespace, row.length, "b", row.category.value
     for row in types.ARRAYS:
         yield row.oid, f"_{PG_NAMES.get(row.within, row.within.name)}", namespace, row.length, "b", row.category.value
