@@ -242,7 +242,7 @@ class Conversation:
                     await self._socket.woken.wait()
         finally:
             subscription.on_ready(None)
-            subscription.close()
+            await self._hop(subscription.close)  # it waits for the tick under way
 
     async def _extended(self, message: Message) -> None:
         """A message of the extended protocol. Its replies wait for Sync or Flush, so that a pipeline is one write."""

@@ -92,7 +92,7 @@ async def stream(socket: WebSocket, front: Front, subscription: Subscription) ->
                 await woken.wait()
     finally:
         subscription.on_ready(None)
-        subscription.close()
+        await front.in_thread(subscription.close)  # it waits for the tick under way
         departure.cancel()
         with suppress(asyncio.CancelledError, WebSocketDisconnect):
             await departure

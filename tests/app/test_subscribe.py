@@ -3,6 +3,7 @@
 import json
 from contextlib import ExitStack
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -71,3 +72,14 @@ def test_a_page_of_another_site_is_refused(server):
     address = f"ws://{server.http}/api/subscribe"
     with pytest.raises(InvalidStatus), connect(address, origin="http://evil.example"):
         pass
+
+
+def test_a_subscriber_that_leaves_during_a_tick_holds_up_nobody(server):
+    server.database.execute("CREATE TABLE ws_t (k bigint)")
+    with connect(f"ws://{server.http}/api/subscribe", close_timeout=0.1) as socket:
+        socket.send(json.dumps({"query": "SUBSCRIBE ws_t"}))
+        socket.recv(timeout=10)
+        with server.database._coordinator.ticks.lock:
+            socket.close()
+            for _ in range(5):
+                assert httpx.get(f"http://{server.http}/health/live", timeout=2).status_code == 200
