@@ -123,7 +123,9 @@ def drop(coordinator: Coordinator, bound: BoundDrop) -> Result:
 
 
 def drop_temporary(coordinator: Coordinator, schema: str) -> None:
-    """Forget all that a session has made for itself."""
+    """Forget all that a session has made for itself. A session that made nothing waits for no tick: only it could."""
+    if not coordinator.catalog.in_schema(SYSTEM_DATABASE, schema):
+        return
     with coordinator.ticks.lock:
         items = coordinator.catalog.in_schema(SYSTEM_DATABASE, schema)
         drop_items(coordinator, coordinator.catalog.drop_order(items, cascade=True))
