@@ -50,9 +50,7 @@ class Names:
     """The prepared statements and the cursors of one session. `run` runs a statement of it, `check` raises when the
     running statement is cancelled."""
 
-    def __init__(
-        self, coordinator: Coordinator, run: Callable[[Statement], Answer], check: Callable[[], None]
-    ) -> None:
+    def __init__(self, coordinator: Coordinator, run: Callable[[Statement], Answer], check: Callable[[], None]) -> None:
         self._coordinator = coordinator
         self._run = run
         self._check = check

@@ -1,9 +1,9 @@
 """Dataflows: plans as data, and the running graph that keeps their answers.
 
-    graph       the plan: immutable nodes that the planner lowers to and commands carry
-    operator    what every delta rule obeys; operators/ has one rule a file
-    render      from a plan's node to its operator
-    node        an operator with its readers, its arrangements (trace) and its errors; one tick through the nodes
-    circuit     the running graph: hash-consing, ticks, reads, dropping
-    hydration   a view built beside the running ticks; oneshot: a plan evaluated once
+graph       the plan: immutable nodes that the planner lowers to and commands carry
+operator    what every delta rule obeys; operators/ has one rule a file
+render      from a plan's node to its operator
+node        an operator with its readers, its arrangements (trace) and its errors; one tick through the nodes
+circuit     the running graph: hash-consing, ticks, reads, dropping
+hydration   a view built beside the running ticks; oneshot: a plan evaluated once
 """

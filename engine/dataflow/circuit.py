@@ -377,9 +377,7 @@ class Circuit:
             else:
                 inputs = [self.find(child, found) for child in graph.inputs(plan)]
                 known = [child for child in inputs if child is not None]
-                found[id(plan)] = (
-                    self._by_identity.get(identity(plan, known)) if len(known) == len(inputs) else None
-                )
+                found[id(plan)] = self._by_identity.get(identity(plan, known)) if len(known) == len(inputs) else None
         return found[id(plan)]
 
     def rows(self, id: int) -> int:

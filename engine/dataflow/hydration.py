@@ -137,9 +137,7 @@ class Building:
         self._done: dict[int, Node] = {}  # by id of the plan object
         self._by_identity: dict[Hashable, Node] = {}
 
-    def staged(
-        self, id: int, plan: Plan, keys: Sequence[Key], history_ms: int, readable: bool, tick: int
-    ) -> Staged:
+    def staged(self, id: int, plan: Plan, keys: Sequence[Key], history_ms: int, readable: bool, tick: int) -> Staged:
         """The whole of it. At a tick boundary."""
         root = self._node(plan)
         running = self.twins.get(root) if root in self.inputs else None

@@ -88,16 +88,20 @@ class Node:
         """
         if self.holds():
             return True
-        return bool(self.inputs) and isinstance(self.operator, Stateless) and all(
-            child.inputs and child.derivable() for child in self.inputs
+        return (
+            bool(self.inputs)
+            and isinstance(self.operator, Stateless)
+            and all(child.inputs and child.derivable() for child in self.inputs)
         )
 
     def lasting(self) -> bool:
         """Whether the rows stay cheap to read even if every arrangement of others' goes."""
         if self.operator_holds:
             return True
-        return bool(self.inputs) and isinstance(self.operator, Stateless) and all(
-            child.inputs and child.lasting() for child in self.inputs
+        return (
+            bool(self.inputs)
+            and isinstance(self.operator, Stateless)
+            and all(child.inputs and child.lasting() for child in self.inputs)
         )
 
     def errors(self) -> tuple[ErrorCounts, ...]:

@@ -118,9 +118,7 @@ def monotonic(plan: Plan, inputs: Sequence[bool]) -> bool:
             assert_never(plan)
 
 
-def render(
-    plan: Plan, inputs: Sequence[Types], grows: bool, traces: Sequence[Trace], heap: Heap
-) -> Operator:
+def render(plan: Plan, inputs: Sequence[Types], grows: bool, traces: Sequence[Trace], heap: Heap) -> Operator:
     """The operator of one node. `grows`: its inputs are monotonic. `traces` are what `demands` asked for, in order."""
     match plan:
         case graph.Source():

@@ -276,9 +276,7 @@ def find(words, null_words, columns, records, record_null_words, key, table, gro
             for i in range(base, end):
                 _ask_for_record(table, tags[i - base], records)
         for i in range(base, end):
-            _, slot = _find_group(
-                table, tags[i - base], words, i, null_words, columns, records, record_null_words, key
-            )
+            _, slot = _find_group(table, tags[i - base], words, i, null_words, columns, records, record_null_words, key)
             heads[i] = slot
             if slot >= 0:
                 total += -_previous(records[slot, stride - 1]) if grouped else 1

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_large_snapshot_comes_in_parts(server, ask):
 
 def test_a_page_of_another_site_is_refused(server):
     address = f"ws://{server.http}/api/subscribe"
-    with pytest.raises(InvalidStatus), connect(address, origin="http://evil.example"):
+    with pytest.raises(InvalidStatus), connect(address, origin=Origin("http://evil.example")):
         pass
 
 

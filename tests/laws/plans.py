@@ -138,9 +138,7 @@ def joins(draw: st.DrawFn, below: st.SearchStrategy[Plan], shape: Shape) -> Plan
     widths = [len(output_types(child)) for child in inputs]
     edges: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     for left, right in pairwise(inputs):
-        pairs = [
-            (a, b) for a, x in enumerate(output_types(left)) for b, y in enumerate(output_types(right)) if x == y
-        ]
+        pairs = [(a, b) for a, x in enumerate(output_types(left)) for b, y in enumerate(output_types(right)) if x == y]
         chosen = draw(st.lists(st.sampled_from(pairs), max_size=2, unique=True)) if pairs else []
         chosen = [pair for n, pair in enumerate(chosen) if all(p[1] != pair[1] for p in chosen[:n])]
         chosen = [pair for n, pair in enumerate(chosen) if all(p[0] != pair[0] for p in chosen[:n])]

@@ -74,8 +74,6 @@ ERRORS = [
      "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column", None),
     ("SELECT count(*) OVER ^(w PARTITION BY k) FROM t WINDOW w AS (ORDER BY k)", "42P20",
      'cannot override PARTITION BY clause of window "w"', None),
-    ("^WITH MUTUALLY RECURSIVE a (x int) AS (SELECT 1) SELECT * FROM a", "0A000",
-     "WITH MUTUALLY RECURSIVE is not supported", None),
     ("INSERT INTO t VALUES (1, 2, 'a', 1, NULL, true, ^7)", "42601", "INSERT has more expressions than target columns",
      None),
     ("INSERT INTO u (id, v) VALUES (1, ^true)", "42804",

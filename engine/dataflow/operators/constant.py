@@ -22,9 +22,7 @@ class Constant(Stateless):
     def __init__(self, plan: graph.Constant, heap: Heap) -> None:
         super().__init__()
         self._types = plan.types
-        columns = [
-            vector_of([row[c] for row, _ in plan.rows], type, heap) for c, type in enumerate(plan.types)
-        ]
+        columns = [vector_of([row[c] for row, _ in plan.rows], type, heap) for c, type in enumerate(plan.types)]
         diffs = np.array([count for _, count in plan.rows], np.int64)
         self._rows = Batch.from_vectors(columns, diffs).consolidate()
 

@@ -52,9 +52,7 @@ def stages(plan: graph.Join, path: int, widths: Sequence[int]) -> tuple[Stage, .
         after = [column for column in kept + met if column in needed] if later else project
         key = np.array([kept.index(visited[c]) for c in lookup.stream_key], np.int64)
         sources = [-1 - column[1] if column[0] == lookup.input else kept.index(column) for column in after]
-        done.append(
-            Stage(lookup.input, wanted.index((lookup.input, lookup.key)), key, np.array(sources, np.int64))
-        )
+        done.append(Stage(lookup.input, wanted.index((lookup.input, lookup.key)), key, np.array(sources, np.int64)))
         kept = after
     return tuple(done)
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from engine import types
 from engine.catalog.items import SystemRelation
 from engine.catalog.system import rows
+from engine.collection.value import Plain
 from engine.collection.vector import Vector
 from engine.errors import Unsupported
 from engine.expr.registry import Function
-from engine.expr.scalar import Call, Literal, Value
+from engine.expr.scalar import Call, Literal
 from engine.plan.relation import BoundScalar, Constant, Filter, Get, Relation
 from engine.plan.scalars import conjuncts
 from engine.plan.temporal import bounds, is_now
@@ -67,7 +68,7 @@ SESSION_FUNCTIONS: Final = {
 """Functions without arguments whose value is the statement's, by name."""
 
 
-def value(name: str, context: Context) -> Value:
+def value(name: str, context: Context) -> Plain:
     """What a session function yields in a statement."""
     match name:
         case "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp":
