@@ -54,6 +54,13 @@ class Local:
                 if hydration is None:
                     self._hydrator = None
                     return
-            hydration.run()
+            try:
+                hydration.run()
+            except BaseException:
+                # The view never becomes readable, which its readers are told; the others behind it go on.
+                with self.lock:
+                    self._hydrator = None
+                    self._hydrate_more()
+                raise
             with self.lock:
                 self._deliver(self.worker.adopt(hydration))

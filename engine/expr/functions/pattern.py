@@ -32,6 +32,9 @@ Match = Callable[[pa.Array, str], pa.Array]
 DIALECT: Final = (("\\m", "\\b"), ("\\M", "\\b"), ("\\y", "\\b"), ("\\Y", "\\B"), ("\\Z", "\\z"))
 """Escapes of PostgreSQL's that RE2 spells otherwise."""
 
+REGEX_LENGTH_MAX: Final = 1 << 18
+"""Characters: RE2 needs minutes to refuse one of 60 MB, and its automata are bounded at 8 MB anyway."""
+
 
 @lru_cache(maxsize=1024)
 def like_pattern(pattern: str, fold: bool) -> str:
@@ -75,6 +78,8 @@ def _like(fold: bool) -> Match:
 
 def regex_of(pattern: str, flags: str = "") -> str:
     """PostgreSQL's regular expression as RE2's: the dot takes newlines, ^ and $ only the ends, unless flags say."""
+    if len(pattern) > REGEX_LENGTH_MAX:
+        raise InvalidRegex(f"invalid regular expression: it has {len(pattern)} characters, at most {REGEX_LENGTH_MAX}")
     if pattern.startswith("***="):
         pattern = re.escape(pattern[4:])
     options = "s"
