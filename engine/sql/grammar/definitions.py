@@ -109,9 +109,17 @@ class Definitions(Tables):
             self.identifier()
         keys: tuple[Expression, ...] | None = None
         if not default:
-            keys = self.parenthesised(self.expression)
+            keys = self.parenthesised(self._index_key)
         self.with_options()
         return CreateIndex(name, target, keys, if_not_exists, self.span())
+
+    def _index_key(self) -> Expression:
+        """An expression; the order that PostgreSQL lets follow means nothing to an arrangement."""
+        key = self.expression()
+        self.accept_any("asc", "desc")
+        if self.accept("nulls"):
+            self.accept_any("first", "last") or self.fail()
+        return key
 
     def _create_source(self, materialized: bool) -> CreateSource:
         self.expect("source")

@@ -32,7 +32,7 @@ from engine.sql.syntax import (
     Values,
 )  # fmt: skip
 
-NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"up", "options", "option", "qualify"})
+NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"options", "option", "qualify"})
 """Words that follow a FROM item but are no alias of it."""
 
 
@@ -357,7 +357,9 @@ class Queries(Expressions):
         if self.next.key == "as" and not self._at_as_of():
             self.advance()
             name = self.identifier()
-        elif self.next.kind is Kind.QUOTED or (self.next.kind is Kind.WORD and self.next.key not in NOT_ALIASES):
+        elif self.next.kind is Kind.QUOTED or (
+            self.next.kind is Kind.WORD and self.next.key not in NOT_ALIASES and not self.at("up", "to")
+        ):
             name = self.advance().value
         else:
             return None
