@@ -108,6 +108,14 @@ def zone(name: str) -> tzinfo:
         raise InvalidArgument(f'time zone "{name}" not recognized') from None
 
 
+def clock_zone(name: str) -> tzinfo:
+    """The zone that AT TIME ZONE names: an offset there is POSIX's, hours west of Greenwich, unlike in a timestamp."""
+    place = zone(name)
+    if isinstance(place, FixedOffset) and name.strip()[:1] in ("+", "-"):
+        return FixedOffset(-place.offset)
+    return place
+
+
 class FixedOffset(tzinfo):
     """A zone without a name: so far ahead of UTC, always."""
 

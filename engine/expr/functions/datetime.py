@@ -216,15 +216,15 @@ def _zoned(to_zone: bool) -> Kernel:
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         zones, stamps = vectors[0].words, vectors[1].words.view(np.int64)
         (names,), inverse = distinct([zones])
-        places = map_rows(lambda name: calendar.zone(name) and None, [texts(names, context).to_pylist()], types.BOOLEAN,
-                          context)  # fmt: skip
+        known = [texts(names, context).to_pylist()]
+        places = map_rows(lambda name: calendar.clock_zone(name) and None, known, types.BOOLEAN, context)
         which = np.arange(len(zones)) if inverse is None else inverse
         out = np.zeros(len(stamps), np.int64)
         shift = calendar.to_local if to_zone else calendar.to_utc
         for index, name in enumerate(texts(names, context).to_pylist()):
             if places.errors is None or not places.errors[index]:
                 rows = which == index
-                out[rows] = shift(stamps[rows], calendar.zone(name))
+                out[rows] = shift(stamps[rows], calendar.clock_zone(name))
         errors = None if places.errors is None else places.errors[which]
         return Vector(out.view(np.uint64), None, errors)
 

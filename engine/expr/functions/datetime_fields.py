@@ -253,7 +253,7 @@ def _extract_kernel(kind: SqlType) -> Kernel:
 
 
 def _zone_truncate(field: str, stamp: int, zone: str) -> int:
-    place = calendar.zone(zone)
+    place = calendar.clock_zone(zone)
     local = calendar.to_local(np.array([stamp], np.int64), place)
     return int(calendar.to_utc(truncate(field, local, types.TIMESTAMPTZ), place)[0])
 

@@ -87,9 +87,11 @@ def regex_of(pattern: str, flags: str = "") -> str:
         match flag:
             case "i":
                 options += "i"
+            case "c":
+                options = options.replace("i", "")
             case "n" | "m":
                 options = options.replace("s", "") + "m"
-            case "g" | "c" | "s":
+            case "g" | "s":
                 pass
             case _:
                 raise InvalidArgument(f'invalid regular expression option: "{flag}"')
