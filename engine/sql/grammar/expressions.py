@@ -119,10 +119,10 @@ class Expressions(Windows):
                 return Unary(token.key, operand, token.at)
             if token.key == "*":
                 self.fail(token)
-            return Unary(token.key, self.expression(OTHER), token.at)
+            return Unary(token.key, self.expression(OTHER + 1), token.at)
         if token.key == "operator" and self.peek().key == "(":
             self.advance()
-            return Unary(self._named_operator(), self.expression(OTHER), token.at)
+            return Unary(self._named_operator(), self.expression(OTHER + 1), token.at)
         if token.key == "not":
             if least > NOT:
                 self.fail()

@@ -30,7 +30,7 @@ class TypeNames(Cursor):
             name = self.label()  # pg_catalog.int4: the schema of a built-in type says nothing
         fields, modifier = "", ()
         if name == "double":
-            self.expect("precision")
+            self.accept("precision")
             name = "double precision"
         elif name in ("character", "char") and self.accept("varying"):
             name = "character varying"
