@@ -5,6 +5,7 @@ core); from then on its cache, beside the sources, is loaded. Modules that have 
 processes side by side, each after the modules that it imports. Whoever waits is told why, and that it is once.
 """
 
+import gc
 import multiprocessing
 import os
 import re
@@ -31,10 +32,13 @@ def progress(out: TextIO = sys.stderr) -> Iterator[None]:
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(out, done), daemon=True)
     watcher.start()
+    gc.disable()  # what an import makes stays: looking for garbage in it took a sixth of the time and found none
     try:
         compile_missing()
         yield
     finally:
+        gc.freeze()
+        gc.enable()
         done.set()
         watcher.join()
 
