@@ -184,3 +184,15 @@ def test_closing_the_database_ends_all(db: Database) -> None:
     changes = db.subscribe("SUBSCRIBE t")
     db.close()
     assert list(changes) == []
+
+
+def test_the_snapshot_of_a_new_database_comes_before_any_write() -> None:
+    """With no tick before it, the snapshot had no time: `wait` saw news that `poll` did not give."""
+    with Database.in_memory() as db:
+        db.execute("CREATE TABLE t (a int)")
+        with db.subscribe("SUBSCRIBE (SELECT count(*) FROM t) WITH (PROGRESS)") as changes:
+            mark, snapshot = changes.poll(), changes.poll()
+            assert mark is not None
+            assert mark.progressed
+            assert snapshot is not None
+            assert [change.row for change in snapshot.changes()] == [(0,)]
