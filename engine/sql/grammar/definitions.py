@@ -117,8 +117,8 @@ class Definitions(Tables):
         """An expression; the order that PostgreSQL lets follow means nothing to an arrangement."""
         key = self.expression()
         self.accept_any("asc", "desc")
-        if self.accept("nulls"):
-            self.accept_any("first", "last") or self.fail()
+        if self.accept("nulls") and self.accept_any("first", "last") is None:
+            self.fail()
         return key
 
     def _create_source(self, materialized: bool) -> CreateSource:
