@@ -15,8 +15,11 @@ from engine.dataflow.graph import Compute, Keep, Order, Plan
 from engine.errors import Unsupported
 from engine.expr.scalar import Ref, Scalar
 from engine.plan.facts import Facts, Key
-from engine.plan.join_order import JoinInput, Stage, join_paths
-from engine.plan.predicates import test_same
+from engine.plan.lowering.dag import Dag
+from engine.plan.lowering.join_order import JoinInput, join_paths
+from engine.plan.lowering.joins import collection, physical, plain_join
+from engine.plan.lowering.loops import depends, independent, temporal_inside
+from engine.plan.lowering.steps import mfp_steps, moved_step, steps_read, without_dead
 from engine.plan.relation import (
     UNIT,
     BoundJoin,
@@ -41,8 +44,6 @@ from engine.plan.relation import (
     Window,
 )
 from engine.plan.rules.aggregates import plain_reduce
-from engine.plan.rules.joins import merged_classes
-from engine.plan.scalars import all_columns_read, columns_read, conjuncts, moved, shifted
 from engine.plan.temporal import bounds
 
 Arranged = Mapping[int, AbstractSet[tuple[int, ...]]]
@@ -65,14 +66,14 @@ def with_finishing_as_topk(query: Query) -> Relation:
     return relation if finishing.project is None else Project(relation, finishing.project)
 
 
-class Lowering:
-    """One run: plans by relation object, and one object for equal plans."""
+class Lowering(Dag):
+    """One run: plans by relation object."""
 
     def __init__(self, arranged: Arranged) -> None:
+        super().__init__()
         self.arranged = arranged
         self.facts = Facts()
         self.done: dict[int, tuple[Relation, Plan]] = {}
-        self.one: dict[object, Plan] = {}
         self.lets: dict[int, Plan] = {}
 
     def plan(self, relation: Relation) -> Plan:
@@ -80,38 +81,6 @@ class Lowering:
         if known is None:
             known = self.done[id(relation)] = (relation, self.lowered(relation))
         return known[1]
-
-    def cons(self, plan: Plan) -> Plan:
-        """The one object for this plan, whose inputs are such objects already: compared shallowly."""
-        match plan:
-            case graph.Source():
-                key: object = plan
-            case graph.Constant():
-                key = (graph.Constant, tuple((*map(type, row), row, count) for row, count in plan.rows), plan.types)
-            case graph.Mfp():
-                key = (graph.Mfp, id(plan.input), plan.steps, plan.project)
-            case graph.FlatMap():
-                key = (graph.FlatMap, id(plan.input), plan.function, plan.arguments)
-            case graph.Join():
-                key = (graph.Join, tuple(map(id, plan.inputs)), plan.paths, plan.project)
-            case graph.Reduce():
-                key = (graph.Reduce, id(plan.input), plan.key, plan.aggregates)
-            case graph.TopK():
-                key = (graph.TopK, id(plan.input), plan.group, plan.order, plan.limit, plan.offset)
-            case graph.Window():
-                key = (graph.Window, id(plan.input), plan.partition, plan.order, plan.calls)
-            case graph.Distinct() | graph.Threshold() | graph.Negate():
-                key = (type(plan), id(plan.input))
-            case graph.Union():
-                key = (graph.Union, tuple(map(id, plan.inputs)))
-            case graph.Local():
-                key = plan
-            case graph.Temporal():
-                key = (graph.Temporal, id(plan.input), plan.lower, plan.upper)
-            case graph.LetRec():
-                parts = (*plan.inputs, None, *plan.bodies, plan.result)
-                key = (graph.LetRec, tuple(map(id, parts)), plan.variables, plan.limit, plan.returns_at_limit)
-        return self.one.setdefault(key, plan)
 
     def lowered(self, relation: Relation) -> Plan:
         match relation:
@@ -190,15 +159,6 @@ class Lowering:
             )
         )
         return self.replaced(body, {id(read[0]): made}) if len(read) == 1 else made
-
-    def replaced(self, plan: Plan, new: dict[int, Plan]) -> Plan:
-        """The plan with other plans for some of its parts, by identity. `new` remembers what was done."""
-        done = new.get(id(plan))
-        if done is None:
-            inputs = tuple(self.replaced(child, new) for child in graph.inputs(plan))
-            same = all(a is b for a, b in zip(inputs, graph.inputs(plan), strict=True))
-            done = new[id(plan)] = plan if same else self.cons(graph.with_inputs(plan, inputs))
-        return done
 
     def union(self, relation: Union) -> Plan:
         branches: list[Plan] = []
@@ -360,186 +320,3 @@ class Lowering:
 
 def is_temporal(relation: Relation) -> bool:
     return isinstance(relation, Filter) and any(bounds(predicate) is not None for predicate in relation.predicates)
-
-
-def temporal_inside(plan: Plan, depending: Mapping[int, bool]) -> bool:
-    """Whether a Temporal is among the parts that depend on a loop's variables: nothing could wake it there."""
-    if not depending.get(id(plan), False):
-        return False
-    return isinstance(plan, graph.Temporal) or any(temporal_inside(child, depending) for child in graph.inputs(plan))
-
-
-def depends(plan: Plan, on: Sequence[Plan], known: dict[int, bool]) -> bool:
-    """Whether one of those nodes is among what a plan reads."""
-    if id(plan) not in known:
-        known[id(plan)] = any(plan is node for node in on) or any(
-            depends(child, on, known) for child in graph.inputs(plan)
-        )
-    return known[id(plan)]
-
-
-def independent(plan: Plan, on: Sequence[Plan], known: dict[int, bool], found: dict[int, Plan]) -> None:
-    """Collect the largest parts of a plan that do not depend on those nodes."""
-    if not depends(plan, on, known):
-        found[id(plan)] = plan
-        return
-    for child in graph.inputs(plan):
-        independent(child, on, known, found)
-
-
-def collection(relation: Relation) -> tuple[Get, tuple[int, ...]] | None:
-    """The collection that a relation is some columns of, each once, and which."""
-    if isinstance(relation, Get):
-        return relation, tuple(range(len(relation.columns)))
-    if isinstance(relation, Project) and isinstance(relation.input, Get) and distinct(relation.columns):
-        return relation.input, relation.columns
-    return None
-
-
-def distinct(columns: tuple[int, ...]) -> bool:
-    return len(set(columns)) == len(columns)
-
-
-def physical(
-    start: int,
-    path: Sequence[Stage],
-    places: Sequence[Mapping[int, int]],
-    widths: Sequence[int],
-    orders: Sequence[Mapping[Key, tuple[int, ...]]],
-) -> tuple[graph.Lookup, ...]:
-    """A path with each column as its position in the inputs and in the rows so far.
-
-    Key columns ascend, so that equal keys are one arrangement, or go in the order of the arrangement that exists.
-    """
-    offsets = {start: 0}
-    width = widths[start]
-    lookups: list[graph.Lookup] = []
-    for stage in path:
-        target = places[stage.input]
-        stream = {
-            target[column]: offsets[i] + places[i][other]
-            for column, (i, other) in zip(stage.key, stage.stream, strict=True)
-        }
-        key = orders[stage.input].get(frozenset(stream), tuple(sorted(stream)))
-        lookups.append(graph.Lookup(stage.input, tuple(stream[column] for column in key), key))
-        offsets[stage.input] = width
-        width += widths[stage.input]
-    return tuple(lookups)
-
-
-def plain_join(relation: Join, facts: Facts) -> Relation:
-    """The same rows by a Join whose equivalences are each one plain column of two or more inputs; itself if so."""
-    starts = [0]
-    for branch in relation.inputs:
-        starts.append(starts[-1] + facts.arity(branch))
-    owner = [i for i, branch in enumerate(relation.inputs) for _ in range(facts.arity(branch))]
-    computed: list[list[Scalar]] = [[] for _ in relation.inputs]
-    local: list[list[Scalar]] = [[] for _ in relation.inputs]
-    after: list[Scalar] = []
-    classes: list[list[tuple[int, int, Scalar]]] = []
-    groups = merged_classes(relation.equivalences)
-    changed = len(relation.inputs) == 1 or len(groups) != len(relation.equivalences)
-    for group in groups:
-        members: dict[int, tuple[int, int, Scalar]] = {}
-        for scalar in group:
-            owners = {owner[column] for column in columns_read(scalar)}
-            if len(owners) != 1:
-                changed = True
-                after.append(test_same(group[0] if group[0] is not scalar else group[-1], scalar))
-                continue
-            (i,) = owners
-            inner = shifted(scalar, -starts[i])
-            if i in members:
-                changed = True
-                local[i].append(test_same(shifted(members[i][2], -starts[i]), inner))
-                continue
-            if isinstance(inner, Ref):
-                members[i] = (i, inner.index, scalar)
-            else:
-                changed = True
-                members[i] = (i, facts.arity(relation.inputs[i]) + len(computed[i]), scalar)
-                computed[i].append(inner)
-        if len(members) > 1:
-            classes.append(list(members.values()))
-        else:
-            changed = True
-    if not changed:
-        return relation
-    inputs: list[Relation] = []
-    for branch, tests, extra in zip(relation.inputs, local, computed, strict=True):
-        filtered = Filter(branch, tuple(tests)) if tests else branch
-        inputs.append(Map(filtered, tuple(extra)) if extra else filtered)
-    shifts = [starts[i] + sum(map(len, computed[:i])) for i in range(len(inputs))]
-    own = [shifts[owner[column]] + column - starts[owner[column]] for column in range(starts[-1])]
-    tied = tuple(
-        tuple(Ref(shifts[i] + column, scalar.type, scalar.nullable) for i, column, scalar in group) for group in classes
-    )
-    made: Relation = Join(tuple(inputs), tied) if len(inputs) > 1 else inputs[0] if inputs else UNIT
-    if after:
-        made = Filter(made, tuple(moved(predicate, own) for predicate in after))
-    return made if own == list(range(facts.arity(made))) else Project(made, tuple(own))
-
-
-def mfp_steps(links: Sequence[Project | Map | Filter], width: int) -> tuple[list[Compute | Keep], list[int]]:
-    """Nodes (top first) over a row of so many columns as the steps and the projection of one Mfp."""
-    at = list(range(width))
-    steps: list[Compute | Keep] = []
-    for link in reversed(links):
-        match link:
-            case Project():
-                at = [at[column] for column in link.columns]
-            case Map():
-                for scalar in cast(tuple[Scalar, ...], link.scalars):
-                    inner = moved(scalar, at)
-                    if isinstance(inner, Ref):
-                        at.append(inner.index)
-                    else:
-                        steps.append(Compute(inner))
-                        at.append(width)
-                        width += 1
-            case Filter():
-                steps.extend(Keep(moved(cast(Scalar, predicate), at)) for predicate in conjuncts(link.predicates))
-    return without_dead_steps(steps, at, width)
-
-
-def without_dead_steps(
-    steps: Sequence[Compute | Keep], project: Sequence[int], width: int
-) -> tuple[list[Compute | Keep], list[int]]:
-    """The steps without the computed columns that nothing reads. `width` counts the input's and all computed ones."""
-    read = set(project)
-    position = width
-    live: list[tuple[int | None, Compute | Keep]] = []
-    for step in reversed(steps):
-        if isinstance(step, Keep):
-            read |= columns_read(step.predicate)
-            live.append((None, step))
-        else:
-            position -= 1
-            if position in read:
-                read |= columns_read(step.expression)
-                live.append((position, step))
-    at = {column: column for column in range(position)}
-    kept: list[Compute | Keep] = []
-    for column, step in reversed(live):
-        kept.append(moved_step(step, at))
-        if column is not None:
-            at[column] = position
-            position += 1
-    return kept, [at[column] for column in project]
-
-
-def moved_step(step: Compute | Keep, at: Mapping[int, int]) -> Compute | Keep:
-    if isinstance(step, Compute):
-        return Compute(moved(step.expression, at))
-    return Keep(moved(step.predicate, at))
-
-
-def steps_read(steps: Sequence[Compute | Keep]) -> set[int]:
-    """The columns that any step reads."""
-    return all_columns_read(step.expression if isinstance(step, Compute) else step.predicate for step in steps)
-
-
-def without_dead(below: graph.Mfp, project: Sequence[int]) -> tuple[list[Compute | Keep], list[int]]:
-    """An Mfp's steps and projection under a narrower projection of its output."""
-    width = len(graph.output_types(below.input)) + sum(isinstance(step, Compute) for step in below.steps)
-    return without_dead_steps(below.steps, [below.project[column] for column in project], width)

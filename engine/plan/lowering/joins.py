@@ -1,0 +1,113 @@
+"""Joins over plain columns: what is computed goes below, what ties more than one input goes above; physical paths."""
+
+from collections.abc import Mapping, Sequence
+
+from engine.dataflow import graph
+from engine.expr.scalar import Ref, Scalar
+from engine.plan.facts import Facts, Key
+from engine.plan.lowering.join_order import Stage
+from engine.plan.predicates import test_same
+from engine.plan.relation import (
+    UNIT,
+    Filter,
+    Get,
+    Join,
+    Map,
+    Project,
+    Relation,
+)
+from engine.plan.rules.joins import merged_classes
+from engine.plan.scalars import columns_read, moved, shifted
+
+
+def collection(relation: Relation) -> tuple[Get, tuple[int, ...]] | None:
+    """The collection that a relation is some columns of, each once, and which."""
+    if isinstance(relation, Get):
+        return relation, tuple(range(len(relation.columns)))
+    if isinstance(relation, Project) and isinstance(relation.input, Get) and distinct(relation.columns):
+        return relation.input, relation.columns
+    return None
+
+
+def distinct(columns: tuple[int, ...]) -> bool:
+    return len(set(columns)) == len(columns)
+
+
+def physical(
+    start: int,
+    path: Sequence[Stage],
+    places: Sequence[Mapping[int, int]],
+    widths: Sequence[int],
+    orders: Sequence[Mapping[Key, tuple[int, ...]]],
+) -> tuple[graph.Lookup, ...]:
+    """A path with each column as its position in the inputs and in the rows so far.
+
+    Key columns ascend, so that equal keys are one arrangement, or go in the order of the arrangement that exists.
+    """
+    offsets = {start: 0}
+    width = widths[start]
+    lookups: list[graph.Lookup] = []
+    for stage in path:
+        target = places[stage.input]
+        stream = {
+            target[column]: offsets[i] + places[i][other]
+            for column, (i, other) in zip(stage.key, stage.stream, strict=True)
+        }
+        key = orders[stage.input].get(frozenset(stream), tuple(sorted(stream)))
+        lookups.append(graph.Lookup(stage.input, tuple(stream[column] for column in key), key))
+        offsets[stage.input] = width
+        width += widths[stage.input]
+    return tuple(lookups)
+
+
+def plain_join(relation: Join, facts: Facts) -> Relation:
+    """The same rows by a Join whose equivalences are each one plain column of two or more inputs; itself if so."""
+    starts = [0]
+    for branch in relation.inputs:
+        starts.append(starts[-1] + facts.arity(branch))
+    owner = [i for i, branch in enumerate(relation.inputs) for _ in range(facts.arity(branch))]
+    computed: list[list[Scalar]] = [[] for _ in relation.inputs]
+    local: list[list[Scalar]] = [[] for _ in relation.inputs]
+    after: list[Scalar] = []
+    classes: list[list[tuple[int, int, Scalar]]] = []
+    groups = merged_classes(relation.equivalences)
+    changed = len(relation.inputs) == 1 or len(groups) != len(relation.equivalences)
+    for group in groups:
+        members: dict[int, tuple[int, int, Scalar]] = {}
+        for scalar in group:
+            owners = {owner[column] for column in columns_read(scalar)}
+            if len(owners) != 1:
+                changed = True
+                after.append(test_same(group[0] if group[0] is not scalar else group[-1], scalar))
+                continue
+            (i,) = owners
+            inner = shifted(scalar, -starts[i])
+            if i in members:
+                changed = True
+                local[i].append(test_same(shifted(members[i][2], -starts[i]), inner))
+                continue
+            if isinstance(inner, Ref):
+                members[i] = (i, inner.index, scalar)
+            else:
+                changed = True
+                members[i] = (i, facts.arity(relation.inputs[i]) + len(computed[i]), scalar)
+                computed[i].append(inner)
+        if len(members) > 1:
+            classes.append(list(members.values()))
+        else:
+            changed = True
+    if not changed:
+        return relation
+    inputs: list[Relation] = []
+    for branch, tests, extra in zip(relation.inputs, local, computed, strict=True):
+        filtered = Filter(branch, tuple(tests)) if tests else branch
+        inputs.append(Map(filtered, tuple(extra)) if extra else filtered)
+    shifts = [starts[i] + sum(map(len, computed[:i])) for i in range(len(inputs))]
+    own = [shifts[owner[column]] + column - starts[owner[column]] for column in range(starts[-1])]
+    tied = tuple(
+        tuple(Ref(shifts[i] + column, scalar.type, scalar.nullable) for i, column, scalar in group) for group in classes
+    )
+    made: Relation = Join(tuple(inputs), tied) if len(inputs) > 1 else inputs[0] if inputs else UNIT
+    if after:
+        made = Filter(made, tuple(moved(predicate, own) for predicate in after))
+    return made if own == list(range(facts.arity(made))) else Project(made, tuple(own))
