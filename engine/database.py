@@ -16,6 +16,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.catalog.roles import Role, Verifier
 from engine.catalog.system import initial
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.metrics import metrics
@@ -29,7 +30,8 @@ from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
 
 __all__ = [
-    "Change", "CopyOut", "Database", "Notice", "Options", "Result", "Session", "Subscription", "SubscriptionBatch",
+    "Change", "CopyOut", "Database", "Notice", "Options", "Result", "Role", "Session", "Subscription",
+    "SubscriptionBatch", "Verifier",
 ]  # fmt: skip
 
 DEFAULT: Final = Options()
@@ -73,9 +75,16 @@ class Database:
                     f"too many sessions: sessions_max is {self._coordinator.options.sessions_max}",
                     hint="Close sessions that are not used, or raise it.",
                 )
-            session = Session(self._coordinator, user, variables or {}, self._sessions.discard)
+            role = self.credentials(user)
+            begins = {} if role is None else role.settings
+            session = Session(self._coordinator, user, {**begins, **(variables or {})}, self._sessions.discard)
             self._sessions.add(session)
         return session
+
+    def credentials(self, role: str) -> Role | None:
+        """What tells whether somebody is that role: `login`, and the `verifier` of its password (None: it has none, so
+        no password is right). None where there is no such role: nobody is, and a front end must not tell which."""
+        return self._coordinator.catalog.roles.get(role)
 
     def execute(self, sql: str) -> Result:
         """Run the statements in a session of their own; the answer of the last. Raises SqlError."""

@@ -22,6 +22,7 @@
     │   ├── OutOfRange                  22003
     │   ├── InvalidText                 22P02
     │   └── CardinalityViolation        21000
+    ├── InsufficientPrivilege           42501
     ├── ConstraintViolation             23502
     ├── TransactionState                25P02
     ├── ActiveTransaction               25001  what cannot run inside a transaction block
@@ -149,6 +150,10 @@ class InvalidColumnReference(SqlError):
 
 class WrongObjectType(SqlError):
     sqlstate = "42809"
+
+
+class InsufficientPrivilege(SqlError):
+    sqlstate = "42501"
 
 
 class Unsupported(SqlError):

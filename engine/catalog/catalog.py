@@ -21,6 +21,8 @@ from engine.catalog.items import (
     SystemRelation,
     kind,
 )
+from engine.catalog.roles import Role
+from engine.catalog.roles import initial as initial_roles
 from engine.errors import (
     DependentObjects,
     DuplicateObject,
@@ -70,6 +72,7 @@ class Catalog:
     names: Mapping[QualifiedName, int] = field(default_factory=dict)
     databases: frozenset[str] = frozenset({DEFAULT_DATABASE})
     schemas: frozenset[tuple[str, str]] = frozenset({(DEFAULT_DATABASE, DEFAULT_SCHEMA)})
+    roles: Mapping[str, Role] = field(default_factory=initial_roles)
     next_id: int = FIRST_USER_ID
 
     @classmethod
@@ -176,6 +179,22 @@ class Catalog:
         kept = frozenset(pair for pair in self.schemas if pair[0] != name)
         assert all(not self.in_schema(*pair) for pair in self.schemas - kept)
         return replace(self, databases=self.databases - {name}, schemas=kept)
+
+    def with_role(self, role: Role) -> Self:
+        """With this role, new or changed."""
+        return replace(self, roles={**self.roles, role.name: role})
+
+    def without_role(self, name: str) -> Self:
+        return replace(self, roles={key: role for key, role in self.roles.items() if key != name})
+
+    def role(self, name: str, position: int | None = None) -> Role:
+        """The role of that name."""
+        found = self.roles.get(name)
+        if found is None:
+            near = difflib.get_close_matches(name, list(self.roles), 1)
+            hint = f'Perhaps you meant "{near[0]}".' if near else None
+            raise UndefinedObject(f'role "{name}" does not exist', hint=hint, position=position)
+        return found
 
     def in_schema(self, database: str, name: str) -> tuple[Item, ...]:
         """The items of a schema."""

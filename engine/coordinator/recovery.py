@@ -11,6 +11,7 @@ from engine.collection.batch import Batch
 from engine.coordinator import ddl
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.record import packed, unpacked
+from engine.coordinator.roles import restore_roles
 from engine.coordinator.sources import create_source
 from engine.durable.log import Item, Log
 from engine.errors import SqlError
@@ -29,6 +30,7 @@ from engine.sql.dialect import parse
 def restore(coordinator: Coordinator, log: Log) -> None:
     """Bring back all that the log has. Before any session; raises SqlError when a statement cannot be run again."""
     coordinator.catalog = with_schemas(coordinator.catalog, log.schemas())
+    restore_roles(coordinator, log)
     for item in log.items():
         restore_item(coordinator, log, item)
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-from engine.coordinator import ddl, dml, reads
+from engine.coordinator import ddl, dml, reads, roles
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import insertion
 from engine.coordinator.explain import explain
@@ -22,11 +22,13 @@ from engine.sql.binder import bind
 from engine.sql.binding.context import Context
 from engine.sql.bound import (
     Bound,
+    BoundAlterRole,
     BoundCopy,
     BoundCopyFrom,
     BoundCreateDatabase,
     BoundCreateIndex,
     BoundCreateMaterializedView,
+    BoundCreateRole,
     BoundCreateSchema,
     BoundCreateSource,
     BoundCreateTable,
@@ -34,7 +36,9 @@ from engine.sql.bound import (
     BoundDelete,
     BoundDiscard,
     BoundDrop,
+    BoundDropRoles,
     BoundExplain,
+    BoundGrant,
     BoundInsert,
     BoundSelect,
     BoundSet,
@@ -43,25 +47,13 @@ from engine.sql.bound import (
     BoundTransaction,
     BoundUpdate,
 )  # fmt: skip
-from engine.sql.statements import (
-    CreateDatabase,
-    CreateIndex,
-    CreateSchema,
-    CreateSource,
-    CreateTable,
-    CreateView,
-    Drop,
-    Statement,
-    TransactionVerb,
-)  # fmt: skip
+from engine.sql.statements import CatalogStatement, Statement, TransactionVerb
 from engine.sql.statements import (
     Transaction as TransactionStatement,
 )
 from engine.types import TEXT, Column
 
 Answer: TypeAlias = Result | Subscription | CopyOut
-
-CATALOG_STATEMENTS = CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | Drop
 
 
 class Client(Protocol):
@@ -82,7 +74,7 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement) -> 
     if not isinstance(statement, TransactionStatement):
         client.transaction.check_usable()
     with ExitStack() as stack:
-        if isinstance(statement, CATALOG_STATEMENTS):
+        if isinstance(statement, CatalogStatement):
             stack.enter_context(coordinator.ticks.lock)
         bound = bind(statement, client.context())
         return run(coordinator, client, bound)
@@ -111,6 +103,14 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return create_source(coordinator, bound)
         case BoundDrop():
             return ddl.drop(coordinator, bound)
+        case BoundCreateRole():
+            return roles.create_role(coordinator, bound)
+        case BoundAlterRole():
+            return roles.alter_role(coordinator, bound)
+        case BoundDropRoles():
+            return roles.drop_roles(coordinator, bound)
+        case BoundGrant():
+            return roles.grant(bound)
         case BoundSubscribe():
             return _subscribe(coordinator, client, bound)
         case BoundExplain():

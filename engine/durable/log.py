@@ -32,6 +32,11 @@ CREATE TABLE offsets (item INTEGER NOT NULL, partition TEXT NOT NULL, position I
 CREATE INDEX writes_of ON writes (item);
 """
 
+FACTS: Final = "CREATE TABLE IF NOT EXISTS facts (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key))"
+"""What the catalog knows beside its items: roles, comments. A directory of before there were any has no such table."""
+
+NOTHING: Final[Mapping[tuple[str, str], str | None]] = {}
+
 COMPACT_WRITES_MIN: Final = 1_000
 """Writes of one table from which opening it puts them together as one: reading a thousand small ones takes as long as
 reading a million rows."""
@@ -66,6 +71,7 @@ class Log:
             self._db.execute("PRAGMA synchronous=FULL")
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
                 self._db.executescript(f"BEGIN;{SCHEMA}INSERT INTO meta VALUES ({FORMAT}, 0);COMMIT;")
+            self._db.execute(FACTS)
             (found,) = self._db.execute("SELECT format FROM meta").fetchone()
         except sqlite3.Error as error:
             self.close()
@@ -82,15 +88,35 @@ class Log:
         """The (database, schema) pairs, a database without any as (database, ""); None before they were first kept."""
         return self._db.execute("SELECT database, schema FROM schemas").fetchall() or None
 
+    def facts(self, kind: str) -> dict[str, str]:
+        """What is kept of one kind, by key."""
+        return dict(self._db.execute("SELECT key, value FROM facts WHERE kind = ?", (kind,)).fetchall())
+
     def change(
-        self, *, create: Sequence[Item] = (), drop: Sequence[int] = (), schemas: Sequence[tuple[str, str]] | None = None
+        self,
+        *,
+        create: Sequence[Item] = (),
+        drop: Sequence[int] = (),
+        schemas: Sequence[tuple[str, str]] | None = None,
+        facts: Mapping[tuple[str, str], str | None] = NOTHING,
     ) -> None:
-        """One change of the catalog in one transaction: items that go, with all they hold, and items that come."""
+        """One change of the catalog in one transaction: items that go, with all they hold, and items that come (or
+        are called or defined otherwise); facts by (kind, key), None for one that is none any more."""
         with self._transaction():
             for id in drop:
                 for table in ("catalog", "writes", "offsets"):
                     self._db.execute(f"DELETE FROM {table} WHERE item = ?", (id,))
-            self._db.executemany("INSERT INTO catalog VALUES (?, ?)", [(item.id, item.sql) for item in create])
+            self._db.executemany(
+                "INSERT INTO catalog VALUES (?, ?) ON CONFLICT DO UPDATE SET sql = excluded.sql",
+                [(item.id, item.sql) for item in create],
+            )
+            self._db.executemany(
+                "DELETE FROM facts WHERE kind = ? AND key = ?", [at for at, value in facts.items() if value is None]
+            )
+            self._db.executemany(
+                "INSERT INTO facts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                [(*at, value) for at, value in facts.items() if value is not None],
+            )
             if schemas is not None:
                 self._db.execute("DELETE FROM schemas")
                 self._db.executemany("INSERT INTO schemas VALUES (?, ?)", schemas)

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import definitions, drops, reads, shows, tables, writes
+from engine.sql.binding import definitions, drops, reads, roles, shows, tables, writes
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -54,6 +54,14 @@ def bind(statement: Statement, context: Context) -> Bound:
             return definitions.create_database(statement, context)
         case statements.Drop():
             return drops.drop(statement, context)
+        case statements.CreateRole():
+            return roles.create_role(statement, context)
+        case statements.AlterRole():
+            return roles.alter_role(statement, context)
+        case statements.DropRoles():
+            return roles.drop_roles(statement, context)
+        case statements.Grant():
+            return bound.BoundGrant(statement.tag)
         case statements.ShowObjects():
             return shows.show(statement, context)
         case statements.ShowCreate():

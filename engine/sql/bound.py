@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from engine.catalog.items import QualifiedName, UniqueKey
+from engine.catalog.roles import Role
 from engine.catalog.sources import Description
 from engine.plan.relation import BoundScalar, Query, Relation
 from engine.sql.statements import ObjectKind, Stage, TransactionVerb
@@ -181,6 +182,35 @@ class BoundDrop:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundCreateRole:
+    """`password` is to become the role's verifier; None leaves the role's own. `exists`: IF NOT EXISTS found one."""
+
+    role: Role
+    password: str | None
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAlterRole:
+    """The role as it is to be, but for its password and for a variable's value (None: the default again)."""
+
+    role: Role
+    password: str | None
+    setting: tuple[str, str | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDropRoles:
+    names: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundGrant:
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundSubscribe:
     """`columns` are the query's own, without mz_timestamp, mz_progressed and mz_diff. `relation` is complete: the
     query's ORDER BY ... LIMIT is a TopK in it."""
@@ -258,6 +288,7 @@ class BoundDiscard:
 
 Bound: TypeAlias = (
     BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundCreateDatabase | BoundCreateSchema | BoundCreateTable
-    | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundDrop | BoundSubscribe
-    | BoundExplain | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
+    | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundDrop
+    | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundGrant | BoundSubscribe | BoundExplain | BoundCopy
+    | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
 )  # fmt: skip

@@ -226,6 +226,42 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateRole:
+    """`user`: CREATE USER, who may log in. Options that say yes or no are booleans, PASSWORD is a text or None."""
+
+    name: str
+    options: tuple[Option, ...]
+    user: bool
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlterRole:
+    """`setting` is a variable and what sessions of the role begin with; a value None takes it back."""
+
+    name: str
+    options: tuple[Option, ...]
+    setting: tuple[str, str | None] | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class DropRoles:
+    names: tuple[str, ...]
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """GRANT, REVOKE and what else is about privileges, which `tag` says: none are kept."""
+
+    tag: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribe:
     """SUBSCRIBE or TAIL; `target` is an object's name or a query."""
 
@@ -384,8 +420,13 @@ class CloseCursor:
 SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch | CloseCursor
 """What a session answers by itself: the names in them are its own."""
 
+CatalogStatement: TypeAlias = (
+    CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | Drop | CreateRole
+    | AlterRole | DropRoles
+)  # fmt: skip
+"""What changes the catalog."""
+
 Statement: TypeAlias = (
-    SelectStatement | Insert | Update | Delete | CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex
-    | CreateSource | Drop | Subscribe | Explain | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable
-    | SetVariable | Transaction | Discard | SessionStatement
+    SelectStatement | Insert | Update | Delete | CatalogStatement | Grant | Subscribe | Explain | Copy | CopyFrom
+    | ShowObjects | ShowCreate | ShowVariable | SetVariable | Transaction | Discard | SessionStatement
 )  # fmt: skip

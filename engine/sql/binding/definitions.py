@@ -42,7 +42,8 @@ from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
-from engine.sql.binding.tables import declared, full, quoted
+from engine.sql.binding.tables import declared
+from engine.sql.binding.writing import full, quoted
 from engine.sql.scope import Around
 from engine.sql.statements import Option
 from engine.types import Column

@@ -10,6 +10,7 @@ from engine.sql import bound, dialect, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.drops import KINDS
 from engine.sql.binding.reads import query
+from engine.sql.binding.writing import text
 
 IN_SCHEMA: Final = {
     "tables": "SELECT o.name FROM mz_catalog.mz_tables AS o WHERE {schema}",
@@ -30,11 +31,6 @@ SCHEMA: Final = """o.schema_id IN (SELECT s.id FROM mz_catalog.mz_schemas AS s
     LEFT JOIN mz_catalog.mz_databases AS d ON s.database_id = d.id
     WHERE s.name = {name} AND coalesce(d.name, '') = {database})
 """
-
-
-def text(value: str) -> str:
-    """`value` as a constant of SQL."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def show(statement: statements.ShowObjects, context: Context) -> bound.BoundSelect:

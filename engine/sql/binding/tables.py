@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine import types
 from engine.catalog.items import QualifiedName, UniqueKey
 from engine.errors import (
     DuplicateColumn,
@@ -21,25 +20,9 @@ from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place
 from engine.sql.binding.types import sql_type
 from engine.sql.binding.writes import assigned
+from engine.sql.binding.writing import full, quoted, type_sql
 from engine.sql.statements import ColumnDefinition, KeyConstraint
-from engine.types import Column, SqlType
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def full(name: QualifiedName) -> str:
-    """A name that means the same whatever the search path."""
-    parts = (name.database, name.schema, name.item) if name.database else (name.schema, name.item)
-    return ".".join(map(quoted, parts))
-
-
-def type_sql(type_: SqlType) -> str:
-    """A type as SQL reads it."""
-    if type_.plain == types.TIMESTAMPTZ and type_.modifier:
-        return f"timestamp({type_.modifier[0]}) with time zone"
-    return str(type_)
+from engine.types import Column
 
 
 def declared(definitions: Sequence[ColumnDefinition]) -> tuple[Column, ...]:

@@ -4,18 +4,21 @@ from typing import Final, TypeAlias
 
 from engine.catalog.sources import BytesFormat, Compression, CsvFormat, Format, JsonFormat, TextFormat
 from engine.errors import InvalidParameter
-from engine.sql.grammar.tables import Tables
+from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.tokens import Kind, words
 from engine.sql.statements import (
     CreateDatabase,
     CreateIndex,
+    CreateRole,
     CreateSchema,
     CreateSource,
     CreateTable,
     CreateView,
     Drop,
+    DropRoles,
     FromFile,
     FromGenerator,
+    Grant,
     ObjectKind,
     Option,
 )  # fmt: skip
@@ -25,15 +28,17 @@ CONNECTORS: Final = words("kafka s3 kinesis pubnub postgres avro webhook mysql")
 """Connectors that other systems know: refused by name instead of as a syntax error."""
 
 REFUSED: Final = words(
-    """function procedure trigger extension sink type role user cluster secret connection sequence aggregate domain rule
+    """function procedure trigger extension sink type cluster secret connection sequence aggregate domain rule
     views unique"""
 )
 """Objects that CREATE makes elsewhere."""
 
-Definition: TypeAlias = CreateTable | CreateView | CreateSource | CreateIndex | CreateSchema | CreateDatabase
+Definition: TypeAlias = (
+    CreateTable | CreateView | CreateSource | CreateIndex | CreateSchema | CreateDatabase | CreateRole
+)
 
 
-class Definitions(Tables):
+class Definitions(Roles):
     """CREATE and DROP."""
 
     __slots__ = ()
@@ -64,6 +69,8 @@ class Definitions(Tables):
                 self.advance()
                 if_not_exists = self.if_not_exists()
                 return CreateDatabase(self.identifier(), if_not_exists, self.span())
+            case "role" | "user":
+                return self.create_role()
             case _ if token.key in REFUSED:
                 self.unsupported(f"CREATE {token.key.upper()}")
             case _:
@@ -241,8 +248,12 @@ class Definitions(Tables):
             self.fail()
         return Option(name, value, at)
 
-    def drop(self) -> Drop:
+    def drop(self) -> Drop | DropRoles | Grant:
         self.expect("drop")
+        if self.at_any("role", "user"):
+            return self.drop_roles()
+        if self.at("owned"):
+            return self.drop_owned()
         kind = self.object_kind()
         if_exists = self.accept("if", "exists")
         names: tuple[Name, ...] = self.list_of(self.name)
@@ -259,6 +270,6 @@ class Definitions(Tables):
         for kind in ObjectKind:
             if self.accept(kind.value):
                 return kind
-        if token.key in ("sink", "type", "role", "user", "cluster", "secret", "connection", "function"):
+        if token.key in ("sink", "type", "cluster", "secret", "connection", "function"):
             self.unsupported(f"{token.key.upper()}s" if token.key == "sink" else token.key.upper())
         self.fail()

@@ -1,12 +1,12 @@
 """INSERT, UPDATE, DELETE."""
 
 from engine.errors import SyntaxError_
-from engine.sql.grammar.definitions import Definitions
+from engine.sql.grammar.alters import Alters
 from engine.sql.statements import Delete, Insert, OnConflict, Update
 from engine.sql.syntax import Expression, Name, Row, SelectItem
 
 
-class Writes(Definitions):
+class Writes(Alters):
     """Statements that write to tables."""
 
     __slots__ = ()

@@ -1,0 +1,106 @@
+"""Roles: kept with a verifier and never a password, over a restart too; changed by those who may."""
+
+import hashlib
+import hmac
+
+import pytest
+
+from engine.database import Database
+from engine.errors import (
+    DuplicateObject,
+    InsufficientPrivilege,
+    InvalidParameter,
+    UndefinedObject,
+    WrongObjectType,
+)
+
+
+def proves(password, verifier):
+    """What a server does with the password of SCRAM: RFC 5802, section 3, written out again."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), verifier.salt, verifier.iterations)
+    client_key = hmac.new(salted, b"Client Key", "sha256").digest()
+    return hashlib.sha256(client_key).digest() == verifier.stored_key
+
+
+def test_a_role_keeps_a_verifier_of_its_password():
+    with Database.in_memory() as db:
+        db.execute("CREATE USER ann WITH PASSWORD 'secret'")
+        ann = db.credentials("ann")
+        assert ann.login
+        assert proves("secret", ann.verifier)
+        assert not proves("Secret", ann.verifier)
+        db.execute("ALTER ROLE ann PASSWORD 'other' NOLOGIN")
+        assert proves("other", db.credentials("ann").verifier)
+        assert not db.credentials("ann").login
+        db.execute("ALTER ROLE ann PASSWORD NULL")
+        assert db.credentials("ann").verifier is None
+        assert db.credentials("nobody") is None
+        assert db.credentials("materialize").login
+
+
+def test_equal_passwords_have_different_verifiers():
+    with Database.in_memory() as db:
+        db.execute("CREATE USER a PASSWORD 'same'; CREATE USER b PASSWORD 'same'")
+        assert db.credentials("a").verifier != db.credentials("b").verifier
+
+
+def test_a_verifier_is_taken_as_it_is():
+    with Database.in_memory() as db:
+        db.execute("CREATE USER a PASSWORD 'same'")
+        db.execute(f"CREATE USER b PASSWORD '{db.credentials('a').verifier}'")
+        assert db.credentials("a").verifier == db.credentials("b").verifier
+
+
+def test_no_file_of_the_data_directory_has_a_password(tmp_path):
+    with Database.open(tmp_path) as db:
+        db.execute("CREATE ROLE ann LOGIN PASSWORD 'a-secret-in-the-clear'; CREATE ROLE gone; DROP ROLE gone")
+        db.execute("ALTER ROLE ann SET search_path = s; ALTER ROLE ann SUPERUSER")
+        before = db.credentials("ann")
+    for file in tmp_path.iterdir():
+        assert b"in-the-clear" not in file.read_bytes()
+    with Database.open(tmp_path) as db:
+        assert db.credentials("ann") == before
+        assert db.credentials("gone") is None
+        assert db.session("ann").variables["search_path"] == "s"
+        db.execute("ALTER ROLE ann RESET search_path")
+        assert db.session("ann").variables["search_path"] == "public"
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("CREATE ROLE ann", DuplicateObject),
+        ("CREATE ROLE mz_own", WrongObjectType),
+        ("CREATE ROLE bob PASSWORD ''", InvalidParameter),
+        ("ALTER ROLE bob LOGIN", UndefinedObject),
+        ("DROP ROLE bob", UndefinedObject),
+        ("DROP ROLE materialize", WrongObjectType),
+        ("ALTER ROLE materialize NOLOGIN", WrongObjectType),
+        ("ALTER ROLE ann SET no_such = 1", UndefinedObject),
+    ],
+)
+def test_what_cannot_be(sql, error):
+    with Database.in_memory() as db:
+        db.execute("CREATE ROLE ann; CREATE ROLE IF NOT EXISTS ann; DROP ROLE IF EXISTS bob")
+        with pytest.raises(error):
+            db.execute(sql)
+
+
+def test_who_may_change_roles():
+    with Database.in_memory() as db:
+        db.execute("CREATE USER ann; CREATE USER chief CREATEROLE")
+        ann = db.session("ann")
+        ann.execute("ALTER ROLE current_user PASSWORD 'mine'")
+        assert proves("mine", db.credentials("ann").verifier)
+        for sql in ("ALTER ROLE ann SUPERUSER", "ALTER ROLE chief PASSWORD 'x'", "CREATE ROLE x", "DROP ROLE chief"):
+            with pytest.raises(InsufficientPrivilege):
+                ann.execute(sql)
+        db.session("chief").execute("DROP ROLE ann")
+
+
+def test_privileges_are_said_not_to_be_kept():
+    with Database.in_memory() as db:
+        db.execute("CREATE TABLE t (a int); CREATE ROLE ann")
+        for sql in ("GRANT SELECT ON t TO ann", "REVOKE ALL ON t FROM ann", "DROP OWNED BY ann"):
+            (notice,) = db.execute(sql).notices
+            assert "not enforced" in notice.message
