@@ -23,6 +23,7 @@ from engine.coordinator.metrics import metrics
 from engine.coordinator.options import Options
 from engine.coordinator.recovery import restore
 from engine.coordinator.result import CopyOut, Notice, Result
+from engine.coordinator.resume import Following
 from engine.coordinator.session import Session
 from engine.coordinator.subscription import Change, Subscription, SubscriptionBatch
 from engine.coordinator.write import Rows, write
@@ -30,7 +31,7 @@ from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
 
 __all__ = [
-    "Change", "CopyOut", "Database", "Notice", "Options", "Result", "Role", "Session", "Subscription",
+    "Change", "CopyOut", "Database", "Following", "Notice", "Options", "Result", "Role", "Session", "Subscription",
     "SubscriptionBatch", "Verifier",
 ]  # fmt: skip
 

@@ -117,17 +117,20 @@ class Worker:
         with self.circuit.publish_lock:
             self.circuit.publish()
             self.upper = command.timestamp
-        responses: list[Response] = [self._change(feed) for feed in self._feeds.values()] if self._feeds else []
+        responses: list[Response] = self._changes() if self._feeds else []
         self._end_failed(responses)
         responses.append(Ticked(command.timestamp))
         return responses
 
-    def _change(self, feed: Feed) -> Rows:
-        error = self.circuit.error(feed.id)
-        delta = self.circuit.delta(feed.id) if error is None else None
-        if delta is None:
-            delta = Batch.empty(self.circuit.columns(feed.id))
-        return Rows(feed.request, self.upper, delta.consolidate(), self._text(error))
+    def _changes(self) -> list[Response]:
+        """What the tick tells each subscription. Those of one collection share one batch."""
+        told: dict[int, tuple[Batch, str | None]] = {}
+        for id in {feed.id for feed in self._feeds.values()}:
+            error = self.circuit.error(id)
+            delta = self.circuit.delta(id) if error is None else None
+            batch = Batch.empty(self.circuit.columns(id)) if delta is None else delta.consolidate()
+            told[id] = batch, self._text(error)
+        return [Rows(feed.request, self.upper, *told[feed.id]) for feed in self._feeds.values()]
 
     def _end_failed(self, responses: list[Response]) -> None:
         for response in responses:
@@ -258,7 +261,9 @@ class Worker:
                 first = self.circuit.contents(id, None if start == self.upper else start).consolidate()
             rows = [Rows(command.request, start, first if command.snapshot else nothing)]
             if start < self.upper:
-                rows += [Rows(command.request, at, change) for at, change in self.circuit.changes(id, start)]
+                rows += [
+                    Rows(command.request, at, change.consolidate()) for at, change in self.circuit.changes(id, start)
+                ]
         self._end_failed(rows)
         return rows
 

@@ -1,36 +1,73 @@
 """The recent past of a collection: its deltas of the last ticks.
 
 Rule   contents as of t = present contents - the deltas of the ticks after t.
-State  a ring of (tick, delta); `since` is the earliest tick that can be shown.
-Cost   O(1) a tick; reading the past costs the contents and the deltas after it.
+State  a ring of (tick, delta); `since` is the earliest tick that can be shown. It reaches back as far as `retain` says,
+       and further where somebody holds it.
+Cost   O(holds) a tick; reading the past costs the contents and the deltas after it.
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 from engine.collection.batch import Batch
 
 
-class History:
-    """Deltas after `since`, oldest first."""
+@dataclass(slots=True, eq=False)
+class Hold:
+    """Somebody's wish to read on from tick `at`. Granted for `ms_max` behind the newest delta and for `rows_max`
+    changes, whichever ends first; gone after tick `until`, if that is set."""
 
-    __slots__ = ("_deltas", "retain", "since")
+    at: int
+    ms_max: int
+    rows_max: int
+    until: int | None = None
+
+
+class History:
+    """Deltas after `since`, oldest first. `changed` is the tick of the newest, or of the history's beginning."""
+
+    __slots__ = ("_deltas", "_rows", "changed", "holds", "retain", "since")
 
     def __init__(self, since: int, retain: int) -> None:
         self.since = since
+        self.changed = since
         self.retain = retain  # ticks (milliseconds) behind the newest delta that stay readable
+        self.holds: dict[str, Hold] = {}  # by who holds it
         self._deltas: deque[tuple[int, Batch]] = deque()
+        self._rows = 0
 
     def append(self, tick: int, delta: Batch, held: int | None = None) -> None:
-        """What the collection went through at `tick`. Forgets what lies further back than `retain` and than `held`."""
+        """What the collection went through at `tick`. Forgets what lies further back than `retain`, than `held` and
+        than what the holds are granted."""
         self._deltas.append((tick, delta))
-        self.advance(tick - self.retain if held is None else min(tick - self.retain, held))
+        self._rows += len(delta)
+        self.changed = tick
+        kept = tick - self.retain if held is None else min(tick - self.retain, held)
+        if not self.holds:
+            self.advance(kept)
+            return
+        self.forget_expired(tick)
+        self.advance(min([kept, *(max(hold.at, tick - hold.ms_max) for hold in self.holds.values())]))
+        rows_max = max((hold.rows_max for hold in self.holds.values()), default=0)
+        while self._rows > rows_max and self._deltas[0][0] <= kept:
+            self.advance(self._deltas[0][0])
+
+    def hold(self, who: str, hold: Hold) -> None:
+        """Keep the history from `hold.at` on, within its bounds."""
+        self.forget_expired(self.changed)
+        self.holds[who] = hold
+
+    def forget_expired(self, tick: int) -> None:
+        """Drop the holds that end before a tick. O(holds)."""
+        for who in [who for who, hold in self.holds.items() if hold.until is not None and hold.until < tick]:
+            del self.holds[who]
 
     def advance(self, since: int) -> None:
         """Give up the ticks before `since`."""
         if since > self.since:
             self.since = since
             while self._deltas and self._deltas[0][0] <= since:
-                self._deltas.popleft()
+                self._rows -= len(self._deltas.popleft()[1])
 
     def after(self, tick: int) -> list[tuple[int, Batch]]:
         """(tick, delta) of the ticks after `tick`, oldest first: the present contents less these are those of then."""

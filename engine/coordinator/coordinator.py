@@ -4,6 +4,7 @@ It owns the catalog (an immutable value that a change replaces), the clock, the 
 subscriptions. The tick lock serialises whatever changes any of them; reads take the catalog as it is and run beside.
 """
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -41,6 +42,7 @@ class Coordinator:
 
     def __init__(self, options: Options, catalog: Catalog, log: Log | None) -> None:
         self.options: Final = options
+        self.incarnation: Final = secrets.token_hex(8)  # histories begin with the process
         self.heap: Final = Heap(options.heap_sweep_bytes_min)
         self.log: Final = log
         self.oracle: Final = Oracle(last=0 if log is None else log.clock())

@@ -20,6 +20,15 @@ class Options:
     cost memory as the changes of that time; RETAIN HISTORY FOR asks for more where it is wanted. Materialize's
     default."""
 
+    resume_ms_max: int = 60_000
+    """How long a subscriber that can resume holds back the history of what it reads: from what it has acknowledged
+    while it is connected, and so long again after it left. Longer than the reload of a page or a change of networks
+    takes."""
+
+    resume_rows_max: int = 1_000_000
+    """Changes of one collection that its history is held back by. Beyond them the oldest go, and whoever has not come
+    back by then begins anew from a snapshot."""
+
     result_rows_max: int = 10_000_000
     """Rows of one answer. A result is held in memory whole; more than this is a SUBSCRIBE or a COPY, not a SELECT."""
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from engine.catalog.catalog import TEMPORARY, Path
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.cursors import Names
 from engine.coordinator.ddl import drop_temporary
 from engine.coordinator.result import CopyOut, Result
+from engine.coordinator.resume import Following, follow
 from engine.coordinator.sequence import Answer, sequence
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
@@ -23,7 +24,9 @@ from engine.errors import (
     WrongObjectType,
 )
 from engine.sql import statements
+from engine.sql.binder import bind
 from engine.sql.binding.context import Context
+from engine.sql.bound import BoundSubscribe
 from engine.sql.dialect import parse
 from engine.sql.parameters import inline, literal
 from engine.sql.statements import Execute, SelectStatement, SessionStatement, Statement, Subscribe
@@ -115,20 +118,41 @@ class Session:
 
     def subscribe(self, sql: str) -> Subscription:
         """Run one SUBSCRIBE or TAIL, or COPY of one; a bare SELECT is taken as SUBSCRIBE (SELECT)."""
-        parsed = parse(sql)
-        if len(parsed) != 1:
-            raise InvalidParameter("subscribe() takes one statement")
-        statement = parsed[0]
-        if isinstance(statement, SelectStatement):
-            statement = Subscribe(statement.query, (), statement.as_of, None, statement.span)
-        if not isinstance(statement, Subscribe | statements.Copy):
-            raise WrongObjectType("subscribe() takes SUBSCRIBE or SELECT")
+        statement = self._subscribing(sql)
         self._cancelled = False
         answer = self._run_one(statement)
         answer = answer.source if isinstance(answer, CopyOut) else answer
         if not isinstance(answer, Subscription):
             raise WrongObjectType("subscribe() takes SUBSCRIBE or SELECT")
         return answer
+
+    def follow(self, sql: str, resume: str | None = None) -> Following:
+        """Begin a subscription that its subscriber can come back to; `resume` is a position of an earlier one of the
+        same query. Options of the SUBSCRIBE other than UP TO have no meaning here."""
+        statement = self._subscribing(sql)
+        self._cancelled = False
+        bound = bind(statement, self.context())
+        if not isinstance(bound, BoundSubscribe):
+            raise WrongObjectType("only SUBSCRIBE and SELECT can be followed")
+        following = follow(self._coordinator, bound, resume, self.check)
+        self._keep(following.subscription)
+        return following
+
+    def _subscribing(self, sql: str) -> Subscribe | statements.Copy:
+        parsed = parse(sql)
+        if len(parsed) != 1:
+            raise InvalidParameter("one statement can be subscribed to at a time")
+        statement = parsed[0]
+        if isinstance(statement, SelectStatement):
+            statement = Subscribe(statement.query, (), statement.as_of, None, statement.span)
+        if not isinstance(statement, Subscribe | statements.Copy):
+            raise WrongObjectType("subscribe() takes SUBSCRIBE or SELECT")
+        return statement
+
+    def _keep(self, subscription: Subscription) -> None:
+        """It ends with the session."""
+        self._subscriptions = [known for known in self._subscriptions if not known.ended]
+        self._subscriptions.append(subscription)
 
     def cancel(self) -> None:
         """Fail the statement that is running, if any, with QueryCanceled (57014). From any thread."""
@@ -154,6 +178,12 @@ class Session:
     def release(self) -> None:
         """End the session but leave its subscriptions to whoever holds them."""
         self._subscriptions.clear()
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # What sequencing needs of the session
@@ -227,8 +257,7 @@ class Session:
             self._names.close(None)
         source = answer.source if isinstance(answer, CopyOut) else answer
         if isinstance(source, Subscription):
-            self._subscriptions = [known for known in self._subscriptions if not known.ended]
-            self._subscriptions.append(source)
+            self._keep(source)
         return answer
 
     def _answer(self, statement: Statement) -> Answer:

@@ -53,6 +53,7 @@ class SubscriptionBatch:
     columns: tuple[Column, ...]
     diffs: np.ndarray  # int64[n]
     data: Result = field(repr=False)  # the query's own columns of the n rows
+    delta: Batch = field(repr=False)  # the same as a batch: one object for all subscribers of one collection's tick
 
     @property
     def row_count(self) -> int:
@@ -171,7 +172,7 @@ class Subscription:
                 self._marked = self._upper if self._marked else self._start
                 nothing = Batch.empty(len(self._own))
                 data = self._to_result(nothing, self._own)
-                return SubscriptionBatch(self._marked, True, self.columns, nothing.diffs, data)
+                return SubscriptionBatch(self._marked, True, self.columns, nothing.diffs, data, nothing)
             if self._error is not None and not self._raised:
                 self._raised = True
                 raise self._error
@@ -197,6 +198,12 @@ class Subscription:
         """Whether nothing will come any more: poll gives None for ever."""
         with self._changed:
             return self._over and not self._queue and not self._mark_due() and (self._error is None or self._raised)
+
+    @property
+    def complete(self) -> int | None:
+        """The tick up to which every change has been taken; None while some wait, or before the snapshot."""
+        with self._changed:
+            return None if self._queue or not self._start else max(self._upper - 1, self._start)
 
     @property
     def error(self) -> SqlError | None:
@@ -311,4 +318,5 @@ class Subscription:
 
     def _batch(self, timestamp: int, batch: Batch) -> SubscriptionBatch:
         ones = Batch(batch.words, np.ones(len(batch), np.int64), batch.columns)
-        return SubscriptionBatch(timestamp, False, self.columns, batch.diffs, self._to_result(ones, self._own))
+        data = self._to_result(ones, self._own)
+        return SubscriptionBatch(timestamp, False, self.columns, batch.diffs, data, batch)

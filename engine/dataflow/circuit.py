@@ -14,7 +14,7 @@ and touch nothing shared; from `stage` to `adopt` the caller holds `heap.pinned(
 """
 
 import threading
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs, Words
 from engine.collection.heap import Heap, Marks
-from engine.collection.history import History
+from engine.collection.history import History, Hold
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.hydration import Building, Staged
@@ -305,6 +305,30 @@ class Circuit:
         assert history is not None
         with self.publish_lock:
             return history.after(after)
+
+    def changed(self, id: int) -> int:
+        """The last tick at which the collection changed, or at which it began."""
+        history = self._exports[id].node.history
+        assert history is not None
+        return history.changed
+
+    def hold(self, ids: Iterable[int], who: str, hold: Hold) -> None:
+        """Keep the histories of collections readable from `hold.at` on, within its bounds. Collections that
+        are gone are left out."""
+        with self.publish_lock:
+            for id in ids:
+                export = self._exports.get(id)
+                if export is not None and export.node.history is not None:
+                    export.node.history.hold(who, hold)
+
+    def release(self, ids: Iterable[int], who: str, hold: Hold) -> None:
+        """Nobody needs this hold any more. Collections that are gone, and later holds of the same, are left alone."""
+        with self.publish_lock:
+            for id in ids:
+                export = self._exports.get(id)
+                history = None if export is None else export.node.history
+                if history is not None and history.holds.get(who) is hold:
+                    del history.holds[who]
 
     def columns(self, id: int) -> int:
         """How many columns the collection's rows have."""
