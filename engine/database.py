@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from engine.catalog.roles import Role, Verifier
 from engine.catalog.system import initial
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.describe import Description, description, descriptions
+from engine.coordinator.envelope import Keyed, keyed
+from engine.coordinator.load import Form, load
 from engine.coordinator.metrics import metrics
 from engine.coordinator.options import Options
 from engine.coordinator.recovery import restore
@@ -31,8 +34,8 @@ from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
 
 __all__ = [
-    "Change", "CopyOut", "Database", "Following", "Notice", "Options", "Result", "Role", "Session", "Subscription",
-    "SubscriptionBatch", "Verifier",
+    "Change", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice", "Options", "Result", "Role",
+    "Session", "Subscription", "SubscriptionBatch", "Verifier", "keyed",
 ]  # fmt: skip
 
 DEFAULT: Final = Options()
@@ -112,6 +115,26 @@ class Database:
         rows that are not there (ConstraintViolation).
         """
         return write(self._coordinator, table, rows, diffs)
+
+    def load(self, table: Sequence[str], data: bytes, form: Form) -> tuple[int, int]:
+        """Insert rows that are written as JSON, CSV or an Arrow stream, in one tick; (rows, its timestamp in ms).
+
+        `table` are the parts of its name as they are, [[database,] schema,] table. Columns go by name; what a row does
+        not give takes its DEFAULT. Atomic: a row that does not fit fails all.
+        """
+        return load(self._coordinator, table, data, form)
+
+    def describe(self, name: Sequence[str]) -> Description:
+        """What is known of an item, by the parts of its name. UndefinedTable for none."""
+        return description(self._coordinator, name)
+
+    def items(self, *kinds: str) -> list[Description]:
+        """The users' items of these kinds ("table", "source", "view", "materialized view", "index"), by name."""
+        return descriptions(self._coordinator, kinds)
+
+    def reach(self, timestamp: int) -> int:
+        """How many ms it takes until every answer can be of `timestamp` or later; at 0 every one is."""
+        return self._coordinator.reach(timestamp)
 
     def metrics(self) -> list[tuple[str, dict[str, str], float]]:
         """(name, labels, value) of every counter and gauge; names end in their unit, counters in _total."""

@@ -8,6 +8,9 @@ sequence.py                                a statement -> bind -> what its bound
     explain.py, pipeline.py                  the planner's line and its stages
 ticks.py                                   group commit: whoever has work runs the tick for all that waits
 subscription.py                            the bounded queue between the ticks and one subscriber
+load.py                                    rows as JSON, CSV or Arrow: one write
+describe.py                                what is known of an item
+envelope.py                                changes by key
 resume.py                                  going on behind the last tick that a subscriber has whole
 coordinator.py                             what all of them share: catalog, clock, worker, log, heap
 oracle.py, options.py                      the one clock; every limit

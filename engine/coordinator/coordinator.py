@@ -84,6 +84,15 @@ class Coordinator:
             self._requests += 1
             return self._requests
 
+    def reach(self, timestamp: int) -> int:
+        """Tick if that makes `timestamp` complete; how many ms are left until one would."""
+        if self.cluster.worker.upper >= timestamp:
+            return 0
+        left = timestamp - self.oracle.wall_ms()
+        if left <= 0:
+            self.ticks.run(idle=True)
+        return max(0, left)
+
     # Answers
 
     def result(

@@ -19,6 +19,7 @@ from typing import Final, Self
 from engine.cluster.worker import sources
 from engine.collection.history import Hold
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.describe import key_of
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.subscription import Subscription, SubscriptionBatch
 from engine.errors import InvalidParameter, SqlError
@@ -55,7 +56,7 @@ class Following:
 
     def __init__(
         self, coordinator: Coordinator, subscription: Subscription, position: Position, resumed: bool | None,
-        reads: frozenset[int], hold: Hold | None,
+        reads: frozenset[int], hold: Hold | None, key: tuple[int, ...] | None,
     ) -> None:  # fmt: skip
         self._coordinator: Final = coordinator
         self._position: Final = position
@@ -64,6 +65,7 @@ class Following:
         self._sent = position.timestamp
         self.subscription: Final = subscription
         self.resumed: Final = resumed
+        self.key: Final = key  # columns in which no two rows agree, if some are known
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -140,7 +142,8 @@ def follow(coordinator: Coordinator, bound: BoundSubscribe, resume: str | None, 
             if hold is not None:
                 worker.circuit.release(reads, position.who, hold)
             raise
-        return Following(coordinator, subscription, position, resumed, reads, hold)
+        key = key_of(coordinator, bound.relation)
+        return Following(coordinator, subscription, position, resumed, reads, hold, key)
 
 
 def held(coordinator: Coordinator, reads: frozenset[int], who: str, at: int) -> Hold:

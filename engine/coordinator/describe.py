@@ -1,0 +1,151 @@
+"""What is known of the items of the catalog, for those who show them: one value an item, of one moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.catalog.catalog import SYSTEM_SCHEMAS, Path
+from engine.catalog.items import (
+    Index,
+    Item,
+    MaterializedView,
+    QualifiedName,
+    Source,
+    SourceRelation,
+    SystemRelation,
+    Table,
+    View,
+    kind,
+)
+from engine.coordinator.coordinator import Coordinator
+from engine.plan.facts import Facts
+from engine.plan.relation import Get, Relation
+from engine.types import Column
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProgress:
+    """How far a source is. `rows` were decoded, `waiting` of them are in no tick yet; `offsets` by partition are those
+    of the last block that is in one."""
+
+    rows: int
+    waiting: int
+    finished: bool
+    error: str | None
+    offsets: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One item. `kind` is the catalog's word for it. Times are ticks in ms.
+
+    `maintained`: its rows are held, so that reading it computes nothing; then `frontier` is the tick up to which it is
+    complete, `since` the first that AS OF can read, `changed` the last at which it changed. `error` is why it cannot be
+    read. `hydration` is (rows done, rows in all) of what is still being computed, None when nothing is.
+    """
+
+    id: int
+    name: QualifiedName
+    kind: str
+    columns: tuple[Column, ...]
+    keys: tuple[tuple[str, ...], ...]
+    create_sql: str
+    maintained: bool
+    error: str | None
+    hydration: tuple[int, int] | None
+    frontier: int | None
+    since: int | None
+    changed: int | None
+    rows: int | None
+    bytes: int | None
+    depends_on: tuple[QualifiedName, ...]
+    used_by: tuple[QualifiedName, ...]
+    on: QualifiedName | None
+    key: tuple[str, ...]
+    source: SourceProgress | None
+
+
+def description(coordinator: Coordinator, parts: Sequence[str]) -> Description:
+    """The item of that name, `item`, `schema.item` or `database.schema.item`, as it is. UndefinedTable for none."""
+    item = coordinator.catalog.resolve(parts, Path())
+    with coordinator.ticks.lock:
+        return _described(coordinator, item)
+
+
+def descriptions(coordinator: Coordinator, kinds: Sequence[str]) -> list[Description]:
+    """The users' items of these kinds, by name."""
+    with coordinator.ticks.lock:
+        found = [item for item in coordinator.catalog.items.values() if kind(item) in kinds and _shown(item)]
+        return [_described(coordinator, item) for item in sorted(found, key=lambda item: item.name)]
+
+
+def _shown(item: Item) -> bool:
+    own = not isinstance(item, Index) or not item.constraint
+    return own and bool(item.name.database) and item.name.schema not in SYSTEM_SCHEMAS
+
+
+def _described(coordinator: Coordinator, item: Item) -> Description:
+    catalog, worker = coordinator.catalog, coordinator.cluster.worker
+    live = coordinator.is_live(item.id)
+    readable = live and not isinstance(item, Index)
+    circuit = worker.circuit
+    on = catalog.items[item.on] if isinstance(item, Index) else None
+    code = circuit.error(item.id) if live else None
+    return Description(
+        id=item.id,
+        name=item.name,
+        kind=kind(item),
+        columns=item.columns,
+        keys=_keys(item),
+        create_sql=item.create_sql,
+        maintained=item.id in worker.known(),
+        error=None if code is None else coordinator.heap.get(code).decode().partition(" ")[2],
+        hydration=worker.progress(item.id),
+        frontier=worker.upper if live else None,
+        since=circuit.since(item.id) if readable else None,
+        changed=circuit.changed(item.id) if readable else None,
+        rows=circuit.rows(item.id) if live else None,
+        bytes=circuit.bytes_of(item.id) if live else None,
+        depends_on=_names(coordinator, item.depends_on),
+        used_by=_names(coordinator, {other.id for other in catalog.items.values() if item.id in other.depends_on}),
+        on=None if on is None else on.name,
+        key=() if on is None or not isinstance(item, Index) else tuple(on.columns[c].name for c in item.key),
+        source=_progress(coordinator, item),
+    )
+
+
+def _names(coordinator: Coordinator, ids: set[int] | frozenset[int]) -> tuple[QualifiedName, ...]:
+    return tuple(sorted(coordinator.catalog.items[id].name for id in ids))
+
+
+def _progress(coordinator: Coordinator, item: Item) -> SourceProgress | None:
+    source = item.source if isinstance(item, SourceRelation) else item.id
+    status = coordinator.ingest.status().get(source)
+    if status is None:
+        return None
+    error = None if status.error is None else status.error.message
+    offsets = tuple(sorted((status.offsets or {}).items()))
+    return SourceProgress(status.rows, status.waiting, status.finished, error, offsets)
+
+
+def _keys(item: Item) -> tuple[tuple[str, ...], ...]:
+    """Sets of columns in which no two rows agree, shortest first."""
+    match item:
+        case Table():
+            found = [key.columns for key in item.keys if not any(item.columns[c].nullable for c in key.columns)]
+        case SourceRelation():
+            found = list(item.keys)
+        case View() | MaterializedView():
+            found = [tuple(sorted(key)) for key in Facts().keys(item.relation)]
+        case Source() | Index() | SystemRelation():
+            found = []
+    return tuple(tuple(item.columns[c].name for c in key) for key in found)
+
+
+def key_of(coordinator: Coordinator, relation: Relation) -> tuple[int, ...] | None:
+    """Some columns in which no two rows of a query agree, as few as are known; None: none are."""
+    if isinstance(relation, Get):
+        item = coordinator.catalog.items.get(relation.id)
+        if isinstance(item, MaterializedView):
+            relation = item.relation
+    keys = Facts().keys(relation)
+    return tuple(sorted(keys[0])) if keys else None
