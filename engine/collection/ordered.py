@@ -9,21 +9,16 @@ from numpy.typing import NDArray
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks, View
-from engine.errors import LimitExceeded
 from engine.kernels import ordered as kernels
 from engine.kernels import ordered_bulk, ordered_changes
-from engine.kernels.compare import order_prefix
 from engine.types import SqlType
 
 NODES_MIN: Final = 2 * kernels.NODES_SPARE
 SLOTS_MIN: Final = 64
 BULK_MIN: Final = 4096
 """From so many rows on, and when they are no fewer than what is there, sorting all anew beats inserting each."""
-TOO_OFTEN: Final = "one value of min or max occurs more than 2^30 times in a group"
-SIGN: Final = np.uint64(1 << 63)
 Direction: TypeAlias = tuple[int, bool, bool]
 """(column, descending, NULLs first)."""
-NO_SPEC: Final = np.empty((0, 6), np.int64)
 
 
 class Tree:
@@ -45,9 +40,9 @@ class Tree:
 
     def load(
         self, gids: Ids, prefixes: NDArray[np.int64], loads: NDArray[np.int64], groups: int, store: "Store", view: View,
-        records: Words, at: int, kind: int, largest: int,
-    ) -> Ids | None:  # fmt: skip
-        """Make the tree anew of its entries and these: the slots of rows that went; None: a count is too large."""
+        records: Words, at: int,
+    ) -> Ids:  # fmt: skip
+        """Make the tree anew of its entries and these: the slots of rows that went."""
         if self.head[kernels.ENTRIES]:
             held = ordered_bulk.read_tree(self.nodes, self.head)
             gids = np.concatenate([held[0], gids])
@@ -58,12 +53,12 @@ class Tree:
         room = n // kernels.BULK_FILL + n // (kernels.BULK_FILL * (kernels.BULK_FILL - 2)) + NODES_MIN
         if len(self.nodes) < room:
             self.nodes = np.zeros((room, self.nodes.shape[1]), np.int64)
-        gone = np.empty(n if len(store.spec) else 0, np.int32)
+        gone = np.empty(n, np.int32)
         went = ordered_bulk.build_tree(
             p, x, bounds, gone, self.nodes, self.head, store.words, store.spec, *view, store.free, store.head, records,
-            at, kind, largest,
+            at,
         )  # fmt: skip
-        return None if went < 0 else gone[:went].copy()
+        return gone[:went].copy()
 
     def bytes_held(self) -> int:
         """Memory of its arrays."""
@@ -89,15 +84,6 @@ class Store:
         """All slots are below this."""
         return int(self.head[0])
 
-    def take(self, n: int) -> Ids:
-        """n free slots, reserved before."""
-        waiting, used = int(self.head[1]), int(self.head[0])
-        again = min(n, waiting)
-        self.head[1] -= again
-        self.head[0] += n - again
-        fresh = np.arange(used, used + n - again, dtype=np.int32)
-        return np.concatenate([self.free[waiting - again : waiting], fresh])
-
     def release(self, slots: Ids) -> None:
         """Give slots back, their rows blanked so that nothing keeps what they referred to."""
         self.words[slots] = 0
@@ -108,82 +94,6 @@ class Store:
     def bytes_held(self) -> int:
         """Memory of its arrays."""
         return self.words.nbytes + self.free.nbytes
-
-
-class OrderedValues:
-    """The values of one column by group, with the least or greatest of each group in the group's record.
-
-    Where the order prefix is exact (booleans, integers, times, floats) entries are values and there is no store; else
-    a store keeps the words.
-    """
-
-    def __init__(self, column_type: SqlType, exact: bool, largest: bool, heap: Heap) -> None:
-        self._kind = int(column_type.physical)
-        self._largest = 1 if largest else -1
-        self._heap = heap
-        self._tree: Final = Tree()
-        spec = NO_SPEC if exact else np.array([[1, 0, 0, self._kind, 0, 0]], np.int64)
-        self._store: Final = Store(2, spec)
-
-    def add(
-        self,
-        words: Words,
-        value: int,
-        rows: NDArray[np.int64],
-        diffs: NDArray[np.int64],
-        gids: Ids,
-        records: Words,
-        at: int,
-    ) -> None:
-        """Add words[value, rows] to their groups; records[group, at:at + 3] is kept up to date. O(log n) a row."""
-        store, tree, done = self._store, self._tree, 0
-        if len(store.spec):
-            store.reserve(len(rows))
-        if tree.bulk(len(rows)):
-            self._load(words, value, rows, diffs, gids, records, at)
-            return
-        while True:
-            done = ordered_changes.update_values(
-                words, diffs, rows, value, self._kind, self._largest, done, gids, tree.nodes,
-                tree.head, store.words, store.spec, *self._heap.view(), store.free, store.head, records, at,
-                tree.scratch,
-            )  # fmt: skip
-            if done == len(rows):
-                return
-            if done < 0:
-                raise LimitExceeded(TOO_OFTEN)
-            tree.grow()
-
-    def _load(
-        self, words: Words, value: int, rows: NDArray[np.int64], diffs: NDArray[np.int64], gids: Ids, records: Words,
-        at: int,
-    ) -> None:  # fmt: skip
-        """`add` for a batch that is no smaller than what is there: O(n log(group)) by sorting."""
-        store, view = self._store, self._heap.view()
-        picked = words[value] if len(rows) == words.shape[1] else words[value, rows]
-        prefixes = (order_prefix(self._kind, np.ascontiguousarray(picked), *view) ^ SIGN).view(np.int64)
-        loads = diffs[rows]
-        if len(store.spec):
-            slots = store.take(len(rows))
-            store.words[slots, 0] = 0
-            store.words[slots, 1] = picked
-            store.words[slots, 2] = loads.view(np.uint64)
-            loads = slots.astype(np.int64)
-        gone = self._tree.load(
-            gids[rows], prefixes, loads, len(records), store, view, records, at, self._kind, self._largest
-        )
-        if gone is None:
-            raise LimitExceeded(TOO_OFTEN)
-        store.release(gone)
-
-    def bytes_held(self) -> int:
-        """Memory of tree and store."""
-        return self._tree.bytes_held() + self._store.bytes_held()
-
-    def mark(self, marks: Marks, column_type: SqlType) -> None:
-        """Keep the values' data."""
-        if len(self._store.spec):
-            marks.words(column_type.physical, self._store.words[: self._store.used, 1])
 
 
 class OrderedRows:
@@ -226,8 +136,7 @@ class OrderedRows:
         )  # fmt: skip
         if tree.bulk(n):
             store.words[slots, -1] = diffs.view(np.uint64)
-            gone = tree.load(gids, prefixes, slots.astype(np.int64), len(records), store, view, records, at, 0, 0)
-            assert gone is not None
+            gone = tree.load(gids, prefixes, slots.astype(np.int64), len(records), store, view, records, at)
             self._gone.append(gone)
             return
         done = 0

@@ -1,11 +1,11 @@
 # pyright: basic
 # numba compiles these from their signatures; array element types are not Python's.
-"""One B+tree over the entries of all groups, ordered by group, then by value: what min, max and topk read.
+"""One B+tree over the rows of all groups, ordered by group, then by content: what topk, windows and ordered aggregates
+read.
 
-An entry is two words: group << 32 | load, and the order prefix of the value (kernels/compare.py) with its top bit
-turned so that signed order is the value's. Where prefixes are exact the load is the value's multiplicity (int32);
-else it is a slot of a row store, and entries of equal prefix are ordered by the content of their rows. Small groups
-share leaves.
+An entry is two words: group << 32 | slot, and the order prefix of the row in that slot of a row store (of its first
+column: kernels/compare.py) with its top bit turned so that signed order is the value's. Entries of equal prefix are
+ordered by the content of their rows. Small groups share leaves.
 
 A node is a row of `nodes` int64[N, META + 2 B]: entries, parent, next leaf, previous leaf, level (0: leaf), then the
 entries side by side. An inner node has the least entry of each child, and the child as load. Freed nodes are chained
@@ -14,9 +14,8 @@ by NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3
 nodes, entries.
 
 `store` uint64[S, w + 1] has rows of words, each with its multiplicity behind it; `spec` int64[c, 6] the columns to
-compare them by: value word, null word, null bit, physical, descending, nulls first. An empty `spec` says that
-prefixes are exact. `free_slots` int32[S] is the stack of free slots, `slot_head` int64[2]: slots ever used, slots on
-the stack.
+compare them by, at least one: value word, null word, null bit, physical, descending, nulls first. `free_slots`
+int32[S] is the stack of free slots, `slot_head` int64[2]: slots ever used, slots on the stack.
 """
 
 import numpy as np
@@ -35,8 +34,6 @@ BLOCK = 64
 """Entries that descend the tree side by side, so that their cache misses overlap."""
 PREFETCH_LEVELS = 3
 """Nodes of higher levels are few enough to be in the cache."""
-COUNT_MAX = 1 << 30
-"""Multiplicities of exact entries are int32."""
 ONE = np.uint64(1)
 TOP = -(1 << 63)
 TREE = "int64[:, ::1], int64[::1]"
@@ -95,7 +92,7 @@ def order_tie(nodes, node, i, slot, rows):
 
 
 @register_jitable(forceinline=True)
-def position(nodes, node, low, g, p, slot, exact, rows):
+def position(nodes, node, low, g, p, slot, rows):
     """(number of the first entry from `low` on that is not before (g, p, slot), whether that is equal).
 
     Slot -1 sorts before all its ties. O(log B). The search by group and prefix has no branch to mispredict; only among
@@ -111,8 +108,6 @@ def position(nodes, node, low, g, p, slot, exact, rows):
         n = half + before * (n - 2 * half - 1)
     if low >= size or slot < 0 or nodes[node, META + 2 * low + 1] != p or nodes[node, META + 2 * low] >> 32 != g:
         return low, False
-    if exact:
-        return low, True
     high = size
     equal = False
     while low < high:
@@ -129,18 +124,18 @@ def position(nodes, node, low, g, p, slot, exact, rows):
 
 
 @register_jitable(forceinline=True)
-def child_of(nodes, node, g, p, slot, exact, rows):
+def child_of(nodes, node, g, p, slot, rows):
     """The child of an inner node below which (g, p, slot) is or belongs."""
-    i, equal = position(nodes, node, np.int64(1), g, p, slot, exact, rows)
+    i, equal = position(nodes, node, np.int64(1), g, p, slot, rows)
     return load_of(nodes[node, META + 2 * (i if equal else i - 1)])
 
 
 @register_jitable
-def leaf_of(nodes, head, g, p, slot, exact, rows):
+def leaf_of(nodes, head, g, p, slot, rows):
     """The leaf where (g, p, slot) is or belongs. O(log n)."""
     node = head[ROOT]
     while nodes[node, LEVEL] > 0:
-        node = child_of(nodes, node, g, p, slot, exact, rows)
+        node = child_of(nodes, node, g, p, slot, rows)
     return node
 
 
@@ -310,7 +305,7 @@ def remove_entry(nodes, head, node, at):
 
 
 @register_jitable
-def descend_block(nodes, head, size, scratch, exact, rows):
+def descend_block(nodes, head, size, scratch, rows):
     """The leaves of entries 0 .. size, all one level at a time, each next node asked for in advance.
 
     `scratch` has their groups, prefixes and slots; it takes the leaves.
@@ -320,7 +315,7 @@ def descend_block(nodes, head, size, scratch, exact, rows):
         scratch[3, i] = root
     for level in range(nodes[root, LEVEL], 0, -1):
         for i in range(size):
-            node = child_of(nodes, scratch[3, i], scratch[0, i], scratch[1, i], scratch[2, i], exact, rows)
+            node = child_of(nodes, scratch[3, i], scratch[0, i], scratch[1, i], scratch[2, i], rows)
             scratch[3, i] = node
             if size > 1 and level <= PREFETCH_LEVELS:
                 for line in range((META + 2 * B) // 8 + 1):
@@ -328,7 +323,7 @@ def descend_block(nodes, head, size, scratch, exact, rows):
 
 
 @register_jitable
-def change_entry(nodes, head, i, certain, diff, scratch, exact, rows):
+def change_entry(nodes, head, i, certain, diff, scratch, rows):
     """Add to the multiplicity of entry i of `scratch`: (new count, entries added, slot of the entry, nodes changed?).
 
     `certain`: its leaf is where it belongs; else, if it lies at an end of the leaf, it is looked for anew. The slot
@@ -336,23 +331,17 @@ def change_entry(nodes, head, i, certain, diff, scratch, exact, rows):
     """
     store = rows[0]
     g, p, slot, leaf = scratch[0, i], scratch[1, i], scratch[2, i], scratch[3, i]
-    at, equal = position(nodes, leaf, np.int64(0), g, p, slot, exact, rows)
+    at, equal = position(nodes, leaf, np.int64(0), g, p, slot, rows)
     if not certain and not equal and (at == 0 or at >= nodes[leaf, SIZE]):
-        leaf = leaf_of(nodes, head, g, p, slot, exact, rows)
-        at, equal = position(nodes, leaf, np.int64(0), g, p, slot, exact, rows)
+        leaf = leaf_of(nodes, head, g, p, slot, rows)
+        at, equal = position(nodes, leaf, np.int64(0), g, p, slot, rows)
     if not equal:
-        if not exact:
-            store[slot, store.shape[1] - 1] = np.uint64(diff)
+        store[slot, store.shape[1] - 1] = np.uint64(diff)
         head[ENTRIES] += 1
-        changed = insert_entry(nodes, head, leaf, at, entry_of(g, diff if exact else slot), p)
-        return diff, 1, slot, changed
-    if exact:
-        count = load_of(nodes[leaf, META + 2 * at]) + diff
-        nodes[leaf, META + 2 * at] = entry_of(g, count)
-    else:
-        slot = load_of(nodes[leaf, META + 2 * at])
-        store[slot, store.shape[1] - 1] += np.uint64(diff)
-        count = np.int64(store[slot, store.shape[1] - 1])
+        return diff, 1, slot, insert_entry(nodes, head, leaf, at, entry_of(g, slot), p)
+    slot = load_of(nodes[leaf, META + 2 * at])
+    store[slot, store.shape[1] - 1] += np.uint64(diff)
+    count = np.int64(store[slot, store.shape[1] - 1])
     if count == 0:
         head[ENTRIES] -= 1
         return 0, -1, slot, remove_entry(nodes, head, leaf, at)
@@ -363,17 +352,6 @@ def change_entry(nodes, head, i, certain, diff, scratch, exact, rows):
 def enough_nodes(nodes, head):
     """Whether an insertion finds the nodes that it may need."""
     return len(nodes) - head[USED] + head[FREE_COUNT] >= NODES_SPARE
-
-
-@register_jitable
-def unprefixed(kind, p):
-    """The word of an exact order prefix."""
-    word = np.uint64(p ^ np.int64(TOP))
-    if kind == 1:
-        return word ^ np.uint64(1 << 63)
-    if kind == 2:
-        return word ^ np.uint64(1 << 63) if word >> np.uint64(63) else ~word
-    return word
 
 
 @register_jitable
@@ -407,15 +385,3 @@ def first_entry(nodes, head, g):
     if low >= nodes[node, SIZE]:
         return nodes[node, NEXT], np.int64(0)
     return node, low
-
-
-@register_jitable
-def last_entry(nodes, head, g):
-    """The last entry that is not of a group after g: (leaf, number), leaf -1 if there is none. O(log n)."""
-    leaf, i = first_entry(nodes, head, g + 1)
-    if leaf >= 0:
-        return step(nodes, leaf, i, -1)
-    leaf = head[ROOT]
-    while nodes[leaf, LEVEL] > 0:
-        leaf = load_of(nodes[leaf, META + 2 * (nodes[leaf, SIZE] - 1)])
-    return leaf, nodes[leaf, SIZE] - 1

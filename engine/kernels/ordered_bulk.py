@@ -8,14 +8,12 @@ from numba import njit
 from engine.kernels.memory import prefetch
 from engine.kernels.ordered import (
     BULK_FILL,
-    COUNT_MAX,
     ENTRIES,
     FREE,
     FREE_COUNT,
     LEVEL,
     META,
     NEXT,
-    ONE,
     PARENT,
     PREVIOUS,
     ROOT,
@@ -27,7 +25,6 @@ from engine.kernels.ordered import (
     entry_of,
     load_of,
     new_node,
-    unprefixed,
 )
 
 
@@ -61,7 +58,6 @@ def sort_entries(gids, prefixes, loads, groups, store, spec, start, length, data
     A counting sort by group, then a quicksort of each group.
     """
     n = len(gids)
-    exact = len(spec) == 0
     bounds = np.zeros(groups + 2, np.int64)
     for i in range(n):
         bounds[gids[i] + 2] += 1
@@ -88,7 +84,7 @@ def sort_entries(gids, prefixes, loads, groups, store, spec, start, length, data
                 # The median of three at the middle; equal entries are spread to both sides.
                 for a, b in ((low, middle), (middle, high), (low, middle)):
                     order = 0 if p[a] == p[b] else (-1 if p[a] < p[b] else 1)
-                    if order == 0 and not exact:
+                    if order == 0:
                         order = compare_rows(store, spec, x[a], x[b], start, length, data)
                     if order > 0:
                         p[a], p[b] = p[b], p[a]
@@ -98,14 +94,14 @@ def sort_entries(gids, prefixes, loads, groups, store, spec, start, length, data
                 while i <= j:
                     while True:
                         order = 0 if p[i] == pivot else (-1 if p[i] < pivot else 1)
-                        if order == 0 and not exact:
+                        if order == 0:
                             order = compare_rows(store, spec, x[i], pivot_x, start, length, data)
                         if order >= 0:
                             break
                         i += 1
                     while True:
                         order = 0 if p[j] == pivot else (-1 if p[j] < pivot else 1)
-                        if order == 0 and not exact:
+                        if order == 0:
                             order = compare_rows(store, spec, x[j], pivot_x, start, length, data)
                         if order <= 0:
                             break
@@ -128,7 +124,7 @@ def sort_entries(gids, prefixes, loads, groups, store, spec, start, length, data
                 j = i - 1
                 while j >= low:
                     order = 0 if p[j] == a else (-1 if p[j] < a else 1)
-                    if order == 0 and not exact:
+                    if order == 0:
                         order = compare_rows(store, spec, x[j], b, start, length, data)
                     if order <= 0:
                         break
@@ -142,22 +138,18 @@ def sort_entries(gids, prefixes, loads, groups, store, spec, start, length, data
 
 @njit(
     f"int64(int64[::1], int64[::1], int64[::1], int32[::1], {TREE}, {STORE}, int32[::1], int64[::1], uint64[:, ::1],"
-    "int64, int64, int64)",
+    "int64)",
     cache=True,
     nogil=True,
 )
 def build_tree(
-    p, x, bounds, gone, nodes, head, store, spec, start, length, data, free_slots, slot_head, records, at, kind,
-    largest,
+    p, x, bounds, gone, nodes, head, store, spec, start, length, data, free_slots, slot_head, records, at,
 ):  # fmt: skip
     """Make the tree anew of sorted entries, equal ones added up. O(n).
 
-    `nodes` has room for n / BULK_FILL leaves and the nodes above. records[group, at] takes the number of entries; with
-    `largest` 1 or -1 the two words behind it take the greatest or least value. gone[: result] are the slots of rows
-    whose count is 0; slots of rows that are there twice go back to the stack. Returns -1 when a multiplicity leaves
-    int32.
+    `nodes` has room for n / BULK_FILL leaves and the nodes above. records[group, at] takes the number of entries.
+    gone[: result] are the slots of rows whose count is 0; slots of rows that are there twice go back to the stack.
     """
-    exact = len(spec) == 0
     last = store.shape[1] - 1
     head[ROOT], head[USED], head[FREE], head[FREE_COUNT], head[ENTRIES] = 0, 0, -1, 0, 0
     leaf = new_node(nodes, head, np.int64(0))
@@ -165,31 +157,21 @@ def build_tree(
     for g in range(len(bounds) - 2):
         entries = 0
         i = bounds[g]
-        if i < bounds[g + 1] and largest != 0:
-            records[g, at + 1] = np.uint64(0)
-            records[g, at + 2] = np.uint64(0)
         while i < bounds[g + 1]:
             slot = x[i]
-            count = slot if exact else np.int64(store[slot, last])
+            count = np.int64(store[slot, last])
             j = i + 1
             while j < bounds[g + 1] and p[j] == p[i]:
-                if exact:
-                    count += x[j]
-                else:
-                    if compare_rows(store, spec, slot, x[j], start, length, data) != 0:
-                        break
-                    count += np.int64(store[x[j], last])
-                    free_slots[slot_head[1]] = x[j]
-                    slot_head[1] += 1
+                if compare_rows(store, spec, slot, x[j], start, length, data) != 0:
+                    break
+                count += np.int64(store[x[j], last])
+                free_slots[slot_head[1]] = x[j]
+                slot_head[1] += 1
                 j += 1
-            if exact and (count > COUNT_MAX or count < -COUNT_MAX):
-                return -1
-            if not exact:
-                store[slot, last] = np.uint64(count)
+            store[slot, last] = np.uint64(count)
             if count == 0:
-                if not exact:
-                    gone[went] = slot
-                    went += 1
+                gone[went] = slot
+                went += 1
             else:
                 n = nodes[leaf, SIZE]
                 if n == BULK_FILL:
@@ -198,13 +180,10 @@ def build_tree(
                     nodes[after, PREVIOUS] = leaf
                     leaf = after
                     n = np.int64(0)
-                nodes[leaf, META + 2 * n] = entry_of(g, count if exact else slot)
+                nodes[leaf, META + 2 * n] = entry_of(g, slot)
                 nodes[leaf, META + 2 * n + 1] = p[i]
                 nodes[leaf, SIZE] = n + 1
                 entries += 1
-                if largest != 0 and count > 0 and (largest > 0 or records[g, at + 1] == np.uint64(0)):
-                    records[g, at + 1] = ONE
-                    records[g, at + 2] = unprefixed(kind, p[i]) if exact else store[slot, 1]
             i = j
         if bounds[g] < bounds[g + 1]:
             records[g, at] = np.uint64(entries)

@@ -10,24 +10,19 @@ caller.
 import numpy as np
 from numba import njit
 
-from engine.kernels.compare import compare, prefix
 from engine.kernels.ordered import (
     BLOCK,
-    COUNT_MAX,
     META,
     ONE,
     STORE,
-    TOP,
     TREE,
     change_entry,
     descend_block,
     enough_nodes,
     first_entry,
-    last_entry,
     load_of,
     row_prefix,
     step,
-    unprefixed,
 )
 
 
@@ -54,109 +49,19 @@ def update_rows(
         size = min(BLOCK, n - first)
         for i in range(size):
             scratch[0, i], scratch[1, i], scratch[2, i] = gids[first + i], prefixes[first + i], slots[first + i]
-        descend_block(nodes, head, size, scratch, False, rows)
+        descend_block(nodes, head, size, scratch, rows)
         certain = True
         for i in range(size):
             k = first + i
             if not enough_nodes(nodes, head):
                 return k
-            count, added, found, changed = change_entry(nodes, head, i, certain, diffs[k], scratch, False, rows)
+            count, added, found, changed = change_entry(nodes, head, i, certain, diffs[k], scratch, rows)
             certain = certain and not changed
             records[gids[k], at] += np.uint64(added)
             gone[k] = found if count == 0 else -1
             if found != slots[k]:
                 free_slots[slot_head[1]] = slots[k]
                 slot_head[1] += 1
-    return n
-
-
-@njit(
-    f"int64(uint64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64, int32[::1], {TREE}, {STORE},"
-    "int32[::1], int64[::1], uint64[:, ::1], int64, int64[:, ::1])",
-    cache=True,
-    nogil=True,
-    _nrt=False,  # pyright: ignore[reportCallIssue]
-)
-def update_values(
-    words, diffs, kept, value, kind, largest, begin, gids, nodes, head, store, spec, start, length, data, free_slots,
-    slot_head, records, at, scratch,
-):  # fmt: skip
-    """Add the values words[value, kept[i]] to the tree and keep the least or greatest of each group. O(log n) a row.
-
-    records[group, at:at+3] = entries of the group, whether there is a value, the value. The store (a null word, the
-    value) must have as many free slots as there are rows. Returns the rows done: less than all when the tree needs
-    more nodes; -1 - i when the multiplicity of row i leaves int32.
-    """
-    rows = (store, spec, start, length, data)
-    exact = len(spec) == 0
-    n = len(kept)
-    for first in range(begin, n, BLOCK):
-        size = min(BLOCK, n - first)
-        for i in range(size):
-            k = kept[first + i]
-            word = words[value, k]
-            scratch[0, i] = gids[k]
-            scratch[1, i] = np.int64(prefix(kind, word, start, length, data)) ^ np.int64(TOP)
-            scratch[2, i] = 0
-            if not exact:
-                if slot_head[1] > 0:
-                    slot_head[1] -= 1
-                    slot = np.int64(free_slots[slot_head[1]])
-                else:
-                    slot = slot_head[0]
-                    slot_head[0] += 1
-                scratch[2, i] = slot
-                store[slot, 0] = np.uint64(0)
-                store[slot, 1] = word
-        descend_block(nodes, head, size, scratch, exact, rows)
-        certain = True
-        for i in range(size):
-            k = kept[first + i]
-            g, diff = scratch[0, i], diffs[k]
-            if not enough_nodes(nodes, head):
-                if not exact:
-                    for j in range(i, size):
-                        free_slots[slot_head[1]] = scratch[2, j]
-                        slot_head[1] += 1
-                return first + i
-            if exact and (diff > COUNT_MAX or diff < -COUNT_MAX):
-                return -1 - first - i
-            count, added, found, changed = change_entry(nodes, head, i, certain, diff, scratch, exact, rows)
-            if exact and (count > COUNT_MAX or count < -COUNT_MAX):
-                return -1 - first - i
-            certain = certain and not changed
-            if not exact:
-                if found != scratch[2, i]:
-                    free_slots[slot_head[1]] = scratch[2, i]
-                    slot_head[1] += 1
-                if count == 0:
-                    free_slots[slot_head[1]] = found
-                    slot_head[1] += 1
-            records[g, at] += np.uint64(added)
-            word = words[value, k]
-            if count > 0:
-                if records[g, at + 1] == np.uint64(0):
-                    records[g, at + 1] = ONE
-                    records[g, at + 2] = word
-                elif compare(kind, word, records[g, at + 2], start, length, data) * largest > 0:
-                    records[g, at + 2] = word
-            elif records[g, at + 1] == ONE and records[g, at + 2] == word:
-                # The extreme itself went: the one next to it, which the end of the group now is.
-                records[g, at + 1] = np.uint64(0)
-                records[g, at + 2] = np.uint64(0)
-                if np.int64(records[g, at]) > 0:
-                    if largest > 0:
-                        leaf, j = last_entry(nodes, head, g)
-                    else:
-                        leaf, j = first_entry(nodes, head, g)
-                    while leaf >= 0 and nodes[leaf, META + 2 * j] >> 32 == g:
-                        x = load_of(nodes[leaf, META + 2 * j])
-                        if (x if exact else np.int64(store[x, 2])) > 0:
-                            records[g, at + 1] = ONE
-                            pre = nodes[leaf, META + 2 * j + 1]
-                            records[g, at + 2] = unprefixed(kind, pre) if exact else store[x, 1]
-                            break
-                        leaf, j = step(nodes, leaf, j, -largest)
     return n
 
 
@@ -233,5 +138,5 @@ def store_rows(words, picked, nulls, slots, prefixes, store, spec, start, length
             store[slot, leading + c] = words[nulls + column, i]
             null = (words[column >> 6, i] >> np.uint64(column & 63)) & ONE
             store[slot, c >> 6] |= null << np.uint64(c & 63)
-        prefixes[i] = row_prefix(store, spec, slot, start, length, data) if len(spec) > 0 else 0
+        prefixes[i] = row_prefix(store, spec, slot, start, length, data)
     return n

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import types
+from engine.collection import extremes
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.groups import Ids
 from engine.collection.heap import DECIMAL_TAG, Heap
@@ -104,7 +105,7 @@ class Accumulators:
     """The accumulators of one reduce. Aggregates that need the same state of the same column share it.
 
     `extra` is how many words of each record they take, from word `base` on; `places[a]` is the offset of the state of
-    aggregate a, which for those that are not accumulated here is three words for their owner (kernels.SHOW_VALUE).
+    aggregate a; what is not accumulated here has the words of its owner there (extremes.py, whole_group.py).
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class Accumulators:
                 place = 0
             elif operation is None:
                 place = base + self.extra
-                self.extra += WIDTHS[kernels.LARGEST]
+                self.extra += extremes.WIDTH if aggregate.kind in EXTREME else 1
             else:
                 place = self._state(operation, aggregate.columns[0], parameter, program)
             self.places.append(place)

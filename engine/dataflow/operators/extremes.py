@@ -1,9 +1,9 @@
-"""min and max of a collection with retractions: the values of each group in order.
+"""min and max of a collection with retractions: the values of each group, the extreme one at hand.
 
 Rule   the least (greatest) value of the group with a positive count; NULLs are no values, NaN is the greatest.
-State  (group, value) -> count in one B+tree over all groups: 16 bytes an entry, about 27 with its share of free room;
-       values without an exact order prefix (text, numeric, interval, jsonb) 36 bytes more.
-Cost   O(log n) a change; the tree is looked into for the extreme itself only when that is what went.
+State  (group, value) -> count: up to 64 values of a group side by side, 15 to 20 bytes each; more of them a heap with
+       lazy deletion over a hash table, 36 to 63 bytes each (engine/kernels/extremes.py).
+Cost   O(1) a change on average, O(log n) at worst; other values are looked at only when the extreme itself went.
 """
 
 from collections.abc import Sequence
@@ -11,38 +11,35 @@ from typing import Final
 
 import numpy as np
 
-from engine.collection.batch import Batch, Words, null_words
-from engine.collection.groups import Ids
+from engine.collection.batch import Batch, null_words
+from engine.collection.extremes import Extremes
+from engine.collection.groups import GroupTable, Ids
 from engine.collection.heap import Heap, Marks
-from engine.collection.ordered import OrderedValues
 from engine.dataflow.graph import Aggregate
-from engine.dataflow.operators.accumulators import IN_ORDER
 from engine.expr.aggregate import Kind
 from engine.types import SqlType
 
 
 class Extreme:
-    """One min or max; `place` is where its three words lie in the records of the groups."""
+    """One min or max; `place` is where its words lie in the records of the groups."""
 
     def __init__(self, aggregate: Aggregate, input_types: Sequence[SqlType], place: int, heap: Heap) -> None:
         self._column: Final = aggregate.columns[0]
-        self._type: Final = input_types[self._column]
         self._nulls = null_words(len(input_types))
         self._place = place
-        exact = self._type.physical in IN_ORDER
-        self._values: Final = OrderedValues(self._type, exact, aggregate.kind is Kind.MAX, heap)
+        self._values: Final = Extremes(input_types[self._column].physical, aggregate.kind is Kind.MAX, heap)
 
-    def add(self, batch: Batch, gids: Ids, records: Words) -> None:
+    def add(self, batch: Batch, gids: Ids, groups: GroupTable) -> None:
         """Take a batch into the values and the records of its groups."""
         bits = batch.words[self._column >> 6] & np.uint64(1 << (self._column & 63))
         rows = np.flatnonzero(bits == 0)
         value = self._nulls + self._column
-        self._values.add(batch.words, value, rows, batch.diffs, gids, records, self._place)
+        self._values.add(batch.words, value, rows, batch.diffs, gids, groups.records, self._place, groups.used)
 
     def bytes_held(self) -> int:
         """Memory of the values."""
         return self._values.bytes_held()
 
-    def mark(self, marks: Marks) -> None:
+    def mark(self, marks: Marks, groups: GroupTable) -> None:
         """Keep the values' data."""
-        self._values.mark(marks, self._type)
+        self._values.mark(marks, groups.records, self._place, groups.used)

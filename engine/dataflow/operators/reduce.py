@@ -3,9 +3,10 @@
 Rule   out = -old +new row of each touched group whose row changed; a group with no rows has no row. A group whose
        result fails (a sum beyond its type) has an error instead of a row, and heals when the rows that cause it go.
 State  groups by key, each with a row count and its accumulators side by side (engine/collection/groups.py); for
-       min/max and for the aggregates of whole groups also their values in order (extremes.py, whole_group.py); the
-       row that each group shows, which is also what readers copy.
-Cost   O(|delta|) a tick for what adds up, O(|delta| log n) for min and max; of whole groups, the touched groups' rows.
+       min/max also their values (extremes.py), for the aggregates of whole groups their rows (whole_group.py); the row
+       that each group shows, which is also what readers copy.
+Cost   O(|delta|) a tick for what adds up, for min and max O(|delta|) on average and O(|delta| log n) at worst; of whole
+       groups, the touched groups' rows.
 From   Materialize's three kinds of reduction (accumulable, hierarchical, basic), in one operator with one group table.
 """
 
@@ -69,7 +70,7 @@ class ReduceOperator:
         if len(sums.program):
             sums.add(batch, gids, records, groups.used)
         for extreme in self._extremes:
-            extreme.add(batch, gids, records)
+            extreme.add(batch, gids, groups)
         for whole in self._whole.values():
             whole.add(batch, gids, records)
         shown = np.empty((len(touched), self._width + 1), np.uint64)
@@ -123,12 +124,12 @@ class ReduceOperator:
         return Batch(words, np.ones(len(rows), np.int64), self._columns, True)
 
     def bytes_held(self) -> int:
-        """Memory of the groups, of what they show, and of values kept in order."""
+        """Memory of the groups, of what they show, and of the values kept."""
         kept = [*self._extremes, *self._whole.values()]
         return self._groups.bytes_held() + self._rows.nbytes + sum(part.bytes_held() for part in kept)
 
     def mark(self, marks: Marks) -> None:
-        """Keep the data of keys, of rows and of values kept in order."""
+        """Keep the data of keys, of rows and of the values kept."""
         used, leading = self._groups.used, null_words(self._columns)
         for c, column_type in enumerate(self._types):
             if column_type.physical.on_heap:
@@ -138,5 +139,7 @@ class ReduceOperator:
                     marks.words(column_type.physical, self._groups.records[:used, keys])
         marks.codes(self._sums.errors)
         self.errors.mark(marks)
-        for part in [*self._extremes, *self._whole.values()]:
-            part.mark(marks)
+        for extreme in self._extremes:
+            extreme.mark(marks, self._groups)
+        for whole in self._whole.values():
+            whole.mark(marks)

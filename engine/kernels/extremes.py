@@ -1,0 +1,460 @@
+# pyright: basic
+# numba compiles these from their signatures; array element types are not Python's.
+"""The values of each group with their multiplicities, and the least or greatest of them: what min and max read.
+
+A group's distinct values lie in one block of `values` uint64[N], at words `offset` .. `offset + size`.
+
+Small    up to SMALL values: in no order, their multiplicities (never 0) at the same places of `counts` int32[N]. A
+         change looks through the block, a few cache lines side by side; so does the group when its extreme goes.
+Large    a binary heap, the extreme on top, with lazy deletion. `table` uint64[T, 2] has the multiplicity of (group,
+         value): a retraction only counts down. What is dead (multiplicity not above 0) goes when it comes to the top,
+         or all at once when it is more than half of the heap; a value that comes back before that revives its entry.
+         So a change is O(1), plus a sift that is O(log n) at worst and O(1) on average, whatever the order of changes.
+
+`records[group, at]` on are the words of a group: ENTRIES (values whose multiplicity is not 0), HAS (whether there is an
+extreme), EXTREME, BLOCK ((offset + 1) << 6 | class, 0: none), SIZE << 32 | dead entries of the heap. They are all 0
+when the group holds nothing.
+
+A block of class c holds CAPACITY[c] values. Free blocks are chained by class: `free` int64[CLASSES] has offset + 1,
+the block's first word the next. When `values` is full, the blocks in use move to a larger array, packed
+(`move_blocks`), and no block is free. `head` int64[5]: words of `values` ever used, those of free blocks, entries of
+the table, and how many of `values` and of the table the next change needs.
+
+An entry of the table is IN_HEAP << 63 | group << 32 | multiplicity (int32), then the value; 0 where free. A home is
+the low bits of the hash; linear probing, at most 3/4 full, gaps closed on removal.
+"""
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from engine.kernels.compare import compare
+from engine.kernels.hash import K1, finish, mix
+from engine.kernels.memory import prefetch
+
+ENTRIES, HAS, EXTREME, BLOCK, SIZE, WIDTH = 0, 1, 2, 3, 4, 5
+USED, FREE, KEYS, NEED_WORDS, NEED_KEYS = range(5)
+CAPACITY = np.array([2, 4, 6, 8, 12, 16, 24, 32, 48, 64, *(128 << c for c in range(26))], np.int64)
+CLASSES = len(CAPACITY)
+LARGE = 10
+"""The first class that is a heap."""
+SMALL = 64
+"""Values of the last class before it: looking through them costs what finding one of them in a table does."""
+AHEAD = 32
+"""Changes whose cache misses are made to overlap: eleven lines each at most."""
+COUNT_MAX = 1 << 30
+"""Multiplicities are int32."""
+IN_HEAP = np.uint64(1 << 63)
+LOW = np.uint64(0xFFFFFFFF)
+ONE = np.uint64(1)
+ZERO = np.uint64(0)
+STATE = "uint64[::1], int32[::1], int64[::1], int64[::1], uint64[:, ::1]"
+VIEW = "int64[::1], uint32[::1], uint8[::1]"
+
+
+@register_jitable
+def home(table, g, word):
+    """Where the search for (group, value) begins."""
+    return np.int64(finish(mix(mix(K1, np.uint64(g)), word))) & (len(table) - 1)
+
+
+@register_jitable
+def find_key(table, g, word):
+    """(position, whether (group, value) is there); else the position where it goes. O(1) expected."""
+    slot = home(table, g, word)
+    while table[slot, 0] != ZERO:
+        if table[slot, 1] == word and np.int64((table[slot, 0] & ~IN_HEAP) >> np.uint64(32)) == g:
+            return slot, True
+        slot = (slot + 1) & (len(table) - 1)
+    return slot, False
+
+
+@register_jitable
+def count_at(table, slot):
+    """The multiplicity of an entry."""
+    return np.int64(np.int32(np.uint32(table[slot, 0] & LOW)))
+
+
+@register_jitable
+def set_key(table, slot, g, word, count, in_heap):
+    """Write an entry."""
+    table[slot, 0] = (np.uint64(g) << np.uint64(32)) | (np.uint64(count) & LOW) | (IN_HEAP if in_heap else ZERO)
+    table[slot, 1] = word
+
+
+@register_jitable
+def remove_key(table, head, slot):
+    """Take an entry out and move up those that it kept from their homes. O(1) expected."""
+    mask = len(table) - 1
+    hole = slot
+    while True:
+        slot = (slot + 1) & mask
+        if table[slot, 0] == ZERO:
+            break
+        own = home(table, np.int64((table[slot, 0] & ~IN_HEAP) >> np.uint64(32)), table[slot, 1])
+        if ((slot - own) & mask) >= ((slot - hole) & mask):
+            table[hole, 0] = table[slot, 0]
+            table[hole, 1] = table[slot, 1]
+            hole = slot
+    table[hole, 0] = ZERO
+    head[KEYS] -= 1
+
+
+@register_jitable
+def leave_heap(table, head, g, word):
+    """A dead value is in no heap any more. Its entry stays while its multiplicity is below 0."""
+    slot, _ = find_key(table, g, word)
+    if count_at(table, slot) == 0:
+        remove_key(table, head, slot)
+    else:
+        table[slot, 0] &= ~IN_HEAP
+
+
+@register_jitable
+def take_block(c, free, values, head):
+    """The offset of a block of class c. The caller has seen to it that there is room."""
+    if free[c] > 0:
+        offset = free[c] - 1
+        free[c] = np.int64(values[offset])
+        head[FREE] -= CAPACITY[c]
+        return offset
+    head[USED] += CAPACITY[c]
+    return head[USED] - CAPACITY[c]
+
+
+@register_jitable
+def give_block(c, offset, free, values, head):
+    """A block of class c that is not needed any more."""
+    values[offset] = np.uint64(free[c])
+    free[c] = offset + 1
+    head[FREE] += CAPACITY[c]
+
+
+@register_jitable
+def move_block(c, offset, size, to, free, values, counts, head):
+    """The values of a block in a new one of class `to`: its offset. O(size)."""
+    target = take_block(to, free, values, head)
+    for j in range(size):
+        values[target + j] = values[offset + j]
+        if to < LARGE:
+            counts[target + j] = counts[offset + j]
+    give_block(c, offset, free, values, head)
+    return target
+
+
+@register_jitable
+def class_for(size):
+    """The least class that holds so many values."""
+    c = 0
+    while CAPACITY[c] < size:
+        c += 1
+    return c
+
+
+@register_jitable
+def sift_up(order, values, offset, j, word):
+    """Put a value into the heap at or above place j, which is free. O(log n), O(1) on average."""
+    kind, largest, start, length, data = order
+    while j > 0:
+        above = (j - 1) >> 1
+        if compare(kind, word, values[offset + above], start, length, data) * largest <= 0:
+            break
+        values[offset + j] = values[offset + above]
+        j = above
+    values[offset + j] = word
+
+
+@register_jitable
+def sift_down(order, values, offset, size, j, word):
+    """Put a value into the heap at or below place j, which is free. O(log n)."""
+    kind, largest, start, length, data = order
+    while True:
+        below = 2 * j + 1
+        if below >= size:
+            break
+        if below + 1 < size:
+            a, b = values[offset + below], values[offset + below + 1]
+            if compare(kind, b, a, start, length, data) * largest > 0:
+                below += 1
+        if compare(kind, values[offset + below], word, start, length, data) * largest <= 0:
+            break
+        values[offset + j] = values[offset + below]
+        j = below
+    values[offset + j] = word
+
+
+@register_jitable
+def heapify(order, values, offset, size):
+    """Make a heap of values in no order. O(n)."""
+    for j in range((size >> 1) - 1, -1, -1):
+        sift_down(order, values, offset, size, j, values[offset + j])
+
+
+@register_jitable
+def grow_group(order, g, c, offset, size, values, counts, free, head, table):
+    """A full block (class -1: none) in one of the next class: (offset, dead). O(size)."""
+    if c < 0:
+        return take_block(0, free, values, head), 0
+    dead = 0
+    if c == LARGE - 1:
+        for j in range(size):
+            word, count = values[offset + j], np.int64(counts[offset + j])
+            slot, _ = find_key(table, g, word)
+            set_key(table, slot, g, word, count, True)
+            dead += count <= 0
+        head[KEYS] += size
+    offset = move_block(c, offset, size, c + 1, free, values, counts, head)
+    if c == LARGE - 1:
+        heapify(order, values, offset, size)
+    return offset, dead
+
+
+@register_jitable
+def rebuild(order, g, c, offset, size, entries, values, counts, free, head, table):
+    """A heap without its dead: (class, offset, size); small again (class -1: empty) when few are left. O(size)."""
+    live = 0
+    for j in range(size):
+        word = values[offset + j]
+        slot, _ = find_key(table, g, word)
+        if count_at(table, slot) > 0:
+            values[offset + live] = word
+            live += 1
+        elif count_at(table, slot) == 0:
+            remove_key(table, head, slot)
+        else:
+            table[slot, 0] &= ~IN_HEAP
+    # Values of a multiplicity below 0 are in the table alone: with any, the group stays large.
+    if entries == live and 2 * live <= SMALL:
+        if live == 0:
+            give_block(c, offset, free, values, head)
+            return -1, np.int64(-1), 0
+        to = class_for(live)
+        target = take_block(to, free, values, head)
+        for j in range(live):
+            word = values[offset + j]
+            slot, _ = find_key(table, g, word)
+            values[target + j] = word
+            counts[target + j] = count_at(table, slot)
+            remove_key(table, head, slot)
+        give_block(c, offset, free, values, head)
+        return to, target, live
+    while c > LARGE and 4 * live <= CAPACITY[c]:
+        c -= 1
+        give_block(c, offset + CAPACITY[c], free, values, head)
+    heapify(order, values, offset, live)
+    return c, offset, live
+
+
+@register_jitable
+def find_small(values, offset, size, word):
+    """The place of a value in a small block plus 1, or 0. O(size), without a branch: several at a time."""
+    found = 0
+    for j in range(size):
+        found += (j + 1) if values[offset + j] == word else 0
+    return found
+
+
+@register_jitable
+def extreme_of_small(order, values, counts, offset, size):
+    """(whether there is an extreme, the extreme). O(size)."""
+    kind, largest, start, length, data = order
+    some, best = False, ZERO
+    for j in range(size):
+        if counts[offset + j] > 0:
+            word = values[offset + j]
+            if not some or compare(kind, word, best, start, length, data) * largest > 0:
+                some, best = True, word
+    return some, best
+
+
+@register_jitable
+def enough_room(c, size, values, free, head, table):
+    """Whether a change of a group finds what it may need; else `head` says what is missing."""
+    full = c < 0 or size == CAPACITY[c]
+    to = c + 1 if full else 0
+    words = head[USED] + (CAPACITY[to] if to >= LARGE and free[to] == 0 else SMALL)
+    keys = head[KEYS] + (SMALL + 1 if to == LARGE else 1 if c >= LARGE else 0)
+    if words > len(values) or 4 * keys > 3 * len(table):
+        head[NEED_WORDS], head[NEED_KEYS] = words, keys
+        return False
+    return True
+
+
+@njit(
+    f"int64(uint64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64, int32[::1], {STATE}, {VIEW},"
+    "uint64[:, ::1], int64)",
+    cache=True,
+    nogil=True,
+    _nrt=False,  # pyright: ignore[reportCallIssue]
+)
+def update_extremes(
+    words, diffs, kept, value, kind, largest, begin, gids, values, counts, free, head, table, start, length, data,
+    records, at,
+):  # fmt: skip
+    """Add the values words[value, kept[i]] from i = `begin` on to their groups; `largest` 1: max, -1: min.
+
+    Returns how many are done: less than all when there is no room (head[NEED_WORDS], head[NEED_KEYS]); -1 - i when
+    the multiplicity of value i leaves int32. Allocates nothing: compiled without reference counting, which would cost
+    more than the work.
+    """
+    order = (kind, largest, start, length, data)
+    n = len(kept)
+    for first in range(begin, n, AHEAD):
+        end = min(n, first + AHEAD)
+        if end - first > 2:
+            for i in range(first, end):
+                g = np.int64(gids[kept[i]])
+                block = np.int64(records[g, at + BLOCK])
+                if block & 63 >= LARGE:
+                    prefetch(table, 2 * home(table, g, words[value, kept[i]]))
+                elif block != 0:
+                    offset, size = (block >> 6) - 1, np.int64(records[g, at + SIZE] >> np.uint64(32))
+                    for j in range(0, size + 7, 8):
+                        prefetch(values, offset + j)
+                    for j in range(0, size + 15, 16):
+                        prefetch(counts, offset + j)
+        for i in range(first, end):
+            k = kept[i]
+            g, word, diff = np.int64(gids[k]), words[value, k], diffs[k]
+            block = np.int64(records[g, at + BLOCK])
+            c = block & 63 if block != 0 else np.int64(-1)
+            offset = (block >> 6) - 1
+            size = np.int64(records[g, at + SIZE] >> np.uint64(32))
+            dead = np.int64(records[g, at + SIZE] & LOW)
+            entries = np.int64(records[g, at + ENTRIES])
+            if not enough_room(c, size, values, free, head, table):
+                return i
+            if diff > COUNT_MAX or diff < -COUNT_MAX:
+                return -1 - i
+            place = find_small(values, offset, size, word) if c < LARGE else 0
+            if c < LARGE and place == 0 and (c < 0 or size == CAPACITY[c]):
+                offset, dead = grow_group(order, g, c, offset, size, values, counts, free, head, table)
+                c += 1
+            if c < LARGE:
+                if place == 0:
+                    values[offset + size] = word
+                    counts[offset + size] = 0
+                    size += 1
+                    entries += 1
+                    place = size
+                count = counts[offset + place - 1] + diff
+                counts[offset + place - 1] = count
+                if count == 0:
+                    size -= 1
+                    entries -= 1
+                    values[offset + place - 1] = values[offset + size]
+                    counts[offset + place - 1] = counts[offset + size]
+                    if size == 0:
+                        give_block(c, offset, free, values, head)
+                        c = np.int64(-1)
+                    elif c >= 2 and 2 * size <= CAPACITY[c - 1]:
+                        offset = move_block(c, offset, size, c - 1, free, values, counts, head)
+                        c -= 1
+            else:
+                slot, there = find_key(table, g, word)
+                before = count_at(table, slot) if there else 0
+                in_heap = there and table[slot, 0] & IN_HEAP != ZERO
+                count = before + diff
+                entries += np.int64(count != 0) - np.int64(before != 0)
+                if in_heap:
+                    dead += np.int64(count <= 0) - np.int64(before <= 0)
+                if not there:
+                    head[KEYS] += 1
+                if count > 0 and not in_heap:
+                    if size == CAPACITY[c]:
+                        offset, _ = grow_group(order, g, c, offset, size, values, counts, free, head, table)
+                        c += 1
+                    sift_up(order, values, offset, size, word)
+                    size += 1
+                    in_heap = True
+                set_key(table, slot, g, word, count, in_heap)
+                if count == 0 and not in_heap:
+                    remove_key(table, head, slot)
+            if count > COUNT_MAX or count < -COUNT_MAX:
+                return -1 - i
+            if count > 0:
+                if records[g, at + HAS] == ZERO or (
+                    compare(kind, word, records[g, at + EXTREME], start, length, data) * largest > 0
+                ):
+                    records[g, at + HAS] = ONE
+                    records[g, at + EXTREME] = word
+            elif records[g, at + HAS] == ONE and records[g, at + EXTREME] == word:
+                # The extreme itself went.
+                if c < LARGE:
+                    some, best = extreme_of_small(order, values, counts, offset, size)
+                else:
+                    while size > 0:
+                        slot, _ = find_key(table, g, values[offset])
+                        if count_at(table, slot) > 0:
+                            break
+                        leave_heap(table, head, g, values[offset])
+                        size -= 1
+                        dead -= 1
+                        if size > 0:
+                            sift_down(order, values, offset, size, 0, values[offset + size])
+                    some, best = size > 0, values[offset] if size > 0 else ZERO
+                records[g, at + HAS] = ONE if some else ZERO
+                records[g, at + EXTREME] = best
+            if c >= LARGE and (2 * dead > size or entries == 0):
+                c, offset, size = rebuild(order, g, c, offset, size, entries, values, counts, free, head, table)
+                dead = np.int64(0)
+            records[g, at + ENTRIES] = np.uint64(entries)
+            records[g, at + BLOCK] = np.uint64((offset + 1) << 6 | c) if c >= 0 else ZERO
+            records[g, at + SIZE] = np.uint64(size << 32 | dead)
+    return n
+
+
+@njit("void(uint64[:, ::1], int64, int64, uint64[::1], int32[::1], uint64[::1], int32[::1], int64[::1], int64[::1])",
+      cache=True, nogil=True)  # fmt: skip
+def move_blocks(records, groups, at, values, counts, new_values, new_counts, free, head):
+    """Move the blocks of all groups to larger arrays, one behind the other. O(groups + values)."""
+    used = 0
+    for g in range(groups):
+        block = np.int64(records[g, at + BLOCK])
+        if block != 0:
+            c, offset = block & 63, (block >> 6) - 1
+            for j in range(np.int64(records[g, at + SIZE] >> np.uint64(32))):
+                new_values[used + j] = values[offset + j]
+                new_counts[used + j] = counts[offset + j]
+            records[g, at + BLOCK] = np.uint64((used + 1) << 6 | c)
+            used += CAPACITY[c]
+    head[USED], head[FREE] = used, 0
+    for c in range(CLASSES):
+        free[c] = 0
+
+
+@njit("void(uint64[:, ::1], uint64[:, ::1])", cache=True, nogil=True)
+def rehash_keys(old, new):
+    """Move the entries of a table into another, empty one. O(entries)."""
+    for i in range(len(old)):
+        if old[i, 0] != ZERO:
+            slot = home(new, np.int64((old[i, 0] & ~IN_HEAP) >> np.uint64(32)), old[i, 1])
+            while new[slot, 0] != ZERO:
+                slot = (slot + 1) & (len(new) - 1)
+            new[slot, 0] = old[i, 0]
+            new[slot, 1] = old[i, 1]
+
+
+@njit("uint64[::1](uint64[:, ::1], int64, int64, uint64[::1], uint64[:, ::1])", cache=True, nogil=True)
+def held_values(records, groups, at, values, table):
+    """Every value that is held, some more than once: what a sweep of the heap keeps. O(values)."""
+    total = 0
+    for g in range(groups):
+        if np.int64(records[g, at + BLOCK]) & 63 < LARGE:
+            total += np.int64(records[g, at + SIZE] >> np.uint64(32))
+    for i in range(len(table)):
+        total += np.int64(table[i, 0] != ZERO)
+    out = np.empty(total, np.uint64)
+    n = 0
+    for g in range(groups):
+        block = np.int64(records[g, at + BLOCK])
+        if block & 63 < LARGE:
+            offset = (block >> 6) - 1
+            for j in range(np.int64(records[g, at + SIZE] >> np.uint64(32))):
+                out[n] = values[offset + j]
+                n += 1
+    for i in range(len(table)):
+        if table[i, 0] != ZERO:
+            out[n] = table[i, 1]
+            n += 1
+    return out
