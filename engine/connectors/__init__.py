@@ -5,4 +5,6 @@ ingest.py       describe() for CREATE SOURCE; Ingest: one thread and one bounded
 files.py        a file's bytes, whole lines at a time, tailed
 decode_*.py     lines to columns, and to error rows what is no row
 generator.py    COUNTER and AUCTION
+dice.py         numbers that are a function of a key: what generated rows are drawn from
+tpch.py         the tables of TPC-H as functions of their keys
 """

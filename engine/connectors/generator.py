@@ -17,6 +17,7 @@ from engine.catalog.sources import GeneratorSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.collection.vector import Vector
+from engine.connectors.dice import draw
 from engine.connectors.feed import Decoded, Feed, SourceSpec
 from engine.errors import InvalidParameter
 from engine.types import Column
@@ -76,17 +77,6 @@ AUCTION: Final[dict[str, tuple[Column, ...]]] = {
     ),
 }
 """The tables of AUCTION and their columns, as Materialize documents them."""
-
-
-def draw(tick: NDArray[np.int64], what: int, below: int) -> NDArray[np.int64]:
-    """A number in 0..below-1 for each tick, the same in every run: splitmix64 of (what, tick) is the whole dice."""
-    with np.errstate(over="ignore"):
-        x = tick.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(
-            what * 0x632BE59BD9B4E019 & (1 << 64) - 1
-        )
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((x ^ (x >> np.uint64(31))) % np.uint64(below)).astype(np.int64)
 
 
 def _now_ms() -> int:

@@ -1,6 +1,6 @@
 """Constant folding in scalars: what literals and boolean logic decide without looking at a row."""
 
-from typing import Final
+from typing import Final, cast
 
 from engine.collection.heap import Heap
 from engine.collection.words import literal_of
@@ -9,7 +9,7 @@ from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Scalar
 from engine.plan.facts import Facts
 from engine.plan.predicates import negate, not_null_tested, null_tested
 from engine.plan.relation import BoundScalar, Relation, children, map_scalars, with_children
-from engine.plan.scalars import FALSE, TRUE, can_fail, conjuncts, null, rewrite
+from engine.plan.scalars import FALSE, TRUE, can_fail, conjunction, conjuncts, null, rewrite
 
 COMPARED_MAX: Final = 16
 """Arguments of an AND or OR that are compared with each other: an IN list of thousands is not."""
@@ -62,7 +62,26 @@ def fold_logic(scalar: Logic) -> Scalar:
         return deciding
     if len(kept) == 1:
         return kept[0]
+    if few and not scalar.conjunction:
+        common = factored(kept)
+        if common is not None:
+            return common
     return scalar if tuple(kept) == scalar.arguments else Logic(scalar.conjunction, tuple(kept))
+
+
+def factored(branches: list[Scalar]) -> Scalar | None:
+    """An OR whose branches have conjuncts in common, with these once and in front: a join condition that every branch
+    repeats is a key then. None if there are none. Only what cannot fail comes forward."""
+    parts = [conjuncts((branch,)) for branch in branches]
+    others = [frozenset(branch) for branch in parts[1:]]
+    common = [p for p in dict.fromkeys(parts[0]) if all(p in other for other in others) and not can_fail(p)]
+    if not common:
+        return None
+    rest = [[part for part in branch if part not in common] for branch in parts]
+    first = cast(list[Scalar], common)
+    if all(rest):
+        first = [*first, fold_logic(Logic(False, tuple(conjunction(cast(list[Scalar], branch)) for branch in rest)))]
+    return conjunction(first)
 
 
 def flattened(scalar: Logic) -> list[Scalar]:

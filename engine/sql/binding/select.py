@@ -79,6 +79,7 @@ class Selects(FromClause):
         relation = source.relation
         if select.where is not None:
             relation = Filter(relation, (self.boolean(select.where, Place(scope, "WHERE"), "WHERE"),))
+            scope.escaped.clear()  # before the grouping a subquery may use any column
         items = self._items(select.items, scope)
         windows = Windows(named_windows(select.windows))
         place = Place(scope, "SELECT", [], rows=True, windows=windows)

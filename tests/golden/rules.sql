@@ -1,0 +1,32 @@
+-- Each rule of the optimiser on the smallest query that shows it.
+CREATE TABLE parts (id bigint NOT NULL PRIMARY KEY, brand text NOT NULL, size integer);
+
+CREATE TABLE lines (part bigint NOT NULL, quantity integer NOT NULL, price numeric);
+
+-- What every branch of an OR asks comes forward: a key of the join.
+SELECT price FROM lines, parts
+WHERE (part = id AND brand = 'A' AND quantity < 10) OR (part = id AND brand = 'B' AND quantity < 20);
+[plan]>
+Project (#2)
+  Filter (((#0 = #3) AND (#4 = "A") AND (#1 < 10)) OR ((#0 = #3) AND (#4 = "B") AND (#1 < 20)))
+    Filter true
+      CrossJoin
+        Get materialize.public.lines
+        Get materialize.public.parts
+[opt]>
+Project (#1)
+  Filter (((#2 = "A") AND (#0 < 10)) OR ((#2 = "B") AND (#0 < 20)))
+    Project (#1, #2, #4)
+      Join on=(#0 = #3)
+        Get materialize.public.lines
+        Project (#0, #1)
+          Get materialize.public.parts
+[flow]>
+Mfp project=(#1)
+  keep ((#2 = "A") AND (#0 < 10)) OR ((#2 = "B") AND (#0 < 20))
+  DeltaJoin project=(#1, #2, #4)
+    %0 » %1[#0]
+    %1 » %0[#0]
+    Source lines
+    Mfp project=(#0, #1)
+      Source parts
