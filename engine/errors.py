@@ -209,6 +209,14 @@ class InvalidArgument(DataError):
     sqlstate = "22023"
 
 
+class InvalidEncoding(DataError):
+    sqlstate = "22021"
+
+
+class NullNotAllowed(DataError):
+    sqlstate = "22004"
+
+
 class InvalidRegex(DataError):
     sqlstate = "2201B"
 

@@ -5,7 +5,7 @@ From Howard Hinnant, "chrono-compatible low-level date algorithms"; columns of d
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Final, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -108,6 +108,19 @@ def zone(name: str) -> tzinfo:
         raise InvalidArgument(f'time zone "{name}" not recognized') from None
 
 
+def iana_zone(name: str) -> tzinfo:
+    """A time zone by its name in the IANA database alone, in any case; raises InvalidArgument (22023)."""
+    plain = name.strip()
+    try:
+        return ZoneInfo(_spelling(plain)) if plain else _unknown_zone(name)
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+        return _unknown_zone(name)
+
+
+def _unknown_zone(name: str) -> NoReturn:
+    raise InvalidArgument(f"invalid IANA Time Zone Database identifier: '{name}'")
+
+
 def clock_zone(name: str) -> tzinfo:
     """The zone that AT TIME ZONE names: an offset there is POSIX's, hours west of Greenwich, unlike in a timestamp."""
     place = zone(name)
@@ -146,10 +159,14 @@ def _spelling(name: str) -> str:
     return "/".join("_".join(word.capitalize() for word in part.split("_")) for part in name.split("/"))
 
 
+def moment(utc: int) -> datetime:
+    """A timestamp as Python has it, to the second. Far years are taken for near ones."""
+    return EPOCH + timedelta(seconds=_near(utc) // SECOND)
+
+
 def offset_at(place: tzinfo, utc: int) -> int:
-    """How far the zone's clocks are ahead of UTC at a moment, in microseconds. Far years are taken for near ones."""
-    moment = EPOCH + timedelta(seconds=_near(utc) // SECOND)
-    offset = moment.astimezone(place).utcoffset()
+    """How far the zone's clocks are ahead of UTC at a moment, in microseconds."""
+    offset = moment(utc).astimezone(place).utcoffset()
     assert offset is not None
     return offset // timedelta(microseconds=1)
 

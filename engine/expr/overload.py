@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
 
 from engine import types
+from engine.collection.value import Plain
 from engine.errors import AmbiguousFunction, CannotCoerce, TypeMismatch, UndefinedFunction
 from engine.expr.aggregate import AGGREGATES, Kind, Overload
 from engine.expr.functions.casts import cast_function
@@ -97,16 +98,23 @@ def resolve_aggregate(name: str, arguments: Sequence[SqlType]) -> tuple[Overload
     return replace(candidate, parameters=parameters, result=result), parameters
 
 
-def resolve_table_function(name: str, arguments: Sequence[SqlType]) -> tuple[TableFunction, Types]:
-    """The table function that name(arguments) in FROM means and the casts of its arguments."""
+def resolve_table_function(
+    name: str, arguments: Sequence[SqlType], values: Sequence[Plain] = ()
+) -> tuple[TableFunction, Types]:
+    """The table function that name(arguments) in FROM means and the casts of its arguments.
+
+    `values` are those of literal arguments, None for the others.
+    """
     arguments = _plain(arguments)
     found = _choose(name, TABLE_FUNCTIONS.get(name, ()), arguments)
     if found is None:
         raise _undefined(name, arguments, TABLE_FUNCTIONS)
     candidate, parameters = found
-    if isinstance(candidate, GenericTable):
-        return candidate.instantiate(parameters), parameters
-    return candidate, parameters
+    if not isinstance(candidate, GenericTable):
+        return candidate, parameters
+    if candidate.constants:
+        return candidate.instantiate(parameters, values[: candidate.constants]), parameters
+    return candidate.instantiate(parameters), parameters
 
 
 def is_function(name: str) -> bool:

@@ -44,11 +44,13 @@ class TableFunction:
 class GenericTable:
     """A table function over any types: overload resolution makes the TableFunction once they are known.
 
-    `columns` is for the documentation; the TableFunction states its own.
+    `columns` is for the documentation; the TableFunction states its own. The first `constants` arguments must be
+    literals, because the columns depend on their values: `instantiate` gets those too (None for what is no literal).
     """
 
     name: str
     parameters: tuple[SqlType, ...]
-    instantiate: Callable[[tuple[SqlType, ...]], TableFunction] = field(compare=False, repr=False)
+    instantiate: Callable[..., TableFunction] = field(compare=False, repr=False)
     columns: tuple[Column, ...]
     doc: str = field(default="", compare=False)
+    constants: int = 0

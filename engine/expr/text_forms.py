@@ -50,7 +50,7 @@ def parse(text: str, type: SqlType) -> RawValue:
 def format(value: RawValue, type: SqlType) -> str:
     """The text of a raw value: CAST(x AS text)."""
     if type.nesting is not None:
-        return format_nested(value, type, _format_within)
+        return format_nested(value, type, output)
     return FORMATTERS[type.plain](value)
 
 
@@ -59,8 +59,8 @@ def _parse_within(text: str, type: SqlType) -> RawValue:
     return fit(parse(text, type), type, explicit=True)
 
 
-def _format_within(value: RawValue, type: SqlType) -> str:
-    """A value inside another: there booleans are t and f, as PostgreSQL's output functions write them."""
+def output(value: RawValue, type: SqlType) -> str:
+    """The text of a raw value inside another: there booleans are t and f, as PostgreSQL's output functions say."""
     return ("t" if value else "f") if type == types.BOOLEAN else format(value, type)
 
 

@@ -3,17 +3,15 @@
 Elements may be of any type: each function is made for the types of a call (engine/expr/polymorphic.py).
 """
 
-# pyright: reportAttributeAccessIssue=false
-# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
-
+import math
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from engine import types
+from engine.collection import nested
 from engine.collection.nested import Array
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument
@@ -21,8 +19,6 @@ from engine.expr import arrays, text_forms
 from engine.expr.columns import each, own, pack, raws
 from engine.expr.evaluate import evaluate
 from engine.expr.functions.comparison import comparisons
-from engine.expr.functions.pattern import regex_of
-from engine.expr.functions.table import split
 from engine.expr.registry import Function, Generic, OnNull
 from engine.expr.scalar import Call, Ref
 from engine.expr.text_forms import RawValue
@@ -143,38 +139,79 @@ def _string_to_array(text: str | None, separator: str | None, null: str | None =
     return Array.of([None if part == null else part for part in parts])
 
 
-def _regexp_match(text: str, pattern: str, flags: str = "") -> RawValue:
-    """The groups of the first match, or all of it where the pattern has none."""
-    named = regex_of(pattern, flags)
-    groups = _groups(named)
-    for number, at in reversed(list(enumerate(groups))):
-        named = f"{named[: at + 1]}?P<g{number}>{named[at + 1 :]}"
-    try:
-        found = pc.extract_regex(pa.array([text]), f"(?P<whole>{named})")[0].as_py()
-    except pa.ArrowInvalid:
-        raise InvalidArgument(f'invalid regular expression: "{pattern}"') from None
-    if found is None:
-        return None
-    return Array.of([found[f"g{number}"] for number in range(len(groups))] or [found["whole"]])
+def _key(element: SqlType) -> Callable[[RawValue], bytes]:
+    """What orders elements as ORDER BY does: their bytes within an array."""
+    write = nested.writer(element)
+
+    def key(item: RawValue) -> bytes:
+        out = bytearray()
+        write(item, out)
+        return bytes(out)
+
+    return key
 
 
-def _groups(regex: str) -> list[int]:
-    """Where the capturing groups of a regular expression open."""
-    found: list[int] = []
-    at, inside = 0, False
-    while at < len(regex):
-        mark = regex[at]
-        if mark == "\\":
-            at += 1
-        elif inside:
-            inside = mark != "]"
-        elif mark == "[":
-            inside = True
-            at += 1 if regex[at + 1 : at + 2] in ("]", "^") else 0
-        elif mark == "(" and regex[at + 1 : at + 2] != "?":
-            found.append(at)
-        at += 1
-    return found
+def _extreme(pick: Callable[..., RawValue]) -> Callable[[Types], Callable[..., RawValue]]:
+    def made(given: Types) -> Callable[[Array], RawValue]:
+        key = _key(given[0].within)
+        return lambda array: pick((item for item in array.items if item is not None), key=key, default=None)
+
+    return made
+
+
+def _sorted(given: Types) -> Callable[..., RawValue]:
+    key = _key(given[0].within)
+
+    def apply(array: Array, descending: bool = False, nulls_first: bool | None = None) -> Array:
+        if len(array.dims) > 1:
+            raise InvalidArgument("array_sort of an array of several dimensions")
+        known = sorted((item for item in array.items if item is not None), key=key, reverse=descending)
+        nulls = [None] * (len(array.items) - len(known))
+        first = descending if nulls_first is None else nulls_first
+        return Array.of([*nulls, *known] if first else [*known, *nulls])
+
+    return apply
+
+
+def _reversed(array: Array) -> Array:
+    """The rows of the first dimension backwards."""
+    size = len(array.items) // array.dims[0] if array.dims else 1
+    rows = [array.items[at : at + size] for at in range(0, len(array.items), size)]
+    return Array(array.dims, tuple(item for row in reversed(rows) for item in row))
+
+
+def _without_repeats(given: Types) -> Callable[..., RawValue]:
+    key = _key(given[0].within)
+
+    def apply(array: Array) -> Array:
+        seen: dict[bytes | None, RawValue] = {}
+        for item in array.items:
+            seen.setdefault(None if item is None else key(item), item)
+        return Array.of(list(seen.values()))
+
+    return apply
+
+
+SUMS: Final = {types.SMALLINT: types.BIGINT, types.INTEGER: types.BIGINT, types.BIGINT: types.NUMERIC}
+"""The sum of elements has the type of the aggregate's."""
+
+
+def _sum(element: SqlType) -> Function:
+    result = SUMS.get(element, element)
+
+    def apply(array: Array) -> RawValue:
+        known = [item for item in array.items if item is not None]
+        if not known:
+            return None
+        if result == types.NUMERIC:
+            return text_forms.fit_numeric(sum((Decimal(item) for item in known), Decimal(0)))
+        if element in (types.REAL, types.DOUBLE):
+            total = math.fsum(known)
+            return text_forms.to_real(total) if element == types.REAL else total
+        return sum(known)
+
+    doc = "the sum of the elements; NULL of none"
+    return each("array_sum", (types.array_of(element),), result, apply, doc, can_fail=True, gives_null=True)
 
 
 def _made(
@@ -247,14 +284,19 @@ def _rows() -> Iterator[Function | Generic]:
     yield _made("@>", (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.contains, "whether x has all elements of y")
     yield _made("<@", (ARRAY, ARRAY), types.BOOLEAN, lambda _: lambda a, b: arrays.contains(b, a),
                 "whether y has all elements of x")  # fmt: skip
-    yield _made("&&", (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.overlaps, "whether an element is in both")
     for count in (2, 3):
         doc = "the parts between the delimiters; those that are z are NULL"
         yield own("string_to_array", (TEXT,) * count, TEXTS, _string_to_array, doc)
-        doc = "the groups of the first match, or all of it"
-        yield each("regexp_match", (TEXT,) * count, TEXTS, _regexp_match, doc, can_fail=True, gives_null=True)
-        doc = "the parts between the matches of y"
-        yield each("regexp_split_to_array", (TEXT,) * count, TEXTS, lambda *a: Array.of(split(*a)), doc, can_fail=True)
+    yield _made("&&", (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.overlaps, "whether an element is in both")
+    yield _made("array_min", (ARRAY,), ELEMENT, _extreme(min), "the least element", gives_null=True)
+    yield _made("array_max", (ARRAY,), ELEMENT, _extreme(max), "the greatest element", gives_null=True)
+    doc = "in order; y: downwards, z: NULLs first"
+    for flags in ((), (types.BOOLEAN,), (types.BOOLEAN, types.BOOLEAN)):
+        yield _made("array_sort", (ARRAY, *flags), ARRAY, _sorted, doc, fails=True)
+    yield _made("array_reverse", (ARRAY,), ARRAY, lambda _: _reversed, "the rows of the first dimension backwards")
+    yield _made("array_distinct", (ARRAY,), ARRAY, _without_repeats, "each element where it occurs first")
+    for element in (*SUMS, types.REAL, types.DOUBLE, types.NUMERIC):
+        yield _sum(element)
     yield from comparisons(ARRAY)
 
 

@@ -3,7 +3,7 @@
 Adding an interval moves by its months (to the month's last day at most), then its days, then its microseconds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from engine.collection.vector import Vector
 from engine.errors import DatetimeOverflow, DivisionByZero, UnsupportedValue
 from engine.expr import calendar
 from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND, TIMESTAMP_MAX, TIMESTAMP_MIN
-from engine.expr.columns import Codes, distinct, each, failing, map_rows, texts, unpack
+from engine.expr.columns import Codes, distinct, each, failing, map_rows, unpack
 from engine.expr.registry import Function, Kernel
 from engine.kernels import calendar as kernels
 from engine.types import SqlType
@@ -210,36 +210,6 @@ def _age(later: int, earlier: int) -> Interval:
     return interval(months, days, micros)
 
 
-def _zoned(to_zone: bool) -> Kernel:
-    """AT TIME ZONE by name: a timestamptz as the zone's clock shows it, or a clock time as the moment it stands for."""
-
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        zones, stamps = vectors[0].words, vectors[1].words.view(np.int64)
-        (names,), inverse = distinct([zones])
-        known = [texts(names, context).to_pylist()]
-        places = map_rows(lambda name: calendar.clock_zone(name) and None, known, types.BOOLEAN, context)
-        which = np.arange(len(zones)) if inverse is None else inverse
-        out = np.zeros(len(stamps), np.int64)
-        shift = calendar.to_local if to_zone else calendar.to_utc
-        for index, name in enumerate(texts(names, context).to_pylist()):
-            if places.errors is None or not places.errors[index]:
-                rows = which == index
-                out[rows] = shift(stamps[rows], calendar.clock_zone(name))
-        errors = None if places.errors is None else places.errors[which]
-        return Vector(out.view(np.uint64), None, errors)
-
-    return kernel
-
-
-def _shifted(sign: int) -> Callable[[Interval, int], int]:
-    def shift(offset: Interval, stamp: int) -> int:
-        if offset.months:
-            raise DatetimeOverflow("interval time zone must not include months or days")
-        return calendar.checked(stamp + sign * (offset.days * DAY + offset.microseconds))
-
-    return shift
-
-
 def _make_date(year: int, month: int, day: int) -> int:
     actual = year + 1 if year < 0 else year
     if year == 0 or not 1 <= month <= 12 or not 1 <= day <= calendar.month_length(actual, month):
@@ -323,12 +293,6 @@ def _rows() -> Iterator[Function]:
     yield each("justify_hours", (span,), span, _justify_hours, "each 24 hours made a day", can_fail=True)
     yield each("justify_days", (span,), span, _justify_days, "each 30 days made a month", can_fail=True)
     yield each("justify_interval", (span,), span, _justify, "hours to days, days to months, signs alike", can_fail=True)
-    doc = "AT TIME ZONE: what the zone's clock shows at a moment"
-    yield Function("timezone", (types.TEXT, stamptz), stamp, _zoned(True), can_fail=True, doc=doc)
-    yield each("timezone", (span, stamptz), stamp, _shifted(1), doc, can_fail=True)
-    doc = "AT TIME ZONE: the moment at which the zone's clock shows x"
-    yield Function("timezone", (types.TEXT, stamp), stamptz, _zoned(False), can_fail=True, doc=doc)
-    yield each("timezone", (span, stamp), stamptz, _shifted(-1), doc, can_fail=True)
     yield each("make_date", (number, number, number), date, _make_date, "year, month, day", can_fail=True)
     yield each("make_time", (number, number, types.DOUBLE), time, _make_time, "hour, minute, second", can_fail=True)
     parts = (number, number, number, number, number, types.DOUBLE)

@@ -210,21 +210,22 @@ def truncate_interval(field: str, span: Interval) -> Interval:
     return Interval(int(span.months / sizes[unit]) * sizes[unit], 0, 0)
 
 
-def _by_field(apply: Callable[[str, NDArray[np.uint64], "Context"], NDArray[np.uint64]]) -> Kernel:
-    """One pass for each distinct field name; an unknown name is the error of its rows."""
+def _by_field(apply: Callable[..., NDArray[np.uint64]]) -> Kernel:
+    """apply(context, field, *words of the other arguments): one pass a distinct field; an unknown one is an error."""
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        fields, words = vectors[0].words, vectors[1].words
-        out = np.zeros(len(words), np.uint64)
+        fields, *columns = (vector.words for vector in vectors)
+        n = len(fields)
+        out = np.zeros(n, np.uint64)
         errors = None
         first = fields[0] if len(fields) else 0
         names = [first] if len(fields) and (fields == first).all() else np.unique(fields).tolist()
         for code in names:
             rows = slice(None) if len(names) == 1 else fields == code
             try:
-                out[rows] = apply(context.heap.get(int(code)).decode(), words[rows], context)
+                out[rows] = apply(context, context.heap.get(int(code)).decode(), *(words[rows] for words in columns))
             except (InvalidArgument, UnsupportedValue) as error:
-                errors = np.zeros(len(words), np.uint64) if errors is None else errors
+                errors = np.zeros(n, np.uint64) if errors is None else errors
                 errors[rows] = context.error(error.sqlstate, error.message)
         return Vector(out, None, errors)
 
@@ -232,11 +233,11 @@ def _by_field(apply: Callable[[str, NDArray[np.uint64], "Context"], NDArray[np.u
 
 
 def _trunc_kernel(kind: SqlType) -> Kernel:
-    return _by_field(lambda field, words, context: truncate(field, words.view(np.int64), kind).view(np.uint64))
+    return _by_field(lambda _, field, words: truncate(field, words.view(np.int64), kind).view(np.uint64))
 
 
 def _part_kernel(kind: SqlType) -> Kernel:
-    def part(field: str, words: NDArray[np.uint64], context: "Context") -> NDArray[np.uint64]:
+    def part(context: "Context", field: str, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
         values, scale = extract(field, words.view(np.int64), kind)
         return floats(values / 10.0**scale)
 
@@ -244,12 +245,35 @@ def _part_kernel(kind: SqlType) -> Kernel:
 
 
 def _extract_kernel(kind: SqlType) -> Kernel:
-    def part(field: str, words: NDArray[np.uint64], context: "Context") -> NDArray[np.uint64]:
+    def part(context: "Context", field: str, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
         values, scale = extract(field, words.view(np.int64), kind)
         found, _ = numeric.from_wide(values >> 63, values.view(np.uint64), scale, context.heap)
         return found
 
     return _by_field(part)
+
+
+def difference(field: str, start: Micros, stop: Micros, type: SqlType) -> Micros:
+    """How many units lie between: whole ones of a week and less, boundaries crossed of a month and more."""
+    unit = field_of(field)
+    if unit == "week" or unit in CLOCK_UNITS:
+        size = CLOCK_UNITS.get(unit, 7 * DAY)
+        span = stop - start
+        return np.where(span < 0, -(-span // size), span // size)
+    if type != types.TIME and unit in MONTH_UNITS:
+        size = MONTH_UNITS[unit]
+        months = [
+            (year * 12 + month - 1) // size for year, month, _ in map(calendar.civil, (start // DAY, stop // DAY))
+        ]
+        return months[1] - months[0]
+    if type != types.TIME and unit in ("century", "millennium"):
+        found = [_date_field(unit, stamps // DAY) for stamps in (start, stop)]
+        return found[1][0] - found[0][0]  # pyright: ignore[reportOptionalSubscript]  # the two are fields of a date
+    raise _unknown(field, type)
+
+
+def _difference_kernel(kind: SqlType) -> Kernel:
+    return _by_field(lambda _, field, a, b: difference(field, a.view(np.int64), b.view(np.int64), kind).view(np.uint64))
 
 
 def _zone_truncate(field: str, stamp: int, zone: str) -> int:
@@ -263,6 +287,9 @@ def _rows() -> Iterator[Function]:
     for kind in (types.TIMESTAMP, types.TIMESTAMPTZ):
         doc = "the start of the unit x around y"
         yield Function("date_trunc", (text, kind), kind, _trunc_kernel(kind), can_fail=True, doc=doc)
+    for kind in (types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ):
+        doc = "how many units x from y to z: boundaries crossed of months and longer ones, whole ones of shorter ones"
+        yield Function("datediff", (text, kind, kind), types.BIGINT, _difference_kernel(kind), can_fail=True, doc=doc)
     triple = (text, types.TIMESTAMPTZ, text)
     yield each("date_trunc", triple, types.TIMESTAMPTZ, _zone_truncate, "the same by a zone's clock", can_fail=True)
     yield each("date_trunc", (text, span), span, truncate_interval, "all below the unit x dropped", can_fail=True)

@@ -7,19 +7,25 @@ from typing import Final, TypeVar
 from engine.expr.functions import (
     arithmetic,
     array,
+    bytes,
     comparison,
     composite,
     conditional,
     datetime,
     datetime_fields,
     formatting,
+    identifiers,
     json,
     math,
     pattern,
+    regex,
+    special,
     string,
     system,
     table,
+    text_table,
     unnest,
+    zones,
 )
 from engine.expr.registry import Function, Generic
 from engine.expr.table import GenericTable, TableFunction
@@ -31,10 +37,15 @@ FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Conditional": conditional.FUNCTIONS,
     "Arithmetic": arithmetic.FUNCTIONS,
     "Mathematics": math.FUNCTIONS,
+    "Degrees and special functions": special.FUNCTIONS,
     "Strings": string.FUNCTIONS,
+    "Bytes": bytes.FUNCTIONS,
+    "Identifiers and literals": identifiers.FUNCTIONS,
     "Patterns": pattern.FUNCTIONS,
+    "Regular expressions": regex.FUNCTIONS,
     "Dates and times": datetime.FUNCTIONS,
     "Fields of dates and times": datetime_fields.FUNCTIONS,
+    "Time zones": zones.FUNCTIONS,
     "Templates": formatting.FUNCTIONS,
     "JSON": json.FUNCTIONS,
     "Arrays": array.FUNCTIONS,
@@ -51,4 +62,4 @@ def _by_name(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
 
 
 FUNCTIONS: Final = _by_name(row for family in FAMILIES.values() for row in family)
-TABLE_FUNCTIONS: Final = _by_name((*table.TABLE_FUNCTIONS, *unnest.TABLE_FUNCTIONS))
+TABLE_FUNCTIONS: Final = _by_name((*table.TABLE_FUNCTIONS, *text_table.TABLE_FUNCTIONS, *unnest.TABLE_FUNCTIONS))

@@ -39,7 +39,7 @@ INFINITIES: Final[Rule] = (np.isinf, "22003", INPUT_RANGE)
 BEYOND_ONE: Final[Rule] = (lambda x: np.abs(x) > 1, "22003", INPUT_RANGE)
 
 
-def _double(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule], unbounded: bool) -> Kernel:
+def on_doubles(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule], unbounded: bool) -> Kernel:
     """A function of one double; `unbounded`: an infinity is its value there, not an overflow."""
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
@@ -61,7 +61,7 @@ def _double(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule], unbounde
     return kernel
 
 
-def _libm(apply: Callable[[float], float], pole: float = math.nan) -> Callable[[Doubles], Doubles]:
+def libm(apply: Callable[[float], float], pole: float = math.nan) -> Callable[[Doubles], Doubles]:
     """The C library's function, as PostgreSQL's: numpy's own differ in the last digit from machine to machine.
 
     `pole` is the size of the argument at which the value is infinite (atanh). 0.1 us a row.
@@ -96,25 +96,25 @@ DOUBLE_FUNCTIONS: Final[tuple[tuple[str, Callable[[Doubles], Doubles], tuple[Rul
     ("trunc", np.trunc, (), "the fraction dropped"),
     ("sign", _sign, (), "-1, 0 or 1"),
     ("sqrt", np.sqrt, (NEGATIVE_ROOTS,), "square root"),
-    ("cbrt", _libm(math.cbrt), (), "cube root"),
-    ("exp", _libm(math.exp), (), "e to the power of x"),
-    ("ln", _libm(math.log), (ZERO_LOGS, NEGATIVE_LOGS), "natural logarithm"),
-    ("log", _libm(math.log10), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
-    ("log10", _libm(math.log10), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
-    ("log2", _libm(math.log2), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 2"),
-    ("sin", _libm(math.sin), (INFINITIES,), "sine of radians"),
-    ("cos", _libm(math.cos), (INFINITIES,), "cosine of radians"),
-    ("tan", _libm(math.tan), (INFINITIES,), "tangent of radians"),
-    ("cot", _libm(_cotangent), (INFINITIES,), "cotangent of radians"),
-    ("asin", _libm(math.asin), (BEYOND_ONE,), "inverse sine, in radians"),
-    ("acos", _libm(math.acos), (BEYOND_ONE,), "inverse cosine, in radians"),
-    ("atan", _libm(math.atan), (), "inverse tangent, in radians"),
-    ("sinh", _libm(math.sinh), (), "hyperbolic sine"),
-    ("cosh", _libm(math.cosh), (), "hyperbolic cosine"),
-    ("tanh", _libm(math.tanh), (), "hyperbolic tangent"),
-    ("asinh", _libm(math.asinh), (), "inverse hyperbolic sine"),
-    ("acosh", _libm(math.acosh), ((lambda x: x < 1, "22003", INPUT_RANGE),), "inverse hyperbolic cosine"),
-    ("atanh", _libm(math.atanh, 1.0), (BEYOND_ONE,), "inverse hyperbolic tangent"),
+    ("cbrt", libm(math.cbrt), (), "cube root"),
+    ("exp", libm(math.exp), (), "e to the power of x"),
+    ("ln", libm(math.log), (ZERO_LOGS, NEGATIVE_LOGS), "natural logarithm"),
+    ("log", libm(math.log10), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
+    ("log10", libm(math.log10), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),
+    ("log2", libm(math.log2), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 2"),
+    ("sin", libm(math.sin), (INFINITIES,), "sine of radians"),
+    ("cos", libm(math.cos), (INFINITIES,), "cosine of radians"),
+    ("tan", libm(math.tan), (INFINITIES,), "tangent of radians"),
+    ("cot", libm(_cotangent), (INFINITIES,), "cotangent of radians"),
+    ("asin", libm(math.asin), (BEYOND_ONE,), "inverse sine, in radians"),
+    ("acos", libm(math.acos), (BEYOND_ONE,), "inverse cosine, in radians"),
+    ("atan", libm(math.atan), (), "inverse tangent, in radians"),
+    ("sinh", libm(math.sinh), (), "hyperbolic sine"),
+    ("cosh", libm(math.cosh), (), "hyperbolic cosine"),
+    ("tanh", libm(math.tanh), (), "hyperbolic tangent"),
+    ("asinh", libm(math.asinh), (), "inverse hyperbolic sine"),
+    ("acosh", libm(math.acosh), ((lambda x: x < 1, "22003", INPUT_RANGE),), "inverse hyperbolic cosine"),
+    ("atanh", libm(math.atanh, 1.0), (BEYOND_ONE,), "inverse hyperbolic tangent"),
     ("degrees", np.degrees, (), "radians in degrees"),
     ("radians", np.radians, (), "degrees in radians"),
 )
@@ -265,7 +265,7 @@ def _rows() -> Iterator[Function]:
     double, decimal = types.DOUBLE, types.NUMERIC
     for name, apply, rules, doc in DOUBLE_FUNCTIONS:
         yield Function(
-            name, (double,), double, _double(apply, rules, name in UNBOUNDED), can_fail=True, on_words=True, doc=doc
+            name, (double,), double, on_doubles(apply, rules, name in UNBOUNDED), can_fail=True, on_words=True, doc=doc
         )
     for name in ("power", "pow", "^"):
         doc = "x to the power of y"

@@ -111,10 +111,11 @@ def _matched(array: pa.Array, expression: str) -> pa.Array:
     try:
         return pc.match_substring_regex(array, expression)
     except pa.ArrowInvalid as error:
-        raise _invalid(error) from None
+        raise invalid(error) from None
 
 
-def _invalid(error: pa.ArrowInvalid) -> InvalidRegex:
+def invalid(error: pa.ArrowInvalid) -> InvalidRegex:
+    """RE2's complaint as an error of the query's."""
     reason = str(error).removeprefix("Invalid regular expression: ")
     return InvalidRegex(f"invalid regular expression: {reason}")
 
@@ -177,19 +178,12 @@ def _regexp_replace(text: str, pattern: str, replacement: str, flags: str = "") 
     try:
         found = pc.replace_substring_regex(array, expression, _replacement(replacement), max_replacements=every)
     except pa.ArrowInvalid as error:
-        raise _invalid(error) from None
+        raise invalid(error) from None
     return found[0].as_py()
 
 
 def _regexp_like(text: str, pattern: str, flags: str = "") -> bool:
     return _matched(pa.array([text], pa.large_string()), regex_of(pattern, flags))[0].as_py()
-
-
-def _regexp_count(text: str, pattern: str) -> int:
-    try:
-        return pc.count_substring_regex(pa.array([text], pa.large_string()), regex_of(pattern))[0].as_py()
-    except pa.ArrowInvalid as error:
-        raise _invalid(error) from None
 
 
 def _rows() -> Iterator[Function]:
@@ -214,8 +208,6 @@ def _rows() -> Iterator[Function]:
     doc = "whether the regular expression y matches in x"
     yield each("regexp_like", pair, types.BOOLEAN, _regexp_like, doc, can_fail=True)
     yield each("regexp_like", (text, text, text), types.BOOLEAN, _regexp_like, doc, can_fail=True)
-    doc = "how often the regular expression y matches in x"
-    yield each("regexp_count", pair, types.INTEGER, _regexp_count, doc, can_fail=True)
 
 
 FUNCTIONS: Final = tuple(_rows())

@@ -2,12 +2,7 @@
 # pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """Strings: Unicode code points, 1-based positions, PostgreSQL's edge cases. Each distinct argument is seen once."""
 
-import base64
-import binascii
-import hashlib
-import hmac
 import unicodedata
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Final
@@ -18,11 +13,10 @@ import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument, InvalidText, OutOfRange, SubstringError
+from engine.errors import InvalidArgument, OutOfRange, SubstringError
 from engine.expr.columns import FEW_ROWS, arrow, distinct, each
 from engine.expr.functions.casts import to_text
 from engine.expr.registry import Function, Generic, OnNull
-from engine.expr.text_forms import hex_bytes
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -135,120 +129,6 @@ def _to_hex32(value: int) -> str:
     return f"{value & 0xFFFFFFFF:x}"
 
 
-def _quote_ident(name: str) -> str:
-    plain = name and (name[0].islower() or name[0] == "_") and all(c.islower() or c.isdigit() or c == "_" for c in name)
-    return name if plain and name.isascii() else '"' + name.replace('"', '""') + '"'
-
-
-def _quote_literal(text: str) -> str:
-    quoted = "'" + text.replace("'", "''") + "'"
-    return " E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
-
-
-def _encode(data: bytes, form: str) -> str:
-    match form.lower():
-        case "hex":
-            return data.hex()
-        case "base64":
-            text = base64.b64encode(data).decode()
-            return "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
-        case "escape":
-            return "".join(
-                "\\\\" if byte == 92 else f"\\{byte:03o}" if byte == 0 or byte > 127 else chr(byte) for byte in data
-            )
-        case _:
-            raise InvalidArgument(f'unrecognized encoding: "{form}"')
-
-
-def _decode(text: str, form: str) -> bytes:
-    match form.lower():
-        case "hex":
-            return hex_bytes(text)
-        case "base64":
-            try:
-                return base64.b64decode("".join(text.split()), validate=True)
-            except binascii.Error:
-                raise InvalidArgument("invalid base64 end sequence") from None
-        case "escape":
-            return _unescaped(text)
-        case _:
-            raise InvalidArgument(f'unrecognized encoding: "{form}"')
-
-
-def _unescaped(text: str) -> bytes:
-    out = bytearray()
-    at = 0
-    while at < len(text):
-        if text[at] != "\\":
-            out += text[at].encode()
-            at += 1
-        elif text[at + 1 : at + 2] == "\\":
-            out.append(92)
-            at += 2
-        elif len(text) >= at + 4 and all(digit in "01234567" for digit in text[at + 1 : at + 4]):
-            out.append(int(text[at + 1 : at + 4], 8) & 255)
-            at += 4
-        else:
-            raise InvalidText("invalid input syntax for type bytea")
-    return bytes(out)
-
-
-def _convert_from(data: bytes, encoding: str) -> str:
-    if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
-        raise InvalidArgument(f'invalid source encoding name "{encoding}"')
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise InvalidText('invalid byte sequence for encoding "UTF8"') from None
-
-
-def _convert_to(text: str, encoding: str) -> bytes:
-    if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
-        raise InvalidArgument(f'invalid destination encoding name "{encoding}"')
-    return text.encode()
-
-
-DIGESTS: Final = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
-
-
-def _digest_name(name: str) -> str:
-    if name.lower() not in DIGESTS:
-        raise InvalidArgument(f'invalid hash algorithm "{name}"')
-    return name.lower()
-
-
-def _digest(data: str | bytes, name: str) -> bytes:
-    raw = data.encode() if isinstance(data, str) else data
-    return hashlib.new(_digest_name(name), raw, usedforsecurity=False).digest()
-
-
-def _hmac(data: str | bytes, key: str | bytes, name: str) -> bytes:
-    raw, secret = (part.encode() if isinstance(part, str) else part for part in (data, key))
-    return hmac.new(secret, raw, _digest_name(name)).digest()
-
-
-def _md5(data: str | bytes) -> str:
-    return hashlib.md5(data.encode() if isinstance(data, str) else data, usedforsecurity=False).hexdigest()
-
-
-def _sha(name: str) -> Callable[[bytes], bytes]:
-    return lambda data: hashlib.new(name, data).digest()
-
-
-def _crc32(data: str | bytes) -> int:
-    return zlib.crc32(data.encode() if isinstance(data, str) else data)
-
-
-def _get_byte(data: bytes, index: int) -> int:
-    if not 0 <= index < len(data):
-        raise OutOfRange(f"index {index} out of valid range, 0..{len(data) - 1}")
-    return data[index]
-
-
-def _bit_count(data: bytes) -> int:
-    return int.from_bytes(data, "big").bit_count()
-
-
 def _joined(a: pa.Array, b: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(a, b, pa.scalar("", pa.large_string()))
 
@@ -333,8 +213,6 @@ def _rows() -> Iterator[Function]:
         yield arrow("octet_length", (kind,), number, pc.binary_length, "how many bytes")
         yield arrow("bit_length", (kind,), number, lambda a: pc.multiply(pc.binary_length(a), 8), "how many bits")
         yield from _slices(kind)
-    yield each("bit_count", (data,), types.BIGINT, _bit_count, "how many bits are set")
-    yield each("get_byte", (data, number), number, _get_byte, "the byte at an index from 0", can_fail=True)
     yield arrow("lower", (text,), text, pc.utf8_lower, "in lower case")
     yield arrow("upper", (text,), text, pc.utf8_upper, "in upper case")
     doc = "in Unicode normal form y: NFC, NFD, NFKC or NFKD"
@@ -372,19 +250,6 @@ def _rows() -> Iterator[Function]:
     yield each("chr", (number,), text, _chr, "the character of a code point", can_fail=True)
     yield each("to_hex", (number,), text, _to_hex32, "hexadecimal digits")
     yield each("to_hex", (types.BIGINT,), text, _to_hex, "hexadecimal digits")
-    yield each("quote_ident", (text,), text, _quote_ident, "as an SQL identifier")
-    yield each("quote_literal", (text,), text, _quote_literal, "as an SQL string literal")
-    yield each("encode", (data, text), text, _encode, "bytes as text: hex, base64 or escape", can_fail=True)
-    yield each("decode", (text, text), data, _decode, "the bytes of a text: hex, base64 or escape", can_fail=True)
-    yield each("convert_from", (data, text), text, _convert_from, "bytes read as text", can_fail=True)
-    yield each("convert_to", (text, text), data, _convert_to, "the bytes of a text", can_fail=True)
-    for kind in (text, data):
-        yield each("md5", (kind,), text, _md5, "MD5 in hexadecimal digits")
-        yield each("digest", (kind, text), data, _digest, "the digest by md5, sha1, sha224 ... sha512", can_fail=True)
-        yield each("hmac", (kind, kind, text), data, _hmac, "HMAC under a key", can_fail=True)
-        yield each("crc32", (kind,), types.BIGINT, _crc32, "CRC-32")
-    for name in ("sha224", "sha256", "sha384", "sha512"):
-        yield each(name, (data,), data, _sha(name), "the digest")
 
 
 FUNCTIONS: Final[tuple[Function | Generic, ...]] = (

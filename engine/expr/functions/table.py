@@ -1,24 +1,21 @@
-# pyright: reportAttributeAccessIssue=false
-# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
-"""Table functions: generate_series, and what takes documents and texts apart."""
+"""Table functions: series of numbers and timestamps, and what takes documents apart."""
 
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine import types
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import DataError, DatetimeOverflow, InvalidArgument, LimitExceeded
+from engine.expr import calendar
 from engine.expr.calendar import DAY
 from engine.expr.columns import Codes, pack, unpack
 from engine.expr.functions.datetime import add_interval, stride
 from engine.expr.functions.json import dump, parse, text_of
-from engine.expr.functions.pattern import regex_of
 from engine.expr.table import Expanded, TableFunction
 from engine.expr.text_forms import RawValue
 from engine.types import Column, SqlType
@@ -51,8 +48,8 @@ def _failed(errors: Codes | None, bad: NDArray[np.bool_], context: "Context", sq
     return np.where(bad, code, np.uint64(0) if errors is None else errors)
 
 
-def _series(kind: SqlType) -> Callable[["Context", Sequence[Vector]], Expanded]:
-    """start, start + step ... to stop, for integers."""
+def _series(exclusive: bool) -> Callable[["Context", Sequence[Vector]], Expanded]:
+    """start, start + step ... to stop, for integers; `exclusive` of stop itself."""
 
     def kernel(context: "Context", vectors: Sequence[Vector]) -> Expanded:
         usable, errors = _usable(vectors)
@@ -67,7 +64,7 @@ def _series(kind: SqlType) -> Callable[["Context", Sequence[Vector]], Expanded]:
         rows = np.flatnonzero(runs)
         # In Python integers: stop - start may leave int64. Beyond the limit how many does not matter.
         counts[rows] = [
-            min((b - a) // s, SERIES_ROWS_MAX) + 1
+            min((b - a - (exclusive and (1 if s > 0 else -1))) // s, SERIES_ROWS_MAX) + 1
             for a, b, s in zip(start[rows].tolist(), stop[rows].tolist(), step[rows].tolist(), strict=True)
         ]
         origin, index = _spread(counts)
@@ -87,31 +84,60 @@ def _spread(counts: Int64s) -> tuple[Int64s, Int64s]:
     return origin, np.arange(total) - first[origin]
 
 
-def _stamp_series(context: "Context", vectors: Sequence[Vector]) -> Expanded:
+def _stamp_series(exclusive: bool) -> Callable[[int, int, Interval], list[RawValue]]:
     """Each value is start plus so many intervals' sum, month by month: PostgreSQL adds the step to the last value."""
 
     def run(start: int, stop: int, step: Interval) -> list[RawValue]:
         span = step.months * 30 * DAY + step.days * DAY + step.microseconds
         if span == 0:
             raise InvalidArgument("step size cannot equal zero")
+        if exclusive:
+            stop += -1 if span > 0 else 1
         if step.months == 0:
             count = (stop - start) // span + 1 if (stop - start) * span >= 0 else 0
             _limited(count)
             return [start + i * span for i in range(count)]
-        parts = [np.array([part], np.int64) for part in (step.months, step.days, step.microseconds)]
-        out: list[RawValue] = []
-        value = start
-        while value <= stop if span > 0 else value >= stop:
-            out.append(value)
-            _limited(len(out))
-            moved, bad = add_interval(np.array([value], np.int64), *parts)
-            if bad[0]:
-                raise DatetimeOverflow("timestamp out of range")
-            value = int(moved[0])
-        return out
+        return list(_walk(start, stop, step, span > 0))
 
-    kinds = (types.TIMESTAMP, types.TIMESTAMP, types.INTERVAL)
-    return expand(run, vectors, kinds, (types.TIMESTAMP,), context)
+    return run
+
+
+def _walk(start: int, stop: int, step: Interval, upwards: bool) -> Iterator[int]:
+    parts = [np.array([part], np.int64) for part in (step.months, step.days, step.microseconds)]
+    value, count = start, 0
+    while value <= stop if upwards else value >= stop:
+        yield value
+        count += 1
+        _limited(count)
+        moved, bad = add_interval(np.array([value], np.int64), *parts)
+        if bad[0]:
+            raise DatetimeOverflow("timestamp out of range")
+        value = int(moved[0])
+
+
+def _zoned_series(start: int, stop: int, step: Interval, zone: str) -> list[RawValue]:
+    """As _stamp_series by a zone's clock: a day there may have 23 hours."""
+    place = calendar.clock_zone(zone)
+    local = [int(calendar.to_local(np.array([stamp], np.int64), place)[0]) for stamp in (start, stop)]
+    found = np.array(_stamp_series(False)(local[0], local[1], step), np.int64)
+    return list(calendar.to_utc(found, place).tolist())
+
+
+def _decimal_series(exclusive: bool) -> Callable[..., list[RawValue]]:
+    def run(start: Decimal, stop: Decimal, step: Decimal = Decimal(1)) -> list[RawValue]:
+        for number, what in ((start, "start"), (stop, "stop"), (step, "step size")):
+            if not number.is_finite():
+                raise InvalidArgument(f"{what} value cannot be {'NaN' if number.is_nan() else 'infinity'}")
+        if step == 0:
+            raise InvalidArgument("step size cannot equal zero")
+        count = int((stop - start) / step) + 1 if (stop - start) * step >= 0 else 0
+        _limited(count)
+        found = [start + i * step for i in range(count)]
+        if exclusive and found and found[-1] == stop:
+            found.pop()
+        return list[RawValue](found)
+
+    return run
 
 
 def _hopping(hop: Interval, width: Interval, stamp: int, origin: int = 0) -> list[RawValue]:
@@ -205,34 +231,7 @@ def _keys(text: str) -> list[RawValue]:
             raise InvalidArgument("cannot call jsonb_object_keys on a scalar")
 
 
-def split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
-    """The text between the matches; an empty match at either end of the text splits nothing, as in PostgreSQL.
-
-    Arrow's split does not advance over empty matches, its replacement does: matches are bracketed, then read back.
-    """
-    try:
-        marked = pc.replace_substring_regex(pa.scalar(text), f"({regex_of(pattern, flags)})", "\x00\\1\x01").as_py()
-    except pa.ArrowInvalid:
-        raise InvalidArgument(f'invalid regular expression: "{pattern}"') from None
-    parts, at = [""], 0
-    for piece in marked.split("\x00"):
-        match, closed, rest = piece.rpartition("\x01")
-        at += len(match)
-        if closed and (match or 0 < at < len(text)):
-            parts.append(rest)
-        else:
-            parts[-1] += rest
-        at += len(rest)
-    return list[RawValue](parts)
-
-
-def _string_to_table(text: str, delimiter: str) -> list[RawValue]:
-    if not text:
-        return []
-    return list(text.split(delimiter)) if delimiter else [text]
-
-
-def _listing(
+def listing(
     name: str,
     parameters: tuple[SqlType, ...],
     columns: tuple[Column, ...],
@@ -240,6 +239,7 @@ def _listing(
     doc: str,
     can_fail: bool = True,
 ) -> TableFunction:
+    """A table function from one that lists the rows of a call: values, or tuples where the columns are not one."""
     results = [column.type for column in columns]
 
     def kernel(context: "Context", vectors: Sequence[Vector]) -> Expanded:
@@ -248,36 +248,43 @@ def _listing(
     return TableFunction(name, parameters, columns, kernel, can_fail=can_fail, doc=doc)
 
 
+def _all_series(name: str, exclusive: bool, end: str) -> Iterator[TableFunction]:
+    once, stepped = f"x, x + 1 ... {end}", f"x, x + z ... {end}"
+    for kind in (types.INTEGER, types.BIGINT):
+        columns = (Column(name, kind, nullable=False),)
+        yield TableFunction(name, (kind, kind), columns, _series(exclusive), doc=once)
+        yield TableFunction(name, (kind, kind, kind), columns, _series(exclusive), True, stepped)
+    kind = types.NUMERIC
+    columns = (Column(name, kind, nullable=False),)
+    yield listing(name, (kind, kind), columns, _decimal_series(exclusive), once)
+    yield listing(name, (kind, kind, kind), columns, _decimal_series(exclusive), stepped)
+    for kind in (types.TIMESTAMP, types.TIMESTAMPTZ):
+        columns = (Column(name, kind, nullable=False),)
+        yield listing(name, (kind, kind, types.INTERVAL), columns, _stamp_series(exclusive), stepped)
+
+
 def _rows() -> Iterator[TableFunction]:
     text, jsonb = types.TEXT, types.JSONB
-    for kind in (types.INTEGER, types.BIGINT):
-        columns = (Column("generate_series", kind, nullable=False),)
-        yield TableFunction("generate_series", (kind, kind), columns, _series(kind), doc="x, x + 1 ... y")
-        triple = (kind, kind, kind)
-        yield TableFunction("generate_series", triple, columns, _series(kind), True, "x, x + z ... at most y")
+    yield from _all_series("generate_series", False, "to y")
+    yield from _all_series("range", True, "below y")
+    span, stamptz = types.INTERVAL, types.TIMESTAMPTZ
+    columns = (Column("generate_series", stamptz, nullable=False),)
+    doc = "x, x + z ... to y, by the clock of a zone"
+    yield listing("generate_series", (stamptz, stamptz, span, text), columns, _zoned_series, doc)
     for kind in (types.TIMESTAMP, types.TIMESTAMPTZ):
-        columns = (Column("generate_series", kind, nullable=False),)
-        triple = (kind, kind, types.INTERVAL)
-        yield TableFunction("generate_series", triple, columns, _stamp_series, True, "x, x + z ... at most y")
         columns = (Column("date_bin_hopping", kind, nullable=False),)
         doc = "the starts of the windows of length y, one every x, that z lies in"
         for given in ((types.INTERVAL, types.INTERVAL, kind), (types.INTERVAL, types.INTERVAL, kind, kind)):
-            yield _listing("date_bin_hopping", given, columns, _hopping, doc)
+            yield listing("date_bin_hopping", given, columns, _hopping, doc)
     for prefix in ("jsonb", "json"):
         value, bare = Column("value", jsonb, nullable=False), Column("value", text)
         key = Column("key", text, nullable=False)
-        yield _listing(f"{prefix}_array_elements", (jsonb,), (value,), _elements, "the elements of an array")
-        yield _listing(f"{prefix}_array_elements_text", (jsonb,), (bare,), _element_texts, "the elements, as text")
-        yield _listing(f"{prefix}_each", (jsonb,), (key, value), _each, "the members of an object")
-        yield _listing(f"{prefix}_each_text", (jsonb,), (key, bare), _each_text, "the members, as text")
+        yield listing(f"{prefix}_array_elements", (jsonb,), (value,), _elements, "the elements of an array")
+        yield listing(f"{prefix}_array_elements_text", (jsonb,), (bare,), _element_texts, "the elements, as text")
+        yield listing(f"{prefix}_each", (jsonb,), (key, value), _each, "the members of an object")
+        yield listing(f"{prefix}_each_text", (jsonb,), (key, bare), _each_text, "the members, as text")
         name = f"{prefix}_object_keys"
-        yield _listing(name, (jsonb,), (Column(name, text, nullable=False),), _keys, "the keys of an object")
-    part = (Column("regexp_split_to_table", text, nullable=False),)
-    doc = "the parts between the matches of y"
-    yield _listing("regexp_split_to_table", (text, text), part, split, doc)
-    yield _listing("regexp_split_to_table", (text, text, text), part, split, doc)
-    part = (Column("string_to_table", text, nullable=False),)
-    yield _listing("string_to_table", (text, text), part, _string_to_table, "the parts between the delimiters", False)
+        yield listing(name, (jsonb,), (Column(name, text, nullable=False),), _keys, "the keys of an object")
 
 
 TABLE_FUNCTIONS: Final = tuple(_rows())

@@ -81,8 +81,9 @@ class Calls(WindowFunctions, Nested):
     ) -> tuple[TableFunction, tuple[BoundScalar, ...]]:
         """The overload for these arguments, and the arguments cast to its parameters."""
         found, parameters = located(
-            expression.at, overload.resolve_table_function, name, [argument.type for argument in arguments]
-        )
+            expression.at, overload.resolve_table_function, name, [argument.type for argument in arguments],
+            [argument.value if isinstance(argument, Literal) else None for argument in arguments],
+        )  # fmt: skip
         return found, tuple(
             located(node.at, cast, scalar, parameter, CastContext.IMPLICIT)
             for node, scalar, parameter in zip(expression.arguments, arguments, parameters, strict=True)

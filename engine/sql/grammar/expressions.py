@@ -214,7 +214,12 @@ class Expressions(Windows):
             self.expect(")")
             return node
         if token.key == "similar":
-            self.unsupported("SIMILAR TO", token)
+            self.expect("to")
+            arguments = [self.expression(MATCH + 1)]
+            if self.accept("escape"):
+                arguments.append(self.expression(MATCH + 1))
+            pattern = Function(Name(("similar_to_escape",), at, at), tuple(arguments), at)
+            return Binary("!~" if negated else "~", left, pattern, at)
         if self.at_any("any", "some", "all") and self.peek().key == "(":
             return self._quantified(left, LIKE[token.key == "ilike", negated], token)
         pattern = self.expression(MATCH + 1)

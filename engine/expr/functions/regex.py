@@ -1,0 +1,247 @@
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
+"""What a regular expression finds in a text: where it matches, what its groups hold, what lies between.
+
+RE2 (by Arrow) is asked twice: once for the extents of all matches, and once a match for its groups. For the second
+question the match is cut out with one character on either side, which is all that an assertion can see, and is bound to
+its extents: so the groups are those of the match in its text. O(text) in all.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine import types
+from engine.collection.nested import Array
+from engine.errors import InvalidArgument
+from engine.expr.columns import each
+from engine.expr.functions.pattern import invalid, regex_of
+from engine.expr.registry import Function
+from engine.expr.text_forms import RawValue
+
+WHOLE: Final = "whole"
+
+
+class Regex(NamedTuple):
+    """An expression of RE2's and where its capturing groups open, in order, with their own names or ''."""
+
+    expression: str
+    groups: tuple[tuple[int, str], ...]
+
+    @staticmethod
+    def of(pattern: str, flags: str = "") -> "Regex":
+        expression = regex_of(pattern, flags)
+        return Regex(expression, tuple(_groups(expression)))
+
+    def named(self) -> str:
+        """The expression with every group named, as Arrow wants them: g0, g1, ..."""
+        out = self.expression
+        for number, (at, name) in reversed(list(enumerate(self.groups))):
+            rest = out[at + 1 :].removeprefix(f"?P<{name}>") if name else out[at + 1 :]
+            out = f"{out[: at + 1]}?P<g{number}>{rest}"
+        return out
+
+
+def _groups(regex: str) -> Iterator[tuple[int, str]]:
+    at, inside = 0, False
+    while at < len(regex):
+        mark = regex[at]
+        if mark == "\\":
+            at += 1
+        elif inside:
+            inside = mark != "]"
+        elif mark == "[":
+            inside = True
+            at += 1 if regex[at + 1 : at + 2] in ("]", "^") else 0
+        elif mark == "(":
+            name = re.match(r"\?P<(\w+)>", regex[at + 1 :])
+            if name is not None or regex[at + 1 : at + 2] != "?":
+                yield at, name[1] if name is not None else ""
+        at += 1
+
+
+def matches(text: str, regex: Regex) -> list[tuple[int, int]]:
+    """Where the expression matches, from left to right without overlaps: (start, end) of each.
+
+    Arrow only replaces: each match is put between zeros, of which a text has none.
+    """
+    try:
+        marked = pc.replace_substring_regex(pa.scalar(text), f"({regex.expression})", "\x00\\1\x00").as_py()
+    except pa.ArrowInvalid as error:
+        raise invalid(error) from None
+    found: list[tuple[int, int]] = []
+    at = 0
+    for number, piece in enumerate(marked.split("\x00")):
+        if number % 2:
+            found.append((at, at + len(piece)))
+        at += len(piece)
+    return found
+
+
+def groups(text: str, regex: Regex, start: int, end: int) -> list[str | None]:
+    """What the groups hold in the match with those extents; NULL where one took no part."""
+    lead, tail = min(start, 1), min(len(text) - end, 1)
+    piece = text[start - lead : end + tail]
+    bound = rf"\A(?s:.{{{lead}}})(?P<{WHOLE}>{regex.named()})(?s:.{{{tail}}})\z"
+    spans = pc.extract_regex_span(pa.array([piece]), bound)[0].as_py()
+    data = piece.encode()
+    found: list[str | None] = []
+    for number in range(len(regex.groups)):
+        span = spans[f"g{number}"]
+        found.append(None if span is None else data[span[0] : span[0] + span[1]].decode())
+    return found
+
+
+def _held(text: str, regex: Regex, start: int, end: int) -> list[str | None]:
+    """The groups of a match, or all of it where the expression has none."""
+    return groups(text, regex, start, end) if regex.groups else [text[start:end]]
+
+
+def _not_global(name: str, flags: str) -> None:
+    if "g" in flags:
+        raise InvalidArgument(f'{name}() does not support the "global" option')
+
+
+def _regexp_match(text: str, pattern: str, flags: str = "") -> RawValue:
+    _not_global("regexp_match", flags)
+    regex = Regex.of(pattern, flags)
+    found = matches(text, regex)
+    return Array.of(_held(text, regex, *found[0])) if found else None
+
+
+def regexp_matches(text: str, pattern: str, flags: str = "") -> list[RawValue]:
+    """The groups of the first match, with the flag g of each."""
+    regex = Regex.of(pattern, flags)
+    found = matches(text, regex)
+    return [Array.of(_held(text, regex, *extents)) for extents in (found if "g" in flags else found[:1])]
+
+
+def regexp_extract(text: str, regex: Regex) -> tuple[str | None, ...] | None:
+    """The groups of the first match."""
+    found = matches(text, regex)
+    return tuple(groups(text, regex, *found[0])) if found else None
+
+
+def split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
+    """The text between the matches; an empty match at either end of the text splits nothing, as in PostgreSQL."""
+    _not_global("regexp_split", flags)
+    parts: list[RawValue] = []
+    at = 0
+    for start, end in matches(text, Regex.of(pattern, flags)):
+        if start < end or 0 < start < len(text):
+            parts.append(text[at:start])
+            at = end
+    return [*parts, text[at:]]
+
+
+def _substring(text: str, pattern: str) -> str | None:
+    """The first group of the first match, or all of it."""
+    regex = Regex.of(pattern)
+    found = matches(text, regex)
+    return _held(text, regex, *found[0])[0] if found else None
+
+
+def _substring_similar(text: str, pattern: str, escape: str) -> str | None:
+    return _substring(text, similar_regex(pattern, escape))
+
+
+def _nth(found: Sequence[tuple[int, int]], number: int) -> tuple[int, int] | None:
+    return found[number - 1] if 1 <= number <= len(found) else None
+
+
+def _regexp_substr(text: str, pattern: str, start: int = 1, number: int = 1, flags: str = "") -> str | None:
+    hit = _nth(_after(text, pattern, start, flags), number)
+    return None if hit is None else text[slice(*hit)]
+
+
+def _regexp_instr(text: str, pattern: str, start: int = 1, number: int = 1) -> int:
+    hit = _nth(_after(text, pattern, start), number)
+    return 0 if hit is None else hit[0] + 1
+
+
+def _regexp_count(text: str, pattern: str, start: int = 1, flags: str = "") -> int:
+    return len(_after(text, pattern, start, flags))
+
+
+def _after(text: str, pattern: str, start: int, flags: str = "") -> list[tuple[int, int]]:
+    """The matches in what of the text begins at position `start`, in places of the whole."""
+    if start < 1:
+        raise InvalidArgument(f'invalid value for parameter "start": {start}')
+    _not_global("regexp_count", flags)
+    lead = start - 1
+    if lead > len(text):
+        return []
+    return [(a + lead, b + lead) for a, b in matches(text[lead:], Regex.of(pattern, flags))]
+
+
+def similar_regex(pattern: str, escape: str | None = "\\") -> str:
+    """A pattern of SIMILAR TO (SQL:2003) as a regular expression of the whole text.
+
+    % is any text, _ a character; | * + ? {m,n} ( ) and brackets as they are; the rest stands for itself. Between two
+    escaped double quotes lies the part that substring() yields.
+    """
+    out = ["^(?:"]
+    at, inside, quotes = 0, False, 0
+    while at < len(pattern):
+        letter = pattern[at]
+        at += 1
+        if escape and letter == escape:
+            letter = pattern[at : at + 1]
+            at += 1
+            if letter == '"':
+                quotes += 1
+                if quotes == 1:  # as little as possible before the part
+                    out = [".*?" if part == ".*" else part for part in out]
+                out.append(")(" if quotes == 1 else ")(?:")
+            else:
+                out.append(re.escape(letter))
+        elif inside:
+            inside = letter != "]"
+            out.append("\\\\" if letter == "\\" else letter)
+        elif letter == "[":
+            inside = True
+            out.append(letter)
+        elif letter == "%":
+            out.append(".*")
+        elif letter == "_":
+            out.append(".")
+        elif letter == "(":
+            out.append("(?:")
+        elif letter in ".^$\\":
+            out.append("\\" + letter)
+        else:
+            out.append(letter)
+    return "".join(out) + ")$"
+
+
+def _rows() -> Iterator[Function]:
+    text, number = types.TEXT, types.INTEGER
+    texts, pair = types.array_of(text), (types.TEXT, types.TEXT)
+    for more in ((), (text,)):
+        doc = "the groups of the first match, or all of it"
+        yield each("regexp_match", (*pair, *more), texts, _regexp_match, doc, can_fail=True, gives_null=True)
+        doc = "the parts between the matches of y"
+        yield each("regexp_split_to_array", (*pair, *more), texts, lambda *given: Array.of(split(*given)), doc,
+                   can_fail=True)  # fmt: skip
+    doc = "the first group of the first match of the regular expression y, or all of it"
+    yield each("substring", pair, text, _substring, doc, can_fail=True, gives_null=True)
+    doc = 'what the SIMILAR TO pattern y with escape character z matches, or its part between #" and #"'
+    yield each("substring", (text, text, text), text, _substring_similar, doc, can_fail=True, gives_null=True)
+    for more in ((), (number,), (number, text)):
+        doc = "how often the regular expression y matches in x"
+        yield each("regexp_count", (*pair, *more), number, _regexp_count, doc, can_fail=True)
+    for more in ((), (number,), (number, number)):
+        doc = "where the regular expression y matches, 0: nowhere"
+        yield each("regexp_instr", (*pair, *more), number, _regexp_instr, doc, can_fail=True)
+    for more in ((), (number,), (number, number), (number, number, text)):
+        doc = "what the regular expression y matches"
+        yield each("regexp_substr", (*pair, *more), text, _regexp_substr, doc, can_fail=True, gives_null=True)
+    for more in ((), (text,)):
+        doc = "the SIMILAR TO pattern x as a regular expression"
+        yield each("similar_to_escape", (text, *more), text, similar_regex, doc)
+
+
+FUNCTIONS: Final = tuple(_rows())
