@@ -28,6 +28,7 @@ from engine.errors import (
     DuplicateObject,
     DuplicateRelation,
     InvalidTableDefinition,
+    UndefinedColumn,
     UndefinedDatabase,
     UndefinedObject,
     UndefinedSchema,
@@ -38,6 +39,8 @@ DEFAULT_DATABASE: Final = "materialize"
 DEFAULT_SCHEMA: Final = "public"
 SYSTEM_DATABASE: Final = ""
 """The database of the system schemas: one that no name can say, so they are in every database."""
+DEFAULT_CLUSTER: Final = "quickstart"
+"""What Materialize calls the cluster of a new environment. There is one; others are names for it."""
 IMPLICIT_SCHEMAS: Final = ("mz_catalog", "pg_catalog")
 """Searched before the search path."""
 SYSTEM_SCHEMAS: Final = (*IMPLICIT_SCHEMAS, "mz_internal", "information_schema")
@@ -66,13 +69,19 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """`schemas` are (database, schema) of the users' databases."""
+    """`schemas` are (database, schema) of the users' databases.
+
+    `comments` are by what they are on: ("item", id, 0) or, for its n-th column, ("item", id, n); ("schema", "d.s", 0),
+    ("database", name, 0), ("role", name, 0), ("cluster", name, 0).
+    """
 
     items: Mapping[int, Item] = field(default_factory=dict)
     names: Mapping[QualifiedName, int] = field(default_factory=dict)
     databases: frozenset[str] = frozenset({DEFAULT_DATABASE})
     schemas: frozenset[tuple[str, str]] = frozenset({(DEFAULT_DATABASE, DEFAULT_SCHEMA)})
     roles: Mapping[str, Role] = field(default_factory=initial_roles)
+    clusters: frozenset[str] = frozenset({DEFAULT_CLUSTER})
+    comments: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
     next_id: int = FIRST_USER_ID
 
     @classmethod
@@ -156,7 +165,43 @@ class Catalog:
         gone = set(ids)
         items = {id_: item for id_, item in self.items.items() if id_ not in gone}
         assert not any(gone & item.depends_on for item in items.values())
+        comments = {on: text for on, text in self.comments.items() if on[0] != "item" or int(on[1]) not in gone}
+        return replace(self, items=items, names={item.name: id_ for id_, item in items.items()}, comments=comments)
+
+    def redefined(self, changed: Iterable[Item]) -> Self:
+        """With these items in the place of those of their ids."""
+        items = {**self.items, **{item.id: item for item in changed}}
         return replace(self, items=items, names={item.name: id_ for id_, item in items.items()})
+
+    def above(self, ids: Iterable[int]) -> list[int]:
+        """These and all that depends on them, in the order of ids."""
+        found = set(ids)
+        for id_ in sorted(self.items):
+            if self.items[id_].depends_on & found:
+                found.add(id_)
+        return sorted(found)
+
+    def commented(self, subject: tuple[str, str, int], text: str | None) -> Self:
+        """With that comment, or without one."""
+        rest = {on: known for on, known in self.comments.items() if on != subject}
+        return replace(self, comments=rest if text is None else {**rest, subject: text})
+
+    def cluster(self, name: str, position: int | None = None) -> str:
+        """`name`, which must be a cluster. "default" is what it was called before."""
+        if name not in self.clusters and name != "default":
+            raise UndefinedObject(f'unknown cluster "{name}"', hint="CREATE CLUSTER it.", position=position)
+        return name
+
+    def column(self, item: Item, name: str, position: int | None = None) -> int:
+        """The number of a relation's column, from 0."""
+        for index, column in enumerate(item.columns):
+            if column.name == name:
+                return index
+        near = difflib.get_close_matches(name, [column.name for column in item.columns], 1)
+        hint = f'Perhaps you meant "{near[0]}".' if near else None
+        raise UndefinedColumn(
+            f'column "{name}" of relation "{item.name.item}" does not exist', hint=hint, position=position
+        )
 
     def create_database(self, name: str) -> Self:
         """With a database and its schema public."""

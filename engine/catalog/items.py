@@ -6,6 +6,7 @@
     ├── SourceRelation     a relation fed by a source: a table of a generator, its errors, its progress
     ├── View               a name for a query
     ├── MaterializedView   a query whose answer is kept up to date
+    ├── Type               a name for a list, a map or a record
     ├── Index              an arrangement of a relation by some of its columns
     └── SystemRelation     rows are computed from the catalog and the runtime when a query reads it
 
@@ -19,7 +20,7 @@ from typing import TypeAlias
 
 from engine.catalog.sources import Description
 from engine.plan.relation import BoundScalar, Relation
-from engine.types import Column
+from engine.types import Column, SqlType
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,10 +56,8 @@ class Table:
     temporary: bool = False
     keys: tuple[UniqueKey, ...] = ()
     defaults: tuple[BoundScalar, ...] = ()
-
-    @property
-    def depends_on(self) -> frozenset[int]:
-        return frozenset()
+    depends_on: frozenset[int] = frozenset()  # the types of its columns
+    history_ms: int | None = None  # RETAIN HISTORY FOR; None: the setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,22 @@ class MaterializedView:
     relation: Relation
     depends_on: frozenset[int]
     create_sql: str
-    history_ms: int | None = None  # RETAIN HISTORY FOR; None: the setting
+    history_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """Another name of `type`: values of it are values of the type that it is made of."""
+
+    id: int
+    name: QualifiedName
+    type: SqlType
+    depends_on: frozenset[int]
+    create_sql: str
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,7 @@ class Index:
     key: tuple[int, ...]
     create_sql: str
     constraint: bool = False
+    history_ms: int | None = None
 
     @property
     def depends_on(self) -> frozenset[int]:
@@ -168,7 +183,7 @@ class SystemRelation:
         return ""
 
 
-Item: TypeAlias = Table | Source | SourceRelation | View | MaterializedView | Index | SystemRelation
+Item: TypeAlias = Table | Source | SourceRelation | View | MaterializedView | Type | Index | SystemRelation
 
 
 def kind(item: Item) -> str:
@@ -182,6 +197,8 @@ def kind(item: Item) -> str:
             return "view"
         case MaterializedView():
             return "materialized view"
+        case Type():
+            return "type"
         case Index():
             return "index"
         case SystemRelation():

@@ -19,6 +19,7 @@ from engine.catalog.items import (
     SourceRelation,
     SystemRelation,
     Table,
+    Type,
     View,
     kind,
 )
@@ -135,7 +136,7 @@ def _index_columns(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 
 
 def _relations(catalog: Catalog) -> Iterator[Item]:
-    return (item for _, item in sorted(catalog.items.items()) if not isinstance(item, Index))
+    return (item for _, item in sorted(catalog.items.items()) if not isinstance(item, Index | Type))
 
 
 def _columns_rows(catalog: Catalog, _: Runtime) -> Iterator[Row]:

@@ -50,6 +50,14 @@ class Drop:
     id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Retain:
+    """Keep so much of the past of a collection or an index from now on."""
+
+    id: int
+    history_ms: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tick:
     """All that happens at `timestamp`: the deltas of fed collections by id. Compute, then publish.
@@ -107,7 +115,7 @@ class Cancel:
     request: int
 
 
-Command: TypeAlias = CreateCollection | Maintain | Arrange | Drop | Tick | Peek | Lookup | Subscribe | Cancel
+Command: TypeAlias = CreateCollection | Maintain | Arrange | Drop | Retain | Tick | Peek | Lookup | Subscribe | Cancel
 
 
 @dataclass(frozen=True, slots=True)

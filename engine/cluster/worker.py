@@ -23,6 +23,7 @@ from engine.cluster.command import (
     Maintain,
     Peek,
     Response,
+    Retain,
     Rows,
     Subscribe,
     Tick,
@@ -101,6 +102,9 @@ class Worker:
                 return self._build()
             case Drop():
                 self._drop(command.id)
+                return []
+            case Retain():
+                self.circuit.retain(command.id, command.history_ms)
                 return []
             case Cancel():
                 self._drop(-command.request)

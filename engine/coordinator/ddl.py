@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.catalog.catalog import SYSTEM_DATABASE, Catalog, is_temporary
-from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Source, Table, View, kind
+from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Source, Table, Type, View, kind
 from engine.cluster.command import Arrange, CreateCollection, Drop, Maintain
 from engine.coordinator.constraints import by
 from engine.coordinator.coordinator import Coordinator
@@ -19,6 +19,7 @@ from engine.sql.bound import (
     BoundCreateMaterializedView,
     BoundCreateSchema,
     BoundCreateTable,
+    BoundCreateType,
     BoundCreateView,
     BoundDrop,
 )  # fmt: skip
@@ -46,7 +47,7 @@ def create_table(coordinator: Coordinator, bound: BoundCreateTable, id: int | No
         return skipped
     item = Table(
         new_id(coordinator, id), bound.name, bound.columns, bound.create_sql, bound.temporary, bound.keys,
-        bound.defaults,
+        bound.defaults, bound.depends_on, bound.history_ms,
     )  # fmt: skip
     arranged = [Index(item.id + n, replace(item.name, item=key.name), item.id, by(key), "", True)
                 for n, key in enumerate(item.keys, 1)]  # fmt: skip
@@ -55,10 +56,20 @@ def create_table(coordinator: Coordinator, bound: BoundCreateTable, id: int | No
     enter(coordinator, [item, *arranged], durable=id is None)
     coordinator.tables[item.id] = item.columns
     coordinator.constraints.keep(item.id, item.columns, item.keys)
-    history_ms = coordinator.options.history_ms
+    history_ms = history_of(coordinator, item.history_ms)
     coordinator.send(CreateCollection(item.id, types_of(item.columns), False, history_ms))
     coordinator.send(*(Arrange(i.id, item.id, types_of(item.columns), i.key, history_ms) for i in arranged))
     return Result("CREATE TABLE")
+
+
+def create_type(coordinator: Coordinator, bound: BoundCreateType, id: int | None = None) -> Result:
+    """A name for a type: nothing below the catalog knows of it."""
+    skipped = exists(coordinator, "CREATE TYPE", bound.name, bound.if_not_exists)
+    if skipped is not None:
+        return skipped
+    item = Type(new_id(coordinator, id), bound.name, bound.type, bound.depends_on, bound.create_sql)
+    enter(coordinator, [item], durable=id is None)
+    return Result("CREATE TYPE")
 
 
 def create_view(coordinator: Coordinator, bound: BoundCreateView, id: int | None = None) -> Result:
@@ -87,7 +98,7 @@ def create_materialized_view(
     )  # fmt: skip
     plan = dataflow(bound.relation, coordinator.catalog, coordinator.options)
     enter(coordinator, [item], durable=id is None)
-    history_ms = coordinator.options.history_ms if bound.history_ms is None else bound.history_ms
+    history_ms = history_of(coordinator, bound.history_ms)
     coordinator.send(Maintain(item.id, plan, (), history_ms))
     return Result("CREATE MATERIALIZED VIEW")
 
@@ -97,12 +108,12 @@ def create_index(coordinator: Coordinator, bound: BoundCreateIndex, id: int | No
     skipped = exists(coordinator, "CREATE INDEX", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
-    catalog, history_ms = coordinator.catalog, coordinator.options.history_ms
+    catalog, history_ms = coordinator.catalog, history_of(coordinator, bound.history_ms)
     on = catalog.items[bound.on]
     if isinstance(on, View) and not catalog.indexes(on.id):
         plan = dataflow(on.relation, catalog, coordinator.options)
         coordinator.send(Maintain(on.id, plan, (bound.key,), history_ms))
-    item = Index(new_id(coordinator, id), bound.name, bound.on, bound.key, bound.create_sql)
+    item = Index(new_id(coordinator, id), bound.name, bound.on, bound.key, bound.create_sql, False, bound.history_ms)
     enter(coordinator, [item], durable=id is None)
     coordinator.send(Arrange(item.id, on.id, types_of(on.columns), item.key, history_ms))
     return Result("CREATE INDEX")
@@ -153,6 +164,8 @@ def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
     match item:
         case Source() if not item.columns:
             return
+        case Type():
+            return
         case Index():
             coordinator.send(Drop(item.id))
             on = before.items[item.on]
@@ -169,6 +182,11 @@ def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
     coordinator.end_subscriptions(item.id)
     if not isinstance(item, View):
         coordinator.send(Drop(item.id))
+
+
+def history_of(coordinator: Coordinator, history_ms: int | None) -> int:
+    """How much of its past an item keeps: what it says, or else the setting."""
+    return coordinator.options.history_ms if history_ms is None else history_ms
 
 
 def types_of(columns: Sequence[Column]) -> tuple[SqlType, ...]:

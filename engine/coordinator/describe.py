@@ -13,6 +13,7 @@ from engine.catalog.items import (
     SourceRelation,
     SystemRelation,
     Table,
+    Type,
     View,
     kind,
 )
@@ -136,7 +137,7 @@ def _keys(item: Item) -> tuple[tuple[str, ...], ...]:
             found = list(item.keys)
         case View() | MaterializedView():
             found = [tuple(sorted(key)) for key in Facts().keys(item.relation)]
-        case Source() | Index() | SystemRelation():
+        case Source() | Type() | Index() | SystemRelation():
             found = []
     return tuple(tuple(item.columns[c].name for c in key) for key in found)
 

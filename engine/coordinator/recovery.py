@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
 from engine.collection.batch import Batch
 from engine.coordinator import ddl
+from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.record import packed, unpacked
 from engine.coordinator.roles import restore_roles
@@ -22,6 +23,7 @@ from engine.sql.bound import (
     BoundCreateMaterializedView,
     BoundCreateSource,
     BoundCreateTable,
+    BoundCreateType,
     BoundCreateView,
 )  # fmt: skip
 from engine.sql.dialect import parse
@@ -33,6 +35,7 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     restore_roles(coordinator, log)
     for item in log.items():
         restore_item(coordinator, log, item)
+    restore_facts(coordinator, log)
 
 
 def with_schemas(catalog: Catalog, schemas: list[tuple[str, str]] | None) -> Catalog:
@@ -65,6 +68,8 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
                 ddl.create_view(coordinator, bound, item.id)
             case BoundCreateMaterializedView():
                 ddl.create_materialized_view(coordinator, bound, item.id)
+            case BoundCreateType():
+                ddl.create_type(coordinator, bound, item.id)
             case BoundCreateIndex():
                 ddl.create_index(coordinator, bound, item.id)
             case BoundCreateSource():

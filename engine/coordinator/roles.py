@@ -13,7 +13,7 @@ from engine.sql import dialect, statements
 from engine.sql.binding.context import Context
 from engine.sql.binding.roles import create_role as bind_role
 from engine.sql.binding.roles import role_sql
-from engine.sql.bound import BoundAlterRole, BoundCreateRole, BoundDropRoles, BoundGrant
+from engine.sql.bound import BoundAlterRole, BoundCreateRole, BoundDropRoles
 
 KIND = "role"
 SETTINGS = "role settings"
@@ -46,15 +46,6 @@ def drop_roles(coordinator: Coordinator, bound: BoundDropRoles) -> Result:
     for name in bound.names:
         coordinator.catalog = coordinator.catalog.without_role(name)
     return Result("DROP ROLE", notices=tuple(Notice(f'role "{n}" does not exist, skipping') for n in bound.missing))
-
-
-def grant(bound: BoundGrant) -> Result:
-    """Accepted, for clients that grant what they have made; what it leaves undone is said."""
-    notice = Notice(
-        f"{bound.tag} has no effect: privileges are not enforced", "WARNING", "0LP01",
-        hint="Every role that may log in may read and change everything.",
-    )  # fmt: skip
-    return Result(bound.tag, notices=(notice,))
 
 
 def restore_roles(coordinator: Coordinator, log: Log) -> None:

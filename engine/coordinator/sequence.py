@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-from engine.coordinator import ddl, dml, reads, roles
+from engine.coordinator import alter, ddl, dml, reads, roles
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import insertion
 from engine.coordinator.explain import explain
@@ -23,8 +23,10 @@ from engine.sql.binding.context import Context
 from engine.sql.bound import (
     Bound,
     BoundAlterRole,
+    BoundComment,
     BoundCopy,
     BoundCopyFrom,
+    BoundCreateCluster,
     BoundCreateDatabase,
     BoundCreateIndex,
     BoundCreateMaterializedView,
@@ -32,14 +34,18 @@ from engine.sql.bound import (
     BoundCreateSchema,
     BoundCreateSource,
     BoundCreateTable,
+    BoundCreateType,
     BoundCreateView,
     BoundDelete,
     BoundDiscard,
     BoundDrop,
+    BoundDropClusters,
     BoundDropRoles,
     BoundExplain,
-    BoundGrant,
+    BoundInert,
     BoundInsert,
+    BoundRedefine,
+    BoundRetain,
     BoundSelect,
     BoundSet,
     BoundShowVariable,
@@ -99,6 +105,8 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return ddl.create_materialized_view(coordinator, bound)
         case BoundCreateIndex():
             return ddl.create_index(coordinator, bound)
+        case BoundCreateType():
+            return ddl.create_type(coordinator, bound)
         case BoundCreateSource():
             return create_source(coordinator, bound)
         case BoundDrop():
@@ -109,8 +117,18 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return roles.alter_role(coordinator, bound)
         case BoundDropRoles():
             return roles.drop_roles(coordinator, bound)
-        case BoundGrant():
-            return roles.grant(bound)
+        case BoundRedefine():
+            return alter.redefine(coordinator, bound)
+        case BoundRetain():
+            return alter.retain(coordinator, bound)
+        case BoundComment():
+            return alter.comment(coordinator, bound)
+        case BoundCreateCluster():
+            return alter.create_cluster(coordinator, bound)
+        case BoundDropClusters():
+            return alter.drop_clusters(coordinator, bound)
+        case BoundInert():
+            return alter.inert(bound)
         case BoundSubscribe():
             return _subscribe(coordinator, client, bound)
         case BoundExplain():

@@ -235,6 +235,8 @@ class Session:
             self._variables[key] = self._defaults[key]
         else:
             key, kept = checked(name, value)
+            if key == "cluster":
+                self._coordinator.catalog.cluster(kept)
             self._variables[key] = kept
 
     def _run_one(self, statement: Statement, alone: bool = True) -> Answer:

@@ -43,7 +43,7 @@ VARIABLES: Final = {
         Variable("application_name", "", _any, "what the client calls itself"),
         Variable("client_encoding", "UTF8", _one_of("UTF8", "UTF-8", "UNICODE"), "the encoding of text: always UTF-8"),
         Variable("client_min_messages", "notice", _any, "the least severity of notices that the client wants"),
-        Variable("cluster", "default", _one_of("default"), "where dataflows run: there is one cluster"),
+        Variable("cluster", "quickstart", _any, "where dataflows run: there is one cluster"),
         Variable("database", "materialize", _any, "the database that unqualified names are in"),
         Variable("DateStyle", "ISO, MDY", _one_of("ISO, MDY", "ISO", "ISO,MDY"), "how dates are written: always ISO"),
         Variable("extra_float_digits", "3", _any, "accepted; floats are always written so that they read back exactly"),

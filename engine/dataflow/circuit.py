@@ -15,7 +15,7 @@ and touch nothing shared; from `stage` to `adopt` the caller holds `heap.pinned(
 
 import threading
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,12 +160,22 @@ class Circuit:
             node = export.node
             for key in export.keys:
                 _let_go(node, key)
-            kept = [other.history_ms for other in self._exports.values() if other.node is node]
-            if not kept:
-                node.history = None
-            elif node.history is not None:
-                node.history.retain = max(kept)
+            self._retain_for_all(node)
             self._release(node)
+
+    def retain(self, id: int, history_ms: int) -> None:
+        """Keep so much of the past of collection or index `id` from the next tick on."""
+        with self.publish_lock:
+            self._exports[id] = replace(self._exports[id], history_ms=history_ms)
+            self._retain_for_all(self._exports[id].node)
+
+    def _retain_for_all(self, node: Node) -> None:
+        """As much of the node's history as the most demanding of its names wants."""
+        kept = [export.history_ms for export in self._exports.values() if export.node is node]
+        if not kept:
+            node.history = None
+        elif node.history is not None:
+            node.history.retain = max(kept)
 
     def _enter(self, node: Node, name: Hashable) -> None:
         node.rank, node.identity = self._ranks, name

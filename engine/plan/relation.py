@@ -5,7 +5,7 @@ joins of every kind. `decorrelate` leaves none of them behind; `optimize` and `l
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
 from operator import is_
@@ -81,10 +81,11 @@ class JoinKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """A collection of the catalog. `keys` are sets of columns known to be unique."""
+    """A collection of the catalog. `keys` are sets of columns known to be unique. The id says which; the name, as it
+    was when this was bound, is for who reads the plan."""
 
     id: int
-    name: str
+    name: str = field(compare=False)
     columns: tuple[Column, ...]
     append_only: bool = False
     keys: tuple[tuple[int, ...], ...] = ()

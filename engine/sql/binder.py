@@ -8,7 +8,7 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import definitions, drops, reads, roles, shows, tables, writes
+from engine.sql.binding import alters, definitions, drops, reads, roles, shows, tables, writes
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -48,6 +48,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return definitions.create_index(statement, context)
         case statements.CreateSource():
             return definitions.create_source(statement, context)
+        case statements.CreateType():
+            return definitions.create_type(statement, context)
         case statements.CreateSchema():
             return definitions.create_schema(statement, context)
         case statements.CreateDatabase():
@@ -60,8 +62,20 @@ def bind(statement: Statement, context: Context) -> Bound:
             return roles.alter_role(statement, context)
         case statements.DropRoles():
             return roles.drop_roles(statement, context)
-        case statements.Grant():
-            return bound.BoundGrant(statement.tag)
+        case statements.AlterRename():
+            return alters.rename(statement, context)
+        case statements.AlterSwap():
+            return alters.swap(statement, context)
+        case statements.AlterRetain():
+            return alters.retain(statement, context)
+        case statements.CommentOn():
+            return alters.comment(statement, context)
+        case statements.CreateCluster():
+            return definitions.create_cluster(statement, context)
+        case statements.DropClusters():
+            return drops.drop_clusters(statement, context)
+        case statements.Inert():
+            return bound.BoundInert(statement.tag, statement.reason)
         case statements.ShowObjects():
             return shows.show(statement, context)
         case statements.ShowCreate():

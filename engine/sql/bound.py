@@ -7,12 +7,12 @@ catalog's. A form that creates an item holds all of the item but its id.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from engine.catalog.items import QualifiedName, UniqueKey
+from engine.catalog.items import Item, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sources import Description
 from engine.plan.relation import BoundScalar, Query, Relation
-from engine.sql.statements import ObjectKind, Stage, TransactionVerb
-from engine.types import Column
+from engine.sql.statements import ObjectKind, Reason, Stage, TransactionVerb
+from engine.types import Column, SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class BoundCreateSchema:
 
 @dataclass(frozen=True, slots=True)
 class BoundCreateTable:
-    """`defaults` as in the catalog's Table."""
+    """`defaults` as in the catalog's Table; `depends_on` the types of its columns."""
 
     name: QualifiedName
     columns: tuple[Column, ...]
@@ -118,6 +118,8 @@ class BoundCreateTable:
     temporary: bool
     if_not_exists: bool
     create_sql: str
+    depends_on: frozenset[int] = frozenset()
+    history_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class BoundCreateIndex:
     key: tuple[int, ...]
     if_not_exists: bool
     create_sql: str
+    history_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,15 @@ class BoundCreateSource:
     columns: tuple[Column, ...] | None
     for_all_tables: bool
     materialized: bool
+    if_not_exists: bool
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateType:
+    name: QualifiedName
+    type: SqlType
+    depends_on: frozenset[int]
     if_not_exists: bool
     create_sql: str
 
@@ -206,8 +218,50 @@ class BoundDropRoles:
 
 
 @dataclass(frozen=True, slots=True)
-class BoundGrant:
+class BoundRedefine:
+    """These items are called, or made, as they say here; the databases and schemas are these."""
+
     tag: str
+    items: tuple[Item, ...]
+    databases: frozenset[str]
+    schemas: frozenset[tuple[str, str]]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRetain:
+    """How much of its past an item keeps, None: as much as the setting says. `id` None: IF EXISTS found nothing."""
+
+    tag: str
+    id: int | None
+    history_ms: int | None
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundComment:
+    """`subject` as in Catalog.comments; `text` None takes the comment away."""
+
+    subject: tuple[str, str, int]
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateCluster:
+    name: str
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDropClusters:
+    names: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundInert:
+    tag: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +342,8 @@ class BoundDiscard:
 
 Bound: TypeAlias = (
     BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundCreateDatabase | BoundCreateSchema | BoundCreateTable
-    | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundDrop
-    | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundGrant | BoundSubscribe | BoundExplain | BoundCopy
+    | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
+    | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
+    | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain | BoundCopy
     | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
 )  # fmt: skip

@@ -7,8 +7,9 @@ becomes Outer(n, ...).
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from engine.catalog.items import Item
 from engine.errors import AmbiguousColumn, DuplicateAlias, GroupingError, UndefinedColumn, UndefinedTable
 from engine.expr.scalar import Ref
 from engine.plan.relation import Outer, Relation
@@ -31,11 +32,12 @@ class ScopeColumn:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """An item of FROM as qualified names see it: `name.column`, or `schema.name.column` without an alias."""
+    """A part of FROM as qualified names see it: `name.column`, or `schema.name.column` without an alias."""
 
     name: str
     qualifier: tuple[str, ...]
     columns: tuple[ScopeColumn, ...]
+    item: Item | None = None  # whose own name it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,16 @@ class Scope:
             raise AmbiguousColumn(f'table reference "{".".join(qualifier)}" is ambiguous', position=at)
         return found[0] if found else None
 
+    def named_item(self, qualifier: tuple[str, ...], at: int) -> Item | None:
+        """The item whose own name (and no alias of it) a qualifier is, here or further out."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope.range(qualifier, at)
+            if found is not None:
+                return found.item
+            scope = scope.around.outer
+        return None
+
     def column(self, parts: tuple[str, ...], at: int) -> Ref | Outer:
         """The column that a name means, here or further out. Raises 42703, 42P01 or 42702, with the nearest name."""
         scope: Scope | None = self
@@ -157,7 +169,7 @@ def shifted(columns: tuple[ScopeColumn, ...], by: int, nullable: bool) -> tuple[
 
 
 def moved(ranges: tuple[Range, ...], by: int, nullable: bool) -> tuple[Range, ...]:
-    return tuple(Range(r.name, r.qualifier, shifted(r.columns, by, nullable)) for r in ranges)
+    return tuple(replace(r, columns=shifted(r.columns, by, nullable)) for r in ranges)
 
 
 def together(left: tuple[Range, ...], right: tuple[Range, ...], at: int) -> tuple[Range, ...]:

@@ -49,6 +49,9 @@ class ObjectKind(Enum):
     VIEW = "view"
     MATERIALIZED_VIEW = "materialized view"
     INDEX = "index"
+    TYPE = "type"
+    CLUSTER = "cluster"
+    ROLE = "role"
 
     def __str__(self) -> str:
         return self.value
@@ -156,6 +159,7 @@ class CreateTable:
     temporary: bool
     if_not_exists: bool
     span: Span
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,19 @@ class CreateIndex:
     name: str | None
     on: Name
     keys: tuple[Expression, ...] | None
+    if_not_exists: bool
+    span: Span
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateType:
+    """CREATE TYPE name AS LIST (...) | MAP (...) | (columns): `base` is "list" or "map", with options, or "" for a
+    composite type with its columns."""
+
+    name: Name
+    base: str
+    options: "tuple[tuple[str, TypeName], ...]"
     if_not_exists: bool
     span: Span
 
@@ -254,10 +271,77 @@ class DropRoles:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """GRANT, REVOKE and what else is about privileges, which `tag` says: none are kept."""
+class AlterRename:
+    """ALTER kind name RENAME TO new."""
+
+    kind: ObjectKind
+    name: Name
+    new: str
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlterSwap:
+    """ALTER kind name SWAP WITH other, which is in the same schema."""
+
+    kind: ObjectKind
+    name: Name
+    other: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlterRetain:
+    """ALTER kind name {SET | RESET} (RETAIN HISTORY ...)."""
+
+    kind: ObjectKind
+    name: Name
+    options: tuple[Option, ...]
+    reset: bool
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CommentOn:
+    """COMMENT ON kind name IS text; `column`: the last part of the name is a column. `text` None takes it away."""
+
+    kind: ObjectKind
+    name: Name
+    column: bool
+    text: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCluster:
+    name: str
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class DropClusters:
+    names: tuple[str, ...]
+    if_exists: bool
+    span: Span
+
+
+class Reason(Enum):
+    """Why a statement that is accepted does nothing."""
+
+    PRIVILEGES = "privileges are not enforced: every role that may log in may read and change everything"
+    CLUSTERS = "there is one cluster: its other names and its replicas are names only"
+    ENABLED = "every index is maintained from its creation on"
+
+
+@dataclass(frozen=True, slots=True)
+class Inert:
+    """What clients of Materialize send and what means nothing here: GRANT, ALTER CLUSTER, ... `tag` says which."""
 
     tag: str
+    reason: Reason
     span: Span
 
 
@@ -421,12 +505,13 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 """What a session answers by itself: the names in them are its own."""
 
 CatalogStatement: TypeAlias = (
-    CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | Drop | CreateRole
-    | AlterRole | DropRoles
+    CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | CreateType | Drop
+    | AlterRename | AlterSwap | AlterRetain | CommentOn | CreateCluster | DropClusters | CreateRole | AlterRole
+    | DropRoles
 )  # fmt: skip
 """What changes the catalog."""
 
 Statement: TypeAlias = (
-    SelectStatement | Insert | Update | Delete | CatalogStatement | Grant | Subscribe | Explain | Copy | CopyFrom
+    SelectStatement | Insert | Update | Delete | CatalogStatement | Inert | Subscribe | Explain | Copy | CopyFrom
     | ShowObjects | ShowCreate | ShowVariable | SetVariable | Transaction | Discard | SessionStatement
 )  # fmt: skip

@@ -29,7 +29,10 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class TypeName:
-    """`numeric(10, 2)`, `timestamp(3) with time zone`, `text[]`: name in lower case, modifier, array dimensions."""
+    """`numeric(10, 2)`, `timestamp(3) with time zone`, `text[]`: name in lower case, modifier, array dimensions.
+
+    `written` is the name as it stands in the text, where that is one that a user may have given: `s.t`.
+    """
 
     name: str
     modifier: tuple[int, ...]
@@ -37,6 +40,8 @@ class TypeName:
     at: int
     fields: str = ""  # the fields of an interval type, e.g. "day to second"
     of: "TypeName | None" = None  # the element type where the name is "list" or "map"
+    written: Name | None = None
+    parts: "tuple[tuple[str, TypeName], ...]" = ()  # the fields of struct<name type, ...>
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +79,20 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class ColumnName:
-    """`a`, `t.a`, `s.t.a`."""
+    """`a`, `t.a`, `s.t.a`. `until` is the position after the qualifier, or after the name where there is none."""
 
     parts: tuple[str, ...]
     at: int
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """`*` or, with a qualifier, `t.*`."""
+    """`*` or, with a qualifier, `t.*`; `until` is the position after the qualifier."""
 
     qualifier: tuple[str, ...]
     at: int
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ ERRORS = [
      "a materialized view cannot call now()", "A plain view can."),
     ("CREATE TABLE ^nope.x (a int)", "3F000", 'schema "nope" does not exist', None),
     ("DROP TABLE ^tt", "42P01", 'table "tt" does not exist', 'Perhaps you meant "t".'),
-    ("DROP VIEW ^t", "42809", '"t" is not a view', "Use DROP TABLE to remove a table."),
+    ("DROP VIEW ^t", "42809", '"t" is not a view', "It is a table: use TABLE."),
     ("DROP TABLE t", "2BP01", 'cannot drop table "t" because other objects depend on it',
      "Use DROP ... CASCADE to drop the dependent objects too."),
     ("SUBSCRIBE t WITH (^SNAP)", "22023", 'unrecognized SUBSCRIBE option "snap"', None),

@@ -19,7 +19,7 @@ def unplaced(node: Any) -> Any:
         return tuple(map(unplaced, node))
     if not is_dataclass(node) or isinstance(node, type):
         return node
-    changes = {f.name: 0 if f.name in ("at", "end") else unplaced(getattr(node, f.name)) for f in fields(node)}
+    changes = {f.name: 0 if f.name in ("at", "end", "until") else unplaced(getattr(node, f.name)) for f in fields(node)}
     return replace(node, **changes)
 
 

@@ -12,7 +12,6 @@ from engine.plan.relation import BoundScalar, Distinct, Let, LetRec, Project, Re
 from engine.sql import syntax
 from engine.sql.binding.scalars import Subrelation, cast, located
 from engine.sql.binding.select import Rows, Selects, projected
-from engine.sql.binding.types import sql_type
 from engine.sql.scope import Around, Common
 from engine.sql.syntax import Recursion, SetOperator
 from engine.types import CastContext, Column, SqlType
@@ -140,7 +139,7 @@ class Commons(Selects):
                     f'WITH MUTUALLY RECURSIVE query "{common.name}" must state its columns with their types',
                     position=common.at,
                 )
-            kinds = tuple(sql_type(name) for name in common.types)
+            kinds = tuple(self.type_of(name) for name in common.types)
             ids.append(self.fresh())
             rows.append(kinds)
             columns = tuple(Column(name, kind) for name, kind in zip(common.columns, kinds, strict=True))

@@ -5,12 +5,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from engine.catalog.catalog import Catalog, Path
+from engine.catalog.items import Item
 from engine.catalog.system import Runtime
+from engine.sql.syntax import Name
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where in a statement's text an item is named; `qualifier`: in front of a column."""
+
+    name: Name
+    item: Item
+    qualifier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`variables` are the session's; `now` is when the statement began, `runtime` what only the workers know."""
+    """`variables` are the session's; `now` is when the statement began, `runtime` what only the workers know.
+
+    `uses` is what binding leaves behind beside its answer: every name of an item that it resolved.
+    """
 
     catalog: Catalog
     path: Path = field(default_factory=Path)
@@ -18,3 +32,10 @@ class Context:
     variables: Mapping[str, str] = field(default_factory=dict)
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     runtime: Runtime = field(default_factory=Runtime)
+    uses: list[Use] = field(default_factory=list, compare=False)
+
+    def resolve(self, name: Name) -> Item:
+        """The item of that name; UndefinedTable where there is none."""
+        found = self.catalog.resolve(name.parts, self.path, name.at)
+        self.uses.append(Use(name, found))
+        return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from engine import types
 from engine.catalog.catalog import is_temporary
@@ -35,17 +36,16 @@ from engine.errors import (
     Unsupported,
     WrongObjectType,
 )
-from engine.expr.interval_text import parse_interval
 from engine.plan.facts import Facts
 from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
-from engine.sql.binding.context import Context
+from engine.sql.binding.context import Context, Use
+from engine.sql.binding.options import history, history_sql, milliseconds
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
 from engine.sql.binding.tables import declared
 from engine.sql.binding.writing import full, quoted
 from engine.sql.scope import Around
-from engine.sql.statements import Option
 from engine.types import Column
 
 TICK_MS = 1000
@@ -77,10 +77,10 @@ def create_view(
     columns = _view_columns(statement, sub.columns)
     text = _view_sql(statement, name, binder)
     replaced = _replaced(statement, context, name)
-    reads = frozenset(binder.reads)
+    reads = frozenset(binder.reads | binder.types)
     if replaced in reads:
         raise WrongObjectType(f'view "{name.item}" cannot read itself', position=statement.name.at)
-    used = next((item for _, item in binder.uses if is_temporary(item.name)), None)
+    used = next((u.item for u in context.uses if is_temporary(u.item.name)), None)
     if used is not None and not statement.temporary:
         raise InvalidTableDefinition(
             f'view "{name.item}" cannot read the temporary {kind(used)} "{used.name.item}"',
@@ -92,9 +92,9 @@ def create_view(
             name, found, columns, reads, statement.temporary, statement.if_not_exists, replaced, text
         )  # fmt: skip
     refuse(sub.relation, context, "a materialized view")
-    history = _history(statement.options)
+    history_ms = history(statement.options)
     return bound.BoundCreateMaterializedView(
-        name, sub.relation, columns, reads, statement.if_not_exists, replaced, history, text
+        name, sub.relation, columns, reads, statement.if_not_exists, replaced, history_ms, text
     )
 
 
@@ -110,34 +110,26 @@ def _view_columns(statement: statements.CreateView, columns: Sequence[Column]) -
 
 def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Queries) -> str:
     """The statement with the names in it written out, so that it means the same in any session."""
-    span = statement.span
-    query = span.text[statement.query.at - span.start :]
-    for use, item in sorted(binder.uses, key=lambda pair: -pair[0].at):
-        at, end = use.at - statement.query.at, use.end - statement.query.at
-        query = query[:at] + full(item.name) + query[end:]
+    query = with_full_names(statement.span, statement.query.at, binder.context)
     word = "MATERIALIZED VIEW" if statement.materialized else "VIEW"
     columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
-    history = _history(statement.options)
-    options = "" if history is None else f" WITH (RETAIN HISTORY FOR '{history} ms')"
+    options = history_sql(history(statement.options))
     return f"CREATE {word} {full(name)}{columns}{options} AS {query}"
 
 
-def _history(options: Sequence[Option]) -> int | None:
-    found = None
-    for option in options:
-        if option.name != "retain history" or not isinstance(option.value, str):
-            raise InvalidParameter(f'unrecognized view option "{option.name}"', position=option.at)
-        found = milliseconds(option)
-    return found
+def with_full_names(span: statements.Span, begin: int, context: Context) -> str:
+    """The statement's text from position `begin` on, every name in it that the binder resolved written out."""
+    text = span.text[begin - span.start :]
+    for use in sorted(context.uses, key=lambda use: -use.name.at):
+        if use.name.at >= begin:
+            text = text[: use.name.at - begin] + name_in(use, use.item.name) + text[use.name.end - begin :]
+    return text
 
 
-def milliseconds(option: Option) -> int:
-    """The length of time that an option gives, as the text of an interval without months."""
-    interval = parse_interval(str(option.value))
-    total = interval.days * 86_400_000 + interval.microseconds // 1000
-    if interval.months or total <= 0:
-        raise InvalidParameter(f"{option.name.upper()} must be positive and without months", position=option.at)
-    return total
+def name_in(use: Use, name: QualifiedName) -> str:
+    """How the text names an item that is called so: in full, but in front of a column with as many parts as there."""
+    parts = (name.database, name.schema, name.item)
+    return ".".join(map(quoted, parts[-len(use.name.parts) :])) if use.qualifier else full(name)
 
 
 def _replaced(statement: statements.CreateView, context: Context, name: QualifiedName) -> int | None:
@@ -155,17 +147,65 @@ def _replaced(statement: statements.CreateView, context: Context, name: Qualifie
     return old.id
 
 
+def create_cluster(statement: statements.CreateCluster, context: Context) -> bound.BoundCreateCluster:
+    exists = statement.name in context.catalog.clusters
+    if exists and not statement.if_not_exists:
+        raise DuplicateObject(f'cluster "{statement.name}" already exists')
+    return bound.BoundCreateCluster(statement.name, exists)
+
+
+def create_type(statement: statements.CreateType, context: Context) -> bound.BoundCreateType:
+    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
+    binder = Queries(context)
+    fields = tuple((label, binder.type_of(kind)) for label, kind in statement.options)
+    if not statement.base:
+        seen: set[str] = set()
+        for label, _ in fields:
+            if label in seen:
+                raise DuplicateColumn(f'column "{label}" specified more than once', position=statement.name.at)
+            seen.add(label)
+        made = types.record_of(fields)
+    else:
+        options = dict(statement.options)
+        for label, needed in TYPE_OPTIONS[statement.base].items():
+            if label not in options:
+                raise SyntaxError_(f"CREATE TYPE ... AS {statement.base.upper()} needs {label.upper()}",
+                                   position=statement.name.end)  # fmt: skip
+            if needed and dict(fields)[label].plain != types.TEXT:
+                raise Unsupported("a map with keys that are not text is not supported", position=options[label].at)
+            if options[label].of is not None or options[label].dimensions:
+                raise InvalidParameter(
+                    f"CREATE TYPE ... AS {statement.base.upper()} option {label.upper()} takes a named type",
+                    hint="Give the type a name with CREATE TYPE first.", position=options[label].at,
+                )  # fmt: skip
+        inside = fields[-1][1] if statement.base == "list" else dict(fields)["value type"]
+        made = types.container_of(types.Nesting(statement.base), inside)
+    rest = with_full_names(statement.span, statement.name.end, context)
+    text = f"CREATE TYPE {full(name)}{rest}"
+    return bound.BoundCreateType(name, made, frozenset(binder.types), statement.if_not_exists, text)
+
+
+TYPE_OPTIONS: Final = {"list": {"element type": False}, "map": {"key type": True, "value type": False}}
+"""What CREATE TYPE ... AS LIST and MAP must state, and whether it must be text."""
+
+
 def create_index(statement: statements.CreateIndex, context: Context) -> bound.BoundCreateIndex:
-    item = context.catalog.resolve(statement.on.parts, context.path, statement.on.at)
+    item = context.resolve(statement.on)
     if isinstance(item, Index | SystemRelation) or not item.columns:
         raise WrongObjectType(f'"{item.name.item}" cannot have an index', position=statement.on.at)
     if isinstance(item, View):
         refuse(item.relation, context, "an indexed view")
     key = _default_key(item) if statement.keys is None else tuple(_key(node, item) for node in statement.keys)
     name = _index_name(statement, item, key, context)
-    columns = ", ".join(quoted(item.columns[column].name) for column in key)
-    text = f"CREATE INDEX {quoted(name.item)} ON {full(item.name)} ({columns})"
-    return bound.BoundCreateIndex(name, item.id, key, statement.if_not_exists, text)
+    history_ms = history(statement.options)
+    text = index_sql(name, item, key, history_ms)
+    return bound.BoundCreateIndex(name, item.id, key, statement.if_not_exists, text, history_ms)
+
+
+def index_sql(name: QualifiedName, on: Item, key: Sequence[int], history_ms: int | None) -> str:
+    """The statement that makes an index again."""
+    columns = ", ".join(quoted(on.columns[column].name) for column in key)
+    return f"CREATE INDEX {quoted(name.item)} ON {full(on.name)} ({columns}){history_sql(history_ms)}"
 
 
 def _key(node: syntax.Expression, item: Item) -> int:
@@ -207,7 +247,7 @@ def _index_name(statement: statements.CreateIndex, item: Item, key: Sequence[int
 def create_source(statement: statements.CreateSource, context: Context) -> bound.BoundCreateSource:
     name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
     description = _description(statement)
-    columns = _source_columns(statement, description)
+    columns = _source_columns(statement, description, context)
     rest = statement.span.text[statement.name.end - statement.span.start :]
     return bound.BoundCreateSource(
         name, description, columns, isinstance(statement.connector, statements.FromGenerator)
@@ -245,11 +285,13 @@ def _description(statement: statements.CreateSource) -> Description:
     return GeneratorSource(connector.kind, tick_ms, cardinality)
 
 
-def _source_columns(statement: statements.CreateSource, description: Description) -> tuple[Column, ...] | None:
+def _source_columns(
+    statement: statements.CreateSource, description: Description, context: Context
+) -> tuple[Column, ...] | None:
     """The columns of a file's rows; None where only the connector knows them."""
     if isinstance(description, GeneratorSource):
         return None
-    given = declared(statement.columns)
+    given = declared(statement.columns, Queries(context))
     match description.format:
         case JsonFormat():
             return given or (Column("data", types.JSONB, False),)

@@ -1,6 +1,6 @@
 """DROP: what goes, and in which order."""
 
-from engine.catalog.catalog import DEFAULT_DATABASE
+from engine.catalog.catalog import DEFAULT_CLUSTER, DEFAULT_DATABASE
 from engine.catalog.items import (
     Index,
     Item,
@@ -9,6 +9,7 @@ from engine.catalog.items import (
     SourceRelation,
     SystemRelation,
     Table,
+    Type,
     View,
     kind,
 )
@@ -21,6 +22,7 @@ from engine.errors import (
 )
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
+from engine.sql.binding.writing import article
 from engine.sql.statements import ObjectKind
 
 KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
@@ -29,6 +31,7 @@ KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
     ObjectKind.VIEW: (View,),
     ObjectKind.MATERIALIZED_VIEW: (MaterializedView,),
     ObjectKind.INDEX: (Index,),
+    ObjectKind.TYPE: (Type,),
 }
 
 
@@ -40,20 +43,10 @@ def drop(statement: statements.Drop, context: Context) -> bound.BoundDrop:
     roots: list[Item] = []
     missing: list[str] = []
     for name in statement.names:
-        item = context.catalog.find(name.parts, context.path)
+        item = find(statement.kind, name, statement.if_exists, context)
         if item is None:
-            if not statement.if_exists:
-                _missing(statement.kind, name, context)
             missing.append(str(name))
             continue
-        if isinstance(item, SystemRelation):
-            raise WrongObjectType(f'cannot drop system relation "{name}"', position=name.at)
-        if not isinstance(item, KINDS[statement.kind]):
-            raise WrongObjectType(
-                f'"{name}" is not {_article(str(statement.kind))}',
-                hint=f"Use DROP {kind(item).upper()} to remove {_article(kind(item))}.",
-                position=name.at,
-            )
         if isinstance(item, SourceRelation):
             owner = context.catalog.items[item.source].name.item
             raise DependentObjects(
@@ -72,8 +65,35 @@ def drop(statement: statements.Drop, context: Context) -> bound.BoundDrop:
     return bound.BoundDrop(statement.kind, context.catalog.drop_order(roots, statement.cascade), missing=tuple(missing))
 
 
-def _article(words: str) -> str:
-    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
+def find(kind_: ObjectKind, name: syntax.Name, if_exists: bool, context: Context) -> Item | None:
+    """The item of that kind and name; None where `if_exists` and there is none."""
+    item = context.catalog.find(name.parts, context.path)
+    if item is None:
+        if not if_exists:
+            _missing(kind_, name, context)
+        return None
+    if isinstance(item, SystemRelation):
+        raise WrongObjectType(f'system relation "{name}" cannot be changed', position=name.at)
+    if not isinstance(item, KINDS[kind_]):
+        raise WrongObjectType(
+            f'"{name}" is not {article(str(kind_))}',
+            hint=f"It is {article(kind(item))}: use {kind(item).upper()}.",
+            position=name.at,
+        )
+    return item
+
+
+def drop_clusters(statement: statements.DropClusters, context: Context) -> bound.BoundDropClusters:
+    names: list[str] = []
+    missing: list[str] = []
+    for name in statement.names:
+        if name in context.catalog.clusters or not statement.if_exists:
+            names.append(context.catalog.cluster(name))
+        else:
+            missing.append(name)
+        if name == DEFAULT_CLUSTER:
+            raise WrongObjectType(f'cluster "{name}" is the one that there is: it cannot be dropped')
+    return bound.BoundDropClusters(tuple(names), tuple(missing))
 
 
 def _missing(kind_: ObjectKind, name: syntax.Name, context: Context) -> None:

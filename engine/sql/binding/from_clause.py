@@ -13,6 +13,7 @@ from engine.catalog.items import (
     SourceRelation,
     SystemRelation,
     Table,
+    Type,
     View,
     kind,
 )
@@ -43,12 +44,14 @@ from engine.plan.relation import (
 )
 from engine.sql import syntax
 from engine.sql.binding.calls import Calls
-from engine.sql.binding.context import Context
+from engine.sql.binding.context import Context, Use
 from engine.sql.binding.scalars import TRUE, Place, Subrelation, call, cast, conjunction, located
 from engine.sql.binding.tree import renumbered
-from engine.sql.scope import Around, Range, ScopeColumn, Source, moved, shifted, together
+from engine.sql.binding.types import sql_type
+from engine.sql.binding.writing import article
+from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted, together
 from engine.sql.syntax import FromItem, JoinType
-from engine.types import CastContext, Column
+from engine.types import CastContext, Column, SqlType
 
 KINDS = {
     JoinType.INNER: JoinKind.INNER, JoinType.CROSS: JoinKind.INNER, JoinType.LEFT: JoinKind.LEFT,
@@ -60,12 +63,12 @@ NOTHING = Source(UNIT, 0, (), ())
 
 @dataclass
 class FromClause(Calls):
-    """Binds FROM. `reads` collects the ids of the items named, views and what they read included; `uses` where in the
-    text each was named, for writing the name out in full."""
+    """Binds FROM. `reads` collects the ids of the items named, views and what they read included, `types` those of
+    types."""
 
     context: Context
     reads: set[int] = field(default_factory=set)
-    uses: list[tuple[syntax.Name, Item]] = field(default_factory=list)
+    types: set[int] = field(default_factory=set)
     _last_let: int = 0
 
     @abstractmethod
@@ -119,13 +122,31 @@ class FromClause(Calls):
         found = self.item(name)
         relation = self.read(found, name.at)
         qualifier = (found.name.database, found.name.schema)
-        return self._renamed(relation, found.columns, item.alias, found.name.item, qualifier, name.at)
+        source = self._renamed(relation, found.columns, item.alias, found.name.item, qualifier, name.at)
+        if item.alias is not None:
+            return source
+        return replace(source, ranges=tuple(replace(range_, item=found) for range_ in source.ranges))
+
+    def type_of(self, name: syntax.TypeName) -> SqlType:
+        return sql_type(name, self._created)
+
+    def _created(self, name: syntax.Name) -> SqlType | None:
+        """The type of that name that CREATE TYPE has made."""
+        found = self.context.catalog.find(name.parts, self.context.path)
+        if not isinstance(found, Type):
+            return None
+        self.context.uses.append(Use(name, found))
+        self.types.add(found.id)
+        return found.type
 
     def item(self, name: syntax.Name) -> Item:
         """The catalog's item of that name."""
-        found = self.context.catalog.resolve(name.parts, self.context.path, name.at)
-        self.uses.append((name, found))
-        return found
+        return self.context.resolve(name)
+
+    def note(self, parts: tuple[str, ...], scope: Scope, at: int, until: int) -> None:
+        item = scope.named_item(parts, at) if until else None
+        if item is not None:
+            self.context.uses.append(Use(syntax.Name(parts, at, until), item, qualifier=True))
 
     def read(self, item: Item, at: int) -> Relation:
         """The rows of an item: a view's query stands for it."""
@@ -150,8 +171,8 @@ class FromClause(Calls):
                         hint="Read its tables: SHOW SOURCES lists them.",
                     )  # fmt: skip
                 return Get(item.id, str(item.name), item.columns, item.append_only)
-            case Index():
-                raise WrongObjectType(f'"{item.name.item}" is an {kind(item)}', position=at)
+            case Index() | Type():
+                raise WrongObjectType(f'"{item.name.item}" is {article(kind(item))}', position=at)
             case _:
                 assert_never(item)
 

@@ -48,12 +48,23 @@ class Nested(Scalars):
             case syntax.Subscript():
                 return self._subscript(expression, place)
             case syntax.Row():
-                items = [self.typed(item, place) for item in expression.items]
-                return row([(f"f{i}", item) for i, item in enumerate(items, 1)])
+                return self._row(expression, place, wanted)
             case syntax.Field():
                 return self._field(expression, place)
             case _:
                 raise AssertionError(f"{expression} is of no nested type")
+
+    def _row(self, expression: syntax.Row, place: Place, wanted: SqlType | None) -> BoundScalar:
+        kinds = [kind for _, kind in wanted.fields] if wanted is not None else []
+        if len(kinds) != len(expression.items):
+            return row([(f"f{i}", self.typed(item, place)) for i, item in enumerate(expression.items, 1)])
+        items: list[tuple[str, BoundScalar]] = []
+        for i, (node, kind) in enumerate(zip(expression.items, kinds, strict=True), 1):
+            scalar = self.towards(node, place, kind)
+            if scalar.type == types.UNKNOWN:
+                scalar = located(node.at, cast, scalar, kind, EXPLICIT)
+            items.append((f"f{i}", scalar))
+        return row(items)
 
     def whole_row(self, range_: Range, at: int, place: Place) -> BoundScalar:
         """An item of FROM as one value."""
@@ -91,7 +102,9 @@ class Nested(Scalars):
             kind = types.container_of(nesting, inside)
             return literal_of_raw([] if expression.list else array.arrays.EMPTY, kind)
         scalars = [
-            self.nested(item, place, inside) if isinstance(item, syntax.Array) else self.scalar(item, place)
+            self.nested(item, place, inside)
+            if isinstance(item, syntax.Array | syntax.Row)
+            else self.scalar(item, place)
             for item in expression.items
         ]
         if inside is not None:
@@ -114,7 +127,7 @@ class Nested(Scalars):
                 raise SyntaxError_("cannot determine type of empty map", position=expression.at)
             return literal_of_raw({}, types.map_of(inside))
         values = [
-            self.nested(node, place, inside) if isinstance(node, syntax.Map) else self.scalar(node, place)
+            self.nested(node, place, inside) if isinstance(node, syntax.Map | syntax.Row) else self.scalar(node, place)
             for node in nodes
         ]
         if inside is not None:

@@ -22,7 +22,7 @@ from engine.expr.window import Frame, Kind
 from engine.plan.relation import AggregateCall, BoundScalar, Exists, Quantified, Relation, ScalarSubquery
 from engine.plan.temporal import MIRRORED, is_now, milliseconds
 from engine.sql import syntax
-from engine.sql.binding.types import number, sql_type, widened
+from engine.sql.binding.types import number, widened
 from engine.sql.scope import Around, Range, Scope
 from engine.sql.syntax import Expression, Test
 from engine.types import CastContext, Column, SqlType
@@ -177,9 +177,23 @@ class Scalars(ABC):
     def whole_row(self, range_: Range, at: int, place: Place) -> BoundScalar:
         """An item of FROM as one value."""
 
+    @abstractmethod
+    def type_of(self, name: syntax.TypeName) -> SqlType:
+        """The type that a name means."""
+
+    @abstractmethod
+    def note(self, parts: tuple[str, ...], scope: Scope, at: int, until: int) -> None:
+        """Keep that these parts qualify a column, if they are the name of an item."""
+
     def typed(self, expression: Expression, place: Place) -> BoundScalar:
         """An expression; an untyped literal is text."""
         return settled(self.scalar(expression, place))
+
+    def towards(self, expression: Expression, place: Place, wanted: SqlType) -> BoundScalar:
+        """An expression that is about to be cast: what is written of a nested type types its literals by it."""
+        if wanted.nesting is not None and isinstance(expression, syntax.Array | syntax.Map | syntax.Row):
+            return self.nested(expression, place, wanted)
+        return self.scalar(expression, place)
 
     def boolean(self, expression: Expression, place: Place, of: str) -> BoundScalar:
         """The condition of clause `of`."""
@@ -262,8 +276,11 @@ class Scalars(ABC):
         except UndefinedColumn:
             range_ = place.scope.range(expression.parts, expression.at) if len(expression.parts) == 1 else None
             if range_ is not None:
+                self.note(expression.parts, place.scope, expression.at, expression.until)
                 return self.whole_row(range_, expression.at, place)
             raise
+        if len(expression.parts) > 1:
+            self.note(expression.parts[:-1], place.scope, expression.at, expression.until)
         if isinstance(column, Ref):
             place.used.setdefault(column.index, (".".join(expression.parts), expression.at))
         return column
@@ -397,11 +414,8 @@ class Scalars(ABC):
         ]
 
     def _cast(self, expression: syntax.Cast, place: Place) -> BoundScalar:
-        to = sql_type(expression.type)
-        if to.nesting is not None and isinstance(expression.operand, syntax.Array | syntax.Map):
-            operand = self.nested(expression.operand, place, to)
-        else:
-            operand = self.scalar(expression.operand, place)
+        to = self.type_of(expression.type)
+        operand = self.towards(expression.operand, place, to)
         if to.plain == types.INTERVAL and isinstance(operand, Literal) and isinstance(operand.value, str):
             unit = expression.type.fields.split()[-1] if expression.type.fields else None
             return Literal(located(expression.operand.at, parse_interval, operand.value, unit), types.INTERVAL)

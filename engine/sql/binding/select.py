@@ -143,6 +143,7 @@ class Selects(FromClause):
                 if range_ is None:
                     name = ".".join(node.qualifier)
                     raise UndefinedTable(f'missing FROM-clause entry for table "{name}"', position=node.at)
+                self.note(node.qualifier, scope, node.at, node.until)
                 found.extend((column.name, column) for column in range_.columns)
             elif not scope.ranges and not scope.star:
                 raise SyntaxError_("SELECT * with no tables specified is not valid", position=node.at)

@@ -16,16 +16,16 @@ from engine.expr.scalar import Literal
 from engine.plan.relation import BoundScalar
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
+from engine.sql.binding.options import history, history_sql
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place
-from engine.sql.binding.types import sql_type
 from engine.sql.binding.writes import assigned
 from engine.sql.binding.writing import full, quoted, type_sql
 from engine.sql.statements import ColumnDefinition, KeyConstraint
 from engine.types import Column
 
 
-def declared(definitions: Sequence[ColumnDefinition]) -> tuple[Column, ...]:
+def declared(definitions: Sequence[ColumnDefinition], binder: Queries) -> tuple[Column, ...]:
     """The columns of a source: those of tables have keys and defaults too."""
     for definition in definitions:
         if definition.keys:
@@ -33,38 +33,45 @@ def declared(definitions: Sequence[ColumnDefinition]) -> tuple[Column, ...]:
             raise Unsupported(f"{word} of a source is not supported", position=definition.keys[0].at)
         if definition.default is not None and not isinstance(definition.default, syntax.Null):
             raise Unsupported("DEFAULT of a source's column is not supported", position=definition.default.at)
-    return columns_of(definitions)
+    return columns_of(definitions, binder)
 
 
-def columns_of(definitions: Sequence[ColumnDefinition]) -> tuple[Column, ...]:
+def columns_of(definitions: Sequence[ColumnDefinition], binder: Queries) -> tuple[Column, ...]:
     """Names and types."""
     seen: set[str] = set()
     for definition in definitions:
         if definition.name in seen:
             raise DuplicateColumn(f'column "{definition.name}" specified more than once', position=definition.at)
         seen.add(definition.name)
-    return tuple(Column(d.name, sql_type(d.type), not d.not_null) for d in definitions)
+    return tuple(Column(d.name, binder.type_of(d.type), not d.not_null) for d in definitions)
 
 
 def create_table(statement: statements.CreateTable, context: Context) -> bound.BoundCreateTable:
     new_name = context.catalog.new_temporary_name if statement.temporary else context.catalog.new_name
     name = new_name(statement.name.parts, context.path, statement.name.at)
-    columns = columns_of(statement.columns)
+    binder = Queries(context)
+    columns = columns_of(statement.columns, binder)
     keys = _keys(statement, name, columns, context)
     primary = {column for key in keys if key.primary for column in key.columns}
     columns = tuple(replace(column, nullable=False) if i in primary else column for i, column in enumerate(columns))
     defaults = tuple(_default(d, column, context) for d, column in zip(statement.columns, columns, strict=True))
     if all(isinstance(scalar, Literal) and scalar.value is None for scalar in defaults):
         defaults = ()
-    parts = [_column_sql(d, column) for d, column in zip(statement.columns, columns, strict=True)]
+    history_ms = history(statement.options)
+    parts = [_column_sql(d, column, binder) for d, column in zip(statement.columns, columns, strict=True)]
     parts += [_key_sql(key, columns) for key in keys]
-    text = f"CREATE TABLE {full(name)} ({', '.join(parts)})"
-    return bound.BoundCreateTable(name, columns, keys, defaults, statement.temporary, statement.if_not_exists, text)
+    text = f"CREATE TABLE {full(name)} ({', '.join(parts)}){history_sql(history_ms)}"
+    return bound.BoundCreateTable(
+        name, columns, keys, defaults, statement.temporary, statement.if_not_exists, text, frozenset(binder.types),
+        history_ms,
+    )  # fmt: skip
 
 
-def _column_sql(definition: ColumnDefinition, column: Column) -> str:
+def _column_sql(definition: ColumnDefinition, column: Column, binder: Queries) -> str:
+    named = next((u.item for u in binder.context.uses if u.name is definition.type.written), None)
+    kind = type_sql(column.type) if named is None or definition.type.dimensions else full(named.name)
     default = f" DEFAULT {definition.default_sql}" if definition.default is not None else ""
-    return f"{quoted(column.name)} {type_sql(column.type)}{default}{'' if column.nullable else ' NOT NULL'}"
+    return f"{quoted(column.name)} {kind}{default}{'' if column.nullable else ' NOT NULL'}"
 
 
 def _key_sql(key: UniqueKey, columns: Sequence[Column]) -> str:

@@ -1,15 +1,17 @@
 """Type names and constants of SQL as the engine has them."""
 
 import difflib
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from engine import types
+from engine.catalog.catalog import IMPLICIT_SCHEMAS
 from engine.errors import InvalidParameter, OutOfRange, UndefinedObject
 from engine.expr.literal import literal_of_text
 from engine.expr.scalar import Literal
-from engine.sql.syntax import TypeName
+from engine.sql.syntax import Name, TypeName
 from engine.types import Category, Nesting, SqlType
 
 RANGES: Final = {types.SMALLINT: 1 << 15, types.INTEGER: 1 << 31, types.BIGINT: 1 << 63}
@@ -18,17 +20,29 @@ PRECISION_MAX: Final = 39
 WITH_PRECISION: Final = (types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL)
 
 
-def sql_type(name: TypeName) -> SqlType:
-    """The type that a type name means, with its modifier. Raises 42704, or 22023 for a modifier that cannot be."""
+def sql_type(name: TypeName, created: Callable[[Name], SqlType | None]) -> SqlType:
+    """The type that a type name means, with its modifier. Raises 42704, or 22023 for a modifier that cannot be.
+
+    `created` tells what CREATE TYPE has made of that name. The built-in types come first, as pg_catalog does.
+    """
     if name.dimensions:
-        return types.array_of(sql_type(replace(name, dimensions=0)))
+        return types.array_of(sql_type(replace(name, dimensions=0), created))
     if name.of is not None:
-        return types.container_of(Nesting(name.name), sql_type(name.of))
-    found = types.ALIASES.get(name.name)
+        return types.container_of(Nesting(name.name), sql_type(name.of, created))
+    if name.parts:
+        return types.record_of(tuple((field, sql_type(kind, created)) for field, kind in name.parts))
+    written = name.written.parts if name.written is not None else ()
+    found = types.ALIASES.get(name.name) if len(written) < 2 or written[-2] in IMPLICIT_SCHEMAS else None
+    if (found is None or found == types.UNKNOWN) and name.written is not None:
+        own = created(name.written)
+        if own is not None:
+            if name.modifier:
+                _invalid(f'type modifier is not allowed for type "{name.name}"', name)
+            return own
     if found is None or found == types.UNKNOWN:
         near = difflib.get_close_matches(name.name, types.ALIASES, 1)
         hint = f'Perhaps you meant "{near[0]}".' if near else None
-        raise UndefinedObject(f'type "{name.name}" does not exist', hint=hint, position=name.at)
+        raise UndefinedObject(f'type "{".".join(written) or name.name}" does not exist', hint=hint, position=name.at)
     return _modified(found, name)
 
 

@@ -134,7 +134,7 @@ def _given(
             given = list(missing)
             for node, target, column in zip(row, targets, wanted, strict=False):
                 if not isinstance(node, syntax.Default):
-                    given[target] = assigned(binder.scalar(node, place), column, node.at)
+                    given[target] = assigned(binder.towards(node, place, column.type), column, node.at)
             rows.append(given)
         return rows_of(rows)
     sub = binder.closed(binder.query(query, around))
@@ -282,7 +282,8 @@ def _changed(
         if isinstance(node, syntax.Default):
             changed[index] = defaults(table, binder)[index]
         else:
-            changed[index] = assigned(binder.scalar(node, Place(scope, "UPDATE")), table.columns[index], node.at)
+            column = table.columns[index]
+            changed[index] = assigned(binder.towards(node, Place(scope, "UPDATE"), column.type), column, node.at)
     return changed
 
 

@@ -7,7 +7,10 @@ type_names    types
 forms         expressions that begin with a word of their own
 expressions   scalars, by operator precedence
 queries       SELECT, VALUES, set operations, WITH, FROM
+tables        CREATE TABLE
+roles         CREATE ROLE and its like, GRANT
 definitions   CREATE, DROP
+alters        ALTER, COMMENT ON
 sessions      INSERT and its like, SHOW, SET, EXPLAIN, SUBSCRIBE, COPY, transactions
 commands      any statement
 """

@@ -1,11 +1,20 @@
-"""ALTER: what changes an object that is there."""
+"""ALTER and COMMENT ON: what changes an object that is there."""
 
 from typing import TypeAlias
 
 from engine.sql.grammar.definitions import Definitions
-from engine.sql.statements import AlterRole, Grant
+from engine.sql.statements import (
+    AlterRename,
+    AlterRetain,
+    AlterRole,
+    AlterSwap,
+    CommentOn,
+    Inert,
+    ObjectKind,
+    Reason,
+)  # fmt: skip
 
-Alteration: TypeAlias = AlterRole | Grant
+Alteration: TypeAlias = AlterRole | AlterRename | AlterSwap | AlterRetain | Inert
 
 
 class Alters(Definitions):
@@ -18,7 +27,50 @@ class Alters(Definitions):
         if self.at_any("role", "user"):
             return self.alter_role()
         if self.at("default", "privileges"):
-            while not self.ended:
-                self.advance()
-            return Grant("ALTER DEFAULT PRIVILEGES", self.span())
-        self.unsupported(f"ALTER {self.next.key.upper()}")
+            return Inert("ALTER DEFAULT PRIVILEGES", Reason.PRIVILEGES, self.to_the_end())
+        if self.at("cluster"):
+            return self._alter_cluster()
+        if self.at("system"):
+            self.unsupported("ALTER SYSTEM")
+        kind = self.object_kind()
+        if_exists = self.accept("if", "exists")
+        name = self.name()
+        if self.accept("rename", "to"):
+            return AlterRename(kind, name, self.identifier(), if_exists, self.span())
+        if self.accept("swap", "with"):
+            return AlterSwap(kind, name, self.identifier(), self.span())
+        if self.at("owner", "to"):
+            return Inert(f"ALTER {str(kind).upper()}", Reason.PRIVILEGES, self.to_the_end())
+        if self.at("set", "cluster"):
+            return Inert(f"ALTER {str(kind).upper()}", Reason.CLUSTERS, self.to_the_end())
+        if self.accept("set", "enabled"):
+            return Inert(f"ALTER {str(kind).upper()}", Reason.ENABLED, self.span())
+        if self.accept("set"):
+            options = self.options()
+            return AlterRetain(kind, name, options, False, if_exists, self.span())
+        if self.accept("reset"):
+            options = self.options()
+            return AlterRetain(kind, name, options, True, if_exists, self.span())
+        what = " ".join(token.key.upper() for token in (self.next, self.peek()) if token.key)
+        self.unsupported(f"ALTER {str(kind).upper()} ... {what}")
+
+    def _alter_cluster(self) -> AlterRename | AlterSwap | Inert:
+        self.expect("cluster")
+        if self.accept("replica"):
+            return Inert("ALTER CLUSTER REPLICA", Reason.CLUSTERS, self.to_the_end())
+        if_exists = self.accept("if", "exists")
+        name = self.name()
+        if self.accept("rename", "to"):
+            return AlterRename(ObjectKind.CLUSTER, name, self.identifier(), if_exists, self.span())
+        return Inert("ALTER CLUSTER", Reason.CLUSTERS, self.to_the_end())
+
+    def comment(self) -> CommentOn:
+        """COMMENT ON kind name IS {'text' | NULL}."""
+        self.expect("comment", "on")
+        column = self.accept("column")
+        role = None if column else self.accept_any("role", "user")
+        kind = ObjectKind.TABLE if column else ObjectKind.ROLE if role else self.object_kind()
+        name = self.name()
+        self.expect("is")
+        text = None if self.accept("null") else self.string()
+        return CommentOn(kind, name, column, text, self.span())

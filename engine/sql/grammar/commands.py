@@ -12,13 +12,13 @@ METHODS: Final = {
     "subscribe": "subscribe", "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
     "set": "set", "reset": "reset", "discard": "discard", "begin": "transaction", "start": "transaction",
     "prepare": "prepare", "execute": "execute", "deallocate": "deallocate", "declare": "declare", "fetch": "fetch",
-    "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter",
+    "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter", "comment": "comment",
     "close": "close", "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
 }  # fmt: skip
 """The first word of a statement and the method that reads it."""
 
 REFUSED: Final = words(
-    """truncate vacuum analyze comment lock cluster reindex listen notify unlisten savepoint
+    """truncate vacuum analyze lock cluster reindex listen notify unlisten savepoint
     release call do merge refresh checkpoint load move security"""
 )
 """Statements of PostgreSQL that are known, and not run."""

@@ -1,6 +1,6 @@
 """A place among the tokens of a text, and the errors that are raised there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NoReturn, TypeVar
 
 from engine.errors import LimitExceeded, SyntaxError_, Unsupported
@@ -29,6 +29,9 @@ NOT_BARE_LABELS: Final = RESERVED | words(
 )
 """Words that name an output column only after AS."""
 
+KEY_WORDS: Final = NOT_BARE_LABELS | JOIN_WORDS
+"""Words that may not stand everywhere where a name may."""
+
 NESTING_MAX: Final = 100
 """Levels of parentheses, subqueries and operators in a statement: what the recursive passes below can stand, each of
 which takes a few Python frames a level of the thousand that there are."""
@@ -43,7 +46,7 @@ class Cursor:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens: Sequence[Token] = tokenize(text)
+        self.tokens: list[Token] = tokenize(text)
         self.index = 0
         self.depth = 0
         self.next = self.tokens[0]
@@ -148,6 +151,15 @@ class Cursor:
         if self.next.kind in (Kind.WORD, Kind.QUOTED):
             return self.advance().value
         self.fail()
+
+    def close_angle(self) -> None:
+        """Pass over a `>` that closes what `<` opened, the first of `>>` too."""
+        token = self.next
+        if token.kind is Kind.SYMBOL and len(token.key) > 1 and token.key.strip(">") == "":
+            rest = token.key[1:]
+            self.next = self.tokens[self.index] = Token(Kind.SYMBOL, rest, rest, token.at + 1, token.end)
+        else:
+            self.expect(">")
 
     def name(self) -> Name:
         """A possibly qualified name."""

@@ -5,36 +5,48 @@ from typing import Final, TypeAlias
 from engine.catalog.sources import BytesFormat, Compression, CsvFormat, Format, JsonFormat, TextFormat
 from engine.errors import InvalidParameter
 from engine.sql.grammar.roles import Roles
-from engine.sql.grammar.tokens import Kind, words
+from engine.sql.grammar.tokens import words
 from engine.sql.statements import (
+    CreateCluster,
     CreateDatabase,
     CreateIndex,
     CreateRole,
     CreateSchema,
     CreateSource,
     CreateTable,
+    CreateType,
     CreateView,
     Drop,
+    DropClusters,
     DropRoles,
     FromFile,
     FromGenerator,
-    Grant,
+    Inert,
     ObjectKind,
-    Option,
+    Reason,
 )  # fmt: skip
-from engine.sql.syntax import Expression, Name
+from engine.sql.syntax import Expression, Name, TypeName
 
 CONNECTORS: Final = words("kafka s3 kinesis pubnub postgres avro webhook mysql")
 """Connectors that other systems know: refused by name instead of as a syntax error."""
 
 REFUSED: Final = words(
-    """function procedure trigger extension sink type cluster secret connection sequence aggregate domain rule
+    """function procedure trigger extension sink secret connection sequence aggregate domain rule
     views unique"""
 )
 """Objects that CREATE makes elsewhere."""
 
 Definition: TypeAlias = (
-    CreateTable | CreateView | CreateSource | CreateIndex | CreateSchema | CreateDatabase | CreateRole
+    CreateTable
+    | CreateView
+    | CreateSource
+    | CreateIndex
+    | CreateSchema
+    | CreateDatabase
+    | CreateType
+    | CreateRole
+    | CreateCluster
+    | Inert
 )
 
 
@@ -69,6 +81,10 @@ class Definitions(Roles):
                 self.advance()
                 if_not_exists = self.if_not_exists()
                 return CreateDatabase(self.identifier(), if_not_exists, self.span())
+            case "type":
+                return self._create_type()
+            case "cluster":
+                return self._create_cluster()
             case "role" | "user":
                 return self.create_role()
             case _ if token.key in REFUSED:
@@ -90,8 +106,7 @@ class Definitions(Roles):
         if_not_exists = self.if_not_exists()
         name = self.name()
         columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
-        if self.accept("in", "cluster"):
-            self.identifier()
+        self.in_cluster()
         options = self.with_options()
         self.expect("as")
         query = self.query()
@@ -99,17 +114,46 @@ class Definitions(Roles):
             name, columns, query, materialized, replace, temporary, if_not_exists, options, self.span()
         )  # fmt: skip
 
+    def _create_cluster(self) -> CreateCluster | Inert:
+        """CREATE CLUSTER name [(options) | options]: the options size what is one process here."""
+        self.expect("cluster")
+        if self.at("replica"):
+            return Inert("CREATE CLUSTER REPLICA", Reason.CLUSTERS, self.to_the_end())
+        if_not_exists = self.if_not_exists()
+        name = self.identifier()
+        return CreateCluster(name, if_not_exists, self.to_the_end())
+
+    def _create_type(self) -> CreateType:
+        self.expect("type")
+        if_not_exists = self.if_not_exists()
+        name = self.name()
+        self.expect("as")
+        base = self.accept_any("list", "map") or ""
+        if self.at_any("enum", "range"):
+            self.unsupported(f"CREATE TYPE ... AS {self.next.key.upper()}")
+        fields = self.parenthesised(self._type_option if base else self._type_field)
+        return CreateType(name, base, fields, if_not_exists, self.span())
+
+    def _type_field(self) -> tuple[str, TypeName]:
+        return self.identifier(), self.type_name()
+
+    def _type_option(self) -> tuple[str, TypeName]:
+        """{ELEMENT | KEY | VALUE} TYPE = type."""
+        word = self.accept_any("element", "key", "value")
+        if word is None or not self.accept("type"):
+            self.fail()
+        self.accept("=")
+        return f"{word} type", self.type_name()
+
     def _create_index(self) -> CreateIndex:
         default = self.accept("default")
         self.expect("index")
         if_not_exists = self.if_not_exists()
         name = None
-        if self.accept("in", "cluster"):
-            self.identifier()
+        self.in_cluster()
         if self.next.key != "on" and not default:
             name = self.identifier()
-        if self.accept("in", "cluster"):
-            self.identifier()
+        self.in_cluster()
         self.expect("on")
         target = self.name()
         if self.accept("using"):
@@ -117,8 +161,13 @@ class Definitions(Roles):
         keys: tuple[Expression, ...] | None = None
         if not default:
             keys = self.parenthesised(self._index_key)
-        self.with_options()
-        return CreateIndex(name, target, keys, if_not_exists, self.span())
+        options = self.with_options()
+        return CreateIndex(name, target, keys, if_not_exists, self.span(), options)
+
+    def in_cluster(self) -> None:
+        """IN CLUSTER name: read over, for there is one cluster."""
+        if self.accept("in", "cluster"):
+            self.identifier()
 
     def _index_key(self) -> Expression:
         """An expression; the order that PostgreSQL lets follow means nothing to an arrangement."""
@@ -132,8 +181,7 @@ class Definitions(Roles):
         self.expect("source")
         if_not_exists = self.if_not_exists()
         name = self.name()
-        if self.accept("in", "cluster"):
-            self.identifier()
+        self.in_cluster()
         columns = self.parenthesised(self.column) if self.next.key == "(" else ()
         self.expect("from")
         connector = self._connector()
@@ -205,53 +253,17 @@ class Definitions(Roles):
                 raise InvalidParameter("CSV delimiter must be one ASCII character", position=at)
         return CsvFormat(header, names, width, delimiter)
 
-    def with_options(self) -> tuple[Option, ...]:
-        """WITH (options), if it comes next."""
-        if not self.at("with", "("):
-            return ()
-        self.advance()
-        return self.options()
-
-    def options(self) -> tuple[Option, ...]:
-        """(name [=] value, ...); () may be empty."""
-        if self.accept("(", ")"):
-            return ()
-        return self.parenthesised(self._option)
-
-    def _option(self) -> Option:
-        """Words up to the value: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value'."""
-        at = self.here
-        words = [self.label()]
-        while self.next.kind in (Kind.WORD, Kind.QUOTED) and self.next.key not in ("true", "false"):
-            words.append(self.advance().value.lower())
-        words[0] = words[0].lower()
-        self.accept("=")
-        if words[-1] == "for":
-            words.pop()
-        name = " ".join(words).replace("_", " ")
-        token = self.next
-        if token.key in (",", ")"):
-            return Option(name, None, at)
-        value: str | int | float | bool
-        if token.key in ("true", "false"):
-            value = self.advance().key == "true"
-        elif token.kind is Kind.NUMBER or token.key == "-":
-            sign = -1 if self.accept("-") else 1
-            text = self.next.value
-            if self.next.kind is not Kind.NUMBER:
-                self.fail()
-            self.advance()
-            value = sign * (int(text) if text.isdigit() else float(text))
-        elif token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
-            value = self.advance().value
-        else:
-            self.fail()
-        return Option(name, value, at)
-
-    def drop(self) -> Drop | DropRoles | Grant:
+    def drop(self) -> Drop | DropRoles | DropClusters | Inert:
         self.expect("drop")
         if self.at_any("role", "user"):
             return self.drop_roles()
+        if self.at("cluster", "replica"):
+            return Inert("DROP CLUSTER REPLICA", Reason.CLUSTERS, self.to_the_end())
+        if self.accept("cluster"):
+            if_exists = self.accept("if", "exists")
+            clusters = self.list_of(self.identifier)
+            self.accept_any("cascade", "restrict")
+            return DropClusters(clusters, if_exists, self.span())
         if self.at("owned"):
             return self.drop_owned()
         kind = self.object_kind()
@@ -270,6 +282,6 @@ class Definitions(Roles):
         for kind in ObjectKind:
             if self.accept(kind.value):
                 return kind
-        if token.key in ("sink", "type", "cluster", "secret", "connection", "function"):
+        if token.key in ("sink", "secret", "connection", "function"):
             self.unsupported(f"{token.key.upper()}s" if token.key == "sink" else token.key.upper())
         self.fail()

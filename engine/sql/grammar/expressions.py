@@ -4,6 +4,7 @@ OR · AND · NOT · IS · comparison · BETWEEN IN LIKE · any other operator ·
 · unary + - · [] · :: · .
 """
 
+from dataclasses import replace
 from typing import Final
 
 from engine.errors import SyntaxError_, UndefinedFunction
@@ -52,7 +53,6 @@ from engine.sql.syntax import (
     Subquery,
     Subscript,
     Test,
-    TypeName,
     Unary,
 )  # fmt: skip
 
@@ -327,7 +327,7 @@ class Expressions(Windows):
             return None
         value = self.advance()
         fields = self.interval_fields() if type_name.name == "interval" and not type_name.fields else type_name.fields
-        named = TypeName(type_name.name, type_name.modifier, type_name.dimensions, token.at, fields)
+        named = replace(type_name, at=token.at, fields=fields)
         return Cast(String(value.value, value.at), named, token.at)
 
     def _no_parentheses(self) -> Expression:
@@ -346,15 +346,17 @@ class Expressions(Windows):
         """A column, a star or a call."""
         at = self.here
         parts = [self.advance().value]
+        until = self.before
         while self.next.key == ".":
+            until = self.before
             if self.peek().key == "*":
                 self.advance()
                 self.advance()
-                return Star(tuple(parts), at)
+                return Star(tuple(parts), at, until)
             self.advance()
             parts.append(self.label())
         if self.next.key != "(":
-            return ColumnName(tuple(parts), at)
+            return ColumnName(tuple(parts), at, until)
         return self._arguments(Name(tuple(parts), at, self.before))
 
     def _arguments(self, name: Name) -> Function:

@@ -4,7 +4,7 @@ from typing import Final
 
 from engine.sql.grammar.tables import Tables
 from engine.sql.grammar.tokens import Kind, words
-from engine.sql.statements import AlterRole, CreateRole, DropRoles, Grant, Option, Span
+from engine.sql.statements import AlterRole, CreateRole, DropRoles, Inert, Option, Reason
 
 FLAGS: Final = words("login superuser createrole createdb createcluster inherit replication bypassrls")
 """Attributes that a role has or, after NO, has not."""
@@ -47,42 +47,31 @@ class Roles(Tables):
         if_exists = self.accept("if", "exists")
         return DropRoles(self.list_of(self.role_name), if_exists, self.span())
 
-    def grant(self) -> Grant:
+    def grant(self) -> Inert:
         """GRANT what TO whom: read to its end, for nothing in it is kept."""
-        return Grant("GRANT", self._to_the_end("grant", "to"))
+        return Inert("GRANT", Reason.PRIVILEGES, self.to_the_end("grant", "to"))
 
-    def revoke(self) -> Grant:
-        return Grant("REVOKE", self._to_the_end("revoke", "from"))
+    def revoke(self) -> Inert:
+        return Inert("REVOKE", Reason.PRIVILEGES, self.to_the_end("revoke", "from"))
 
-    def reassign(self) -> Grant:
+    def reassign(self) -> Inert:
         """REASSIGN OWNED BY a TO b and DROP OWNED BY a: nothing is owned."""
         self.expect("reassign", "owned", "by")
         self.list_of(self.role_name)
         self.expect("to")
         self.role_name()
-        return Grant("REASSIGN OWNED", self.span())
+        return Inert("REASSIGN OWNED", Reason.PRIVILEGES, self.span())
 
-    def drop_owned(self) -> Grant:
+    def drop_owned(self) -> Inert:
         self.expect("owned", "by")
         self.list_of(self.role_name)
         self.accept_any("cascade", "restrict")
-        return Grant("DROP OWNED", self.span())
+        return Inert("DROP OWNED", Reason.PRIVILEGES, self.span())
 
     def role_name(self) -> str:
         if self.next.key in ("current_user", "session_user", "current_role"):
             return self.advance().key
         return self.identifier()
-
-    def _to_the_end(self, *keys: str) -> Span:
-        """The whole statement, in which these words must stand in this order."""
-        wanted = list(keys)
-        while not self.ended:
-            if wanted and self.next.key == wanted[0]:
-                del wanted[0]
-            self.advance()
-        if wanted:
-            self.fail()
-        return self.span()
 
     def _role_options(self) -> tuple[Option, ...]:
         self.accept("with")

@@ -5,7 +5,7 @@ from typing import Final
 
 from engine.sql.grammar.cursor import RESERVED, Cursor
 from engine.sql.grammar.tokens import Kind, words
-from engine.sql.syntax import TypeName
+from engine.sql.syntax import Name, TypeName
 
 INTERVAL_FIELDS: Final = words("year month day hour minute second")
 
@@ -20,14 +20,15 @@ class TypeNames(Cursor):
         at = self.here
         if self.next.key == "map" and self.peek().key == "[":
             return self._suffixed(self._map())
-        if self.next.kind is Kind.QUOTED:
-            name = self.advance().value
-        else:
-            name = self.label()
-            if name in RESERVED:
-                self.fail(self.tokens[self.index - 1])
-        if self.accept("."):
-            name = self.label()  # pg_catalog.int4: the schema of a built-in type says nothing
+        if self.next.key == "struct" and self.peek().key == "<":
+            return self._suffixed(self._struct())
+        parts = [self.advance().value if self.next.kind is Kind.QUOTED else self.label()]
+        if len(parts) == 1 and parts[0] in RESERVED and self.tokens[self.index - 1].kind is Kind.WORD:
+            self.fail(self.tokens[self.index - 1])
+        while self.accept("."):
+            parts.append(self.label())
+        written = Name(tuple(parts), at, self.before)
+        name = parts[-1]
         fields, modifier = "", ()
         if name == "double":
             self.accept("precision")
@@ -43,7 +44,7 @@ class TypeNames(Cursor):
                 name += " with time zone"
             elif self.accept("without", "time", "zone"):
                 pass
-        return self._suffixed(TypeName(name, modifier, 0, at, fields))
+        return self._suffixed(TypeName(name, modifier, 0, at, fields, None, written))
 
     def _suffixed(self, found: TypeName) -> TypeName:
         """What follows a type and makes another of it: [], [3], ARRAY, LIST."""
@@ -72,6 +73,14 @@ class TypeNames(Cursor):
         element = self.type_name()
         self.expect("]")
         return TypeName("map", (), 0, at, "", element)
+
+    def _struct(self) -> TypeName:
+        """struct<name type, ...>: a composite type without a name."""
+        at = self.advance().at
+        self.expect("<")
+        parts = self.list_of(lambda: (self.identifier(), self.type_name()))
+        self.close_angle()
+        return TypeName("struct", (), 0, at, parts=parts)
 
     def interval_fields(self) -> str:
         """`day`, `day to second`, `second(3)`: the fields of an interval type."""
