@@ -30,6 +30,15 @@ class Kind(Enum):
     ARRAY_AGG = "array_agg"
     LIST_AGG = "list_agg"
     MAP_AGG = "map_agg"
+    FIRST = "first_value"
+    LAST = "last_value"
+    ARG_MIN = "arg_min"
+    ARG_MAX = "arg_max"
+    BIT_AND = "bit_and"
+    BIT_OR = "bit_or"
+    BIT_XOR = "bit_xor"
+    INTERVAL_SUM = "sum(interval)"
+    INTERVAL_AVG = "avg(interval)"
 
 
 ACCUMULABLE = frozenset(
@@ -37,9 +46,15 @@ ACCUMULABLE = frozenset(
      Kind.BOOL_AND, Kind.BOOL_OR}
 )  # fmt: skip
 EXTREME = frozenset({Kind.MIN, Kind.MAX})
+BITWISE = frozenset({Kind.BIT_AND, Kind.BIT_OR, Kind.BIT_XOR})
 WHOLE_GROUP = frozenset(
-    {Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG}
-)
+    {Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG, Kind.FIRST,
+     Kind.INTERVAL_SUM, Kind.INTERVAL_AVG, *BITWISE}
+)  # fmt: skip
+KEEPS_NULL = frozenset({Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.FIRST})
+"""Aggregates that see rows whose first argument is NULL, so that a FILTER cannot be a CASE that makes it NULL."""
+EXTREME_ROWS = {Kind.ARG_MIN: False, Kind.ARG_MAX: True}
+"""Whether the second argument's greatest value decides. These, and LAST, are bound as a FIRST in some order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +101,16 @@ def _table() -> Iterator[Overload]:
     for kind in ORDERED:
         yield Overload("min", Kind.MIN, (kind,), kind, "the least value")
         yield Overload("max", Kind.MAX, (kind,), kind, "the greatest value")
+    span = types.INTERVAL
+    yield Overload("sum", Kind.INTERVAL_SUM, (span,), span, "the sum; NULL of no values")
+    yield Overload("avg", Kind.INTERVAL_AVG, (span,), span, "the mean; NULL of no values")
+    for kind in INTEGERS:
+        for name, bits, doc in (
+            ("bit_and", Kind.BIT_AND, "bitwise and of the values"),
+            ("bit_or", Kind.BIT_OR, "bitwise or of the values"),
+            ("bit_xor", Kind.BIT_XOR, "bitwise exclusive or of the values"),
+        ):
+            yield Overload(name, bits, (kind,), kind, doc)
     for name, kind, doc in (
         ("bool_and", Kind.BOOL_AND, "whether every value is true"),
         ("every", Kind.BOOL_AND, "whether every value is true"),
@@ -106,6 +131,10 @@ def _table() -> Iterator[Overload]:
     doc = "the values as an array, NULLs included; arrays as an array of one more dimension"
     yield Overload("array_agg", Kind.ARRAY_AGG, (any_,), types.ANYARRAY, doc)
     yield Overload("list_agg", Kind.LIST_AGG, (any_,), types.ANYLIST, "the values as a list, NULLs included")
+    for kind, doc in ((Kind.FIRST, "the first value in the order of ORDER BY"), (Kind.LAST, "the last one")):
+        yield Overload(kind.value, kind, (any_,), any_, doc)
+    for kind, doc in ((Kind.ARG_MIN, "the x beside the least y"), (Kind.ARG_MAX, "the x beside the greatest y")):
+        yield Overload(kind.value, kind, (any_, types.ANY), any_, f"{doc}, of the rows where neither is NULL")
     doc = "the pairs as a map; of equal keys the last value; NULL keys are left out"
     yield Overload("map_agg", Kind.MAP_AGG, (types.TEXT, any_), types.ANYMAP, doc)
 

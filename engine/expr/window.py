@@ -121,6 +121,8 @@ DEFAULT_FRAME: Final = Frame()
 class WindowCall:
     """One function of a Window over columns of its input's rows. `filter`: only rows where that column is true count.
 
+    `within`: the order in which an aggregate of the whole frame takes its rows, before that of the window: (column,
+    descending, NULLs first).
     Arguments of LAG and LEAD: value, offset, default; of NTH_VALUE: value, number; of NTILE: the number.
     """
 
@@ -131,16 +133,19 @@ class WindowCall:
     frame: Frame = DEFAULT_FRAME
     ignore_nulls: bool = False
     filter: int | None = None
+    within: tuple[tuple[int, bool, bool], ...] = ()
 
     def reads(self) -> tuple[int, ...]:
         """Every column that it reads."""
-        return (*self.columns, *self.frame.columns(), *(() if self.filter is None else (self.filter,)))
+        ordering = (column for column, _, _ in self.within)
+        return (*self.columns, *self.frame.columns(), *(() if self.filter is None else (self.filter,)), *ordering)
 
     def moved(self, to: Mapping[int, int]) -> "WindowCall":
         """The call over a row whose column i is at to[i]."""
         return WindowCall(
             self.kind, tuple(to[column] for column in self.columns), self.type, self.nullable, self.frame.moved(to),
             self.ignore_nulls, None if self.filter is None else to[self.filter],
+            tuple((to[column], descending, first) for column, descending, first in self.within),
         )  # fmt: skip
 
     @property

@@ -4,6 +4,8 @@ import math
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
+from functools import reduce
+from operator import and_, attrgetter, or_, xor
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from engine import types
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.collection.numeric import pack_decimal, unpack_decimal
+from engine.collection.value import Interval
 from engine.collection.words import decode_column, vector_of
 from engine.dataflow.graph import Aggregate, Order, Reduce, Source
 from engine.dataflow.operators.reduce import ReduceOperator
@@ -62,6 +65,10 @@ def naive(kind, values, column_type, result_type):
         return len(values)
     if not values:
         return None
+    if kind in BITS:
+        return reduce(BITS[kind], values)
+    if kind is Kind.INTERVAL_SUM:
+        return Interval(*map(sum, zip(*map(attrgetter("months", "days", "microseconds"), values), strict=True)))
     if kind is Kind.BOOL_AND:
         return all(values)
     if kind is Kind.BOOL_OR:
@@ -145,7 +152,9 @@ decimals = st.one_of(
 VALUES = {
     types.BIGINT: integers, types.INTEGER: small, types.DOUBLE: doubles, types.NUMERIC: decimals,
     types.BOOLEAN: st.booleans(), types.TEXT: st.text(max_size=12),
+    types.INTERVAL: st.builds(Interval, st.integers(-9, 9), st.integers(-99, 99), st.integers(-(1 << 40), 1 << 40)),
 }  # fmt: skip
+BITS = {Kind.BIT_AND: and_, Kind.BIT_OR: or_, Kind.BIT_XOR: xor}
 RESULTS = {
     types.INTEGER: types.BIGINT,
     types.BIGINT: types.NUMERIC,
@@ -157,8 +166,13 @@ RESULTS = {
 def aggregates_over(t):
     yield Aggregate(Kind.COUNT_ROWS, (), types.BIGINT)
     yield Aggregate(Kind.COUNT, (2,), types.BIGINT)
+    if t is types.INTERVAL:
+        yield Aggregate(Kind.INTERVAL_SUM, (2,), t)
+        return
     yield Aggregate(Kind.MIN, (2,), t)
     yield Aggregate(Kind.MAX, (2,), t)
+    if t in (types.INTEGER, types.BIGINT):
+        yield from (Aggregate(kind, (2,), t) for kind in BITS)
     if t is types.BOOLEAN:
         yield Aggregate(Kind.BOOL_AND, (2,), t)
         yield Aggregate(Kind.BOOL_OR, (2,), t)

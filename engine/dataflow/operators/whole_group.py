@@ -1,12 +1,14 @@
-"""Aggregates that need all rows of a group at once: string_agg, array_agg, list_agg, map_agg, jsonb_agg...
+"""Aggregates that need all rows of a group at once: string_agg, array_agg, map_agg, jsonb_agg, bit_and...
 
 Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the
 rows).
 State  the arguments and order columns of all rows, in one B+tree over all groups (engine/collection/ordered.py).
-Cost   O(rows of the touched groups) a tick.
+Cost   O(rows of the touched groups) a tick; of FIRST, which reads one row, O(log n) a touched group.
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_, xor
 from typing import Final
 
 import numpy as np
@@ -18,18 +20,20 @@ from engine.collection.batch import Batch, Words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks
 from engine.collection.ordered import OrderedRows
+from engine.collection.value import Interval
 from engine.dataflow.graph import Aggregate
 from engine.errors import DataError
-from engine.expr.aggregate import Kind
+from engine.expr.aggregate import KEEPS_NULL, Kind
 from engine.expr.arrays import stacked
-from engine.expr.columns import unpack
+from engine.expr.columns import pack, unpack
 from engine.expr.evaluate import Context
+from engine.expr.functions.datetime import interval, shared
 from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
 from engine.types import Nesting, SqlType
 
-COLLECTS: Final = frozenset({Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG})
-"""Aggregates whose result holds the values as they are, not their text."""
+TEXTS: Final = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG})
+"""Aggregates whose result is made of the values' bytes; the others are of the raw values."""
 
 
 class WholeGroup:
@@ -49,7 +53,7 @@ class WholeGroup:
         self._types: Final = [input_types[c] for c in aggregate.columns]
         self._result: Final = aggregate.type
         first = aggregate.columns[0]
-        self._skips_null: Final = None if keeps_null(self._kind) else first
+        self._skips_null: Final = None if self._kind in KEEPS_NULL else first
 
     def add(self, batch: Batch, gids: Ids, records: Words) -> None:
         """Take a batch into the groups' rows."""
@@ -63,10 +67,10 @@ class WholeGroup:
 
     def show(self, rows: NDArray[np.int64], gids: Ids, result: NDArray[np.int64], shown: Words) -> None:
         """Put the results of groups `gids` into rows `rows` of `shown`."""
-        slots, takes, bounds = self._rows.walk(gids, 0, -1)
-        collects = self._kind in COLLECTS
+        slots, takes, bounds = self._rows.walk(gids, 0, 1 if self._kind is Kind.FIRST else -1)
+        of_texts = self._kind in TEXTS
         columns = [
-            self._raws(c, kind, slots) if collects else self._column(c, slots)
+            self._column(c, slots) if of_texts else self._raws(c, kind, slots)
             for c, kind in zip(self._arguments, self._types, strict=True)
         ]
         for i, row in enumerate(rows.tolist()):
@@ -77,14 +81,18 @@ class WholeGroup:
             counts = takes[begin:end].tolist()
             values = [column[begin:end] for column in columns]
             try:
-                if collects:
-                    datum = nested.encode(collected(self._kind, values, counts, self._types[-1]), self._result)
+                if of_texts:
+                    word = self._heap.intern(whole_text(self._kind, values, counts))
                 else:
-                    datum = whole_text(self._kind, values, counts)
+                    value = whole_value(self._kind, values, counts, self._types[-1])
+                    if value is None:
+                        shown[row, result[TARGET_NULL]] |= np.uint64(1 << int(result[TARGET_BIT]))
+                        continue
+                    word = pack([value], self._result, Context(self._heap))[0]
             except DataError as error:
                 shown[row, -1] = self._heap.intern(f"{error.sqlstate} {error.message}".encode()) + 1
                 continue
-            shown[row, result[TARGET]] = self._heap.intern(datum)
+            shown[row, result[TARGET]] = word
 
     def _column(self, c: int, slots: Ids) -> list[bytes | None]:
         """One column of those rows."""
@@ -113,19 +121,35 @@ class WholeGroup:
         self._rows.mark(marks)
 
 
-def keeps_null(kind: Kind) -> bool:
-    """Whether rows whose first argument is NULL count."""
-    return kind in (Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG)
+def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int], element: SqlType) -> RawValue:
+    """The result over some rows' raw values, and how often each row counts; DataError where there is none."""
+    match kind:
+        case Kind.MAP_AGG:
+            return {key: value for key, value in zip(values[0], values[1], strict=True) if key is not None}
+        case Kind.FIRST:
+            return values[0][0]
+        case Kind.BIT_AND:
+            return reduce(and_, values[0])
+        case Kind.BIT_OR:
+            return reduce(or_, values[0])
+        case Kind.BIT_XOR:
+            return reduce(xor, (value for value, count in zip(values[0], counts, strict=True) if count % 2), 0)
+        case Kind.INTERVAL_SUM | Kind.INTERVAL_AVG:
+            return _interval(values[0], counts, mean=kind is Kind.INTERVAL_AVG)
+        case _:
+            items = [value for value, count in zip(values[0], counts, strict=True) for _ in range(count)]
+            if kind is Kind.LIST_AGG:
+                return items
+            return stacked(items) if element.nesting is Nesting.ARRAY else nested.Array.of(items)
 
 
-def collected(kind: Kind, values: list[list[RawValue]], counts: list[int], element: SqlType) -> RawValue:
-    """The array, list or map of some rows' raw values; DataError where arrays do not fit into one."""
-    if kind is Kind.MAP_AGG:
-        return {key: value for key, value in zip(values[0], values[1], strict=True) if key is not None}
-    items = [value for value, count in zip(values[0], counts, strict=True) for _ in range(count)]
-    if kind is Kind.LIST_AGG:
-        return items
-    return stacked(items) if element.nesting is Nesting.ARRAY else nested.Array.of(items)
+def _interval(spans: list[Interval], counts: list[int], *, mean: bool) -> Interval:
+    """The sum field by field, or what of it falls to each."""
+    pairs = list(zip(spans, counts, strict=True))
+    months = sum(span.months * count for span, count in pairs)
+    days = sum(span.days * count for span, count in pairs)
+    micros = sum(span.microseconds * count for span, count in pairs)
+    return shared(months, days, micros, sum(counts)) if mean else interval(months, days, micros)
 
 
 def whole_text(kind: Kind, values: list[list[bytes | None]], counts: list[int]) -> bytes:

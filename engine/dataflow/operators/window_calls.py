@@ -305,7 +305,8 @@ class _Evaluation:
         return found[key], found.get(frame.start.offset, found[key]), found.get(frame.end.offset, found[key])
 
     def _whole(self, call: WindowCall, kind: AggregateKind) -> Vector:
-        """string_agg and its like: every distinct frame is a group, its rows in window order. O(rows of all frames)."""
+        """string_agg and its like: every distinct frame is a group, its rows in the order within the call, then the
+        window's. O(rows of all frames)."""
         counted = self._counted(call.filter)
         frames, which = np.unique(np.concatenate(self._ranges(call.frame)), axis=1, return_inverse=True)
         ranges, count = len(frames) // 2, frames.shape[1]
@@ -314,10 +315,12 @@ class _Evaluation:
         at = np.repeat(begin - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
         groups = np.repeat(np.tile(np.arange(count, dtype=np.int32), ranges), sizes)
         at, groups = at[counted[at]], groups[counted[at]]
-        vectors = [*(self._columns[column].take(at) for column in call.columns), whole(at)]
+        read = [*call.columns, *(column for column, _, _ in call.within)]
+        vectors = [*(self._columns[column].take(at) for column in read), whole(at)]
         width = len(call.columns)
-        aggregate = Aggregate(kind, tuple(range(width)), call.type, (Order(width),))
-        row = [*(self._of.row[column] for column in call.columns), types.BIGINT]
+        order = [Order(width + i, descending, first) for i, (_, descending, first) in enumerate(call.within)]
+        aggregate = Aggregate(kind, tuple(range(width)), call.type, (*order, Order(len(read))))
+        row = [*(self._of.row[column] for column in read), types.BIGINT]
         group = WholeGroup(aggregate, row, 0, self._of.heap)
         records = np.zeros((count, 3), np.uint64)
         if len(at):

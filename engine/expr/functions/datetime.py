@@ -3,7 +3,7 @@
 Adding an interval moves by its months (to the month's last day at most), then its days, then its microseconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -131,11 +131,9 @@ def _negate(a: Interval) -> Interval:
     return interval(-a.months, -a.days, -a.microseconds)
 
 
-def _multiply(span: Interval, factor: float) -> Interval:
+def _scaled(span: Interval, scale: Callable[[int], float]) -> Interval:
     """Fractions of months become days (30 a month), fractions of days microseconds, as in PostgreSQL."""
-    if factor != factor or abs(factor) == float("inf"):
-        raise DatetimeOverflow("interval out of range")
-    exact_months, exact_days = span.months * factor, span.days * factor
+    exact_months, exact_days = scale(span.months), scale(span.days)
     months, days = int(exact_months), int(exact_days)
     spill = round((exact_months - months) * 30, 6)
     spilled_days = int(spill)
@@ -143,14 +141,25 @@ def _multiply(span: Interval, factor: float) -> Interval:
     if abs(seconds) >= 86_400:
         spilled_days += int(seconds / 86_400)
         seconds -= int(seconds / 86_400) * 86_400
-    micros = round(span.microseconds * factor + seconds * SECOND)
+    micros = round(scale(span.microseconds) + seconds * SECOND)
     return interval(months, days + spilled_days, micros)
 
 
-def _divide(span: Interval, divisor: float) -> Interval:
+def _multiply(span: Interval, factor: float) -> Interval:
+    if factor != factor or abs(factor) == float("inf"):
+        raise DatetimeOverflow("interval out of range")
+    return _scaled(span, lambda part: part * factor)
+
+
+def shared(months: int, days: int, micros: int, divisor: float) -> Interval:
+    """An interval's part of so many. The fields may be too large for an interval themselves."""
     if divisor == 0:
         raise DivisionByZero("division by zero")
-    return _multiply(span, 1 / divisor)
+    return _scaled(Interval(months, days, micros), lambda part: part / divisor)
+
+
+def _divide(span: Interval, divisor: float) -> Interval:
+    return shared(span.months, span.days, span.microseconds, divisor)
 
 
 def _justify_hours(span: Interval) -> Interval:

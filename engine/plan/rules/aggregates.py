@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, cast
 
 from engine import types
-from engine.expr.aggregate import Kind
+from engine.expr.aggregate import KEEPS_NULL, Kind
 from engine.expr.scalar import Case, Literal, Ref, Scalar
 from engine.plan.facts import COUNTS, Facts
 from engine.plan.relation import (
@@ -25,11 +25,8 @@ from engine.plan.relation import (
 )
 from engine.plan.scalars import TRUE, can_fail, null
 
-IDEMPOTENT: Final = frozenset({Kind.MIN, Kind.MAX, Kind.BOOL_AND, Kind.BOOL_OR})
+IDEMPOTENT: Final = frozenset({Kind.MIN, Kind.MAX, Kind.BOOL_AND, Kind.BOOL_OR, Kind.BIT_AND, Kind.BIT_OR})
 """Aggregates for which DISTINCT changes nothing."""
-
-KEEP_NULLS: Final = frozenset({Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG})
-"""Aggregates that see NULL arguments, so that a FILTER cannot be a CASE that makes the argument NULL."""
 
 
 def default_of(call: AggregateCall) -> Literal:
@@ -48,7 +45,7 @@ def unfiltered(call: AggregateCall) -> AggregateCall:
     condition = call.filter
     if condition is None:
         return call
-    if call.overload.kind in KEEP_NULLS:
+    if call.overload.kind in KEEPS_NULL:
         return replace(call, arguments=tuple(guarded(condition, a) if can_fail(a) else a for a in call.arguments))
     if call.overload.kind is Kind.COUNT_ROWS:
         overload = replace(call.overload, kind=Kind.COUNT, parameters=(types.BOOLEAN,))

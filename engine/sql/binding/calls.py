@@ -1,12 +1,13 @@
 """Calls: functions, aggregates, and the few names that are syntax rather than functions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine import types
 from engine.errors import GroupingError, UndefinedFunction, Unsupported, WrongObjectType
 from engine.expr import overload
-from engine.expr.aggregate import Kind
-from engine.expr.scalar import Call, Case, Coalesce, Literal
+from engine.expr.aggregate import EXTREME_ROWS, Kind
+from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic
 from engine.expr.table import TableFunction
 from engine.expr.window import FUNCTIONS
 from engine.plan.relation import AggregateCall, BoundScalar
@@ -30,7 +31,7 @@ class Calls(WindowFunctions, Nested):
         name = self._name(expression)
         if expression.over is not None:
             return self._window(name, expression, expression.over, place)
-        if name in FUNCTIONS:
+        if name in FUNCTIONS and not overload.is_aggregate(name):
             raise WrongObjectType(f"window function {name} requires an OVER clause", position=expression.at)
         if overload.is_aggregate(name):
             return self._aggregate(name, expression, place)
@@ -153,4 +154,23 @@ class Calls(WindowFunctions, Nested):
             )
             for item in expression.order
         )
-        return AggregateCall(found, given, expression.distinct, condition, order)
+        return as_first(AggregateCall(found, given, expression.distinct, condition, order))
+
+
+def as_first(made: AggregateCall) -> AggregateCall:
+    """last_value, arg_min and arg_max as the first value in an order that says the same."""
+    kind = made.overload.kind
+    if kind is not Kind.LAST and kind not in EXTREME_ROWS:
+        return made
+    value, *by = made.arguments
+    order = made.order
+    if kind is Kind.LAST:
+        order = tuple((scalar, not descending, not nulls_first) for scalar, descending, nulls_first in order)
+    condition = made.filter
+    for scalar in by:
+        order = ((scalar, EXTREME_ROWS[kind], False), *order)
+        known = [call("is_not_null", part) for part in (value, scalar)]
+        tests = [test for test in (condition, *known) if test is not None]
+        condition = Logic(True, tuple(tests))  # pyright: ignore[reportArgumentType]: bound scalars nest
+    overload = replace(made.overload, kind=Kind.FIRST, parameters=made.overload.parameters[:1])
+    return AggregateCall(overload, (value,), made.distinct, condition, order)

@@ -75,6 +75,7 @@ class BoundWindow:
     end: BoundScalar | None = None
     ignore_nulls: bool = False
     filter: BoundScalar | None = None
+    within: tuple[tuple[BoundScalar, bool, bool], ...] = ()  # the ORDER BY inside an aggregate's call
 
 
 @dataclass(slots=True)

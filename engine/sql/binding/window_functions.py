@@ -20,6 +20,7 @@ from engine.errors import (
     WrongObjectType,
 )
 from engine.expr import overload
+from engine.expr.aggregate import WHOLE_GROUP
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.scalar import Interval, Literal
 from engine.expr.window import FUNCTIONS, MOVED, OFFSETS, Bound, Edge, Frame, Kind, Unit
@@ -75,8 +76,8 @@ class WindowFunctions(Scalars):
             raise WindowingError(f"window functions are not allowed in {place.clause}", position=at)
         if expression.distinct:
             raise Unsupported("DISTINCT is not implemented for window functions", position=at)
-        if expression.order:
-            raise Unsupported("aggregate ORDER BY is not implemented for window functions", position=at)
+        if expression.order and kind is not None:
+            raise WrongObjectType(f"ORDER BY specified, but {name} is not an aggregate function", position=at)
         inside = Place(place.scope, "window functions", place.aggregates, place.used, windows=windows)
         made = self._window_call(name, kind, expression, inside)
         made = self._over_window(made, resolved(over, windows), inside)
@@ -93,7 +94,7 @@ class WindowFunctions(Scalars):
                 raise Unsupported("aggregates do not take IGNORE NULLS", position=expression.at)
             return BoundWindow(
                 overloaded.kind, found.arguments, overloaded.result, overloaded.kind not in COUNTS, (), (), Frame(),
-                filter=found.filter,
+                filter=found.filter, within=found.order if overloaded.kind in WHOLE_GROUP else (),
             )  # fmt: skip
         if expression.filter is not None:
             raise Unsupported("FILTER is not implemented for non-aggregate window functions", position=expression.at)

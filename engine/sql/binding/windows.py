@@ -23,6 +23,7 @@ def regrouped(call: BoundWindow, change: Callable[[BoundScalar], BoundScalar]) -
         partition=tuple(map(change, call.partition)),
         order=tuple((change(scalar), descending, first) for scalar, descending, first in call.order),
         key=some(call.key), start=some(call.start), end=some(call.end), filter=some(call.filter),
+        within=tuple((change(scalar), descending, first) for scalar, descending, first in call.within),
     )  # fmt: skip
 
 
@@ -87,7 +88,8 @@ def stacked(
         )
         condition = None if call.filter is None else column(call.filter)
         arguments = tuple(map(column, call.arguments))
-        made = WindowCall(call.kind, arguments, call.type, call.nullable, frame, call.ignore_nulls, condition)
+        within = tuple((column(scalar), descending, first) for scalar, descending, first in call.within)
+        made = WindowCall(call.kind, arguments, call.type, call.nullable, frame, call.ignore_nulls, condition, within)
         partition = tuple(sorted(column(scalar) for scalar in call.partition if not isinstance(scalar, Literal)))
         order = tuple(
             Order(column(scalar), descending, first)
