@@ -18,6 +18,7 @@ WORDS_MIN: Final = 2 * kernels.SMALL
 TABLE_MIN: Final = 4 * kernels.SMALL
 SPARE_MIN: Final = 4096
 """Free words that are not worth moving the rest for."""
+ALL: Final = np.empty(0, np.int64)
 TOO_OFTEN: Final = "one value of min or max occurs more than 2^30 times in a group"
 
 
@@ -39,20 +40,22 @@ class Extremes:
         self._table: Words = np.zeros((2, 2), np.uint64)
 
     def add(
-        self, words: Words, value: int, rows: NDArray[np.int64], diffs: Diffs, gids: Ids, records: Words, at: int,
+        self, words: Words, value: int, rows: NDArray[np.int64] | None, diffs: Diffs, gids: Ids, records: Words, at: int,
         groups: int,
     ) -> None:  # fmt: skip
-        """Add words[value, rows] to their groups, all below `groups`; records[group, at:at + WIDTH] is kept up to date.
+        """Add words[value, rows] (rows None: all) to their groups, which are below `groups`.
 
-        O(1) a row on average, O(log n) at worst.
+        records[group, at:at + WIDTH] is kept up to date. O(1) a row on average, O(log n) at worst.
         """
-        done = 0
+        done, n = 0, len(diffs) if rows is None else len(rows)
+        if rows is None:
+            rows = ALL
         while True:
             done = kernels.update_extremes(
-                words, diffs, rows, value, self._kind, self._largest, done, gids, self._values, self._counts,
+                words, diffs, rows, n, value, self._kind, self._largest, done, gids, self._values, self._counts,
                 self._free, self._head, self._table, *self._heap.view(), records, at,
             )  # fmt: skip
-            if done == len(rows):
+            if done == n:
                 break
             if done < 0:
                 raise LimitExceeded(TOO_OFTEN)

@@ -4,6 +4,7 @@
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 from engine.kernels.groups import settle
 from engine.kernels.memory import prefetch
@@ -11,6 +12,15 @@ from engine.kernels.memory import prefetch
 ONE = np.uint64(1)
 AHEAD = 16
 """Rows between asking for what a group showed and reading it."""
+
+
+@register_jitable
+def ask_for_row(rows, g):
+    """Prefetch the cache lines of a group's row."""
+    at = np.int64(g) * rows.shape[1]
+    for w in range(0, rows.shape[1], 8):
+        prefetch(rows, at + w)
+    prefetch(rows, at + rows.shape[1] - 1)
 
 
 @njit(
@@ -34,7 +44,7 @@ def emit_changes(touched, rows, shown, key_width, table, records, head, free):
     for t in range(m):
         g = touched[t]
         if t + AHEAD < m:
-            prefetch(rows, np.int64(touched[t + AHEAD]) * rows.shape[1])
+            ask_for_row(rows, touched[t + AHEAD])
         same = True
         for w in range(width, -1, -1):
             if rows[g, w] != shown[t, w]:
@@ -68,3 +78,15 @@ def emit_changes(touched, rows, shown, key_width, table, records, head, free):
             at += 1
     settle(key_width, table, records, head, free, touched)
     return words, diffs, errors
+
+
+@njit("void(int32[::1], uint64[:, ::1], uint64[:, ::1])", cache=True, nogil=True)
+def publish_rows(touched, rows, shown):
+    """rows[touched[t]] = shown[t]: the touched groups show their new rows. O(touched)."""
+    m, width = shown.shape
+    for t in range(m):
+        if t + AHEAD < m:
+            ask_for_row(rows, touched[t + AHEAD])
+        g = touched[t]
+        for w in range(width):
+            rows[g, w] = shown[t, w]

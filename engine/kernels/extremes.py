@@ -281,32 +281,33 @@ def enough_room(c, size, values, free, head, table):
 
 
 @njit(
-    f"int64(uint64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64, int32[::1], {STATE}, {VIEW},"
+    f"int64(uint64[:, ::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int32[::1], {STATE}, {VIEW},"
     "uint64[:, ::1], int64)",
     cache=True,
     nogil=True,
     _nrt=False,  # pyright: ignore[reportCallIssue]
 )
 def update_extremes(
-    words, diffs, kept, value, kind, largest, begin, gids, values, counts, free, head, table, start, length, data,
+    words, diffs, kept, n, value, kind, largest, begin, gids, values, counts, free, head, table, start, length, data,
     records, at,
 ):  # fmt: skip
-    """Add the values words[value, kept[i]] from i = `begin` on to their groups; `largest` 1: max, -1: min.
+    """Add the values words[value, kept[i]], begin <= i < n, to their groups; `largest` 1: max, -1: min.
 
-    Returns how many are done: less than all when there is no room (head[NEED_WORDS], head[NEED_KEYS]); -1 - i when
-    the multiplicity of value i leaves int32. Allocates nothing: compiled without reference counting, which would cost
-    more than the work.
+    An empty `kept` stands for all rows. Returns how many are done: less than n when there is no room
+    (head[NEED_WORDS], head[NEED_KEYS]); -1 - i when the multiplicity of value i leaves int32. Allocates nothing:
+    compiled without reference counting, which would cost more than the work.
     """
     order = (kind, largest, start, length, data)
-    n = len(kept)
+    every = len(kept) == 0
     for first in range(begin, n, AHEAD):
         end = min(n, first + AHEAD)
         if end - first > 2:
             for i in range(first, end):
-                g = np.int64(gids[kept[i]])
+                k = i if every else kept[i]
+                g = np.int64(gids[k])
                 block = np.int64(records[g, at + BLOCK])
                 if block & 63 >= LARGE:
-                    prefetch(table, 2 * home(table, g, words[value, kept[i]]))
+                    prefetch(table, 2 * home(table, g, words[value, k]))
                 elif block != 0:
                     offset, size = (block >> 6) - 1, np.int64(records[g, at + SIZE] >> np.uint64(32))
                     for j in range(0, size + 7, 8):
@@ -314,7 +315,7 @@ def update_extremes(
                     for j in range(0, size + 15, 16):
                         prefetch(counts, offset + j)
         for i in range(first, end):
-            k = kept[i]
+            k = i if every else kept[i]
             g, word, diff = np.int64(gids[k]), words[value, k], diffs[k]
             block = np.int64(records[g, at + BLOCK])
             c = block & 63 if block != 0 else np.int64(-1)

@@ -31,8 +31,9 @@ class Extreme:
 
     def add(self, batch: Batch, gids: Ids, groups: GroupTable) -> None:
         """Take a batch into the values and the records of its groups."""
-        bits = batch.words[self._column >> 6] & np.uint64(1 << (self._column & 63))
-        rows = np.flatnonzero(bits == 0)
+        rows = None
+        if batch.null_columns() >> self._column & 1:
+            rows = np.flatnonzero(batch.words[self._column >> 6] & np.uint64(1 << (self._column & 63)) == 0)
         value = self._nulls + self._column
         self._values.add(batch.words, value, rows, batch.diffs, gids, groups.records, self._place, groups.used)
 

@@ -25,7 +25,7 @@ from engine.dataflow.operators.extremes import Extreme
 from engine.dataflow.operators.whole_group import WholeGroup
 from engine.expr.aggregate import EXTREME, WHOLE_GROUP
 from engine.kernels.accumulate import show_groups
-from engine.kernels.changes import emit_changes
+from engine.kernels.changes import emit_changes, publish_rows
 from engine.types import SqlType
 
 SHOWN: Final = np.uint64(1)
@@ -111,7 +111,7 @@ class ReduceOperator:
         """Readers see the rows of this tick."""
         if self._staged is not None:
             touched, shown = self._staged
-            self._rows[touched] = shown
+            publish_rows(touched, self._rows, shown)
             self._published = self._groups.used
             self._staged = None
         self.errors.publish()
