@@ -40,8 +40,8 @@ class Extremes:
         self._table: Words = np.zeros((2, 2), np.uint64)
 
     def add(
-        self, words: Words, value: int, rows: NDArray[np.int64] | None, diffs: Diffs, gids: Ids, records: Words, at: int,
-        groups: int,
+        self, words: Words, value: int, rows: NDArray[np.int64] | None, diffs: Diffs, gids: Ids, records: Words,
+        at: int, groups: int,
     ) -> None:  # fmt: skip
         """Add words[value, rows] (rows None: all) to their groups, which are below `groups`.
 
