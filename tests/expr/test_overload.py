@@ -112,7 +112,6 @@ def test_types_without_a_common_one():
         ("sum", [INTEGER], Kind.SUM, (INTEGER,), BIGINT),
         ("sum", [BIGINT], Kind.SUM, (BIGINT,), NUMERIC),
         ("sum", [REAL], Kind.SUM, (REAL,), REAL),
-        ("sum", [UNKNOWN], Kind.SUM, (DOUBLE,), DOUBLE),
         ("avg", [INTEGER], Kind.AVG, (INTEGER,), NUMERIC),
         ("avg", [REAL], Kind.AVG, (REAL,), DOUBLE),
         ("stddev", [BIGINT], Kind.STDDEV_SAMP, (BIGINT,), NUMERIC),
@@ -133,6 +132,8 @@ def test_aggregates(name, arguments, kind, parameters, result):
 def test_no_aggregate_for_these():
     with pytest.raises(UndefinedFunction, match=r"function sum\(text\) does not exist"):
         resolve_aggregate("sum", [TEXT])
+    with pytest.raises(AmbiguousFunction, match=r"function sum\(unknown\) is not unique"):
+        resolve_aggregate("sum", [UNKNOWN])
 
 
 def test_arguments_of_json_aggregates_become_json():
