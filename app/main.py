@@ -11,23 +11,34 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.staticfiles import StaticFiles
 
+from app.access import problems
+from app.access.guard import BodyLimit, Doors, Limits, Requests
+from app.access.identity import Identity
+from app.front import Front
+from app.live.streams import Streams
 from app.pgwire.server import Server
-from app.routers import ops, sql, subscribe
-from app.routers.front import Front
-from app.routers.limit import BodyLimit
-from app.schemas import ErrorBody
+from app.routers import access, changes, ops, sql, subscribe
 from app.settings import Address, Settings
 from engine.database import Database
-from engine.errors import LimitExceeded, SqlError, SyntaxError_
+from engine.errors import SqlError
 
 VERSION: Final = "0.1.0"
+ROUTERS: Final = (sql, changes, subscribe, access, ops)
+STATIC: Final = Path(__file__).parent / "static"
+"""What browsers fetch: the client for live views."""
+
+PING_SECONDS: Final = 30.0
+PONG_SECONDS: Final = 300.0
+"""A websocket whose client answers no ping for so long is cut. A client that only reads slowly answers late: what it
+has not read stands before the ping."""
 
 HTTP_THREADS: Final = 64
 """Threads for HTTP requests and websockets beside one for each pgwire connection; a request beyond them waits."""
@@ -55,29 +66,30 @@ def application(front: Front | None = None) -> FastAPI:
         docs_url=None,  # Swagger's page loads its scripts from a CDN; the document itself is /openapi.json
         redoc_url=None,
     )
-    app.state.front = front
-    for router in (sql.router, subscribe.router, ops.router):
-        app.include_router(router)
-    app.add_exception_handler(SqlError, refused)
-    app.add_exception_handler(RequestValidationError, malformed)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    problems.install(app)
     if front is not None:
-        app.add_middleware(BodyLimit, bytes_max=front.settings.message_bytes_max)
+        app.state.front = front
+        app.state.streams = Streams(front, asyncio.get_running_loop())
+        guard(app, front.settings)
     return app
 
 
-async def refused(_: Request, error: Exception) -> JSONResponse:
-    """An error outside of any statement: a bad session variable, too many sessions."""
-    assert isinstance(error, SqlError), "it is registered for SqlError"
-    status = 503 if isinstance(error, LimitExceeded) else 400
-    return JSONResponse({"error": ErrorBody.of(error).json_object()}, status_code=status)
-
-
-async def malformed(request: Request, error: Exception) -> JSONResponse:
-    """A body that is no JSON, or not of a request's shape: the first thing that is wrong with it."""
-    assert isinstance(error, RequestValidationError), "it is registered for RequestValidationError"
-    first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return await refused(request, SyntaxError_(f"malformed request: {place}: {first['msg']}"))
+def guard(app: FastAPI, settings: Settings) -> None:
+    """What every request passes; the last added is the first passed."""
+    app.add_middleware(BodyLimit, bytes_max=settings.message_bytes_max)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
+            expose_headers=["*"],
+        )  # fmt: skip
+    app.add_middleware(
+        Limits, per_second_max=settings.requests_per_second_max, running_max=settings.requests_per_client_max
+    )  # fmt: skip
+    app.add_middleware(Doors, hosts=settings.http_hosts, origins=settings.cors_origins)
+    app.add_middleware(Requests)
 
 
 class HttpServer(uvicorn.Server):
@@ -123,13 +135,15 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         threads = ThreadPoolExecutor(settings.connections_max + HTTP_THREADS, thread_name_prefix="session")
         with opened(settings) as database:
             pg = Server(database, settings, threads)
-            http = HttpServer(http_config(Front(database, threads, settings), settings))
+            app = application(Front(database, threads, settings, Identity(database, settings)))
+            http = HttpServer(http_config(app, settings))
             serving = asyncio.create_task(http.serve([http_socket]))
             await pg.start(pg_socket)
             await http.listening.wait()
             try:
                 yield Running(database, address_of(pg_socket), address_of(http_socket))
             finally:
+                await app.state.streams.close(settings.shutdown_seconds_max)
                 http.should_exit = True
                 await asyncio.gather(serving, pg.close())
         threads.shutdown(wait=False, cancel_futures=True)
@@ -139,13 +153,15 @@ def opened(settings: Settings) -> Database:
     return Database.in_memory() if settings.data_directory is None else Database.open(settings.data_directory)
 
 
-def http_config(front: Front, settings: Settings) -> uvicorn.Config:
+def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        application(front),
+        app,
         loop="asyncio",
         http="h11",
         ws="websockets-sansio",
-        ws_max_size=settings.message_bytes_max,
+        ws_max_size=settings.frame_bytes_max,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
         lifespan="off",  # ours is `running`
         log_config=None,
         access_log=False,

@@ -46,6 +46,22 @@ def positive(text: str) -> int:
     return number
 
 
+def choice(*allowed: str) -> Callable[[str], str]:
+    """One of some words."""
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"{text!r} is not one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def several(text: str) -> tuple[str, ...]:
+    """Words with commas between them."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def knob(parse: Callable[[str], object], unit: str, reason: str) -> Mapping[str, Any]:
     """How a setting's text is read, and what docs/settings.md says of it."""
     return {"parse": parse, "unit": unit, "reason": reason}
@@ -75,6 +91,93 @@ class Settings:
             directory,
             "path",
             "Where the catalog, tables and source offsets are kept. Unset: the database ends with the process.",
+        ),
+    )
+    auth: str = field(
+        default="trust",
+        metadata=knob(
+            choice("trust", "scram-sha-256"),
+            "trust or scram-sha-256",
+            "Whether clients have to prove who they are. trust takes their word for it, so it is for loopback.",
+        ),
+    )
+    token_seconds_max: int = field(
+        default=43_200,
+        metadata=knob(positive, "seconds", "How long a bearer token of POST /api/tokens is good: a working day."),
+    )
+    http_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=knob(
+            several,
+            "host,...",
+            "Names that HTTP clients may call this server by, besides addresses and localhost; * for any. Others are "
+            "refused: a page may have pointed its own name here.",
+        ),
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=knob(
+            several,
+            "origin,...",
+            "Origins whose pages may call this server, as https://app.example. Unset: none but its own.",
+        ),
+    )
+    requests_per_second_max: int = field(
+        default=5_000,
+        metadata=knob(
+            positive,
+            "requests/s",
+            "HTTP requests a second of one client address, twice as many in a burst; more get 429. About what one core "
+            "answers.",
+        ),
+    )
+    requests_per_client_max: int = field(
+        default=1_000,
+        metadata=knob(
+            positive,
+            "requests",
+            "HTTP requests, websockets and event streams of one client address at once; more get 429.",
+        ),
+    )
+    subscriptions_per_socket_max: int = field(
+        default=100,
+        metadata=knob(
+            positive, "subscriptions", "Subscriptions on one websocket; each may have a batch of changes in memory."
+        ),
+    )
+    frame_bytes_max: int = field(
+        default=4 << 20,
+        metadata=knob(
+            positive,
+            "bytes",
+            "The longest websocket message that is read; a longer one ends the connection with 1009. Rows in bulk come "
+            "by POST.",
+        ),
+    )
+    heartbeat_ms: int = field(
+        default=5_000,
+        metadata=knob(
+            positive,
+            "ms",
+            "How often a subscriber hears something even when nothing changes, so that it can tell quiet from dead.",
+        ),
+    )
+    reconnect_ms: int = field(
+        default=1_000,
+        metadata=knob(
+            positive, "ms", "When subscribers are told to come back after a shutdown: about a restart later."
+        ),
+    )
+    log_format: str = field(
+        default="console",
+        metadata=knob(choice("console", "json"), "console or json", "Log lines on stderr, for people or for programs."),
+    )
+    log_level: str = field(
+        default="info",
+        metadata=knob(
+            choice("debug", "info", "warning", "error"),
+            "level",
+            "The least severe lines that are logged; requests are info.",
         ),
     )
     connections_max: int = field(

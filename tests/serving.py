@@ -9,7 +9,7 @@ from app.main import Running, in_background
 from app.settings import Address, Settings
 
 ANYWHERE = Address("127.0.0.1", 0)
-SETTINGS = Settings(pg_listen=ANYWHERE, http_listen=ANYWHERE, shutdown_seconds_max=2)
+SETTINGS = Settings(pg_listen=ANYWHERE, http_listen=ANYWHERE, shutdown_seconds_max=2, heartbeat_ms=200)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     for row in fields(Settings):
         flag = "--" + row.name.replace("_", "-")
         reason = row.metadata["reason"].replace("%", "%%")
-        default = "" if row.default is None else f" (default: {row.default})"
+        default = "" if row.default in (None, ()) else f" (default: {row.default})"
         serve.add_argument(flag, dest=row.name, metavar=row.metadata["unit"].upper(), help=reason + default)
     sql = commands.add_parser("sql", help="run SQL, or a shell for it", epilog=EPILOG)
     sql.add_argument("statements", nargs="?", help="SQL to run; none: a shell, or what stdin holds")

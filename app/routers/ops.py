@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from app.routers.front import TheFront
-from app.schemas import Status
+from app.front import TheFront
+from app.schemas.ops import Status
 
-router = APIRouter()
+router = APIRouter(tags=["operation"])
 
 ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 

@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.routers.datums import description, rows
-from app.routers.front import TheFront
-from app.schemas import ErrorBody, ErrorReply, ExtendedRequest, SimpleRequest, SqlReply
+from app.front import TheFront
+from app.live.datums import description, rows
+from app.routers.access import AUTHORIZED, TheRole
+from app.schemas.errors import PROBLEMS, ErrorBody
+from app.schemas.sql import ExtendedRequest, SimpleRequest, SqlReply
 from engine.database import CopyOut, Notice, Result, Session, Subscription
 from engine.errors import InvalidParameter, SqlError, Unsupported
 
-router = APIRouter()
+router = APIRouter(tags=["sql"], dependencies=AUTHORIZED)
 
 
 @router.post(
@@ -22,11 +24,12 @@ router = APIRouter()
     operation_id="execute_sql",
     summary="Run SQL statements",
     response_model=SqlReply,
-    responses={400: {"model": ErrorReply, "description": "The body or the options are not understood"}},
+    responses=PROBLEMS,
 )
 async def execute_sql(
     body: SimpleRequest | ExtendedRequest,
     front: TheFront,
+    role: TheRole,
     request: Request,
     options: Annotated[str | None, Query(description="Session variables, as a JSON object of strings")] = None,
 ) -> Response:
@@ -34,7 +37,7 @@ async def execute_sql(
 
     COPY and SUBSCRIBE are not for HTTP: a subscription is `ws /api/subscribe`.
     """
-    session = await front.in_thread(lambda: front.database.session(variables=variables_of(options)))
+    session = await front.in_thread(lambda: front.database.session(role, variables_of(options)))
     work = asyncio.ensure_future(front.in_thread(lambda: reply(session, body)))
     departure = asyncio.ensure_future(departed(request))
     try:

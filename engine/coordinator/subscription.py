@@ -200,6 +200,11 @@ class Subscription:
             return self._over and not self._queue and not self._mark_due() and (self._error is None or self._raised)
 
     @property
+    def start(self) -> int:
+        """The time of the snapshot; 0 until it is there."""
+        return self._start
+
+    @property
     def complete(self) -> int | None:
         """The tick up to which every change has been taken; None while some wait, or before the snapshot."""
         with self._changed:

@@ -45,7 +45,7 @@ def rows(document):
 
 
 def shown(value):
-    return "unset" if value is None else str(value)
+    return "unset" if value in (None, ()) else str(value)
 
 
 def test_the_document_has_every_setting_with_its_default_and_no_other():

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from engine.types import Column, Physical
@@ -36,7 +37,7 @@ def rows(columns: Sequence[Column], text: Iterable[pa.LargeStringArray], count: 
 
 
 def description(columns: Iterable[Column]) -> list[dict[str, Any]]:
-    """The columns as /api/sql and /api/subscribe describe them (schemas.ColumnDescription)."""
+    """The columns as every reply describes them (schemas.sql.ColumnDescription)."""
     return [
         {
             "name": column.name,
@@ -46,3 +47,8 @@ def description(columns: Iterable[Column]) -> list[dict[str, Any]]:
         }
         for column in columns
     ]
+
+
+def encoded(document: object) -> bytes:
+    """JSON as compact UTF-8. A NUL or a lone surrogate cannot be in a datum, so nothing fails to encode."""
+    return orjson.dumps(document)

@@ -1,0 +1,58 @@
+"""Log lines: for people, or one JSON object a line. Each bears the id of the request that it belongs to.
+
+No secret gets here: what is logged of a request is listed in guard.Requests, and errors name no value of a setting.
+"""
+
+import json
+import logging
+import sys
+import time
+from typing import Final
+
+from app.access.guard import REQUEST_ID
+from app.settings import Settings
+
+QUIET: Final = ("uvicorn", "uvicorn.access", "asyncio", "websockets", "numba", "httpx", "httpcore")
+"""Libraries whose news below a warning is none of the operator's business."""
+
+
+class AsJson(logging.Formatter):
+    """time (RFC 3339), level, logger, message, request_id; what a line is about as members; an exception's trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        request_id = REQUEST_ID.get()
+        if request_id is not None:
+            line["request_id"] = request_id
+        line |= getattr(record, "about", {})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class ForPeople(logging.Formatter):
+    """Time, level, message, and the request's id."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        request_id = REQUEST_ID.get()
+        about = "" if request_id is None else f" [{request_id}]"
+        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():7} {record.getMessage()}{about}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure(settings: Settings) -> None:
+    """Log to stderr from here on, as the settings say."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = AsJson() if settings.log_format == "json" else ForPeople()
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

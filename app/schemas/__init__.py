@@ -1,0 +1,10 @@
+"""The shapes of JSON requests and replies, and so the OpenAPI and AsyncAPI documents.
+
+strict      what all requests have in common
+errors      an error as JSON: inside a result, and as problem+json
+sql         POST /api/sql and ws /api/experimental/sql, in Materialize's shapes
+objects     sources, tables, views, indexes, sinks: to create, and as they are
+rows        rows of a view, and rows for a table
+live        the messages of ws /api/subscribe and of server-sent events
+ops         health
+"""

@@ -1,0 +1,73 @@
+"""The shapes of JSON requests and replies. Those of /api/sql are Materialize's, so that its clients work."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.schemas.errors import ErrorBody
+from app.schemas.strict import Strict
+
+
+class SimpleRequest(Strict):
+    """Statements in one text, in one implicit transaction."""
+
+    query: str = Field(examples=["SELECT 1; SELECT 2"])
+
+
+class ParameterizedQuery(Strict):
+    """One statement; `$n` in it is the n-th of `params`, as text or null."""
+
+    query: str = Field(examples=["SELECT $1 + 1"])
+    params: list[str | None] = Field(default=[])
+
+
+class ExtendedRequest(Strict):
+    """Statements with parameters, one after the other."""
+
+    queries: list[ParameterizedQuery]
+
+
+class ColumnDescription(BaseModel):
+    name: str
+    type_oid: int
+    type_len: int
+    type_mod: int
+
+
+class RowDescription(BaseModel):
+    columns: list[ColumnDescription]
+
+
+class NoticeBody(BaseModel):
+    message: str
+    code: str | None = None
+    severity: str
+    detail: str | None = None
+    hint: str | None = None
+
+
+class RowsResult(BaseModel):
+    """Numbers are strings, because JSON's are doubles; booleans and jsonb are JSON's own; the rest is text."""
+
+    tag: str
+    rows: list[list[Any]]
+    desc: RowDescription
+    notices: list[NoticeBody]
+
+
+class OkResult(BaseModel):
+    ok: str
+    notices: list[NoticeBody]
+
+
+class ErrorResult(BaseModel):
+    """The last result: nothing behind the failed statement runs."""
+
+    error: ErrorBody
+    notices: list[NoticeBody]
+
+
+class SqlReply(BaseModel):
+    """One result a statement, in order."""
+
+    results: list[RowsResult | OkResult | ErrorResult]
