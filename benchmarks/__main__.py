@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-WORKLOADS = ("aggregate", "join", "latency", "growth", "views", "memory", "planning", "tpch", "nexmark")
+WORKLOADS = ("aggregate", "join", "latency", "growth", "views", "memory")
 
 
 def number(value: float | None) -> str:

@@ -354,8 +354,13 @@ def map_call(call: AggregateCall, change: "Callable[[BoundScalar], BoundScalar]"
 def map_scalars(relation: Relation, change: "Callable[[BoundScalar], BoundScalar]") -> Relation:
     """The node with each scalar that it holds itself changed; the node itself if none is."""
     before = scalars(relation)
-    if all(change(scalar) is scalar for scalar in before):
+    made = {id(scalar): change(scalar) for scalar in before}  # once each: nested subqueries make it costly
+    if all(made[id(scalar)] is scalar for scalar in before):
         return relation
+    return _with_scalars(relation, lambda scalar: made[id(scalar)])
+
+
+def _with_scalars(relation: Relation, change: "Callable[[BoundScalar], BoundScalar]") -> Relation:
     match relation:
         case Map():
             return Map(relation.input, tuple(map(change, relation.scalars)))

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.catalog.items import Item
-from engine.errors import AmbiguousColumn, DuplicateAlias, GroupingError, UndefinedColumn, UndefinedTable
+from engine.errors import AmbiguousColumn, DuplicateAlias, UndefinedColumn, UndefinedTable
 from engine.expr.scalar import Ref
-from engine.plan.relation import Outer, Relation
+from engine.plan.relation import AggregateCall, Outer, Relation
 from engine.types import Column, SqlType
 
 
@@ -53,16 +53,14 @@ class Scope:
     """The row that expressions are bound over.
 
     `star` are the columns that unqualified names and `*` mean, in order: those merged by USING once, and first.
-    `grouped` maps the row's columns to those of the row after GROUP BY while what is bound is evaluated after it;
-    `escaped` are the uses of this row by subqueries outside of aggregates, as (name, position).
+    `escaped` is the first use of each column by a subquery, as (name, position), for errors that are found later.
     """
 
     star: tuple[ScopeColumn, ...]
     ranges: tuple[Range, ...]
     width: int
     around: "Around"
-    grouped: Mapping[int, int] | None = None
-    escaped: list[tuple[str, int]] = field(default_factory=list)
+    escaped: dict[int, tuple[str, int]] = field(default_factory=dict)
 
     def names(self) -> Iterator[str]:
         """Every column name that could be meant, from here outwards."""
@@ -132,22 +130,22 @@ class Scope:
         """`column` of this scope, seen from `depth` levels further in."""
         if depth == 0:
             return column.ref
-        index = column.index
-        if self.grouped is None:
-            self.escaped.append((name, at))
-        elif index in self.grouped:
-            index = self.grouped[index]
-        else:
-            raise GroupingError(f'subquery uses ungrouped column "{name}" from outer query', position=at)
-        return Outer(depth, index, column.type, column.nullable)
+        self.escaped.setdefault(column.index, (name, at))
+        return Outer(depth, column.index, column.type, column.nullable)
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a query stands in: the row of the query around it, and the names that WITH has bound."""
+    """What a query stands in: the row of the query around it, and the names that WITH has bound.
+
+    `aggregates` collects the aggregates over that row that are found further in, or is None where they are refused:
+    in `clause`. Number n of them is Outer(depth, width + n) until GROUP BY has found its place.
+    """
 
     outer: Scope | None
     tables: Mapping[str, Common]
+    aggregates: list[AggregateCall] | None = None
+    clause: str = "this clause"
 
 
 @dataclass(frozen=True, slots=True)

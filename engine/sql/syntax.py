@@ -438,7 +438,11 @@ FromItem: TypeAlias = TableName | Derived | FunctionTable | JoinTable
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """`distinct` is () for DISTINCT, expressions for DISTINCT ON, None without. `from_` are the comma's items."""
+    """`distinct` is () for DISTINCT, expressions for DISTINCT ON, None without. `from_` are the comma's items.
+
+    `group` are the expressions of GROUP BY; with GROUPING SETS, ROLLUP or CUBE `sets` says by which of them each of the
+    groupings groups, `once` whether equal ones count as one (GROUP BY DISTINCT).
+    """
 
     items: tuple[SelectItem, ...]
     from_: tuple[FromItem, ...]
@@ -449,6 +453,8 @@ class Select:
     at: int
     windows: tuple[tuple[str, Window], ...] = ()
     qualify: Expression | None = None
+    sets: tuple[tuple[int, ...], ...] = ()
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,21 +57,6 @@ def directory(tmp_path):
     found.close()
 
 
-@pytest.fixture
-def opened(tmp_path):
-    """Opens the database anew each time that it is called: what a restart leaves."""
-    databases = []
-
-    def reopen():
-        for db in databases:
-            db.close()
-        databases.append(Database.open(tmp_path))
-        return databases[-1]
-
-    yield reopen
-    databases[-1].close()
-
-
 def test_a_renamed_table_is_read_by_what_read_it(directory):
     db = directory.open()
     db.execute(WORLD)

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine import types
-from engine.errors import GroupingError, UndefinedFunction, Unsupported, WrongObjectType
+from engine.errors import GroupingError, InvalidParameter, UndefinedFunction, Unsupported, WrongObjectType
 from engine.expr import overload
 from engine.expr.aggregate import EXTREME_ROWS, Kind
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic
 from engine.expr.table import TableFunction
 from engine.expr.window import FUNCTIONS
-from engine.plan.relation import AggregateCall, BoundScalar
+from engine.plan.relation import AggregateCall, BoundScalar, Outer, map_call
 from engine.sql import syntax
+from engine.sql.binding.levels import level_of, outward
 from engine.sql.binding.nested import Nested
-from engine.sql.binding.scalars import Place, Slot, call, cast, located, settled
+from engine.sql.binding.scalars import GroupingSlot, Place, Slot, call, cast, located, settled
 from engine.sql.binding.session import SESSION_FUNCTIONS
 from engine.sql.binding.window_functions import WindowFunctions
 from engine.sql.binding.yielding import yielding
@@ -50,6 +51,8 @@ class Calls(WindowFunctions, Nested):
                 return self._coalesce(expression, place)
             case "nullif":
                 return self._nullif(expression, place)
+            case "grouping":
+                return self._grouping(expression, place)
             case _:
                 return self._plain(name, expression, place)
 
@@ -108,25 +111,41 @@ class Calls(WindowFunctions, Nested):
         return Case((branch,), value, value.type)  # pyright: ignore[reportArgumentType]
 
     def _aggregate(self, name: str, expression: syntax.Function, place: Place) -> BoundScalar:
+        """The column of an aggregate: of this query, or of the one around it whose columns alone it reads."""
+        made = self.aggregate_call(name, expression, Place(place.scope, "aggregate", None, {}))
+        level = level_of(made)
+        aggregates, clause, width = place.aggregates, place.clause, 0
+        if level:
+            around = place.scope.around
+            for _ in range(level - 1):
+                assert around.outer is not None
+                around = around.outer.around
+            assert around.outer is not None
+            aggregates, clause, width = around.aggregates, around.clause, around.outer.width
+            made = map_call(made, lambda scalar: outward(scalar, level))
+        if aggregates is None:
+            nested = clause == "aggregate"
+            refused = "function calls cannot be nested" if nested else f"functions are not allowed in {clause}"
+            raise GroupingError(f"aggregate {refused}", position=expression.at)
+        if made not in aggregates:
+            aggregates.append(made)
+        index, found = aggregates.index(made), made.overload
+        nullable = found.kind not in NEVER_NULL
+        if level:
+            return Outer(level, width + index, found.result, nullable)
+        return Slot(index, found.result, nullable)  # pyright: ignore[reportReturnType]
+
+    def _grouping(self, expression: syntax.Function, place: Place) -> BoundScalar:
+        """GROUPING(a, b): a bit for each argument, the last one's lowest, set where the row is not grouped by it."""
         if place.aggregates is None:
-            message = (
-                "aggregate function calls cannot be nested"
-                if place.clause == "aggregate"
-                else f"aggregate functions are not allowed in {place.clause}"
-            )
-            raise GroupingError(message, position=expression.at)
-        inside = Place(place.scope, "aggregate", None, {})
-        grouped, place.scope.grouped = place.scope.grouped, None
-        escaped = len(place.scope.escaped)
-        try:
-            made = self.aggregate_call(name, expression, inside)
-        finally:
-            place.scope.grouped = grouped
-            del place.scope.escaped[escaped:]  # inside an aggregate a subquery may use any column
-        if made not in place.aggregates:
-            place.aggregates.append(made)
-        overloaded = made.overload
-        return Slot(place.aggregates.index(made), overloaded.result, overloaded.kind not in NEVER_NULL)  # pyright: ignore[reportReturnType]
+            raise GroupingError(f"grouping operations are not allowed in {place.clause}", position=expression.at)
+        if not 1 <= len(expression.arguments) <= 31:
+            raise InvalidParameter("GROUPING must have 1 to 31 arguments", position=expression.at)
+        inside = Place(place.scope, "GROUPING", None, place.used)
+        given = tuple(self.typed(node, inside) for node in expression.arguments)
+        if given not in place.groupings:
+            place.groupings.append(given)
+        return GroupingSlot(place.groupings.index(given))  # pyright: ignore[reportReturnType]
 
     def aggregate_call(self, name: str, expression: syntax.Function, place: Place) -> AggregateCall:
         arguments = [self.scalar(argument, place) for argument in expression.arguments]

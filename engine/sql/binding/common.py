@@ -64,12 +64,12 @@ class Commons(Selects):
         bindings: list[Bind] = []
         for common in query.with_:
             if query.recursion is Recursion.RECURSIVE and mentions(common.query, common.name):
-                bound, bind = self._recursive(common, Around(around.outer, tables))
+                bound, bind = self._recursive(common, replace(around, tables=tables))
             else:
-                bound, bind = self._once(common, Around(around.outer, tables))
+                bound, bind = self._once(common, replace(around, tables=tables))
             bindings.append(bind)
             tables = {**tables, common.name: bound}
-        return Around(around.outer, tables), bindings
+        return replace(around, tables=tables), bindings
 
     def _once(self, common: syntax.CommonTable, around: Around) -> tuple[Common, Bind]:
         sub = self.closed(self.query(common.query, around))
@@ -104,7 +104,7 @@ class Commons(Selects):
         id_ = self.fresh()
         wanted = tuple(column.type for column in base.columns)
         columns = tuple(replace(column, nullable=True) for column in _named(common, base.columns))
-        step = self.branch(whole.right, Around(around.outer, {**inside.tables, common.name: Common(id_, columns)}))
+        step = self.branch(whole.right, replace(around, tables={**inside.tables, common.name: Common(id_, columns)}))
         if len(step.columns) != len(wanted):
             raise SyntaxError_("each UNION query must have the same number of columns", position=whole.at)
         for i, (column, to) in enumerate(zip(step.columns, wanted, strict=True)):
@@ -144,7 +144,7 @@ class Commons(Selects):
             rows.append(kinds)
             columns = tuple(Column(name, kind) for name, kind in zip(common.columns, kinds, strict=True))
             tables[common.name] = Common(ids[-1], columns)
-        inside = Around(around.outer, tables)
+        inside = replace(around, tables=tables)
         values: list[Relation] = []
         for common, kinds in zip(query.with_, rows, strict=True):
             sub = self.closed(self.query(common.query, inside))

@@ -48,6 +48,15 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupingSlot:
+    """GROUPING(...) number `index` of the SELECT: which of its arguments the row's grouping does not group by."""
+
+    index: int
+    type: SqlType = types.INTEGER
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class WindowSlot:
     """Window function number `index` of the SELECT, until its column stands in its place."""
 
@@ -92,7 +101,7 @@ class Place:
 
     `aggregates` collects the aggregates found, or is None where they are refused; `used` is the first use of each
     column of the row, as (name, position), for errors that are found later. `rows`: table functions may stand here;
-    `windows` collects window functions, or is None where they may not.
+    `windows` collects window functions, or is None where they may not; `groupings` the arguments of GROUPING(...).
     """
 
     scope: Scope
@@ -101,6 +110,7 @@ class Place:
     used: dict[int, tuple[str, int]] = field(default_factory=dict)
     rows: bool = False
     windows: Windows | None = None
+    groupings: list[tuple[BoundScalar, ...]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +279,7 @@ class Scalars(ABC):
     @staticmethod
     def _around(place: Place) -> Around:
         """What a subquery at this place stands in."""
-        return Around(place.scope, place.scope.around.tables)
+        return Around(place.scope, place.scope.around.tables, place.aggregates, place.clause)
 
     def _column(self, expression: syntax.ColumnName, place: Place) -> BoundScalar:
         try:

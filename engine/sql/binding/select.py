@@ -8,10 +8,10 @@ from engine import types
 from engine.dataflow.graph import Order
 from engine.errors import AmbiguousColumn, GroupingError, InvalidColumnReference, SyntaxError_, UndefinedTable
 from engine.expr.scalar import Ref
-from engine.plan.relation import BoundScalar, Distinct, Filter, Map, Project, Reduce, Relation, TopK
+from engine.plan.relation import BoundScalar, Distinct, Filter, Map, Project, Relation, TopK
 from engine.sql import syntax
 from engine.sql.binding.from_clause import FromClause
-from engine.sql.binding.grouping import Grouping
+from engine.sql.binding.grouping import Grouping, grouped
 from engine.sql.binding.names import output_name
 from engine.sql.binding.scalars import Place, Windows, settled
 from engine.sql.binding.window_functions import named_windows
@@ -83,11 +83,7 @@ class Selects(FromClause):
         items = self._items(select.items, scope)
         windows = Windows(named_windows(select.windows))
         place = Place(scope, "SELECT", [], rows=True, windows=windows)
-        keys: list[BoundScalar] = []
-        if select.group is not None:
-            keys = self._keys(select.group, items, place)
-        if select.group is not None or select.having is not None:
-            scope.grouped = {key.index: i for i, key in reversed(list(enumerate(keys))) if isinstance(key, Ref)}
+        keys, sets = self._keys(select, items, place)
         output, unknown = self._output(items, place)
         visible = len(output.names)
         having = None
@@ -97,9 +93,10 @@ class Selects(FromClause):
         ordering = self._order(order, output, place, "ORDER BY")
         if select.qualify is not None:
             output.scalars.append(self.boolean(select.qualify, replace(place, rows=False), "QUALIFY"))
-        if place.aggregates or select.group is not None or select.having is not None:
-            relation = self._reduced(relation, keys, having, output, place, scope, windows)
-        width = scope.width if not self._is_grouped(select, place) else len(keys) + len(place.aggregates or ())
+        width = scope.width
+        if place.aggregates or place.groupings or select.group is not None or select.having is not None:
+            relation = self._reduced(relation, keys, sets, having, output, place)
+            width = len(keys) + len(place.aggregates or ()) + len(place.groupings)
         relation, width, output.scalars = windowed(relation, width, windows.calls, output.scalars)
         if select.qualify is not None:
             relation = Filter(relation, (output.scalars.pop(),))
@@ -121,10 +118,6 @@ class Selects(FromClause):
         )
         kinds = tuple(scalar.type for scalar in output.scalars)
         return Rows(relation, columns, len(output.scalars), ordering, unknown, kinds)
-
-    @staticmethod
-    def _is_grouped(select: syntax.Select, place: Place) -> bool:
-        return bool(place.aggregates) or select.group is not None or select.having is not None
 
     def _items(self, items: Sequence[syntax.SelectItem], scope: Scope) -> list[tuple[str, Expression | ScopeColumn]]:
         """The select list with its stars written out."""
@@ -170,13 +163,14 @@ class Selects(FromClause):
         return output, frozenset(unknown)
 
     def _keys(
-        self, nodes: Sequence[Expression], items: Sequence[tuple[str, Expression | ScopeColumn]], place: Place
-    ) -> list[BoundScalar]:
-        """The keys of GROUP BY: positions, columns, then names of the select list, or any expression."""
+        self, select: syntax.Select, items: Sequence[tuple[str, Expression | ScopeColumn]], place: Place
+    ) -> tuple[list[BoundScalar], list[tuple[int, ...]]]:
+        """The keys of GROUP BY: positions, columns, then names of the select list, or any expression; and the sets of
+        them to group by."""
         inside = Place(place.scope, "GROUP BY", None, place.used)
         keys: list[BoundScalar] = []
-        flat = [part for node in nodes for part in (node.items if isinstance(node, syntax.Row) else (node,))]
-        for node in flat:
+        places: list[int] = []
+        for node in select.group or ():
             meant: Expression | ScopeColumn = node
             if isinstance(node, syntax.Number):
                 listed = Output([name for name, _ in items])
@@ -186,7 +180,11 @@ class Selects(FromClause):
             key = meant.ref if isinstance(meant, ScopeColumn) else self.typed(meant, inside)
             if key not in keys:
                 keys.append(key)
-        return keys
+            places.append(keys.index(key))
+        if not select.sets:
+            return keys, [tuple(range(len(keys)))]
+        sets = [tuple(sorted({places[i] for i in chosen})) for chosen in select.sets]
+        return keys, list(dict.fromkeys(sets)) if select.once else sets
 
     @staticmethod
     def _key_name(
@@ -204,24 +202,29 @@ class Selects(FromClause):
         self,
         relation: Relation,
         keys: Sequence[BoundScalar],
+        sets: Sequence[tuple[int, ...]],
         having: BoundScalar | None,
         output: Output,
         place: Place,
-        scope: Scope,
-        windows: Windows,
     ) -> Relation:
-        """GROUP BY and HAVING; the output's scalars are then over the groups."""
-        if scope.grouped is None and scope.escaped:
-            name, at = scope.escaped[0]
-            raise GroupingError(f'subquery uses ungrouped column "{name}" from outer query', position=at)
+        """GROUP BY and HAVING; the scalars of the output and of window functions are then over the groups."""
         aggregates = tuple(place.aggregates or ())
-        after = Grouping(keys, len(aggregates), place)
-        relation = Reduce(relation, tuple(keys), aggregates, scalar=not keys)
+        padded = frozenset(key for key in range(len(keys)) if any(key not in chosen for chosen in sets))
+        after = Grouping(keys, len(aggregates), place, padded)
+        groupings = [[self._grouping_key(scalar, keys) for scalar in given] for given in place.groupings]
+        relation = grouped(relation, keys, sets, aggregates, groupings, self.fresh)
         if having is not None:
             relation = Filter(relation, (after(having),))
         output.scalars = [after(scalar) for scalar in output.scalars]
-        windows.calls = [regrouped(call, after) for call in windows.calls]
+        if place.windows is not None:
+            place.windows.calls = [regrouped(call, after) for call in place.windows.calls]
         return relation
+
+    @staticmethod
+    def _grouping_key(scalar: BoundScalar, keys: Sequence[BoundScalar]) -> int:
+        if scalar not in keys:
+            raise GroupingError("arguments to GROUPING must be grouping expressions of the associated query level")
+        return keys.index(scalar)
 
     def _order(self, order: Sequence[OrderItem], output: Output, place: Place, clause: str) -> tuple[Order, ...]:
         found: list[Order] = []

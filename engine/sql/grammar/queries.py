@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.errors import SyntaxError_
 from engine.sql.grammar.cursor import JOIN_WORDS, NOT_BARE_LABELS, RESERVED
-from engine.sql.grammar.expressions import Expressions
+from engine.sql.grammar.groups import Groups
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (
     Alias,
@@ -36,7 +36,7 @@ NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"options", "option", "qualify"}
 """Words that follow a FROM item but are no alias of it."""
 
 
-class Queries(Expressions):
+class Queries(Groups):
     """The query part of the grammar."""
 
     __slots__ = ()
@@ -179,13 +179,13 @@ class Queries(Expressions):
             self.unsupported("SELECT INTO")
         from_ = self.list_of(self._from_item) if self.accept("from") else ()
         where = self.expression() if self.accept("where") else None
-        group = self._group_by() if self.accept("group", "by") else None
+        group, sets, once = self.group_by() if self.accept("group", "by") else (None, (), False)
         having = self.expression() if self.accept("having") else None
         windows = self.named_windows()
         qualify = self.expression() if self.accept("qualify") else None
         if self.at_any("options", "option") and self.peek().key == "(":
             self._hints()
-        return Select(items, from_, where, group, having, distinct, at, windows, qualify)
+        return Select(items, from_, where, group, having, distinct, at, windows, qualify, sets, once)
 
     def select_item(self) -> SelectItem:
         if self.next.key == "*":
@@ -209,20 +209,6 @@ class Queries(Expressions):
             return False
         follower = self.peek(2)
         return follower.kind is not Kind.END and follower.key not in (",", ")", ";", "from")
-
-    def _group_by(self) -> tuple[Expression, ...]:
-        token = self.next
-        if token.key in ("rollup", "cube") and self.peek().key == "(":
-            self.unsupported(f"GROUP BY {token.key.upper()}")
-        if self.at("grouping", "sets"):
-            self.unsupported("GROUPING SETS")
-        if self.accept("distinct"):
-            self.unsupported("GROUP BY DISTINCT", token)
-        if self.at("(", ")"):
-            self.advance()
-            self.advance()
-            return ()
-        return self.expressions()
 
     def _hints(self) -> None:
         """OPTIONS (AGGREGATE INPUT GROUP SIZE = n, ...): sizes of groups, which no operator here needs to know."""
