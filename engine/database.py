@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.catalog.roles import Role, Verifier
-from engine.catalog.system import initial
+from engine.catalog.system.registry import initial
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.describe import Description, description, descriptions
 from engine.coordinator.envelope import Keyed, keyed

@@ -21,7 +21,8 @@
     │   ├── DivisionByZero              22012
     │   ├── OutOfRange                  22003
     │   ├── InvalidText                 22P02
-    │   └── CardinalityViolation        21000
+    │   ├── CardinalityViolation        21000
+    │   └── UnknownName                 42704  of a relation 42P01, of a function 42883 ...
     ├── InsufficientPrivilege           42501
     ├── ConstraintViolation             23502
     ├── TransactionState                25P02
@@ -262,12 +263,39 @@ class CardinalityViolation(DataError):
     sqlstate = "21000"
 
 
+class UnknownName(DataError):
+    """A text that is read as the name of something that there is not: 'x'::regtype."""
+
+    sqlstate = "42704"
+
+
+class UnknownRelation(UnknownName):
+    sqlstate = "42P01"
+
+
+class UnknownFunction(UnknownName):
+    sqlstate = "42883"
+
+
+class UnknownSchema(UnknownName):
+    sqlstate = "3F000"
+
+
+class UnknownDatabase(UnknownName):
+    sqlstate = "3D000"
+
+
+class AmbiguousName(UnknownName):
+    sqlstate = "42725"
+
+
 DATA_ERRORS: dict[str, type[DataError]] = {
     error.sqlstate: error
     for error in (
         DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
         InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
         InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
+        UnknownName, UnknownRelation, UnknownFunction, UnknownSchema, UnknownDatabase, AmbiguousName,
     )
 }  # fmt: skip
 

@@ -129,8 +129,24 @@ INTERVAL: Final = SqlType(
 )
 UUID: Final = SqlType("uuid", 2950, 16, Physical.BYTES, Category.USER, pa.binary(16))
 JSONB: Final = SqlType("jsonb", 3802, -1, Physical.JSON, Category.USER, pa.large_string())
+INTERNAL_CHAR: Final = SqlType('"char"', 18, 1, Physical.BYTES, S, pa.large_string())
+"""PostgreSQL's one-letter codes in its catalog: drivers tell relkind and typtype by this OID."""
 UNKNOWN: Final = SqlType("unknown", 705, -2, Physical.BYTES, Category.UNKNOWN, pa.large_string())
 """An untyped literal ('x' or NULL) before resolution; the binder leaves none behind."""
+
+
+def _registered(name: str, oid: int) -> SqlType:
+    return SqlType(name, oid, 4, Physical.SIGNED, N, pa.int64())
+
+
+REGCLASS: Final = _registered("regclass", 2205)
+REGTYPE: Final = _registered("regtype", 2206)
+REGPROC: Final = _registered("regproc", 24)
+REGPROCEDURE: Final = _registered("regprocedure", 2202)
+REGNAMESPACE: Final = _registered("regnamespace", 4089)
+REGROLE: Final = _registered("regrole", 4096)
+REGISTERED: Final = (REGCLASS, REGTYPE, REGPROC, REGPROCEDURE, REGNAMESPACE, REGROLE)
+"""OIDs that are read and written as the names that the catalog of the moment has for them."""
 
 ANY: Final = SqlType("any", 2276, 4, Physical.BYTES, Category.PSEUDO, pa.null())
 """Parameters only: an argument of whatever type, each its own."""
@@ -157,7 +173,7 @@ POLYMORPHIC: Final = frozenset({ANYELEMENT, ANYARRAY, ANYLIST, ANYMAP, ANYRECORD
 ARRAY_OIDS: Final[Mapping[int, int]] = {
     16: 1000, 21: 1005, 23: 1007, 20: 1016, 26: 1028, 700: 1021, 701: 1022, 1700: 1231, 25: 1009, 1043: 1015,
     1042: 1014, 17: 1001, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 2950: 2951, 3802: 3807,
-    2249: 2287,
+    2249: 2287, 18: 1002, 2205: 2210, 2206: 2211, 24: 1008, 2202: 2207, 4089: 4090, 4096: 4097,
 }  # fmt: skip
 """PostgreSQL's OID of the array type, by that of its element type."""
 
@@ -220,7 +236,7 @@ def _plain_nested(kind: SqlType) -> SqlType:
 
 TYPES: Final[tuple[SqlType, ...]] = (
     BOOLEAN, SMALLINT, INTEGER, BIGINT, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
-    TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSONB, UNKNOWN,
+    TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSONB, INTERNAL_CHAR, *REGISTERED, UNKNOWN,
 )  # fmt: skip
 ARRAYS: Final = tuple(array_of(row) for row in TYPES if row.oid in ARRAY_OIDS)
 BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *ARRAYS)}
@@ -246,16 +262,27 @@ IM, AS, EX = CastContext.IMPLICIT, CastContext.ASSIGNMENT, CastContext.EXPLICIT
 
 CASTS: Final[Mapping[SqlType, Mapping[SqlType, CastContext]]] = {
     BOOLEAN: {INTEGER: EX},
-    SMALLINT: {INTEGER: IM, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM},
-    INTEGER: {SMALLINT: AS, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, BOOLEAN: EX},
-    BIGINT: {SMALLINT: AS, INTEGER: AS, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM},
-    OID: {INTEGER: AS, BIGINT: AS},
+    SMALLINT: {INTEGER: IM, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, **dict.fromkeys(REGISTERED, IM)},
+    INTEGER: {
+        SMALLINT: AS,
+        BIGINT: IM,
+        OID: IM,
+        REAL: IM,
+        DOUBLE: IM,
+        NUMERIC: IM,
+        BOOLEAN: EX,
+        **dict.fromkeys(REGISTERED, IM),
+    },
+    BIGINT: {SMALLINT: AS, INTEGER: AS, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, **dict.fromkeys(REGISTERED, IM)},
+    OID: {INTEGER: AS, BIGINT: AS, **dict.fromkeys(REGISTERED, IM)},
+    **{kind: {OID: IM, INTEGER: AS, BIGINT: AS} for kind in REGISTERED},
     REAL: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, DOUBLE: IM, NUMERIC: AS},
     DOUBLE: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: AS, NUMERIC: AS},
     NUMERIC: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: IM, DOUBLE: IM},
-    TEXT: {VARCHAR: IM, CHAR: IM},
-    VARCHAR: {TEXT: IM, CHAR: IM},
-    CHAR: {TEXT: IM, VARCHAR: IM},
+    TEXT: {VARCHAR: IM, CHAR: IM, INTERNAL_CHAR: AS},
+    VARCHAR: {TEXT: IM, CHAR: IM, INTERNAL_CHAR: AS},
+    CHAR: {TEXT: IM, VARCHAR: IM, INTERNAL_CHAR: AS},
+    INTERNAL_CHAR: {TEXT: IM, VARCHAR: AS, CHAR: AS},
     DATE: {TIMESTAMP: IM, TIMESTAMPTZ: IM},
     TIME: {INTERVAL: IM},
     TIMESTAMP: {TIMESTAMPTZ: IM, DATE: AS, TIME: AS},
@@ -278,7 +305,7 @@ def cast_context(source: SqlType, target: SqlType) -> CastContext | None:
     stated = CASTS.get(source, {}).get(target)
     if stated is not None:
         return stated
-    if Category.PSEUDO in (source.category, target.category):
+    if Category.PSEUDO in (source.category, target.category) or INTERNAL_CHAR in (source, target):
         return None
     if source.nesting is not None and target.nesting is not None:
         return _nested_context(source, target)

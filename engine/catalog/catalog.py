@@ -41,16 +41,17 @@ SYSTEM_DATABASE: Final = ""
 """The database of the system schemas: one that no name can say, so they are in every database."""
 DEFAULT_CLUSTER: Final = "quickstart"
 """What Materialize calls the cluster of a new environment. There is one; others are names for it."""
-IMPLICIT_SCHEMAS: Final = ("mz_catalog", "pg_catalog")
+IMPLICIT_SCHEMAS: Final = ("mz_catalog", "pg_catalog", "mz_internal")
 """Searched before the search path."""
-SYSTEM_SCHEMAS: Final = (*IMPLICIT_SCHEMAS, "mz_internal", "information_schema")
+SYSTEM_SCHEMAS: Final = (*IMPLICIT_SCHEMAS, "information_schema")
 TEMPORARY: Final = "mz_temp"
 """What the temporary schema of each session begins with. They are in SYSTEM_DATABASE: any database of the session sees
 them, and they are there as long as something is in them."""
 TEMPORARY_NAMES: Final = (TEMPORARY, "pg_temp")
 """What a session may call its own temporary schema."""
-FIRST_USER_ID: Final = 1000
-"""Ids below are those of system relations, which are the same in every catalog."""
+FIRST_USER_ID: Final = 20_000
+"""Ids below are those of system relations, which are the same in every catalog. Ids are OIDs too, and clients of
+PostgreSQL take what is below 16384 for the system's."""
 
 
 def is_temporary(name: QualifiedName) -> bool:

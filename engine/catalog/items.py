@@ -47,7 +47,8 @@ class UniqueKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`defaults` are the columns' DEFAULTs, of the columns' types; () when every one is NULL."""
+    """`defaults` are the columns' DEFAULTs, of the columns' types; () when every one is NULL. `default_texts` are what
+    was written for them, by column; () when there are none."""
 
     id: int
     name: QualifiedName
@@ -58,6 +59,7 @@ class Table:
     defaults: tuple[BoundScalar, ...] = ()
     depends_on: frozenset[int] = frozenset()  # the types of its columns
     history_ms: int | None = None  # RETAIN HISTORY FOR; None: the setting
+    default_texts: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +170,12 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class SystemRelation:
-    """Its rows come from `engine/catalog/system.py` by name."""
+    """Its rows come from engine/catalog/system by its id; `doc` says what they are."""
 
     id: int
     name: QualifiedName
     columns: tuple[Column, ...]
+    doc: str = ""
 
     @property
     def depends_on(self) -> frozenset[int]:

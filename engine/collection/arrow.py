@@ -20,7 +20,7 @@ from engine.collection.value import Interval, Uuid, Value
 from engine.collection.vector import Vector
 from engine.collection.words import decode_column, raw_of
 from engine.errors import InvalidText, OutOfRange, TypeMismatch
-from engine.types import Column, Nesting, SqlType
+from engine.types import Column, Nesting, Physical, SqlType
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -224,12 +224,14 @@ CONVERTERS: Final[dict[int, Callable[[pa.Array, SqlType, Heap], Codes]]] = {
     types.INTEGER.oid: _integer,
     types.BIGINT.oid: _integer,
     types.OID.oid: _integer,
+    **{kind.oid: _integer for kind in types.REGISTERED},
     types.REAL.oid: _float,
     types.DOUBLE.oid: _float,
     types.NUMERIC.oid: _decimal,
     types.TEXT.oid: _text,
     types.VARCHAR.oid: _text,
     types.CHAR.oid: _text,
+    types.INTERNAL_CHAR.oid: _text,
     types.UNKNOWN.oid: _text,
     types.BYTEA.oid: _bytea,
     types.DATE.oid: _date,
@@ -274,9 +276,7 @@ def export(vector: Vector, type: SqlType, heap: Heap) -> pa.Array:
             values = words.astype(np.int16)
         case types.INTEGER.oid | types.DATE.oid:
             values = words.astype(np.int32)
-        case types.BIGINT.oid | types.OID.oid | types.TIME.oid | types.TIMESTAMP.oid | types.TIMESTAMPTZ.oid:
-            values = words
-        case types.DOUBLE.oid:
+        case _ if type.physical is Physical.SIGNED or type.oid == types.DOUBLE.oid:
             values = words
         case types.REAL.oid:
             values = words.view(np.float64).astype(np.float32)

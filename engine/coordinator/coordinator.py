@@ -7,6 +7,7 @@ subscriptions. The tick lock serialises whatever changes any of them; reads take
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 from weakref import WeakSet
 
@@ -14,8 +15,9 @@ import numpy as np
 
 from engine.catalog.catalog import Catalog, Path
 from engine.catalog.items import Item
-from engine.catalog.system import Runtime
-from engine.cluster.command import Cancel, Command, Hydrated, Response, Rows, Subscribe, Ticked
+from engine.catalog.system.definition import Runtime
+from engine.catalog.system.oids import Oids
+from engine.cluster.command import Cancel, Command, Drop, Hydrated, Maintain, Response, Rows, Subscribe, Ticked
 from engine.cluster.local import Local
 from engine.cluster.worker import sources
 from engine.collection.batch import Batch
@@ -28,8 +30,9 @@ from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
 from engine.coordinator.record import record
 from engine.coordinator.result import Notice, Result
-from engine.coordinator.runtime import runtime
+from engine.coordinator.runtime import Durations, SessionLike, runtime
 from engine.coordinator.subscription import Subscription
+from engine.coordinator.system import SystemCollections
 from engine.coordinator.ticks import Ticker, Ticks
 from engine.dataflow.graph import Plan
 from engine.durable.log import Log
@@ -56,7 +59,13 @@ class Coordinator:
         self.ticks.due_changed = self.ticker.wake
         self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake)
         self.ticks.sources = self.ingest
-        self.catalog = catalog
+        self.oids: Final = Oids()
+        self.began: Final = datetime.now(UTC)
+        self.sessions: dict[int, SessionLike] = {}  # the open ones, by number
+        self.peeks: Final = Durations()
+        self._catalog = catalog
+        self.system: Final = SystemCollections(self, self.runtime)
+        self.ticker.follow = self.system.follow
         self._named: tuple[Catalog, dict[str, Item]] = catalog, {}
         self.tables: dict[int, tuple[Column, ...]] = {}  # collections that statements write to
         self.subscriptions: dict[int, Subscription] = {}  # by request
@@ -67,6 +76,17 @@ class Coordinator:
         self._results_lock: Final = threading.Lock()
         self._requests = 0
         self._requests_lock: Final = threading.Lock()
+
+    @property
+    def catalog(self) -> Catalog:
+        """What exists."""
+        return self._catalog
+
+    @catalog.setter
+    def catalog(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        if self.system.watched:
+            self.ticker.wake()
 
     def named(self, name: str) -> Item:
         """The item that a name without quotes means outside of any session. Remembered as long as the catalog is."""
@@ -146,6 +166,7 @@ class Coordinator:
     def wait_live(self, ids: Iterable[int], check: Callable[[], None]) -> None:
         """Wait until all of these have hydrated. `check` raises when the wait is to end before."""
         wanted = set(ids)
+        self.system.refresh(wanted)
         if wanted <= self._live:
             return
         left_ms = self.options.hydration_wait_ms_max
@@ -188,6 +209,7 @@ class Coordinator:
             with self.ticks.lock:
                 if self.subscriptions.pop(request, None) is not None:
                     del self._subscribed[request]
+                    self.system.leave(-request)
                     self.cluster.send(Cancel(request))
 
         subscription = Subscription(
@@ -197,8 +219,13 @@ class Coordinator:
         with self.ticks.lock:
             self.subscriptions[request] = subscription
             self._subscribed[request] = sources(plan)
+            self.system.watch(-request, sources(plan))
             self.cluster.send(Subscribe(request, plan, as_of, snapshot))
         return subscription
+
+    def subscribed(self, request: int) -> set[int]:
+        """The collections that a subscription reads."""
+        return self._subscribed.get(request, set())
 
     def end_subscriptions(self, id: int) -> None:
         """Collection `id` is dropped: what reads it has no more to send. Under the tick lock."""
@@ -212,6 +239,10 @@ class Coordinator:
     def send(self, *commands: Command) -> None:
         """Carry out commands that change what the worker holds. Under the tick lock."""
         for command in commands:
+            if isinstance(command, Maintain):
+                self.system.watch(command.id, sources(command.plan))
+            elif isinstance(command, Drop):
+                self.system.leave(command.id)
             self.cluster.send(command)
 
     def _record(self, timestamp: int, deltas: Mapping[int, Batch], offsets: Mapping[tuple[int, str], int]) -> None:
@@ -225,7 +256,7 @@ class Coordinator:
 
     def runtime(self) -> Runtime:
         """What system relations show of the workers."""
-        return runtime(self.cluster.worker)
+        return runtime(self)
 
     def close(self) -> None:
         """Stop the threads, end subscriptions, close the log."""

@@ -47,7 +47,7 @@ def create_table(coordinator: Coordinator, bound: BoundCreateTable, id: int | No
         return skipped
     item = Table(
         new_id(coordinator, id), bound.name, bound.columns, bound.create_sql, bound.temporary, bound.keys,
-        bound.defaults, bound.depends_on, bound.history_ms,
+        bound.defaults, bound.depends_on, bound.history_ms, bound.default_texts,
     )  # fmt: skip
     arranged = [Index(item.id + n, replace(item.name, item=key.name), item.id, by(key), "", True)
                 for n, key in enumerate(item.keys, 1)]  # fmt: skip

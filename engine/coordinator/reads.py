@@ -5,10 +5,12 @@ contents of the last tick, reusing whatever the running graph already holds of i
 filters and projections is a copy of its rows. Errors of the operators upstream of what is read fail the read.
 """
 
+import time
 from collections.abc import Callable
 
 import numpy as np
 
+from engine.catalog.catalog import FIRST_USER_ID
 from engine.cluster.command import Lookup, Peek, Rows
 from engine.cluster.worker import sources
 from engine.collection.batch import Batch
@@ -18,7 +20,7 @@ from engine.coordinator.finishing import finish
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
 from engine.dataflow.graph import Mfp, Plan, Source, output_types
-from engine.errors import DataError, InvalidParameter, UndefinedTable
+from engine.errors import DataError, InvalidParameter, UndefinedTable, Unsupported
 from engine.plan.lookup import as_lookup
 from engine.plan.relation import Constant, Relation
 from engine.sql.bound import BoundAsOf, BoundSelect
@@ -47,6 +49,7 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> 
     """The rows of a plan; waits for what it reads to hydrate. The caller holds the heap pinned or the tick lock."""
     reads = sources(plan)
     coordinator.wait_live(reads, check)
+    began = time.perf_counter_ns()
     try:
         rows = look_up(coordinator, plan, at)
         if rows is None:
@@ -55,6 +58,7 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> 
         if reads <= coordinator.catalog.items.keys():
             raise
         raise UndefinedTable("a relation that the statement reads was dropped") from None
+    coordinator.peeks.add(time.perf_counter_ns() - began)
     check()
     if rows.error is not None:
         raise DataError.of(rows.error)
@@ -94,6 +98,9 @@ def readable_time(coordinator: Coordinator, as_of: BoundAsOf, plan: Plan, check:
     """The tick that AS OF means; a time that has come without a tick gets one."""
     at = as_of.timestamp
     reads = sources(plan)
+    system = [coordinator.catalog.items[id].name for id in reads if id < FIRST_USER_ID]
+    if system:
+        raise Unsupported(f"AS OF of {system[0]} is not supported", hint="System relations show the moment.")
     coordinator.wait_live(reads, check)
     worker = coordinator.cluster.worker
     if as_of.at_least:

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
+from engine.catalog.catalog import FIRST_USER_ID
+from engine.catalog.items import View
 from engine.coordinator import alter, ddl, dml, reads, roles
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import insertion
@@ -153,7 +155,9 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
 
 def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Result:
     block = client.transaction
-    if block.status == "I" or not bound.reads:
+    items = coordinator.catalog.items
+    stored = any(id >= FIRST_USER_ID and not isinstance(items.get(id), View) for id in bound.reads)
+    if block.status == "I" or not stored:
         return reads.select(coordinator, bound, None, client.check)
     with coordinator.heap.pinned():
         snapshot = block.snapshot(coordinator, client.check, bound.reads)

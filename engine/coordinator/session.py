@@ -57,8 +57,11 @@ class Session:
         self._closed = False
         self.receive: Callable[[int], bytes] | None = None
         """How the data of COPY FROM STDIN come, for so many columns: the front end's. It may wait for the client."""
-        self._temporary: Final = f"{TEMPORARY}_{coordinator.request()}"
+        self.number: Final = coordinator.request()
+        self.began: Final = datetime.now(UTC)
+        self._temporary: Final = f"{TEMPORARY}_{self.number}"
         self._names: Final = Names(coordinator, lambda statement: sequence(coordinator, self, statement), self.check)
+        coordinator.sessions[self.number] = self
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -173,7 +176,12 @@ class Session:
         for subscription in self._subscriptions:
             subscription.close()
         drop_temporary(self._coordinator, self._temporary)
+        self._coordinator.sessions.pop(self.number, None)
         self._on_close(self)
+
+    def holds(self, subscription: Subscription) -> bool:
+        """Whether the subscription is one of this session's."""
+        return subscription in self._subscriptions
 
     def release(self) -> None:
         """End the session but leave its subscriptions to whoever holds them."""
@@ -203,7 +211,7 @@ class Session:
         now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
         schemas = tuple(part.strip().strip('"') for part in self._variables["search_path"].split(",") if part.strip())
         path = Path(self._variables["database"], schemas, self._temporary)
-        return Context(coordinator.catalog, path, self.user, self.variables, now, coordinator.runtime())
+        return Context(coordinator.catalog, path, self.user, self.variables, now, coordinator.runtime(), self.number)
 
     def variable_of(self, key: str) -> str:
         """The value of a variable by its key in VARIABLES."""

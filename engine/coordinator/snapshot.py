@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
+from engine.catalog.catalog import FIRST_USER_ID
 from engine.catalog.items import MaterializedView
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs
@@ -17,6 +18,7 @@ from engine.coordinator.pipeline import dataflow
 from engine.coordinator.reads import Check, constant, peek
 from engine.coordinator.result import Result
 from engine.dataflow.circuit import with_key
+from engine.dataflow.graph import Source
 from engine.errors import UndefinedTable
 from engine.plan.relation import Constant, Get, Let, Negate, Relation, Threshold, Union
 from engine.sql.binding.tree import renumbered, rewrite
@@ -52,13 +54,15 @@ class Snapshot:
 
     def over(self, relation: Relation) -> Relation:
         """The relation with the block's writes in it."""
-        if not self.own:
+        if not self.own and self.at is None:
             return relation
         ids = count(FIRST_LET)
 
         def change(node: Relation) -> Relation:
             if not isinstance(node, Get):
                 return node
+            if node.id < FIRST_USER_ID:
+                return self._catalogued(node)
             item = self.coordinator.catalog.items.get(node.id)
             if isinstance(item, MaterializedView) and self._touches(item.id):
                 return rewrite(renumbered(item.relation, lambda: next(ids)), change)
@@ -66,6 +70,13 @@ class Snapshot:
             return node if own is None or not len(own) else self._with(node, own)
 
         return rewrite(relation, change)
+
+    def _catalogued(self, node: Get) -> Relation:
+        """A system relation's rows of the moment: the catalog is of no transaction."""
+        types = tuple(column.type for column in node.columns)
+        held = peek(self.coordinator, Source(node.id, types), None, self.check).batch
+        values = Result("", node.columns, batch=held, heap=self.coordinator.heap).rows()
+        return Constant(tuple(zip(values, held.diffs.tolist(), strict=True)), types)
 
     def _touches(self, id: int) -> bool:
         item = self.coordinator.catalog.items.get(id)

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple, Self
 
@@ -136,6 +137,7 @@ class Subscription:
         rows_max: int,
         on_close: Callable[["Subscription"], None],
     ) -> None:
+        self.began: Final = datetime.now(UTC)
         lead = [Column("mz_timestamp", types.NUMERIC, False)]
         if with_progress:
             lead.append(Column("mz_progressed", types.BOOLEAN, False))

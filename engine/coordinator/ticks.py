@@ -230,6 +230,7 @@ class Ticker:
         self._progress_seconds = progress_ms / 1000
         self._watched = watched  # whether somebody waits for progress
         self._wanted: Final = Event()
+        self.follow: Callable[[], None] | None = None  # brings what changes without a tick to whoever watches it
         self._closed = False
         self._thread: Final = Thread(target=self._run, name="ticker", daemon=True)
         self._thread.start()
@@ -252,6 +253,8 @@ class Ticker:
             self._wanted.clear()
             if due is not None and not self._closed:
                 self._ticks.run_due()
+            if self.follow is not None and not self._closed:
+                self.follow()
             sources = self._ticks.sources
             if not woken and self._watched():
                 self._ticks.run(idle=True)

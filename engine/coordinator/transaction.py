@@ -9,6 +9,7 @@ never fails so. Changes of the catalog take effect at once and stay.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.catalog.catalog import FIRST_USER_ID
 from engine.collection.batch import Batch
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.reads import Check
@@ -66,7 +67,8 @@ class Transaction:
             )
 
     def snapshot(self, coordinator: Coordinator, check: Check, reads: frozenset[int]) -> Snapshot:
-        """What a statement of the block reads these items by."""
+        """What a statement of the block reads these items by; the system's are of no transaction."""
+        reads = frozenset(id for id in reads if id >= FIRST_USER_ID)
         if reads and self.read_at is None:
             coordinator.wait_live(reads & coordinator.maintained(), check)
             # No tick may be published in between: it would not know that its histories are held.

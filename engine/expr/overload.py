@@ -180,6 +180,8 @@ def cast(expression: Scalar, to: SqlType, context: CastContext = CastContext.EXP
             return Literal(None, to)
         if source == types.UNKNOWN:
             assert isinstance(expression.value, str)
+            if to in types.REGISTERED and not expression.value.strip().isdigit():
+                return cast(Literal(expression.value, types.TEXT), to)  # a name, which the catalog knows
             return literal_of_text(expression.value, to, explicit=context is CastContext.EXPLICIT)
     if source == to or (source.plain == to and not to.modifier):
         return expression

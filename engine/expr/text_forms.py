@@ -32,6 +32,7 @@ INTEGER_RANGES: Final[Mapping[SqlType, tuple[int, int]]] = {
     types.INTEGER: (-(1 << 31), (1 << 31) - 1),
     types.BIGINT: (-(1 << 63), (1 << 63) - 1),
     types.OID: (0, (1 << 32) - 1),
+    **dict.fromkeys(types.REGISTERED, (0, (1 << 32) - 1)),
 }
 
 TRUE_TEXTS: Final = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
@@ -290,6 +291,7 @@ PARSERS: Final[Mapping[SqlType, Callable[[str], RawValue]]] = {
     types.TEXT: identity,
     types.VARCHAR: identity,
     types.CHAR: identity,
+    types.INTERNAL_CHAR: lambda text: text[:1],
     types.UNKNOWN: identity,
     types.BYTEA: parse_bytea,
     types.DATE: datetime_text.parse_date,
@@ -310,6 +312,7 @@ FORMATTERS: Final[Mapping[SqlType, Callable[[RawValue], str]]] = {
     types.TEXT: identity,
     types.VARCHAR: identity,
     types.CHAR: identity,
+    types.INTERNAL_CHAR: identity,
     types.UNKNOWN: identity,
     types.BYTEA: lambda value: f"\\x{value.hex()}",
     types.DATE: datetime_text.format_date,

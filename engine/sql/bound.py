@@ -109,7 +109,7 @@ class BoundCreateSchema:
 
 @dataclass(frozen=True, slots=True)
 class BoundCreateTable:
-    """`defaults` as in the catalog's Table; `depends_on` the types of its columns."""
+    """`defaults` and `default_texts` as in the catalog's Table; `depends_on` the types of its columns."""
 
     name: QualifiedName
     columns: tuple[Column, ...]
@@ -120,6 +120,7 @@ class BoundCreateTable:
     create_sql: str
     depends_on: frozenset[int] = frozenset()
     history_ms: int | None = None
+    default_texts: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

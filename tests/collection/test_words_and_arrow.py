@@ -29,6 +29,7 @@ VALUES = {
     types.INTEGER: st.integers(-(2**31), 2**31 - 1),
     types.BIGINT: st.integers(-(2**63), 2**63 - 1),
     types.OID: st.integers(0, 2**32 - 1),
+    **dict.fromkeys(types.REGISTERED, st.integers(0, 2**32 - 1)),
     types.REAL: st.floats(width=32, allow_nan=False),
     types.DOUBLE: st.floats(allow_nan=False),
     types.NUMERIC: st.tuples(st.integers(-(10**36), 10**36), st.integers(0, 39)).map(
@@ -37,6 +38,7 @@ VALUES = {
     types.TEXT: texts,
     types.VARCHAR: texts,
     types.CHAR: texts,
+    types.INTERNAL_CHAR: texts,
     types.UNKNOWN: texts,
     types.BYTEA: st.binary(max_size=12),
     types.DATE: st.dates(),

@@ -1,35 +1,63 @@
-"""System relations: rows of their columns' types, and a row in docs/ for each."""
+"""System relations: rows of their columns' types, a row in docs/ for each; an answer for each catalog function."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from engine.catalog import system
-from engine.catalog.items import SystemRelation
-from engine.catalog.system import DEFINITIONS, Runtime, rows
-from engine.types import BIGINT, BOOLEAN, OID, TEXT
+from engine.catalog.system.definition import Definition, Runtime
+from engine.catalog.system.functions import ANSWERS
+from engine.catalog.system.registry import DEFINITIONS
+from engine.collection.value import Interval
+from engine.expr.functions.catalog import NAMES
+from engine.sql.binding.context import Context
+from engine.types import Category, Physical, SqlType
 from tests.sql.world import world
 
-PYTHON = {BIGINT: int, OID: int, TEXT: str, BOOLEAN: bool}
 DOCS = Path(__file__).parents[2] / "docs" / "system-relations.md"
+RUNTIME = Runtime({20003: True}, {20000: 5}, {20000: 120}, frontiers={20000: (1, 2)}, peeks=lambda: [(64, 1)])
+CATALOG = world().catalog
 
 
-@pytest.mark.parametrize("relation", system.system_relations(), ids=lambda relation: relation.name.item)
-def test_rows_fit_their_columns(relation: SystemRelation):
-    catalog = world().catalog
-    runtime = Runtime({1003: True}, {1000: 5}, {1000: 120})
-    found = rows(relation, catalog, runtime)
+def python(type_: SqlType) -> type:
+    """What a value of the type is outside of the engine."""
+    if type_.nesting is not None:
+        return list
+    if type_.category is Category.STRING:
+        return str
+    if type_.category is Category.DATETIME:
+        return datetime
+    if type_.physical is Physical.INTERVAL:
+        return Interval
+    return {Physical.BOOLEAN: bool, Physical.FLOAT: float}.get(type_.physical, int)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda definition: definition.name)
+def test_rows_fit_their_columns(definition: Definition):
+    if definition.of_session is not None:
+        found = list(definition.of_session(Context(CATALOG, variables={"TimeZone": "UTC"}, runtime=RUNTIME)))
+    else:
+        assert definition.rows is not None
+        found = list(definition.rows(CATALOG, RUNTIME))
     for row in found:
-        assert len(row) == len(relation.columns)
-        for value, column in zip(row, relation.columns, strict=True):
-            assert value is None or type(value) is PYTHON[column.type]
+        for value, column in zip(row, definition.held, strict=True):
+            assert column.nullable if value is None else isinstance(value, python(column.type)), (column, value)
+
+
+def test_numbers_are_unique():
+    assert len({row.oid for row in DEFINITIONS}) == len({(row.schema, row.name) for row in DEFINITIONS})
+    assert len(DEFINITIONS) == len({row.oid for row in DEFINITIONS})
+
+
+def test_every_function_of_the_catalog_has_its_answer():
+    assert ANSWERS.keys() == NAMES
 
 
 def described() -> str:
     """docs/system-relations.md as the definitions have it."""
     lines = ["# System relations", "", "| relation | columns | what it lists |", "|---|---|---|"]
     for row in DEFINITIONS:
-        columns = ", ".join(f"`{name}` {type_.name}" for name, type_ in row.columns)
+        columns = ", ".join(f"`{column.name}` {column.type.name}" for column in row.columns)
         lines.append(f"| `{row.schema}.{row.name}` | {columns} | {row.doc} |")
     return "\n".join(lines) + "\n"
 

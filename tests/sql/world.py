@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from engine.catalog import system
 from engine.catalog.catalog import Catalog, Path
 from engine.catalog.items import Index, Item, MaterializedView, Source, Table, View
+from engine.catalog.system.registry import initial
 from engine.sql.binder import Context, bind
 from engine.sql.bound import (
     Bound,
@@ -24,7 +24,7 @@ from engine.sql.dialect import parse
 class World:
     """`run` binds statements and does to the catalog what they say."""
 
-    catalog: Catalog = field(default_factory=system.initial)
+    catalog: Catalog = field(default_factory=initial)
     path: Path = field(default_factory=Path)
 
     def run(self, sql: str, id_: int | None = None) -> Bound:
@@ -42,7 +42,7 @@ class World:
         item: Item | None = None
         match bound:
             case BoundCreateTable():
-                item = Table(id_, bound.name, bound.columns, bound.create_sql)
+                item = Table(id_, bound.name, bound.columns, bound.create_sql, default_texts=bound.default_texts)
             case BoundCreateView():
                 if bound.replaces is not None:
                     catalog = catalog.drop([bound.replaces])

@@ -452,7 +452,7 @@ def _number_as(value: Decimal, target: SqlType) -> RawValue:
     return text_forms.to_real(float(value)) if target == types.REAL else float(value)
 
 
-INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.OID)
+INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.OID, *types.REGISTERED)
 STRINGS: Final = (types.TEXT, types.VARCHAR, types.CHAR)
 
 
@@ -532,16 +532,27 @@ def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
             return _json_number(target), True, False
         case _ if source == target or (source in STRINGS and target in STRINGS):
             return _same, False, True
+        case types.INTERNAL_CHAR, _ if target in STRINGS:
+            return _same, False, True
         case types.JSONB, _:
             return _same, False, True  # canonical text is the very datum
         case _ if target in STRINGS:
             return _as_text(source), False, False
         case _:
-            assert source in STRINGS
+            assert source.category is Category.STRING
             return _parsed(target), True, False
 
 
+def _named(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    raise AssertionError("the casts between OIDs and names are the catalog's: see engine/catalog/system/functions.py")
+
+
 def _function(source: SqlType, target: SqlType, explicit: bool) -> Function:
+    if (source in types.REGISTERED) + (target in types.REGISTERED) == 1 and Category.STRING in (
+        source.category,
+        target.category,
+    ):
+        return Function("cast", (source,), target, _named, can_fail=True, volatile=True)
     convert, fails, on_words = _conversion(source, target)
     has_modifier = target in (
         types.NUMERIC, types.VARCHAR, types.CHAR, types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL

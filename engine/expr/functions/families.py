@@ -8,6 +8,7 @@ from engine.expr.functions import (
     arithmetic,
     array,
     bytes,
+    catalog,
     comparison,
     composite,
     conditional,
@@ -51,6 +52,7 @@ FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Arrays": array.FUNCTIONS,
     "Lists, maps and records": composite.FUNCTIONS,
     "System": system.FUNCTIONS,
+    "Catalog": catalog.FUNCTIONS,
 }
 
 

@@ -38,9 +38,7 @@ UNMATERIALIZABLE: Final = (
     ("current_database", types.TEXT, "the session's database"),
     ("current_catalog", types.TEXT, "the session's database"),
     ("current_schema", types.TEXT, "the first schema of the search path"),
-    ("pg_backend_pid", types.INTEGER, "the session's number"),
     ("mz_version", types.TEXT, "the version of this system"),
-    ("mz_uptime", types.INTERVAL, "how long this process has run"),
 )
 
 

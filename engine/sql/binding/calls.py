@@ -24,9 +24,7 @@ NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
 
 
 class Calls(WindowFunctions, Nested):
-    """Binds calls. `unsettled` tells that something was bound whose value is the statement's: see session.settle."""
-
-    unsettled: bool = False
+    """Binds calls."""
 
     def function(self, expression: syntax.Function, place: Place) -> BoundScalar:
         name = self._name(expression)
@@ -77,7 +75,9 @@ class Calls(WindowFunctions, Nested):
                 )  # fmt: skip
             table, given = self.table_function(name, expression, arguments)
             return located(expression.at, yielding, table, given)
-        return located(expression.at, call, name, *arguments)
+        made = located(expression.at, call, name, *arguments)
+        self.unsettled = self.unsettled or (isinstance(made, Call) and made.function.volatile)
+        return made
 
     @staticmethod
     def table_function(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from engine.catalog.catalog import Catalog, Path
 from engine.catalog.items import Item
-from engine.catalog.system import Runtime
+from engine.catalog.system.definition import Runtime
 from engine.sql.syntax import Name
 
 
@@ -32,6 +32,7 @@ class Context:
     variables: Mapping[str, str] = field(default_factory=dict)
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     runtime: Runtime = field(default_factory=Runtime)
+    session: int = 0  # its number
     uses: list[Use] = field(default_factory=list, compare=False)
 
     def resolve(self, name: Name) -> Item:

@@ -91,7 +91,7 @@ def create_view(
         return bound.BoundCreateView(
             name, found, columns, reads, statement.temporary, statement.if_not_exists, replaced, text
         )  # fmt: skip
-    refuse(sub.relation, context, "a materialized view")
+    refuse(sub.relation, "a materialized view")
     history_ms = history(statement.options)
     return bound.BoundCreateMaterializedView(
         name, sub.relation, columns, reads, statement.if_not_exists, replaced, history_ms, text
@@ -194,7 +194,7 @@ def create_index(statement: statements.CreateIndex, context: Context) -> bound.B
     if isinstance(item, Index | SystemRelation) or not item.columns:
         raise WrongObjectType(f'"{item.name.item}" cannot have an index', position=statement.on.at)
     if isinstance(item, View):
-        refuse(item.relation, context, "an indexed view")
+        refuse(item.relation, "an indexed view")
     key = _default_key(item) if statement.keys is None else tuple(_key(node, item) for node in statement.keys)
     name = _index_name(statement, item, key, context)
     history_ms = history(statement.options)

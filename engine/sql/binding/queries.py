@@ -17,6 +17,7 @@ from engine.plan.relation import (
     Finishing,
     Let,
     Local,
+    Map,
     Negate,
     Query,
     Reduce,
@@ -48,7 +49,11 @@ class Queries(Commons):
         rows = whole.rows
         visible = None if rows.width == len(rows.columns) else tuple(range(len(rows.columns)))
         finishing = Finishing(rows.order, whole.limit, whole.offset, visible)
-        return Query(rows.relation, tuple(column.name for column in rows.columns), finishing), rows.columns
+        names = tuple(column.name for column in rows.columns)
+        if not any(column.type in types.REGISTERED for column in rows.columns):
+            return Query(rows.relation, names, finishing), rows.columns
+        relation, columns, project = _with_names(rows)
+        return Query(relation, names, replace(finishing, project=project)), columns
 
     def returned(
         self, items: Sequence[syntax.SelectItem], scope: Scope
@@ -264,3 +269,18 @@ def rows_of(cells: Sequence[Sequence[BoundScalar]]) -> Relation:
 def constant(scalar: BoundScalar) -> BoundScalar:
     """An untyped literal as text."""
     return settled(scalar)
+
+
+def _with_names(rows: Rows) -> tuple[Relation, tuple[Column, ...], tuple[int, ...]]:
+    """regclass and the like leave as the names that they are written as, which are text; they sort as numbers.
+
+    The relation with the names behind it, the output's columns, and where each of them is.
+    """
+    texts: list[BoundScalar] = []
+    columns, project = list(rows.columns), list(range(len(rows.columns)))
+    for at, column in enumerate(rows.columns):
+        if column.type in types.REGISTERED:
+            project[at] = rows.width + len(texts)
+            texts.append(cast(Ref(at, column.type, column.nullable), types.TEXT, CastContext.EXPLICIT))
+            columns[at] = replace(column, type=types.TEXT)
+    return Map(rows.relation, tuple(texts)), tuple(columns), tuple(project)

@@ -38,7 +38,8 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     else:
         sub = binder.derived(statement.target, Around(None, {}))
         relation, columns = sub.relation, sub.columns
-    refuse(relation, context, "SUBSCRIBE")
+    refuse(relation, "SUBSCRIBE", of_session=True)
+    relation = settle(relation, context)
     flags = {"snapshot": True, "progress": False}
     for option in statement.options:
         if option.name not in flags:

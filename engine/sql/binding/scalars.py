@@ -166,7 +166,12 @@ def negated(scalar: BoundScalar, yes: bool = True) -> BoundScalar:
 
 
 class Scalars(ABC):
-    """Binds expressions. The subqueries in them are the business of a layer above."""
+    """Binds expressions. The subqueries in them are the business of a layer above.
+
+    `unsettled` tells that something was bound whose value is the statement's: see session.settle.
+    """
+
+    unsettled: bool = False
 
     @abstractmethod
     def subquery(self, query: syntax.Query, around: Around) -> Subrelation:
@@ -431,6 +436,7 @@ class Scalars(ABC):
             unit = expression.type.fields.split()[-1] if expression.type.fields else None
             return Literal(located(expression.operand.at, parse_interval, operand.value, unit), types.INTERVAL)
         at = expression.operand.at if operand.type == types.UNKNOWN else expression.at
+        self.unsettled = self.unsettled or not {to.plain, operand.type.plain}.isdisjoint(types.REGISTERED)
         return located(at, cast, operand, to, CastContext.EXPLICIT)
 
 

@@ -1,24 +1,30 @@
-"""What is constant in one statement and differs between statements: the session's functions and system relations.
+"""What differs between statements: the session's functions, functions that read the catalog, and what of a system
+relation a session sees.
 
-In a bound view they stay what they are (a call, a Get); `settle` puts the moment's constants in their place when a
-statement reads them. What is kept up to date cannot have them: `refuse` says so.
+In a bound view they stay what they are (a call, a Get); `settle` puts in their place what they are in one statement:
+constants, functions of this catalog, the rows of the session's database. What is kept up to date cannot have them:
+`refuse` says so.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from engine import types
-from engine.catalog.items import SystemRelation
-from engine.catalog.system import rows
+from engine.catalog.system import functions
+from engine.catalog.system.definition import Changes, Definition
+from engine.catalog.system.registry import BY_ID as SYSTEM
 from engine.collection.value import Plain
 from engine.collection.vector import Vector
-from engine.errors import Unsupported
-from engine.expr.registry import Function
-from engine.expr.scalar import Call, Literal
-from engine.plan.relation import BoundScalar, Constant, Filter, Get, Relation
+from engine.errors import DataError, Unsupported
+from engine.expr import overload
+from engine.expr.columns import each, own
+from engine.expr.literal import literal_of_raw
+from engine.expr.registry import Function, OnNull
+from engine.expr.scalar import Call, Literal, Logic, Ref, Value
+from engine.plan.relation import BoundScalar, Constant, Filter, Get, Project, Relation
 from engine.plan.scalars import conjuncts
 from engine.plan.temporal import bounds, is_now
 from engine.sql.binding.context import Context
@@ -95,22 +101,59 @@ def value(name: str, context: Context) -> Plain:
 
 
 def settle(relation: Relation, context: Context) -> Relation:
-    """The relation with the moment's constants in the place of session functions and system relations."""
-
-    def settled(node: Relation) -> Relation:
-        if isinstance(node, Get):
-            item = context.catalog.items[node.id]
-            if isinstance(item, SystemRelation):
-                found = tuple((row, 1) for row in rows(item, context.catalog, context.runtime))
-                return Constant(found, tuple(column.type for column in item.columns))
-        return node
+    """The relation with what the session's functions and system relations are in this statement."""
 
     def constant(scalar: BoundScalar) -> BoundScalar:
-        if isinstance(scalar, Call) and scalar.function.name in SESSION_FUNCTIONS and not scalar.arguments:
+        if not isinstance(scalar, Call) or not scalar.function.volatile:
+            return scalar
+        if scalar.function.name in SESSION_FUNCTIONS and not scalar.arguments:
             return Literal(value(scalar.function.name, context), scalar.type)
-        return scalar
+        return answered(scalar, context)
 
-    return rewrite(relation, settled, constant)
+    return rewrite(relation, lambda node: seen(node, context), constant)
+
+
+def seen(node: Relation, context: Context) -> Relation:
+    """What a session sees of a system relation: the rows of its own, or those of its database."""
+    definition = SYSTEM.get(node.id) if isinstance(node, Get) else None
+    if definition is None or not isinstance(node, Get):
+        return node
+    if definition.of_session is not None:
+        found = tuple((cast("tuple[Value, ...]", row), 1) for row in definition.of_session(context))
+        return Constant(found, tuple(column.type for column in definition.columns))
+    if not definition.scoped or len(node.columns) == len(definition.held):
+        return node
+    return _of_database(node, definition, context)
+
+
+def _of_database(node: Get, definition: Definition, context: Context) -> Relation:
+    width = len(definition.columns)
+    database = Ref(width, types.TEXT, True)
+    mine = overload.call("=", database, Literal(context.path.database, types.TEXT))
+    every = overload.call("is_null", database)
+    held = Filter(replace(node, columns=definition.held), (Logic(False, (every, mine)),))
+    return Project(held, tuple(range(width)))
+
+
+def answered(call: Call, context: Context) -> BoundScalar:
+    """The call of a function that reads the catalog, as one of this catalog: a constant if its arguments are."""
+    function = call.function
+    answer = functions.answer(function.name, function.parameters, function.result, context)
+    if answer is None:
+        return call
+    given = [argument.value for argument in call.arguments if isinstance(argument, Literal)]
+    plain = all(isinstance(value, bool | int | str) for value in given) or function.on_null is OnNull.OWN
+    if plain and len(given) == len(call.arguments):
+        try:
+            return literal_of_raw(answer(*given), call.type)
+        except DataError:
+            pass  # it is an error only of the rows that ask
+    make = own if function.on_null is OnNull.OWN else _fallible
+    return replace(call, function=make(function.name, function.parameters, function.result, answer))
+
+
+def _fallible(name: str, parameters: tuple[SqlType, ...], result: SqlType, answer: functions.Answer) -> Function:
+    return each(name, parameters, result, answer, can_fail=True, gives_null=True)
 
 
 def without_temporal(node: Relation) -> Relation:
@@ -120,12 +163,20 @@ def without_temporal(node: Relation) -> Relation:
     return replace(node, predicates=tuple(p for p in conjuncts(node.predicates) if bounds(p) is None))
 
 
-def refuse(relation: Relation, context: Context, what: str) -> None:
-    """Raise Unsupported if the relation cannot be kept up to date by `what`."""
+def refuse(relation: Relation, what: str, of_session: bool = False) -> None:
+    """Raise Unsupported if the relation cannot be kept up to date by `what`; one `of_session` ends with its session, so
+    it may read what the session's database has."""
 
     def check(node: Relation) -> Relation:
-        if isinstance(node, Get) and isinstance(context.catalog.items[node.id], SystemRelation):
-            raise Unsupported(f"{what} cannot read the system relation {node.name}")
+        definition = SYSTEM.get(node.id) if isinstance(node, Get) else None
+        if definition is None or not isinstance(node, Get):
+            return node
+        if definition.changes is Changes.SESSION or (definition.scoped and not of_session):
+            raise Unsupported(
+                f"{what} cannot read {node.name}",
+                detail="What it shows depends on the session.",
+                hint="The relations of mz_catalog and mz_internal are the same in every session.",
+            )
         return node
 
     def check_scalar(scalar: BoundScalar) -> BoundScalar:

@@ -5,6 +5,7 @@ from typing import Final
 
 from engine.catalog.catalog import SYSTEM_DATABASE
 from engine.catalog.items import Item, SystemRelation, kind
+from engine.catalog.system.ids import object_id
 from engine.errors import Unsupported, WrongObjectType
 from engine.sql import bound, dialect, statements, syntax
 from engine.sql.binding.context import Context
@@ -16,16 +17,18 @@ IN_SCHEMA: Final = {
     "tables": "SELECT o.name FROM mz_catalog.mz_tables AS o WHERE {schema}",
     "sources": "SELECT o.name, o.type FROM mz_catalog.mz_sources AS o WHERE {schema}",
     "views": "SELECT o.name FROM mz_catalog.mz_views AS o WHERE {schema}",
-    "materialized views": "SELECT o.name, o.hydrated FROM mz_catalog.mz_materialized_views AS o WHERE {schema}",
+    "materialized views": """SELECT o.name, h.hydrated FROM mz_catalog.mz_materialized_views AS o
+        JOIN mz_internal.mz_hydration_statuses AS h ON h.object_id = o.id WHERE {schema}""",
     "objects": "SELECT o.name, o.type FROM mz_catalog.mz_objects AS o WHERE {schema}",
 }
 """What lists the objects of one schema: FROM names it, or else the first of the search path."""
 
 INDEXES: Final = """
-    SELECT i.name, o.name AS "on", string_agg(c.name, ', ' ORDER BY c.index_position) AS key, i.hydrated
+    SELECT i.name, o.name AS "on", string_agg(c.name, ', ' ORDER BY c.index_position) AS key, h.hydrated
     FROM mz_catalog.mz_indexes AS i JOIN mz_catalog.mz_objects AS o ON i.on_id = o.id
         JOIN mz_catalog.mz_index_columns AS c ON c.index_id = i.id
-    WHERE {condition} GROUP BY i.name, o.name, i.hydrated
+        JOIN mz_internal.mz_hydration_statuses AS h ON h.object_id = i.id
+    WHERE {condition} GROUP BY i.name, o.name, h.hydrated
 """
 SCHEMA: Final = """o.schema_id IN (SELECT s.id FROM mz_catalog.mz_schemas AS s
     LEFT JOIN mz_catalog.mz_databases AS d ON s.database_id = d.id
@@ -66,12 +69,13 @@ def _listing(statement: statements.ShowObjects, context: Context) -> str:
         case "columns":
             assert statement.from_ is not None
             item = context.catalog.resolve(statement.from_.parts, context.path, statement.from_.at)
-            return f"SELECT name, nullable, type, position FROM mz_catalog.mz_columns WHERE id = {item.id}"
+            id_ = text(object_id(item.id))
+            return f"SELECT name, nullable, type, position FROM mz_catalog.mz_columns WHERE id = {id_}"
         case "indexes":
             condition = _schema(None, context)
             if statement.from_ is not None:
                 item = context.catalog.resolve(statement.from_.parts, context.path, statement.from_.at)
-                condition = f"o.id = {item.id}"
+                condition = f"o.id = {text(object_id(item.id))}"
             return INDEXES.format(condition=condition)
         case _ if what in IN_SCHEMA:
             return IN_SCHEMA[what].format(schema=_schema(statement.from_, context))

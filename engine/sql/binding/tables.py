@@ -61,9 +61,10 @@ def create_table(statement: statements.CreateTable, context: Context) -> bound.B
     parts = [_column_sql(d, column, binder) for d, column in zip(statement.columns, columns, strict=True)]
     parts += [_key_sql(key, columns) for key in keys]
     text = f"CREATE TABLE {full(name)} ({', '.join(parts)}){history_sql(history_ms)}"
+    texts = tuple(None if d.default is None else d.default_sql for d in statement.columns) if defaults else ()
     return bound.BoundCreateTable(
         name, columns, keys, defaults, statement.temporary, statement.if_not_exists, text, frozenset(binder.types),
-        history_ms,
+        history_ms, texts,
     )  # fmt: skip
 
 

@@ -1,0 +1,15 @@
+"""System relations and functions: the catalog and the runtime, as SQL sees them.
+
+definition.py          what a system relation is: columns, and a function from (catalog, runtime) to rows
+oids.py                the numbers of what has a name but no id: databases, schemas, roles, functions
+mz_catalog.py          the objects as this system has them
+mz_internal.py         what the workers and sessions are doing: sizes, frontiers, hydration, sources, sessions
+pg_relations.py        pg_class, pg_attribute, pg_index, pg_constraint ... as PostgreSQL's clients read them
+pg_types.py            pg_type, pg_proc, pg_cast ...
+pg_state.py            pg_database, pg_roles, pg_settings, pg_stat_activity ...
+pg_absent.py           catalogs of what there is none of here: triggers, extensions, policies ...
+information_schema.py  the SQL standard's views of the same
+describe.py            objects as text: format_type, pg_get_viewdef, pg_get_indexdef ...
+functions.py           the functions that read the catalog of the moment
+registry.py            all of the relations, as items of a catalog
+"""

@@ -1,0 +1,199 @@
+"""What a system relation is: a name, columns, and a function from the catalog and the runtime to rows.
+
+    CATALOG   changes with the catalog and with nothing else
+    RUNTIME   changes by itself: it is asked when it is read, and once a second while somebody subscribes to it
+    SESSION   differs between sessions: each statement has its own rows, and nothing can keep them up to date
+
+A relation that is `scoped` shows what belongs to the session's database, as PostgreSQL's catalogs do, and the system's
+own: its last column, which no query can name, is that database, or NULL.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final, Protocol, TypeAlias
+
+from engine import types
+from engine.catalog.catalog import SYSTEM_DATABASE, Catalog, Path
+from engine.catalog.items import Item
+from engine.catalog.system.oids import Oids
+from engine.expr.scalar import Value
+from engine.types import Column, SqlType
+
+Datum: TypeAlias = "Value | list[int] | list[str]"
+Row = tuple[Datum, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """An open session: its number, user, database, application_name, and when it began."""
+
+    id: int
+    user: str
+    database: str
+    application: str
+    began: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionState:
+    """An open subscription: its number, the collections it reads, what waits for its reader, and when it began."""
+
+    id: int
+    session: int | None
+    reads: frozenset[int]
+    pending_rows: int
+    began: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How far a source is: rows read, of them not in a tick yet, its offsets by partition, and what is wrong."""
+
+    rows: int
+    waiting: int
+    finished: bool
+    offsets: Mapping[str, int]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What only the workers and sessions know. Mappings are by the id of a collection or an index."""
+
+    hydrated: Mapping[int, bool] = field(default_factory=dict)
+    rows: Mapping[int, int] = field(default_factory=dict)
+    bytes: Mapping[int, int] = field(default_factory=dict)
+    progress: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # rows hydrated, of how many; (0, 0) waits
+    frontiers: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # since, upper (ms)
+    sources: Mapping[int, SourceState] = field(default_factory=dict)
+    sessions: Callable[[], Iterable[SessionState]] = tuple
+    subscriptions: Callable[[], Iterable[SubscriptionState]] = tuple
+    peeks: Callable[[], Iterable[tuple[int, int]]] = tuple  # (up to so many ns, peeks that took no longer)
+    notices: Callable[[], Iterable[tuple[int, str, str, str]]] = tuple  # object, kind, message, hint
+    began: datetime = datetime(1970, 1, 1)
+    oids: Oids = field(default_factory=Oids)
+
+
+class Surroundings(Protocol):
+    """What a statement stands in, as far as system functions and session relations ask."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def variables(self) -> Mapping[str, str]: ...
+    @property
+    def runtime(self) -> Runtime: ...
+    @property
+    def session(self) -> int: ...
+
+
+class Changes(Enum):
+    CATALOG = "catalog"
+    RUNTIME = "runtime"
+    SESSION = "session"
+
+
+Rows = Callable[[Catalog, Runtime], Iterable[Row]]
+SessionRows = Callable[[Surroundings], Iterable[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """`oid` is PostgreSQL's own where it has the relation; `rows` or, of a SESSION relation, `of_session` is there."""
+
+    schema: str
+    name: str
+    oid: int
+    columns: tuple[Column, ...]
+    doc: str
+    rows: Rows | None
+    changes: Changes = Changes.CATALOG
+    scoped: bool = False
+    of_session: SessionRows | None = None
+
+    @property
+    def held(self) -> tuple[Column, ...]:
+        """The columns of the collection: those, and where it is scoped the database."""
+        return (*self.columns, DATABASE) if self.scoped else self.columns
+
+
+DATABASE: Final = Column("mz_database", types.TEXT)
+"""The database that a row of a scoped relation belongs to."""
+
+SPELLINGS: Final[Mapping[str, SqlType]] = {
+    **types.ALIASES,
+    "char": types.INTERNAL_CHAR,
+    "int2vector": types.array_of(types.SMALLINT),
+    "oidvector": types.array_of(types.OID),
+}
+"""Types by PostgreSQL's own names. Its `name` is text here; node trees, ACL items and the like are text too."""
+
+
+def define(
+    schema: str,
+    name: str,
+    oid: int,
+    text: str,
+    doc: str,
+    rows: Rows,
+    *,
+    changes: Changes = Changes.CATALOG,
+    scoped: bool = False,
+) -> Definition:
+    """A relation whose columns are `text`: `oid oid!, relname name!, relchecks int2! = 0, reloptions text[] = null`.
+
+    `!` is for a column that is never NULL; one with a value has it in every row, and `rows` leaves it out.
+    """
+    columns, filled = shape(text)
+
+    def whole(catalog: Catalog, runtime: Runtime) -> Iterable[Row]:
+        return map(filled, rows(catalog, runtime))
+
+    return Definition(schema, name, oid, columns, doc, whole, changes, scoped)
+
+
+def shape(text: str) -> tuple[tuple[Column, ...], Callable[[Row], Row]]:
+    """The columns that a text spells, and what puts the constant ones into a row."""
+    columns: list[Column] = []
+    constant: dict[int, Datum] = {}
+    for at, part in enumerate(text.split(",")):
+        spelled, _, value = part.partition("=")
+        name, kind = spelled.split()
+        bare = kind.removesuffix("!")
+        element = SPELLINGS[bare.removesuffix("[]")]
+        columns.append(Column(name, types.array_of(element) if bare.endswith("[]") else element, kind == bare))
+        if value:
+            constant[at] = _constant(value.strip(), columns[-1].type)
+    if not constant:
+        return tuple(columns), lambda row: row
+    given = [at for at in range(len(columns)) if at not in constant]
+    template: list[Datum] = [constant.get(at) for at in range(len(columns))]
+
+    def filled(row: Row) -> Row:
+        whole = template.copy()
+        for at, value in zip(given, row[: len(given)], strict=True):
+            whole[at] = value
+        return (*whole, *row[len(given) :])
+
+    return tuple(columns), filled
+
+
+def _constant(text: str, type: SqlType) -> Value:
+    if text == "null":
+        return None
+    if type == types.BOOLEAN:
+        return text == "true"
+    if type.category is types.Category.STRING:
+        return text.strip("'")
+    return float(text) if type.physical is types.Physical.FLOAT else int(text)
+
+
+def database_of(item: Item) -> str | None:
+    """The last value of a scoped row: where the item is; NULL for the system's and for temporary ones."""
+    return None if item.name.database == SYSTEM_DATABASE else item.name.database

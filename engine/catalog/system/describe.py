@@ -1,0 +1,146 @@
+"""Objects as SQL text: what clients show of them and make scripts from."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from engine import types
+from engine.catalog.catalog import SYSTEM_DATABASE, Catalog
+from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Table, UniqueKey, View
+from engine.types import Nesting, SqlType
+
+PG_NAMES: Final = {
+    types.BOOLEAN: "bool", types.SMALLINT: "int2", types.INTEGER: "int4", types.BIGINT: "int8", types.REAL: "float4",
+    types.DOUBLE: "float8", types.VARCHAR: "varchar", types.CHAR: "bpchar", types.TIMESTAMPTZ: "timestamptz",
+    types.INTERNAL_CHAR: "char",
+}  # fmt: skip
+"""Types whose name in pg_type is not the one that SQL has."""
+LONG_NAMES: Final = {types.TIMESTAMP: "timestamp{} without time zone", types.TIME: "time{} without time zone",
+                     types.TIMESTAMPTZ: "timestamp{} with time zone"}  # fmt: skip
+"""Types that format_type writes out, the precision in the middle."""
+ACCESS_METHOD: Final = "arrangement"
+WORDS: Final = frozenset((
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary",
+    "both", "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create",
+    "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
+    "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except",
+    "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in",
+    "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like",
+    "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or",
+    "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right", "select",
+    "session_user", "similar", "some", "symmetric", "table", "tablesample", "then", "to", "trailing", "true",
+    "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window", "with",
+))  # fmt: skip
+"""Names that have to be quoted: PostgreSQL's reserved words."""
+
+
+def type_name(kind: SqlType) -> str:
+    """The type's name in pg_type."""
+    if kind.nesting is Nesting.ARRAY:
+        return f"_{type_name(kind.within)}"
+    if kind.nesting is not None:
+        return kind.nesting.value
+    return PG_NAMES.get(kind.plain, kind.plain.name)
+
+
+def format_type(kind: SqlType) -> str:
+    """The type with its modifier, as format_type() and psql write it."""
+    if kind.nesting is Nesting.ARRAY:
+        return f"{format_type(kind.within)}[]"
+    long = LONG_NAMES.get(kind.plain)
+    if long is None:
+        return str(kind)
+    return long.format(f"({kind.modifier[0]})" if kind.modifier else "")
+
+
+def with_typmod(kind: SqlType, typmod: int | None) -> str:
+    """The type with a modifier as atttypmod has it; None, of a type in itself, has none either."""
+    if typmod is None or typmod < 0:
+        return format_type(kind)
+    if kind.nesting is Nesting.ARRAY:
+        return f"{with_typmod(kind.within, typmod)}[]"
+    if kind == types.NUMERIC:
+        return f"numeric({(typmod - 4) >> 16},{(typmod - 4) & 0xFFFF})"
+    if kind in (types.VARCHAR, types.CHAR):
+        return f"{kind.name}({typmod - 4})"
+    return LONG_NAMES.get(kind, kind.name + "{}").format(f"({typmod})")
+
+
+def quote(name: str) -> str:
+    """A name as it has to be written: quoted only where it must be."""
+    plain = name.replace("_", "a").isalnum() and name.isascii() and name == name.lower() and not name[0].isdigit()
+    return name if plain and name not in WORDS else '"' + name.replace('"', '""') + '"'
+
+
+def qualified(name: QualifiedName) -> str:
+    return f"{quote(name.schema)}.{quote(name.item)}"
+
+
+def query_of(item: View | MaterializedView) -> str:
+    """The SELECT behind the AS of the statement that makes a view."""
+    text = item.create_sql
+    depth, quoted = 0, ""
+    for at, character in enumerate(text):
+        if quoted:
+            quoted = "" if character == quoted else quoted
+        elif character in "\"'":
+            quoted = character
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+        elif depth == 0 and text[at : at + 4] == " AS ":
+            return text[at + 4 :]
+    raise AssertionError(f"a view without a query: {text}")
+
+
+def view_definition(item: View | MaterializedView) -> str:
+    """As pg_get_viewdef writes it: with the semicolon that ends a statement."""
+    return f" {query_of(item).strip().removesuffix(';')};"
+
+
+def index_definition(index: Index, catalog: Catalog) -> str:
+    on = catalog.items[index.on]
+    unique = "UNIQUE " if key_of(index, catalog) else ""
+    names = ", ".join(quote(on.columns[column].name) for column in index.key)
+    return f"CREATE {unique}INDEX {quote(index.name.item)} ON {qualified(on.name)} USING {ACCESS_METHOD} ({names})"
+
+
+def index_column(index: Index, position: int, catalog: Catalog) -> str | None:
+    """The column at a position of an index's key, from 1."""
+    columns = catalog.items[index.on].columns
+    return quote(columns[index.key[position - 1]].name) if 1 <= position <= len(index.key) else None
+
+
+def key_of(index: Index, catalog: Catalog) -> UniqueKey | None:
+    """The constraint that an index serves."""
+    on = catalog.items[index.on]
+    if not index.constraint or not isinstance(on, Table):
+        return None
+    return next((key for key in on.keys if key.name == index.name.item), None)
+
+
+def key_definition(key: UniqueKey, table: Table) -> str:
+    """A constraint as pg_get_constraintdef writes it."""
+    names = ", ".join(quote(table.columns[column].name) for column in key.columns)
+    return f"{'PRIMARY KEY' if key.primary else 'UNIQUE'} ({names})"
+
+
+def keys(catalog: Catalog) -> Iterator[tuple[Index, Table, UniqueKey]]:
+    """Every constraint with its index, whose id is the constraint's, and its table."""
+    for item in catalog.items.values():
+        if isinstance(item, Index):
+            key = key_of(item, catalog)
+            if key is not None:
+                table = catalog.items[item.on]
+                assert isinstance(table, Table)
+                yield item, table, key
+
+
+def seen_as(item: Item, schemas: Sequence[str], catalog: Catalog) -> str:
+    """How a relation is written under a search path: without its schema where that finds it."""
+    from_path = next((name for name in schemas if _in(item, name, catalog)), None)
+    return quote(item.name.item) if from_path == item.name.schema else qualified(item.name)
+
+
+def _in(item: Item, schema: str, catalog: Catalog) -> bool:
+    """Whether some relation of that name is in a schema that `item` could be taken for."""
+    databases = (item.name.database, SYSTEM_DATABASE)
+    return any(QualifiedName(database, schema, item.name.item) in catalog.names for database in databases)

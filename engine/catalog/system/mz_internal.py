@@ -1,0 +1,189 @@
+"""mz_internal: what the workers, sources and sessions are doing.
+
+System relations themselves are left out of sizes, frontiers and hydration: they are computed when somebody reads them.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from engine.catalog.catalog import FIRST_USER_ID, Catalog
+from engine.catalog.items import Index, MaterializedView, Source
+from engine.catalog.system.definition import Changes, Row, Rows, Runtime, SourceState, define
+from engine.catalog.system.ids import OWNER_ID, database_id, object_id, role_id, schema_id
+from engine.catalog.system.mz_catalog import items, source_word, word_of
+
+
+def _dependencies(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for id_, item in sorted(catalog.items.items()):
+        for dependency in sorted(item.depends_on):
+            yield object_id(id_), object_id(dependency)
+
+
+def _transitive(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    below: dict[int, frozenset[int]] = {}
+    for id_, item in sorted(catalog.items.items()):  # an item's id is above those of what it depends on
+        below[id_] = item.depends_on.union(*(below[use] for use in item.depends_on))
+        for dependency in sorted(below[id_]):
+            yield object_id(id_), object_id(dependency)
+
+
+def _arrangements(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for id_ in sorted(runtime.rows.keys() | runtime.bytes.keys()):
+        item = catalog.items.get(id_)
+        if item is not None and id_ >= FIRST_USER_ID:
+            yield object_id(id_), item.name.item, word_of(item), runtime.rows.get(id_, 0), runtime.bytes.get(id_, 0)
+
+
+def _hydration(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, MaterializedView, Index):
+        done, total = runtime.progress.get(item.id, (None, None))
+        yield object_id(item.id), item.name.item, runtime.hydrated.get(item.id, False), done, total
+
+
+def _frontiers(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for id_, (since, upper) in sorted(runtime.frontiers.items()):
+        if id_ in catalog.items and id_ >= FIRST_USER_ID:
+            yield object_id(id_), since, upper
+
+
+def _lag(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    """Everything that is hydrated is complete as of the same tick; what is not has yet to begin."""
+    for item in items(catalog, MaterializedView, Index):
+        yield object_id(item.id), 0 if runtime.hydrated.get(item.id, False) else None
+
+
+def _source_statuses(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Source):
+        assert isinstance(item, Source)
+        state = runtime.sources.get(item.id)
+        yield object_id(item.id), item.name.item, source_word(item), _status(state), state and state.error
+
+
+def _status(state: SourceState | None) -> str:
+    if state is None:
+        return "created"
+    if state.error is not None:
+        return "stalled"
+    return "finished" if state.finished else "running"
+
+
+def _source_statistics(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Source):
+        state = runtime.sources.get(item.id)
+        if state is not None:
+            yield object_id(item.id), item.name.item, state.rows, state.waiting, state.rows - state.waiting
+
+
+def _partitions(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Source):
+        state = runtime.sources.get(item.id)
+        for partition, offset in sorted(state.offsets.items()) if state is not None else ():
+            yield object_id(item.id), partition, offset
+
+
+def _sessions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for state in runtime.sessions():
+        role = role_id(runtime.oids, state.user)
+        yield state.id, role, state.user, state.database, state.application, utc(state.began)
+
+
+def utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _subscriptions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for state in runtime.subscriptions():
+        reads = [object_id(id_) for id_ in sorted(state.reads)]
+        yield state.id, state.session, utc(state.began), reads, state.pending_rows
+
+
+def _peeks(_: Catalog, runtime: Runtime) -> Iterator[Row]:
+    yield from runtime.peeks()
+
+
+def _notices(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    """Advice about objects: what an index could be without, what nothing reads."""
+    for item in items(catalog, Index):
+        assert isinstance(item, Index)
+        twins = [other for other in catalog.indexes(item.on) if set(other.key) == set(item.key) and other.id < item.id]
+        if twins and not item.constraint:
+            message = f"index {item.name.item} has the columns of index {twins[0].name.item}"
+            yield object_id(item.id), "Index With The Same Key", message, "Drop one of them: either serves both."
+    yield from ((object_id(id_), kind, message, hint) for id_, kind, message, hint in runtime.notices())
+
+
+def _comments(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    oids = runtime.oids
+    for (subject, name, column), text in sorted(catalog.comments.items()):
+        match subject:
+            case "item":
+                item = catalog.items[int(name)]
+                yield object_id(item.id), word_of(item), column or None, text
+            case "schema":
+                yield schema_id(oids, *name.split(".", 1)), subject, None, text
+            case "database":
+                yield database_id(oids, name), subject, None, text
+            case "role":
+                yield role_id(oids, name), subject, None, text
+            case _:
+                yield name, subject, None, text
+
+
+def _default_privileges(_: Catalog, __: Runtime) -> Iterator[Row]:
+    return iter(())
+
+
+def _database_privileges(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    """Privileges are not enforced, so everybody has all of them."""
+    for name in sorted(catalog.databases):
+        for privilege in ("CREATE", "USAGE"):
+            yield OWNER_ID, name, privilege
+
+
+RUNTIME, CATALOG = Changes.RUNTIME, Changes.CATALOG
+_TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
+    ("mz_object_dependencies", CATALOG, "object_id text!, referenced_object_id text!",
+     "which object is used by which", _dependencies),
+    ("mz_object_transitive_dependencies", CATALOG, "object_id text!, referenced_object_id text!",
+     "the same, through whatever is between them", _transitive),
+    ("mz_arrangement_sizes", RUNTIME, "id text!, name text!, type text!, records bigint!, bytes bigint!",
+     "rows and bytes that collections and indexes hold in memory", _arrangements),
+    ("mz_hydration_statuses", RUNTIME,
+     "object_id text!, name text!, hydrated boolean!, rows_done bigint, rows_total bigint",
+     "how far views and indexes have caught up with their inputs", _hydration),
+    ("mz_frontiers", RUNTIME, "object_id text!, read_frontier numeric!, write_frontier numeric!",
+     "from when to when each collection can be read, in ms since 1970: the first is what AS OF can reach back to",
+     _frontiers),
+    ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag_ms bigint",
+     "how far views and indexes are behind their inputs; NULL before they have hydrated", _lag),
+    ("mz_source_statuses", RUNTIME, "id text!, name text!, type text!, status text!, error text",
+     "whether sources run: created, running, stalled with an error, finished", _source_statuses),
+    ("mz_source_statistics", RUNTIME,
+     "id text!, name text!, updates_staged bigint!, updates_waiting bigint!, updates_committed bigint!",
+     "rows that sources have read, that wait for a tick, and that are in their relations", _source_statistics),
+    ("mz_source_partitions", RUNTIME, "id text!, partition text!, offset_committed numeric!",
+     "how far each partition of a source is in its relations", _partitions),
+    ("mz_sessions", RUNTIME,
+     "connection_id bigint!, role_id text!, role_name text!, database_name text!, application_name text!, "
+     "connected_at timestamptz!", "the open sessions", _sessions),
+    ("mz_subscriptions", RUNTIME,
+     "id bigint!, session_id bigint, created_at timestamptz!, referenced_object_ids text[]!, pending_rows bigint!",
+     "the open subscriptions, what they read, and the rows that wait for their readers", _subscriptions),
+    ("mz_peek_durations_histogram", RUNTIME, "duration_ns bigint!, count bigint!",
+     "how many reads took up to so long, and longer than the row before", _peeks),
+    ("mz_notices", RUNTIME, "object_id text!, notice_type text!, message text!, hint text!",
+     "advice about objects", _notices),
+    ("mz_comments", CATALOG, "id text!, object_type text!, object_sub_id integer, comment text!",
+     "comments on objects and columns", _comments),
+    ("mz_show_default_privileges", CATALOG,
+     "object_owner text!, database text, schema text, object_type text!, grantee text!, privilege_type text!",
+     "default privileges: none", _default_privileges),
+    ("mz_show_my_database_privileges", CATALOG, "grantor text!, name text!, privilege_type text!",
+     "what the session's role may do in each database: everything", _database_privileges),
+)  # fmt: skip
+
+DEFINITIONS: Final = tuple(
+    define("mz_internal", name, 14_200 + i, text, doc, rows, changes=changes)
+    for i, (name, changes, text, doc, rows) in enumerate(_TABLE)
+)

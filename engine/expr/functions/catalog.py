@@ -1,0 +1,126 @@
+"""Functions that read the catalog of the moment: what their arguments and results are.
+
+Their answers are in engine/catalog/system/functions.py, which has the catalog: each statement puts them in place.
+Nothing that is kept up to date can call them, since their answers change without a change of any input.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from engine import types
+from engine.collection.vector import Vector
+from engine.expr.registry import Function, OnNull
+from engine.types import SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+T, OID, INT, B, N, C = types.TEXT, types.OID, types.INTEGER, types.BOOLEAN, types.BIGINT, types.REGCLASS
+SMALL: Final = types.SMALLINT
+Rows = tuple[tuple[str, tuple[tuple[SqlType, ...], ...], SqlType, str], ...]
+
+TEXTS: Final[Rows] = (
+    ("pg_get_viewdef", ((OID,), (OID, B), (OID, INT), (T,), (T, B)), T, "the query of a view"),
+    ("pg_get_indexdef", ((OID,), (OID, INT, B)), T, "the statement that makes an index, or one column of its key"),
+    ("pg_get_constraintdef", ((OID,), (OID, B)), T, "a constraint as CREATE TABLE has it"),
+    ("pg_get_expr", ((T, OID), (T, OID, B)), T, "an expression that the catalog keeps, as SQL"),
+    ("pg_get_functiondef", ((OID,),), T, "the statement that would make a function"),
+    ("pg_get_function_arguments", ((OID,),), T, "a function's arguments"),
+    ("pg_get_function_identity_arguments", ((OID,),), T, "a function's arguments"),
+    ("pg_get_function_result", ((OID,),), T, "a function's result"),
+    ("pg_get_function_arg_default", ((OID, INT),), T, "the default of a function's argument: none"),
+    ("pg_get_ruledef", ((OID,), (OID, B)), T, "the rule that a view is"),
+    ("pg_get_triggerdef", ((OID,), (OID, B)), T, "a trigger: none"),
+    ("pg_get_partkeydef", ((OID,),), T, "how a table is partitioned: NULL"),
+    ("pg_get_partition_constraintdef", ((OID,),), T, "what a partition holds: NULL"),
+    ("pg_get_statisticsobjdef", ((OID,),), T, "extended statistics: NULL"),
+    ("pg_get_statisticsobjdef_columns", ((OID,),), T, "extended statistics: NULL"),
+    ("pg_get_serial_sequence", ((T, T),), T, "the sequence of a column: NULL"),
+    ("pg_get_userbyid", ((OID,),), T, "the name of a role"),
+    ("obj_description", ((OID, T), (OID,)), T, "the comment on an object"),
+    ("shobj_description", ((OID, T),), T, "the comment on a database or role"),
+    ("col_description", ((OID, INT),), T, "the comment on a column"),
+    ("pg_encoding_to_char", ((INT,),), T, "the name of an encoding"),
+    ("pg_client_encoding", ((),), T, "the encoding of the session"),
+    ("pg_tablespace_location", ((OID,),), T, "where a tablespace is"),
+    ("pg_describe_object", ((OID, OID, INT),), T, "an object in words"),
+)
+NUMBERS: Final[Rows] = (
+    ("pg_char_to_encoding", ((T,),), INT, "the number of an encoding; -1 for one that there is not"),
+    ("pg_relation_size", ((C,), (C, T)), N, "bytes of a relation in memory"),
+    ("pg_table_size", ((C,),), N, "bytes of a relation in memory"),
+    ("pg_indexes_size", ((C,),), N, "bytes of a relation's indexes in memory"),
+    ("pg_total_relation_size", ((C,),), N, "bytes of a relation and its indexes in memory"),
+    ("pg_database_size", ((OID,), (T,)), N, "bytes of a database's relations in memory"),
+    ("pg_tablespace_size", ((OID,), (T,)), N, "bytes of all relations in memory"),
+    ("pg_relation_filenode", ((C,),), OID, "what a relation is kept under"),
+    ("pg_my_temp_schema", ((),), OID, "the session's temporary schema; 0 before it has one"),
+    ("pg_get_replica_identity_index", ((C,),), C, "the index that tells rows apart: the primary key's"),
+    ("to_regclass", ((T,),), C, "the relation of that name; NULL when there is none"),
+    ("to_regtype", ((T,),), types.REGTYPE, "the type of that name; NULL when there is none"),
+    ("to_regproc", ((T,),), types.REGPROC, "the function of that name; NULL when there is not just one"),
+    ("to_regprocedure", ((T,),), types.REGPROCEDURE, "the function with those arguments; NULL when there is none"),
+    ("to_regnamespace", ((T,),), types.REGNAMESPACE, "the schema of that name; NULL when there is none"),
+    ("to_regrole", ((T,),), types.REGROLE, "the role of that name; NULL when there is none"),
+)
+TESTS: Final[Rows] = (
+    *(
+        (f"pg_{what}_is_visible", ((OID,),), B, f"whether the name of a {what.replace('_', ' ')} finds it")
+        for what in ("table", "type", "function", "operator", "opclass", "opfamily", "collation", "conversion",
+                     "statistics_obj", "ts_config", "ts_dict", "ts_parser", "ts_template")
+    ),
+    *(
+        (f"has_{what}_privilege", tuple(
+            (*user, *on, T) for user in ((), (T,), (OID,)) for on in ((T,), (OID,))
+        ), B, f"whether a role (the session's) may do that with a {what.replace('_', ' ')}")
+        for what in ("table", "schema", "database", "function", "sequence", "type", "tablespace", "language",
+                     "foreign_data_wrapper", "server", "any_column")
+    ),
+    ("has_column_privilege", tuple(
+        (*user, *on, *column, T) for user in ((), (T,), (OID,)) for on in ((T,), (OID,)) for column in ((T,), (SMALL,))
+    ), B, "whether a role (the session's) may do that with a column"),
+    ("pg_has_role", ((T, T), (OID, T), (T, T, T), (T, OID, T), (OID, T, T), (OID, OID, T)), B,
+     "whether a role (the session's) is in another"),
+    ("pg_is_in_recovery", ((),), B, "whether this is a replica"),
+    ("pg_is_other_temp_schema", ((OID,),), B, "whether a schema is another session's temporary one"),
+    ("pg_relation_is_publishable", ((C,),), B, "whether a relation can be published: no"),
+    ("pg_relation_is_updatable", ((C, B),), INT, "what may be done with a relation's rows, as bits"),
+    ("pg_column_is_updatable", ((C, SMALL, B),), B, "whether a column may be written to"),
+    ("row_security_active", ((T,), (OID,)), B, "whether row security holds: no"),
+    ("mz_is_superuser", ((),), B, "whether the session's role may do everything"),
+)  # fmt: skip
+OTHERS: Final[Rows] = (
+    ("current_schemas", ((B,),), types.array_of(T), "the schemas of the search path that exist, the system's if asked"),
+    ("current_setting", ((T,), (T, B)), T, "a variable of the session; with true NULL for one that there is not"),
+    ("pg_postmaster_start_time", ((),), types.TIMESTAMPTZ, "when this process began"),
+    ("pg_conf_load_time", ((),), types.TIMESTAMPTZ, "when this process began"),
+    ("pg_backend_pid", ((),), INT, "the number of the session"),
+    ("inet_server_addr", ((),), T, "the server's address: NULL"),
+    ("inet_server_port", ((),), INT, "the server's port: NULL"),
+    ("inet_client_addr", ((),), T, "the client's address: NULL"),
+    ("inet_client_port", ((),), INT, "the client's port: NULL"),
+)
+ON_NULL: Final = (
+    ("format_type", ((OID, INT),), T, "a type with its modifier, by their numbers"),
+)  # fmt: skip
+"""Functions that see NULL arguments."""
+
+
+def _never(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    raise AssertionError("a statement puts the answers of catalog functions in place before it evaluates them")
+
+
+def _functions() -> Iterator[Function]:
+    for rows, on_null in (
+        (TEXTS, OnNull.STRICT), (NUMBERS, OnNull.STRICT), (TESTS, OnNull.STRICT), (OTHERS, OnNull.STRICT),
+        (ON_NULL, OnNull.OWN),
+    ):  # fmt: skip
+        for name, overloads, result, doc in rows:
+            for parameters in overloads:
+                yield Function(
+                    name, parameters, result, _never, on_null, can_fail=True, gives_null=True, volatile=True, doc=doc
+                )
+
+
+FUNCTIONS: Final[tuple[Function, ...]] = tuple(_functions())
+NAMES: Final = frozenset(function.name for function in FUNCTIONS)
