@@ -1,7 +1,4 @@
-"""to_char and its inverses: templates of PostgreSQL's chapter 9.8, read once and kept by their text.
-
-Of numbers: 9 0 . , D G S MI PL SG PR FM L RN V EEEE are known, but RN, V and EEEE are refused.
-"""
+"""to_char of times and its inverses: templates of PostgreSQL's chapter 9.8, read once and kept by their text."""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +8,11 @@ from typing import Final
 
 from engine import types
 from engine.collection.value import Interval
-from engine.errors import DatetimeOverflow, InvalidDatetime, UnsupportedValue
-from engine.expr import calendar, text_forms
+from engine.errors import DatetimeOverflow, InvalidDatetime
+from engine.expr import calendar
 from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND
 from engine.expr.columns import each
+from engine.expr.functions.number_format import number_to_char
 from engine.expr.registry import Function
 
 MONTH_NAMES: Final = (
@@ -31,9 +29,11 @@ KEYWORDS: Final = (
     "DAY", "Day", "day", "DY", "Dy", "dy", "DDD", "IDDD", "DD", "ID", "D", "WW", "W", "IW", "CC", "J", "Q", "RM", "rm",
     "TZH", "TZM", "TZ", "tz", "OF",
 )  # fmt: skip
+SPELLINGS: Final = {key.lower(): key for key in KEYWORDS} | {key: key for key in KEYWORDS}
+"""Keywords in lower case, of which some have a meaning of their own."""
 TOKENS: Final = re.compile(
-    r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<fill>FM)?(?P<key>'
-    + "|".join(re.escape(key) for key in sorted(KEYWORDS, key=len, reverse=True))
+    r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<fill>FM|fm)?(?P<key>'
+    + "|".join(re.escape(key) for key in sorted(SPELLINGS, key=len, reverse=True))
     + r")(?P<ordinal>TH|th)?|(?P<other>.)",
     re.DOTALL,
 )
@@ -45,7 +45,7 @@ def template(text: str) -> tuple[tuple[str, str, bool, str], ...]:
     parts: list[tuple[str, str, bool, str]] = []
     for found in TOKENS.finditer(text):
         if found["key"]:
-            parts.append((found["key"], "", found["fill"] is not None, found["ordinal"] or ""))
+            parts.append((SPELLINGS[found["key"]], "", found["fill"] is not None, found["ordinal"] or ""))
         elif found["quoted"] is not None:
             parts.append(("", re.sub(r"\\(.)", r"\1", found["quoted"]), False, ""))
         else:
@@ -191,113 +191,66 @@ def stamp_to_char(stamp: int, pattern: str) -> str:
     return "".join(out)
 
 
+def _signed(value: int, width: int, negative: bool) -> str:
+    """Zeros before the digits; a place more where the sign stands (or would: 12 of an hour that is negative)."""
+    return f"{value:0{width + negative}d}"
+
+
+def _remainder(value: int, by: int) -> int:
+    """The remainder with the sign of the value."""
+    return value % by if value >= 0 else -(-value % by)
+
+
+def _span_part(key: str, span: Interval) -> tuple[str, str] | None:
+    """(with its zeros, bare) of a part of an interval: each field has its own sign, hours are not cut at 24."""
+    years, clock = int(span.months / 12), span.microseconds
+    hours = int(clock / HOUR)
+    seconds = int(clock / SECOND)
+    match key:
+        case "YYYY" | "YYY" | "YY" | "Y":
+            width = len(key)
+            value, negative = years if width == 4 else _remainder(years, 10**width), years < 0
+        case "MM":
+            value, width = span.months - years * 12, 2
+            negative = value < 0
+        case "DD":
+            value, width, negative = span.days, 2, False
+        case "DDD":
+            value, width, negative = span.months * 30 + span.days, 3, False
+        case "HH24":
+            value, width, negative = hours, 2, hours < 0
+        case "HH" | "HH12":
+            value, width, negative = _remainder(hours, 12) or 12, 2, hours < 0
+        case "MI" | "SS":
+            value, width = _remainder(seconds if key == "SS" else int(clock / MINUTE), 60), 2
+            negative = value < 0
+        case "MS" | "FF3":
+            value, width, negative = int(_remainder(clock, SECOND) / 1000), 3, False
+        case "US" | "FF6":
+            value, width, negative = _remainder(clock, SECOND), 6, False
+        case "SSSS" | "SSSSS":
+            value, width, negative = seconds, 1, seconds < 0
+        case "AM" | "PM" | "A.M." | "P.M." | "am" | "pm" | "a.m." | "p.m.":
+            part = _clock_part(key, hours % 24 if hours >= 0 else 0, 0)
+            return None if part is None else (part[0], part[0])
+        case _:
+            return None
+    return _signed(value, width, negative), str(value)
+
+
 def interval_to_char(span: Interval, pattern: str) -> str:
-    """An interval by a template: its hours are not cut at 24."""
-    years = int(span.months / 12)
-    fields = {"YYYY": (str(years), 4), "YY": (str(years), 2), "MM": (str(span.months - years * 12), 2),
-              "DD": (str(span.days), 2), "DDD": (str(span.days), 3)}  # fmt: skip
-    clock = abs(span.microseconds)
-    hour = clock // HOUR
+    """An interval by a template."""
     out: list[str] = []
     for key, literal, bare, ordinal in template(pattern):
         if not key:
             out.append(literal)
             continue
-        part = fields.get(key) or _clock_part(key, hour, clock)
+        part = _span_part(key, span)
         if part is None:
             raise InvalidDatetime("invalid format specification for an interval value")
-        out.append(_padded(part, bare, ordinal))
+        text = part[1] if bare else part[0]
+        out.append(_ordinal(text, ordinal) if ordinal else text)
     return "".join(out)
-
-
-NUMBER_TOKENS: Final = re.compile(
-    r"FM|PR|MI|PL|SG|TH|th|RN|rn|EEEE|V|[90.,DGSL]|\"[^\"]*\"|.", re.IGNORECASE | re.DOTALL
-)
-
-
-@lru_cache(maxsize=1024)
-def number_template(text: str) -> tuple[str, ...]:
-    """The parts of a number's template."""
-    parts = tuple(found.group() for found in NUMBER_TOKENS.finditer(text))
-    for part in parts:
-        if part.upper() in ("RN", "EEEE", "V"):
-            raise UnsupportedValue(f'"{part}" in a number format is not supported')
-    return tuple("." if part.upper() == "D" else "," if part.upper() == "G" else part for part in parts)
-
-
-def number_to_char(value: Decimal, pattern: str) -> str:
-    """A number by a template; # where it has more digits than the template."""
-    parts = number_template(pattern)
-    upper = [part.upper() for part in parts]
-    point = upper.index(".") if "." in upper else len(parts)
-    places = sum(part in "90" for part in parts[point:] if len(part) == 1)
-    whole_places = sum(part in "90" for part in parts[:point] if len(part) == 1)
-    bare = "FM" in upper
-    if value.is_nan():
-        return "NaN" if bare else "NaN".rjust(len(pattern) + 1)
-    rounded = text_forms.with_scale(value, 1000, places)
-    negative = rounded < 0
-    digits = f"{abs(rounded):f}"
-    whole, _, fraction = digits.partition(".")
-    whole = "" if whole == "0" and whole_places else whole
-    overflow = len(whole) > whole_places
-    whole = whole.rjust(whole_places, " ")[-whole_places:] if whole_places else ""
-    explicit_sign = any(mark in upper for mark in ("S", "MI", "SG", "PR", "PL"))
-    out: list[str] = []
-    started = False
-    taken = 0
-    first_zero = next((i for i, part in enumerate(p for p in parts[:point] if p in ("9", "0")) if part == "0"), None)
-    sign_at: int | None = None
-    for index, part in enumerate(parts):
-        match upper[index]:
-            case "FM" | "PR" | "TH":
-                continue
-            case "9" | "0" if index < point:
-                digit = "#" if overflow else whole[taken]
-                zero = first_zero is not None and taken >= first_zero
-                ones = taken == whole_places - 1
-                taken += 1
-                if digit == " ":
-                    digit = "0" if zero or (ones and not places and not fraction) else " "
-                if digit != " " and not started:
-                    started, sign_at = True, len(out)
-                out.append(digit)
-            case "9" | "0":
-                digit = "#" if overflow else fraction[0]
-                fraction = fraction[1:]
-                out.append(digit)
-            case ",":
-                out.append("," if started else " ")
-            case ".":
-                if sign_at is None:
-                    sign_at = len(out)
-                out.append(".")
-            case "S" | "SG":
-                out.append("-" if negative else "+")
-            case "MI":
-                out.append("-" if negative else " ")
-            case "PL":
-                out.append(" " if negative else "+")
-            case "L":
-                out.append(" ")
-            case _:
-                out.append(part.strip('"'))
-    if "S" in upper and upper[0] == "S" and sign_at is not None:
-        # The sign of a leading S stands beside the first digit.
-        out.insert(sign_at, out.pop(0)) if sign_at == 0 else out.insert(sign_at - 1, out.pop(0))
-    text = "".join(out)
-    if "PR" in upper:
-        at = sign_at or 0
-        text = f"{text[:at]}<{text[at:]}>" if negative else f" {text} "
-    elif not explicit_sign:
-        at = sign_at or 0
-        text = text[:at] + ("-" if negative else " ") + text[at:]
-    if bare:
-        text = text.replace(" ", "")
-        if places and "0" not in parts[point:]:
-            text = text.rstrip("0")
-            text = "0." if text == "." else text
-    return text
 
 
 FROM_WIDTH: Final = {"YYYY": 4, "IYYY": 4, "MS": 3, "US": 6, "DDD": 3, "SSSS": 5, "SSSSS": 5, "Y,YYY": 5, "J": 7}

@@ -1,8 +1,7 @@
-"""jsonb: paths, containment, construction. Documents are parsed once for each distinct text."""
+"""jsonb: what documents hold. They are parsed once for each distinct text; json_build.py makes and changes them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -14,12 +13,10 @@ from engine.collection.json import Document
 from engine.collection.nested import Array
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument
-from engine.expr import text_forms
-from engine.expr.columns import FEW_ROWS, each, map_rows, unpack
-from engine.expr.registry import Function, Generic, Kernel, OnNull
-from engine.expr.text_forms import RawValue
+from engine.expr.columns import FEW_ROWS, each
+from engine.expr.registry import Function, Generic, Kernel
 from engine.kernels import json as kernels
-from engine.types import Category, Nesting, SqlType
+from engine.types import SqlType
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -249,110 +246,24 @@ def _pretty(text: str) -> str:
     return lines(parse(text), "")
 
 
-def document_of(value: RawValue, kind: SqlType) -> Document:
-    """A raw value of an SQL type as JSON: numbers and booleans as themselves, jsonb as it is, the rest by text form."""
-    if value is None:
-        return None
-    if kind.nesting is not None:
-        return _nested_document(value, kind)
-    if kind.plain == types.JSONB:
-        return parse(value)
-    if kind.plain in (types.REAL, types.DOUBLE):
-        text = text_forms.format(value, kind)
-        return text if text in ("NaN", "Infinity", "-Infinity") else Decimal(text)
-    if kind.plain == types.NUMERIC:
-        return "NaN" if value.is_nan() else value
-    if kind.category in (Category.BOOLEAN, Category.NUMERIC):
-        return value
-    text = text_forms.format(value, kind)
-    # ISO 8601 joins date and time by T inside JSON.
-    return text.replace(" ", "T", 1) + (":00" if kind.plain == types.TIMESTAMPTZ else "") if _is_stamp(kind) else text
-
-
-def _nested_document(value: RawValue, kind: SqlType) -> Document:
-    """Arrays and lists as arrays, one level a dimension; maps and records as objects."""
-    match kind.nesting:
-        case Nesting.ARRAY:
-            items: list[Document] = [document_of(item, kind.within) for item in value.items]
-            for size in value.dims[:0:-1]:
-                items = [items[i : i + size] for i in range(0, len(items), size)]
-            return items
-        case Nesting.LIST:
-            return [document_of(item, kind.within) for item in value]
-        case Nesting.MAP:
-            return {key: document_of(item, kind.within) for key, item in value.items()}
-        case _:
-            return {name: document_of(item, part) for item, (name, part) in zip(value, kind.fields, strict=True)}
-
-
-def _is_stamp(kind: SqlType) -> bool:
-    return kind.plain in (types.TIMESTAMP, types.TIMESTAMPTZ)
-
-
-def _to_jsonb(parameters: tuple[SqlType, ...]) -> Function:
-    (kind,) = parameters
-    if kind.plain == types.JSONB:
-        return Function("to_jsonb", parameters, types.JSONB, lambda context, vectors, type: vectors[0], on_words=True)
-    return each("to_jsonb", parameters, types.JSONB, lambda value: dump(document_of(value, kind)))
-
-
-def _rows_of(vectors: Sequence[Vector], kinds: Sequence[SqlType], context: "Context") -> list[list[RawValue]]:
-    """The raw values of each column, None where NULL."""
-    columns: list[list[RawValue]] = []
-    for vector, kind in zip(vectors, kinds, strict=True):
-        column: list[RawValue] = [None] * len(vector.words)
-        rows = np.arange(len(column)) if vector.nulls is None else np.flatnonzero(~vector.nulls)
-        for row, value in zip(rows.tolist(), unpack(vector.words[rows], kind, context), strict=True):
-            column[row] = value
-        columns.append(column)
-    return columns
-
-
-def _build_array(parameters: tuple[SqlType, ...]) -> Function:
-    def build(*row: RawValue) -> str:
-        return dump([document_of(value, kind) for value, kind in zip(row, parameters, strict=True)])
-
-    return _builder("jsonb_build_array", parameters, build, False)
-
-
-def _build_object(parameters: tuple[SqlType, ...]) -> Function:
-    def build(*row: RawValue) -> str:
-        if len(row) % 2:
-            raise InvalidArgument("argument list must have even number of elements")
-        out: dict[str, Document] = {}
-        for at in range(0, len(row), 2):
-            if row[at] is None:
-                raise InvalidArgument(f"argument {at + 1}: key must not be null")
-            out[text_forms.format(row[at], parameters[at])] = document_of(row[at + 1], parameters[at + 1])
-        return dump(out)
-
-    return _builder("jsonb_build_object", parameters, build, True)
-
-
-def _builder(name: str, parameters: tuple[SqlType, ...], build: Callable[..., str], can_fail: bool) -> Function:
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        if not vectors:
-            return map_rows(build, [[]], types.JSONB, context)
-        return map_rows(build, _rows_of(vectors, parameters, context), types.JSONB, context)
-
-    return Function(
-        name, parameters, types.JSONB, kernel, OnNull.OWN, can_fail=can_fail, never_null=True
-    )  # fmt: skip
-
-
-def _empty(name: str, text: str) -> Function:
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        return Vector(np.array([context.heap.intern(text.encode())], np.uint64))
-
-    return Function(name, (), types.JSONB, kernel, doc="empty")
-
-
 TEXTS: Final = types.array_of(types.TEXT)
 
 
-def _rows() -> Iterator[Function]:
+def _extract_path(name: str, as_text: bool) -> Generic:
+    """The path as arguments of its own."""
+    walk = _get_path_text if as_text else _get_path
+    result = types.TEXT if as_text else types.JSONB
+
+    def instantiate(parameters: tuple[SqlType, ...]) -> Function:
+        return each(name, parameters, result, lambda text, *path: walk(text, Array.of(path)), gives_null=True)
+
+    doc = "what the path of the other arguments leads to" + (", as text" if as_text else "")
+    return Generic(name, (types.JSONB, types.TEXT), instantiate, variadic=True, result=result.name, doc=doc)
+
+
+def _rows() -> Iterator[Function | Generic]:
     jsonb, text, number, boolean = types.JSONB, types.TEXT, types.INTEGER, types.BOOLEAN
-    for key in (text, number):
+    for key in (text, types.BIGINT):
         what = "the member of that name" if key == text else "the element at that index, from the end if negative"
         get = each("->", (jsonb, key), jsonb, _get, what, gives_null=True)
         get_text = each("->>", (jsonb, key), text, _get_text, what + ", as text", gives_null=True)
@@ -371,26 +282,14 @@ def _rows() -> Iterator[Function]:
     yield each("-", (jsonb, TEXTS), jsonb, _without_keys, "without those keys or elements", can_fail=True)
     yield each("||", (jsonb, jsonb), jsonb, _concatenate, "objects merged, arrays joined")
     yield each("-", (jsonb, text), jsonb, _without_key, "without that key or those elements", can_fail=True)
-    yield each("-", (jsonb, number), jsonb, _without_index, "without the element at that index", can_fail=True)
+    yield each("-", (jsonb, types.BIGINT), jsonb, _without_index, "without the element at that index", can_fail=True)
     for prefix in ("jsonb", "json"):
         yield each(f"{prefix}_typeof", (jsonb,), text, _typeof, "object, array, string, number, boolean or null")
         yield each(f"{prefix}_array_length", (jsonb,), number, _array_length, "how many elements", can_fail=True)
+        yield _extract_path(f"{prefix}_extract_path", False)
+        yield _extract_path(f"{prefix}_extract_path_text", True)
         yield each(f"{prefix}_strip_nulls", (jsonb,), jsonb, _strip_nulls, "without members that are null")
     yield each("jsonb_pretty", (jsonb,), text, _pretty, "indented text")
-    yield _empty("jsonb_build_array", "[]")
-    yield _empty("jsonb_build_object", "{}")
 
 
-FUNCTIONS: Final[tuple[Function | Generic, ...]] = (
-    *_rows(),
-    Generic("to_jsonb", (types.ANY,), _to_jsonb, result="jsonb", doc="any value as JSON"),
-    Generic("to_json", (types.ANY,), _to_jsonb, result="jsonb", doc="any value as JSON"),
-    Generic("jsonb_build_array", (types.ANY,), _build_array, variadic=True, result="jsonb",
-            doc="the arguments as a JSON array"),
-    Generic("json_build_array", (types.ANY,), _build_array, variadic=True, result="jsonb",
-            doc="the arguments as a JSON array"),
-    Generic("jsonb_build_object", (types.ANY,), _build_object, variadic=True, result="jsonb",
-            doc="alternating keys and values as a JSON object"),
-    Generic("json_build_object", (types.ANY,), _build_object, variadic=True, result="jsonb",
-            doc="alternating keys and values as a JSON object"),
-)  # fmt: skip
+FUNCTIONS: Final = tuple(_rows())
