@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-WORKLOADS = ("aggregate", "join", "latency", "growth", "views", "memory")
+WORKLOADS = ("aggregate", "join", "latency", "growth", "views", "memory", "windows", "planning", "tpch", "nexmark")
 
 
 def number(value: float | None) -> str:

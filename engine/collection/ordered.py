@@ -1,6 +1,7 @@
 """Entries of all groups in order: one B+tree (engine/kernels/ordered.py) and the rows that its entries stand for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ from engine.collection.batch import Batch, Words, null_words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks, View
 from engine.kernels import ordered as kernels
-from engine.kernels import ordered_bulk, ordered_changes
+from engine.kernels import ordered_bulk, ordered_changes, ordered_regions
 from engine.types import SqlType
 
 NODES_MIN: Final = 2 * kernels.NODES_SPARE
@@ -19,6 +20,8 @@ BULK_MIN: Final = 4096
 """From so many rows on, and when they are no fewer than what is there, sorting all anew beats inserting each."""
 Direction: TypeAlias = tuple[int, bool, bool]
 """(column, descending, NULLs first)."""
+Regions: TypeAlias = tuple[Ids, NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]
+"""(slots, counts, regions, inside): see engine/kernels/ordered_regions.py."""
 
 
 class Tree:
@@ -96,6 +99,20 @@ class Store:
         return self.words.nbytes + self.free.nbytes
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Coming:
+    """Rows in slots of their own, on their way into the order: groups, order prefixes, slots, diffs."""
+
+    gids: Ids
+    prefixes: NDArray[np.int64]
+    slots: Ids
+    diffs: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Coming":
+        """Those rows of them."""
+        return Coming(self.gids[rows], self.prefixes[rows], self.slots[rows], self.diffs[rows])
+
+
 class OrderedRows:
     """Rows by group, in an order that depends on nothing but their content: `order`, then every column.
 
@@ -122,28 +139,46 @@ class OrderedRows:
         width = max(1, self.leading + len(picked))
         self.store: Final = Store(width, np.array(spec or [[0, 0, 0, 0, 0, 0]], np.int64))
         self._gone: list[Ids] = []
+        self._change: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._marks: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
     def add(self, batch: Batch, rows: NDArray[np.int64] | None, gids: Ids, records: Words, at: int) -> None:
         """Add rows (None: all) of a batch to their groups; records[group, at] counts the entries. O(log n) a row."""
         words, diffs = batch.words, batch.diffs
         if rows is not None:
             words, diffs, gids = np.ascontiguousarray(words[:, rows]), diffs[rows], gids[rows]
-        n, tree, store, view = len(diffs), self._tree, self.store, self._heap.view()
-        store.reserve(n)
-        slots, prefixes, gone = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32)
-        ordered_changes.store_rows(
-            words, self.picked, self._nulls, slots, prefixes, store.words, store.spec, *view, store.free, store.head,
-        )  # fmt: skip
-        if tree.bulk(n):
-            store.words[slots, -1] = diffs.view(np.uint64)
-            gone = tree.load(gids, prefixes, slots.astype(np.int64), len(records), store, view, records, at)
-            self._gone.append(gone)
+        coming = self.coming(words, diffs, gids)
+        if not self.bulk(len(diffs)):
+            self.enter(coming, records, at)
             return
-        done = 0
+        store, slots = self.store, coming.slots.astype(np.int64)
+        store.words[slots, -1] = diffs.view(np.uint64)
+        gone = self._tree.load(gids, coming.prefixes, slots, len(records), store, self._heap.view(), records, at)
+        self._gone.append(gone)
+
+    def bulk(self, n: int) -> bool:
+        """Whether `add` sorts everything anew for n more rows."""
+        return self._tree.bulk(n)
+
+    def coming(self, words: Words, diffs: NDArray[np.int64], gids: Ids) -> "Coming":
+        """Those rows put into slots of their own; `enter` brings them into the order. O(rows)."""
+        n, store = len(diffs), self.store
+        store.reserve(n)
+        slots, prefixes = np.empty(n, np.int32), np.empty(n, np.int64)
+        ordered_changes.store_rows(
+            words, self.picked, self._nulls, slots, prefixes, store.words, store.spec, *self._heap.view(), store.free,
+            store.head,
+        )  # fmt: skip
+        return Coming(gids, prefixes, slots, diffs)
+
+    def enter(self, coming: "Coming", records: Words, at: int) -> None:
+        """Add rows to their groups; records[group, at] counts the entries. O(log n) a row."""
+        n, tree, store, done = len(coming.diffs), self._tree, self.store, 0
+        gone = np.empty(n, np.int32)
         while True:
             done = ordered_changes.update_rows(
-                gids, prefixes, slots, diffs, done, gone, tree.nodes, tree.head, store.words, store.spec, *view,
-                store.free, store.head, records, at, tree.scratch,
+                coming.gids, coming.prefixes, coming.slots, coming.diffs, done, gone, tree.nodes, tree.head,
+                store.words, store.spec, *self._heap.view(), store.free, store.head, records, at, tree.scratch,
             )  # fmt: skip
             if done == n:
                 break
@@ -151,6 +186,31 @@ class OrderedRows:
         gone = gone[gone >= 0]
         if len(gone):
             self._gone.append(gone)
+
+    def regions(
+        self, coming: "Coming", back: int, ahead: int, peers: int, one: bool, to_end: NDArray[np.uint8]
+    ) -> Regions:
+        """What lies around rows that come and go, sorted by group: those that come have entered, the others not yet.
+
+        See engine/kernels/ordered_regions.py for the arguments and what is found.
+        """
+        tree, store, n = self._tree, self.store, len(coming.diffs)
+        if len(self._change) < len(store.words):
+            self._change = np.zeros(len(store.words), np.int64)
+            self._marks = np.zeros(len(store.words), np.uint8)
+        found, leaves, places = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64)
+        ordered_regions.locate_rows(
+            coming.gids, coming.prefixes, coming.slots, coming.diffs, one, self._change, self._marks, found, leaves,
+            places, tree.nodes, tree.head, store.words, store.spec, *self._heap.view(),
+        )  # fmt: skip
+        around = ordered_regions.walk_regions(
+            coming.gids, found, leaves, places, to_end, self._change, self._marks, back, ahead, peers, one, tree.nodes,
+            store.words, store.spec,
+        )  # fmt: skip
+        found = found[found >= 0]
+        self._change[found] = 0
+        self._marks[found] = 0
+        return around
 
     def walk(self, gids: Ids, offset: int, limit: int) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
         """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds)."""
@@ -164,7 +224,7 @@ class OrderedRows:
 
     def bytes_held(self) -> int:
         """Memory of tree and store."""
-        return self._tree.bytes_held() + self.store.bytes_held()
+        return self._tree.bytes_held() + self.store.bytes_held() + self._change.nbytes + self._marks.nbytes
 
     def mark(self, marks: Marks) -> None:
         """Keep the rows' data."""

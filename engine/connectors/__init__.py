@@ -7,4 +7,5 @@ decode_*.py     lines to columns, and to error rows what is no row
 generator.py    COUNTER and AUCTION
 dice.py         numbers that are a function of a key: what generated rows are drawn from
 tpch.py         the tables of TPC-H as functions of their keys
+nexmark.py      the stream of Nexmark as functions of event numbers
 """

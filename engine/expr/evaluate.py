@@ -89,7 +89,7 @@ def can_fail(expression: Scalar) -> bool:
         case Ref() | Literal():
             return False
         case Call():
-            return expression.function.can_fail or any(can_fail(argument) for argument in expression.arguments)
+            return expression.can_fail or any(can_fail(argument) for argument in expression.arguments)
         case Coalesce() | Logic():
             return any(can_fail(argument) for argument in expression.arguments)
         case Case():

@@ -5,7 +5,7 @@ Every node knows its type and whether it can be NULL; a node refuses to be built
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from engine import types
 from engine.collection.value import Interval as Interval
@@ -13,6 +13,8 @@ from engine.collection.value import Plain
 from engine.collection.value import Value as Value
 from engine.expr.registry import Function
 from engine.types import SqlType
+
+INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,16 @@ class Call:
     @property
     def nullable(self) -> bool:
         return self.function.nullable(tuple(argument.nullable for argument in self.arguments))
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether the function itself may fail: an integer divided by a literal other than 0 and -1 does not."""
+        if not self.function.can_fail:
+            return False
+        if self.function.name in ("/", "%") and self.type.plain in INTEGERS:
+            divisor = self.arguments[1]
+            return not isinstance(divisor, Literal) or divisor.value in (0, -1)
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ hold the bounds themselves (the ordering value moved by the offset), which the b
 needs no arithmetic of types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from engine.expr.aggregate import WHOLE_GROUP
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.types import SqlType
 
@@ -153,6 +154,13 @@ class WindowCall:
         """Whether its value depends on the frame."""
         return self.kind not in RANKINGS and self.kind not in OFFSETS
 
+    def runs(self) -> bool:
+        """Whether one state of all rows so far, however many, is all that it needs of a frame that begins with the
+        partition: a sum, a least value, the first value."""
+        if isinstance(self.kind, AggregateKind):
+            return self.kind not in WHOLE_GROUP
+        return self.kind is Kind.FIRST_VALUE
+
     def looks_back(self) -> bool:
         """Whether its value depends on no row after the current one: then a prefix of the partition will do."""
         if self.kind in (Kind.ROW_NUMBER, Kind.RANK, Kind.DENSE_RANK):
@@ -170,6 +178,73 @@ class WindowCall:
         if self.framed and self.frame != DEFAULT_FRAME:
             parts.append(frame_text(self.frame))
         return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far from a row the rows are that its values depend on, the same for all calls of a window.
+
+    `back` rows before it and `ahead` after it, or with `peers` so many groups of peers. `running`: beyond `back`, only
+    what all the rows before come to counts (a running sum). `offsets` are the LAGs and LEADs, whose reach is in the
+    data, as (column, whether a positive offset looks ahead).
+    """
+
+    back: int = 0
+    ahead: int = 0
+    peers: bool = False
+    running: bool = False
+    offsets: tuple[tuple[int, bool], ...] = ()
+
+    def and_also(self, other: "Reach") -> "Reach":
+        """The reach of both."""
+        return Reach(
+            max(self.back, other.back), max(self.ahead, other.ahead), self.peers or other.peers,
+            self.running or other.running, self.offsets + other.offsets,
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        return "rows behind a change" if self.running else "neighbours of a change"
+
+
+def reach_of(calls: Iterable[WindowCall]) -> Reach | None:
+    """How far all of them look; None: as far as the partition goes, in a way that has no running state."""
+    found = Reach()
+    for call in calls:
+        one = _reach(call)
+        if one is None:
+            return None
+        found = found.and_also(one)
+    return found
+
+
+def _reach(call: WindowCall) -> Reach | None:
+    kind, frame = call.kind, call.frame
+    match kind:
+        case Kind.ROW_NUMBER:
+            return Reach(running=True)
+        case Kind.RANK | Kind.DENSE_RANK:
+            return Reach(peers=True, running=True)
+        case Kind.PERCENT_RANK | Kind.CUME_DIST | Kind.NTILE:
+            return None
+        case Kind.LAG | Kind.LEAD:
+            return None if call.ignore_nulls else Reach(offsets=((call.columns[1], kind is Kind.LEAD),))
+    if frame.key is not None:
+        return None
+    start, end = frame.start, frame.end
+    peers = frame.unit is not Unit.ROWS or frame.exclude in (Exclude.GROUP, Exclude.TIES)
+    whole = not call.ignore_nulls and frame.exclude is Exclude.NO_OTHERS
+    ends = {start.edge, end.edge}
+    # The first and the last row of a frame do not depend on where its other end is, far from both ends of a partition.
+    if kind is Kind.FIRST_VALUE and whole and Edge.UNBOUNDED_PRECEDING not in ends:
+        ends.discard(Edge.UNBOUNDED_FOLLOWING)
+    if kind is Kind.LAST_VALUE and whole and Edge.UNBOUNDED_FOLLOWING not in ends:
+        ends.discard(Edge.UNBOUNDED_PRECEDING)
+    if Edge.UNBOUNDED_FOLLOWING in ends or (Edge.UNBOUNDED_PRECEDING in ends and not call.runs()):
+        return None
+    bounds = (start, end)
+    back = max((bound.offset for bound in bounds if bound.edge is Edge.PRECEDING), default=0)
+    ahead = max((bound.offset for bound in bounds if bound.edge is Edge.FOLLOWING), default=0)
+    return Reach(back, ahead, peers, Edge.UNBOUNDED_PRECEDING in ends)
 
 
 def frame_text(frame: Frame) -> str:

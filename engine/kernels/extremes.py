@@ -12,8 +12,9 @@ Large    a binary heap, the extreme on top, with lazy deletion. `table` uint64[T
          So a change is O(1), plus a sift that is O(log n) at worst and O(1) on average, whatever the order of changes.
 
 `records[group, at]` on are the words of a group: ENTRIES (values whose multiplicity is not 0), HAS (whether there is an
-extreme), EXTREME, BLOCK ((offset + 1) << 6 | class, 0: none), SIZE << 32 | dead entries of the heap. They are all 0
-when the group holds nothing.
+extreme), EXTREME, BLOCK ((offset + 1) << 6 | class, 0: none), SIZE << 32 | odd, where `odd` counts the dead of a heap,
+of a small group the multiplicities that are not 1: without any `counts` need not be read. They are all 0 when the group
+holds nothing.
 
 A block of class c holds CAPACITY[c] values. Free blocks are chained by class: `free` int64[CLASSES] has offset + 1,
 the block's first word the next. When `values` is full, the blocks in use move to a larger array, packed
@@ -191,27 +192,27 @@ def heapify(order, values, offset, size):
 
 
 @register_jitable
-def grow_group(order, g, c, offset, size, values, counts, free, head, table):
-    """A full block (class -1: none) in one of the next class: (offset, dead). O(size)."""
+def grow_group(order, g, c, offset, size, odd, values, counts, free, head, table):
+    """A full block (class -1: none) in one of the next class: (offset, odd). O(size)."""
     if c < 0:
-        return take_block(0, free, values, head), 0
-    dead = 0
+        return take_block(0, free, values, head), odd
     if c == LARGE - 1:
+        odd = 0
         for j in range(size):
             word, count = values[offset + j], np.int64(counts[offset + j])
             slot, _ = find_key(table, g, word)
             set_key(table, slot, g, word, count, True)
-            dead += count <= 0
+            odd += np.int64(count <= 0)
         head[KEYS] += size
     offset = move_block(c, offset, size, c + 1, free, values, counts, head)
     if c == LARGE - 1:
         heapify(order, values, offset, size)
-    return offset, dead
+    return offset, odd
 
 
 @register_jitable
 def rebuild(order, g, c, offset, size, entries, values, counts, free, head, table):
-    """A heap without its dead: (class, offset, size); small again (class -1: empty) when few are left. O(size)."""
+    """A heap without its dead: (class, offset, size, odd); small (class -1: empty) when few are left. O(size)."""
     live = 0
     for j in range(size):
         word = values[offset + j]
@@ -227,22 +228,24 @@ def rebuild(order, g, c, offset, size, entries, values, counts, free, head, tabl
     if entries == live and 2 * live <= SMALL:
         if live == 0:
             give_block(c, offset, free, values, head)
-            return -1, np.int64(-1), 0
+            return -1, np.int64(-1), 0, 0
         to = class_for(live)
         target = take_block(to, free, values, head)
+        odd = 0
         for j in range(live):
             word = values[offset + j]
             slot, _ = find_key(table, g, word)
             values[target + j] = word
             counts[target + j] = count_at(table, slot)
+            odd += np.int64(count_at(table, slot) != 1)
             remove_key(table, head, slot)
         give_block(c, offset, free, values, head)
-        return to, target, live
+        return to, target, live, odd
     while c > LARGE and 4 * live <= CAPACITY[c]:
         c -= 1
         give_block(c, offset + CAPACITY[c], free, values, head)
     heapify(order, values, offset, live)
-    return c, offset, live
+    return c, offset, live, 0
 
 
 @register_jitable
@@ -255,12 +258,12 @@ def find_small(values, offset, size, word):
 
 
 @register_jitable
-def extreme_of_small(order, values, counts, offset, size):
+def extreme_of_small(order, values, counts, offset, size, odd):
     """(whether there is an extreme, the extreme). O(size)."""
     kind, largest, start, length, data = order
     some, best = False, ZERO
     for j in range(size):
-        if counts[offset + j] > 0:
+        if odd == 0 or counts[offset + j] > 0:
             word = values[offset + j]
             if not some or compare(kind, word, best, start, length, data) * largest > 0:
                 some, best = True, word
@@ -312,8 +315,9 @@ def update_extremes(
                     offset, size = (block >> 6) - 1, np.int64(records[g, at + SIZE] >> np.uint64(32))
                     for j in range(0, size + 7, 8):
                         prefetch(values, offset + j)
-                    for j in range(0, size + 15, 16):
-                        prefetch(counts, offset + j)
+                    if records[g, at + SIZE] & LOW != ZERO:
+                        for j in range(0, size + 15, 16):
+                            prefetch(counts, offset + j)
         for i in range(first, end):
             k = i if every else kept[i]
             g, word, diff = np.int64(gids[k]), words[value, k], diffs[k]
@@ -321,7 +325,7 @@ def update_extremes(
             c = block & 63 if block != 0 else np.int64(-1)
             offset = (block >> 6) - 1
             size = np.int64(records[g, at + SIZE] >> np.uint64(32))
-            dead = np.int64(records[g, at + SIZE] & LOW)
+            odd = np.int64(records[g, at + SIZE] & LOW)
             entries = np.int64(records[g, at + ENTRIES])
             if not enough_room(c, size, values, free, head, table):
                 return i
@@ -329,22 +333,26 @@ def update_extremes(
                 return -1 - i
             place = find_small(values, offset, size, word) if c < LARGE else 0
             if c < LARGE and place == 0 and (c < 0 or size == CAPACITY[c]):
-                offset, dead = grow_group(order, g, c, offset, size, values, counts, free, head, table)
+                offset, odd = grow_group(order, g, c, offset, size, odd, values, counts, free, head, table)
                 c += 1
             if c < LARGE:
+                before = 0
                 if place == 0:
                     values[offset + size] = word
-                    counts[offset + size] = 0
                     size += 1
                     entries += 1
                     place = size
-                count = counts[offset + place - 1] + diff
-                counts[offset + place - 1] = count
-                if count == 0:
+                else:
+                    before = np.int64(counts[offset + place - 1]) if odd > 0 else 1
+                count = before + diff
+                odd += np.int64(count != 0 and count != 1) - np.int64(before != 0 and before != 1)
+                if count != 0:
+                    counts[offset + place - 1] = count
+                else:
                     size -= 1
                     entries -= 1
                     values[offset + place - 1] = values[offset + size]
-                    counts[offset + place - 1] = counts[offset + size]
+                    counts[offset + place - 1] = counts[offset + size] if odd > 0 else 1
                     if size == 0:
                         give_block(c, offset, free, values, head)
                         c = np.int64(-1)
@@ -358,12 +366,12 @@ def update_extremes(
                 count = before + diff
                 entries += np.int64(count != 0) - np.int64(before != 0)
                 if in_heap:
-                    dead += np.int64(count <= 0) - np.int64(before <= 0)
+                    odd += np.int64(count <= 0) - np.int64(before <= 0)
                 if not there:
                     head[KEYS] += 1
                 if count > 0 and not in_heap:
                     if size == CAPACITY[c]:
-                        offset, _ = grow_group(order, g, c, offset, size, values, counts, free, head, table)
+                        offset, _ = grow_group(order, g, c, offset, size, odd, values, counts, free, head, table)
                         c += 1
                     sift_up(order, values, offset, size, word)
                     size += 1
@@ -382,7 +390,7 @@ def update_extremes(
             elif records[g, at + HAS] == ONE and records[g, at + EXTREME] == word:
                 # The extreme itself went.
                 if c < LARGE:
-                    some, best = extreme_of_small(order, values, counts, offset, size)
+                    some, best = extreme_of_small(order, values, counts, offset, size, odd)
                 else:
                     while size > 0:
                         slot, _ = find_key(table, g, values[offset])
@@ -390,18 +398,17 @@ def update_extremes(
                             break
                         leave_heap(table, head, g, values[offset])
                         size -= 1
-                        dead -= 1
+                        odd -= 1
                         if size > 0:
                             sift_down(order, values, offset, size, 0, values[offset + size])
                     some, best = size > 0, values[offset] if size > 0 else ZERO
                 records[g, at + HAS] = ONE if some else ZERO
                 records[g, at + EXTREME] = best
-            if c >= LARGE and (2 * dead > size or entries == 0):
-                c, offset, size = rebuild(order, g, c, offset, size, entries, values, counts, free, head, table)
-                dead = np.int64(0)
+            if c >= LARGE and (2 * odd > size or entries == 0):
+                c, offset, size, odd = rebuild(order, g, c, offset, size, entries, values, counts, free, head, table)
             records[g, at + ENTRIES] = np.uint64(entries)
             records[g, at + BLOCK] = np.uint64((offset + 1) << 6 | c) if c >= 0 else ZERO
-            records[g, at + SIZE] = np.uint64(size << 32 | dead)
+            records[g, at + SIZE] = np.uint64(size << 32 | odd)
     return n
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Order, Plan
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Value
+from engine.expr.window import reach_of
 from engine.plan.relation import (
     AggregateCall,
     BoundJoin,
@@ -370,7 +371,7 @@ class PlanText:
                 return [self.text.head(relation)]
             case graph.Window():
                 relation = Window(Constant((), ()), plan.partition, plan.order, plan.calls)
-                return [f"{self.text.head(relation)} recomputes=touched partitions"]
+                return [f"{self.text.head(relation)} recomputes={reach_of(plan.calls) or 'touched partitions'}"]
             case graph.Distinct() | graph.Threshold() | graph.Union() | graph.Negate():
                 return [type(plan).__name__]
 

@@ -5,9 +5,8 @@ from itertools import product
 from math import prod
 from typing import Final
 
-from engine import types
 from engine.dataflow.graph import Keep, Mfp, Plan, Source
-from engine.expr.scalar import Call, Literal, Logic, Ref, Scalar, Value
+from engine.expr.scalar import INTEGERS, Call, Literal, Logic, Ref, Scalar, Value
 from engine.plan.lower import Arranged
 from engine.plan.predicates import equal_sides
 from engine.plan.scalars import conjuncts
@@ -15,8 +14,6 @@ from engine.types import SqlType
 
 LOOKUP_KEYS_MAX: Final = 10_000
 """Keys of one look-up (IN lists multiply): beyond it, reading everything once is no worse."""
-
-INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
 
 
 @dataclass(frozen=True, slots=True)

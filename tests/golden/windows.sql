@@ -16,7 +16,7 @@ Project (#0, #6, #7)
       Get materialize.public.t
 [flow]>
 Mfp project=(#0, #6, #7)
-  Window partition_by=[#0] order_by=[#2 asc nulls_last] calls=[sum(#3), lag(#1, #4, #5)] recomputes=touched partitions
+  Window partition_by=[#0] order_by=[#2 asc nulls_last] calls=[sum(#3), lag(#1, #4, #5)] recomputes=rows behind a change
     Mfp project=(#0, #1, #2, #3, #4, #5)
       compute #1 + 1
       compute 1
@@ -58,7 +58,7 @@ Project (#0, #2)
 [flow]>
 Mfp project=(#0, #2)
   keep #1 = 1
-  Window partition_by=[#0] order_by=[#1 asc nulls_last] calls=[rank()] recomputes=touched partitions
+  Window partition_by=[#0] order_by=[#1 asc nulls_last] calls=[rank()] recomputes=rows behind a change
     Mfp project=(#0, #1)
       keep #0 = "a"
       Source t
@@ -139,7 +139,7 @@ With
   cte l2 =
     Reduce key=(#0) aggregates=[max(#1)]
       Mfp project=(#0, #2)
-        Window partition_by=[#0] order_by=[#1 asc nulls_last] calls=[rank()] recomputes=touched partitions
+        Window partition_by=[#0] order_by=[#1 asc nulls_last] calls=[rank()] recomputes=rows behind a change
           DeltaJoin project=(#0, #2)
             %0 » %1[#0]
             %1 » %0[#0]

@@ -56,12 +56,11 @@ class Model:
             if not mine:
                 assert self.records[g].tolist() == [0] * kernels.WIDTH
                 continue
-            c, offset, dead = block & 63, (block >> 6) - 1, int(self.records[g, SIZE]) & 0xFFFFFFFF
+            c, offset, odd = block & 63, (block >> 6) - 1, int(self.records[g, SIZE]) & 0xFFFFFFFF
             blocks.append((offset, int(CAPACITY[c])))
             assert size <= CAPACITY[c]
-            assert c < LARGE or size - dead == len(some)
-            assert c < LARGE or 2 * dead <= size
-            assert c >= LARGE or size == len(mine)
+            assert c < LARGE or (size - odd == len(some) and 2 * odd <= size)
+            assert c >= LARGE or (size == len(mine) and odd == sum(n != 1 for n in mine.values()))
         end = 0
         for offset, length in sorted(blocks):
             assert offset >= end

@@ -16,7 +16,7 @@ from engine.collection.heap import Heap
 from engine.dataflow.graph import Order, Source, Window
 from engine.dataflow.operators.window import WindowOperator
 from engine.expr.aggregate import Kind as Aggregate
-from engine.expr.window import DEFAULT_FRAME, MOVED, Bound, Edge, Exclude, Frame, Kind, Unit, WindowCall
+from engine.expr.window import DEFAULT_FRAME, MOVED, Bound, Edge, Exclude, Frame, Kind, Unit, WindowCall, reach_of
 from engine.kernels.compare import order_prefix
 from engine.kernels.frames import least_in_frames, sort_words, sum_frames
 from tests.laws import naive_window
@@ -25,6 +25,9 @@ from tests.laws.test_topk import before, place
 
 ROW = (types.INTEGER, types.BIGINT, types.TEXT, types.BIGINT, types.BIGINT, types.DOUBLE, types.NUMERIC, types.BOOLEAN)
 """Partition, ordering number, text, the ordering number - 1 and + 2, a double, a numeric, a condition."""
+
+WIDE = (*ROW, types.INTEGER)
+"""ROW, then a small offset."""
 
 numbers = st.sampled_from([None, 0, 1, 2, 3, 5, -1])
 rows = st.builds(
@@ -119,12 +122,15 @@ SUMS = [
 ]  # fmt: skip
 
 
+orders = st.lists(
+    st.builds(Order, st.sampled_from([1, 1, 2, 6]), st.booleans(), st.booleans()), max_size=2,
+    unique_by=lambda o: o.column,
+).map(tuple)  # fmt: skip
+
+
 @st.composite
 def nodes(draw):
-    order = tuple(
-        draw(st.lists(st.builds(Order, st.sampled_from([1, 1, 2, 6]), st.booleans(), st.booleans()), max_size=2,
-                      unique_by=lambda o: o.column))
-    )  # fmt: skip
+    order = draw(orders)
     partition = draw(st.sampled_from([(), (0,), (0,), (0, 2)]))
     return Window(Source(1, ROW), partition, order, tuple(draw(st.lists(calls(order), min_size=1, max_size=4))))
 
@@ -286,3 +292,52 @@ def test_a_large_partition():
             for i, v in enumerate(held.tolist()):
                 expected.add((key, v, Decimal(int(sums[i])), int(held[max(0, i - 4)]), i + 1))
         assert {got for got, n in shown.items() if n} == expected
+
+
+@st.composite
+def near_calls(draw, order):
+    """Calls that look no farther than some rows, or that run from the beginning."""
+    call = draw(calls(order).filter(lambda call: reach_of([call]) is not None))
+    if call.kind in (Kind.LAG, Kind.LEAD):
+        return WindowCall(call.kind, (2, draw(st.sampled_from([1, 8])), 2), types.TEXT)
+    return call
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_what_a_change_cannot_reach_need_not_be_looked_at(data):
+    """The rows within reach give the same changes as all rows of the touched partitions, which are large."""
+    order = data.draw(orders)
+    node = Window(Source(1, WIDE), data.draw(st.sampled_from([(), (0,)])), order,
+                  tuple(data.draw(st.lists(near_calls(order), min_size=1, max_size=3))))  # fmt: skip
+    rng = np.random.default_rng(data.draw(st.integers(0, 1 << 30)))
+    heap = Heap()
+    near, whole = WindowOperator(node, WIDE, heap), WindowOperator(node, WIDE, heap)
+    whole._reach = None
+    texts = [None, "", "a", "b", "common prefix a", "common prefix b"]
+    doubles = [None, 0.0, 1.5, -0.1, 1e300, math.nan, math.inf, -math.inf]
+    decimals = [None, Decimal("1.5"), Decimal("-0.25"), Decimal("NaN"), Decimal("1" + "0" * 30)]
+    plainly = rng.random() < 0.5  # without the values that do not go into limbs
+    held: list[tuple] = []
+    for t in range(8):
+        tick: dict[tuple, int] = {}
+        for _ in range(int(rng.integers(30, 60)) if t == 0 else int(rng.integers(0, 3))):
+            x = None if rng.random() < 0.1 else int(rng.integers(0, 40))
+            d, m = (rng.integers(0, 4), rng.integers(0, 3)) if plainly else (rng.integers(0, 8), rng.integers(0, 5))
+            row = (int(rng.integers(0, 2)), x, texts[rng.integers(0, 6)], None if x is None else x - 1,
+                   None if x is None else x + 2, doubles[d], decimals[m], [None, True, False][rng.integers(0, 3)],
+                   int(rng.integers(-2, 3)))  # fmt: skip
+            copies = int(rng.integers(1, 3))
+            held += [row] * copies
+            tick[row] = tick.get(row, 0) + copies
+        for _ in range(int(rng.integers(0, 4))):
+            if held:
+                row = held.pop(int(rng.integers(0, len(held))))
+                tick[row] = tick.get(row, 0) - 1
+        changes = [(row, n) for row, n in tick.items() if n]
+        if not changes:
+            continue
+        batch = batch_of(changes, WIDE, heap)
+        out = (*WIDE, *(call.type for call in node.calls))
+        assert rows_of(near.step(t, [batch]), out, heap) == rows_of(whole.step(t, [batch]), out, heap)
+        assert near.errors.first() == whole.errors.first()

@@ -281,6 +281,30 @@ class Accumulators:
                 framed[i] = entry
             self._asides[offset] = framed
 
+    def follow(self, other: "Accumulators", records: Words, used: int) -> None:
+        """Count in the units of `other`, which has the same aggregates and units as fine or finer. O(records used)."""
+        for p in np.flatnonzero(self.program[:, kernels.PARAMETER] != other.program[:, kernels.PARAMETER]).tolist():
+            self._rescale(p, int(other.program[p, kernels.PARAMETER]), records, used)
+
+    def copy_asides(self, other: "Accumulators", rows: Sequence[int], to: Sequence[int]) -> None:
+        """What `other` has beside its records `rows` is what there is beside the records `to` here."""
+        for offset in {*self._asides, *other._asides}:
+            there, here = other._asides.get(offset, {}), self._asides.setdefault(offset, {})
+            for row, target in zip(rows, to, strict=True):
+                if row in there:
+                    here[target] = there[row]
+                else:
+                    here.pop(target, None)
+
+    def in_units_of(self, other: "Accumulators") -> bool:
+        """Whether records of both mean the same."""
+        return np.array_equal(self.program[:, kernels.PARAMETER], other.program[:, kernels.PARAMETER])
+
+    @property
+    def beside(self) -> bool:
+        """Whether any record has something beside its limbs."""
+        return any(self._asides.values())
+
     # Showing
 
     def show_later(self, a: int, rows: NDArray[np.int64], gids: Ids, records: Words, shown: Words) -> None:

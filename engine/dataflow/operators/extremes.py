@@ -2,7 +2,7 @@
 
 Rule   the least (greatest) value of the group with a positive count; NULLs are no values, NaN is the greatest.
 State  (group, value) -> count: up to 64 values of a group side by side, 15 to 20 bytes each; more of them a heap with
-       lazy deletion over a hash table, 36 to 63 bytes each (engine/kernels/extremes.py).
+       lazy deletion over a hash table, 35 to 80 bytes each (engine/kernels/extremes.py).
 Cost   O(1) a change on average, O(log n) at worst; other values are looked at only when the extreme itself went.
 """
 

@@ -1,14 +1,19 @@
 """Each row with what window functions say of it among the rows of its partition.
 
-Rule   out = -(rows of the touched partitions with their values before) +(those after), what is in both left out.
+Rule   out = -(rows that a change can reach with their values before) +(those after), what is in both left out.
        Order within a partition is ORDER BY, then the whole row's content, so the same rows always give the same
        result; a row of multiplicity m stands m times. A row of which a function fails (ntile(0), a sum beyond its type)
        has an error instead, and heals with its cause.
-State  all rows by (partition, order) in one B+tree (engine/collection/ordered.py); no results.
-Cost   O(rows of the touched partitions) a tick, twice: values are computed anew from the rows before and after, for
-       all touched partitions at once (min and max O(n log n), string_agg and its like O(rows of the frames)). What is
-       emitted is what changed. Ranking with a limit never comes here with more than the limit's rows: see
-       engine/plan/rules/ranking.py.
+State  all rows by (partition, order) in one B+tree (engine/collection/ordered.py); no results. With calls that run from
+       the beginning of the partition, what they come to at each row (window_running.py).
+Cost   By how far the calls look (engine/expr/window.py, Reach), O(log n) a changed row and then, twice, before and
+       after:
+       neighbours (lag, lead, frames of ROWS or GROUPS with bounds on both sides): the rows so near to a change;
+       running (row_number, rank, frames from UNBOUNDED PRECEDING): the rows from the first change of a partition to
+       its last, and on to its end unless what runs is there what it was: just the rows whose values change;
+       anything else (ntile, percent_rank, cume_dist, UNBOUNDED FOLLOWING, RANGE with offsets, IGNORE NULLS, string_agg
+       from the beginning): all rows of the touched partitions.
+       Ranking with a limit never comes here with more than the limit's rows: see engine/plan/rules/ranking.py.
 From   Leis et al., "Efficient processing of window functions in analytical SQL queries", VLDB 2015.
 """
 
@@ -26,10 +31,14 @@ from engine.collection.vector import Vector
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Window
 from engine.dataflow.operators.window_calls import WindowCalls
-from engine.dataflow.operators.window_frames import Partitions
+from engine.dataflow.operators.window_frames import Carried, Partitions
+from engine.dataflow.operators.window_running import Running, States
+from engine.expr.window import Reach, reach_of
 from engine.types import SqlType
 
 Positions = NDArray[np.int64]
+FAR: Final = 1 << 40
+"""More rows than a partition has."""
 
 
 class WindowOperator:
@@ -50,29 +59,84 @@ class WindowOperator:
         self._order: Final = [at[o.column] for o in node.order]
         directions = {at[o.column]: (o.descending, o.nulls_first) for o in node.order}
         calls = [call.moved(at) for call in node.calls]
-        self._calls: Final = WindowCalls(calls, [input_types[column] for column in self._read], directions, heap)
+        row = [input_types[column] for column in self._read]
+        self._calls: Final = WindowCalls(calls, row, directions, heap)
+        self._reach: Final = reach_of(node.calls)
+        self._running: Final = Running(calls, row, heap) if self._reach is not None and self._reach.running else None
+        self._farthest: Final = Farthest(self._columns, self._reach.offsets if self._reach is not None else ())
+        self._peers: Final = len(node.order) if self._reach is not None and self._reach.peers else -1
 
     def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
-        """The change of the touched partitions' rows."""
-        (batch,) = deltas
+        """The change of the rows within reach."""
+        batch = deltas[0].consolidate()
         gids, touched = self._groups.assign(batch)
         touched = touched.copy()
-        old = self._shown(touched)
-        self._rows.add(batch, None, gids, self._groups.records, self._place)
-        new = self._shown(touched)
+        self._farthest.see(batch)
+        if self._reach is None or self._rows.bulk(len(batch)):
+            old, new = self._whole(batch, gids, touched)
+        else:
+            old, new = self._around(batch, gids, self._reach)
         gone, come = differing(old, new)
         parts = [self._emitted(old, gone, -1), self._emitted(new, come, 1)]
         self._rows.settle()
         self._groups.settle(touched)
         return Batch.concat(parts).consolidate()
 
-    def _shown(self, groups: Ids) -> "Shown":
-        """The rows of those partitions in order, and the values of the calls."""
-        slots, takes, bounds = self._rows.walk(groups, 0, -1)
+    def _whole(self, batch: Batch, gids: Ids, touched: Ids) -> "tuple[Shown, Shown]":
+        """The touched partitions before and after."""
+        slots, takes, bounds = self._rows.walk(touched, 0, -1)
+        old, _, _ = self._shown(slots, takes, bounds)
+        self._rows.add(batch, None, gids, self._groups.records, self._place)
+        slots, takes, bounds = self._rows.walk(touched, 0, -1)
+        new, states, ends = self._shown(slots, takes, bounds)
+        self._keep(states, ends, slots)
+        return old, new
+
+    def _around(self, batch: Batch, gids: Ids, reach: Reach) -> "tuple[Shown, Shown]":
+        """The rows that the changes can reach, before and after."""
+        order = np.argsort(gids, kind="stable")
+        rows, records = self._rows, self._groups.records
+        coming = rows.coming(np.ascontiguousarray(batch.words[:, order]), batch.diffs[order], gids[order])
+        rows.enter(coming.take(coming.diffs > 0), records, self._place)
+        back, ahead = self._farthest.back(reach.back), self._farthest.ahead(reach.ahead)
+        to_end = np.zeros(len(order), np.uint8)
+        while True:
+            around = rows.regions(coming, back, ahead, self._peers, self._running is not None, to_end)
+            slots, counts, regions, inside = around
+            bounds = np.append(regions[0], len(slots))
+            carried = regions[0][inside[0] != 0] if self._running is not None else None
+            new, states, ends = self._shown(slots, counts[1], bounds, carried)
+            if self._running is None or states is None:
+                break
+            open_ends = regions[1][inside[1] != 0] - 1
+            agree = self._running.agrees(states, ends[open_ends], slots[open_ends])
+            if agree.all():
+                break
+            to_end[:] = 1
+        old, _, _ = self._shown(slots, counts[0], bounds, carried)
+        self._keep(states, ends, slots)
+        zones = regions[2:]
+        old, new = old.within(zones, counts[0]), new.within(zones, counts[1])
+        rows.enter(coming.take(coming.diffs < 0), records, self._place)
+        return old, new
+
+    def _keep(self, states: States | None, ends: Positions, slots: Ids) -> None:
+        """Keep the states of those slots' rows, the last of each at `ends` (-1: it has none)."""
+        if self._running is not None and states is not None:
+            there = ends >= 0
+            self._running.keep(states, ends[there], slots[there], len(self._rows.store.words))
+
+    def _shown(
+        self, slots: Ids, takes: Positions, bounds: Positions, carried: Positions | None = None
+    ) -> "tuple[Shown, States | None, Positions]":
+        """Rows in order, slots[i] takes[i] times, and the values of the calls; then their states, and the last row of
+        each slot (-1: it is taken 0 times). Entries `carried` stand for all rows of their partition before them."""
         ends = np.zeros(len(slots) + 1, np.int64)
         np.cumsum(takes, out=ends[1:])
+        lasts = np.where(takes > 0, ends[1:] - 1, -1)
+        first = None if carried is None or len(carried) == 0 else Carried(ends[carried], slots[carried])
         bounds = ends[bounds]
-        if len(slots) < bounds[-1]:
+        if len(slots) != bounds[-1] or not takes.all():
             slots = np.repeat(slots, takes)
         stored, leading = self._rows.store.words, null_words(self._columns)
         vectors = [
@@ -82,8 +146,11 @@ class WindowOperator:
             )
             for column in self._read
         ]
-        partitions = Partitions(bounds, [vectors[column] for column in self._order])
-        return Shown(slots, bounds, self._calls.values(partitions, vectors) if len(slots) else [])
+        if len(slots) == 0:
+            return Shown(slots, bounds, []), None, lasts
+        partitions = Partitions(bounds, [vectors[column] for column in self._order], first)
+        values, states = self._calls.values(partitions, vectors, self._running)
+        return Shown(slots, bounds, values), states, lasts
 
     def _emitted(self, shown: "Shown", rows: Positions, diff: int) -> Batch:
         """Those rows as changes; the ones that failed are counted as errors instead."""
@@ -121,12 +188,15 @@ class WindowOperator:
 
     def bytes_held(self) -> int:
         """Memory of partitions and rows."""
-        return self._groups.bytes_held() + self._rows.bytes_held()
+        running = 0 if self._running is None else self._running.bytes_held()
+        return self._groups.bytes_held() + self._rows.bytes_held() + running
 
     def mark(self, marks: Marks) -> None:
         """Keep the rows' data, partition keys among them."""
         self._rows.mark(marks)
         self._calls.mark(marks)
+        if self._running is not None:
+            self._running.mark(marks)
         self.errors.mark(marks)
         leading = null_words(len(self._groups.key))
         for k, column in enumerate(self._groups.key.tolist()):
@@ -144,6 +214,41 @@ class Shown:
         self.slots = slots
         self.bounds = bounds
         self.values = values
+
+    def within(self, zones: Positions, takes: Positions) -> "Shown":
+        """The rows of entries zones[0, r] .. zones[1, r] of each partition r; entry i is takes[i] rows."""
+        ends = np.zeros(len(takes) + 1, np.int64)
+        np.cumsum(takes, out=ends[1:])
+        begin, end = ends[zones[0]], ends[zones[1]]
+        sizes = end - begin
+        bounds = np.zeros(len(sizes) + 1, np.int64)
+        np.cumsum(sizes, out=bounds[1:])
+        rows = np.repeat(begin - bounds[:-1], sizes) + np.arange(bounds[-1])
+        return Shown(self.slots[rows], bounds, [value.take(rows) for value in self.values])
+
+
+class Farthest:
+    """How far LAG and LEAD have ever been told to look, by column of offsets: the plan has no bound for it."""
+
+    def __init__(self, columns: int, offsets: Sequence[tuple[int, bool]]) -> None:
+        self._nulls = null_words(columns)
+        self._least = {offset: 0 for offset in offsets}
+        self._most = {offset: 0 for offset in offsets}
+
+    def see(self, batch: Batch) -> None:
+        """Offsets that come; of those that went nothing is forgotten."""
+        for offset in self._least:
+            numbers = batch.words[self._nulls + offset[0]].view(np.int64)
+            self._least[offset] = max(min(self._least[offset], int(numbers.min(initial=0))), -FAR)
+            self._most[offset] = min(max(self._most[offset], int(numbers.max(initial=0))), FAR)
+
+    def back(self, least: int) -> int:
+        """Rows before, at least `least`."""
+        return max([least, *(-self._least[at] if at[1] else self._most[at] for at in self._least)])
+
+    def ahead(self, least: int) -> int:
+        """Rows after, at least `least`."""
+        return max([least, *(self._most[at] if at[1] else -self._least[at] for at in self._least)])
 
 
 def differing(old: Shown, new: Shown) -> tuple[Positions, Positions]:

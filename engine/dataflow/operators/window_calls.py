@@ -19,6 +19,16 @@ from engine.dataflow.graph import Aggregate, Order
 from engine.dataflow.operators.accumulators import RUNS, Accumulators
 from engine.dataflow.operators.whole_group import WholeGroup
 from engine.dataflow.operators.window_frames import Partitions, Positions, Ranges
+from engine.dataflow.operators.window_running import (
+    NUMBER,
+    PEERS,
+    Running,
+    States,
+    Sums,
+    SumStates,
+    accumulators,
+    running,
+)
 from engine.expr.aggregate import EXTREME, WHOLE_GROUP
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.window import OFFSETS, RANKINGS, Frame, Kind, WindowCall
@@ -58,19 +68,28 @@ class WindowCalls:
         marks.codes(np.array([self.few_tiles, self.few_values], np.uint64))
         marks.codes(self._errors)
 
-    def values(self, rows: Partitions, columns: Sequence[Vector]) -> list[Vector]:
-        """The value of each call for each row. `columns` are those of the rows."""
-        return _Evaluation(self, rows, columns).all()
+    def values(
+        self, rows: Partitions, columns: Sequence[Vector], running: Running | None = None
+    ) -> tuple[list[Vector], States | None]:
+        """The value of each call for each row, and with `running` their states. `columns` are those of the rows."""
+        evaluation = _Evaluation(self, rows, columns, running)
+        return evaluation.all(), evaluation.states()
 
 
 class _Evaluation:
     """One evaluation: frames are computed once for all calls that share them."""
 
-    def __init__(self, owner: WindowCalls, rows: Partitions, columns: Sequence[Vector]) -> None:
+    def __init__(
+        self, owner: WindowCalls, rows: Partitions, columns: Sequence[Vector], running: Running | None
+    ) -> None:
         self._of = owner
         self._rows = rows
         self._columns = columns
         self._frames: dict[Frame, Ranges] = {}
+        self._running = running
+        self._sum_states: dict[Sums, SumStates] = {}
+        self._so_far = rows.begin[None], rows.at[None] + 1
+        """The frames of states: from the beginning to the row."""
 
     def all(self) -> list[Vector]:
         done: list[Vector | None] = [None] * self._of.count
@@ -79,7 +98,7 @@ class _Evaluation:
             kind = call.kind
             if isinstance(kind, AggregateKind):
                 if kind in EXTREME:
-                    done[i] = self._extreme(call, kind is AggregateKind.MAX)
+                    done[i] = self._extreme(call, self._ranges(call.frame))
                 elif kind in WHOLE_GROUP:
                     done[i] = self._whole(call, kind)
                 else:
@@ -89,13 +108,37 @@ class _Evaluation:
             elif kind in OFFSETS:
                 done[i] = self._offset(call, -1 if kind is Kind.LAG else 1)
             else:
-                done[i] = self._value(call, kind)
+                done[i] = self._value(call, self._ranges(call.frame))
         calls = self._of.calls
         for (frame, _), members in sums.items():
             found = self._sums(frame, [calls[i] for i in members])
             for i, vector in zip(members, found, strict=True):
                 done[i] = vector
         return [vector for vector in done if vector is not None]
+
+    def states(self) -> States | None:
+        """The state of each row."""
+        if self._running is None:
+            return None
+        rows, running = self._rows, self._running
+        words = np.zeros((rows.n, running.width), np.uint64)
+        words[:, NUMBER] = rows.at - rows.begin + 1 + self._before(NUMBER)
+        words[:, PEERS] = rows.group - rows.group[rows.begin] + 1 + self._before(PEERS)
+        for call in self._of.calls:
+            place = running.place(call)
+            if place is not None:
+                datum = self._extreme(call, self._so_far) if call.kind in EXTREME else self._value(call, self._so_far)
+                words[:, place] = self._null(datum)
+                words[:, place + 1] = np.where(self._null(datum), np.uint64(0), datum.words)
+        return States(words, self._sum_states)
+
+    def _before(self, place: int) -> Positions:
+        """What to add to the count of a row's partition here: a row that stands for others counts as all of them."""
+        carried = self._rows.carried
+        more = np.zeros(self._rows.partitions, np.int64)
+        if carried is not None and self._running is not None:
+            more[self._rows.number[carried.at]] = self._running.before(carried, place) - 1
+        return more[self._rows.number]
 
     def _integers(self, column: int) -> tuple[Positions, Mask]:
         """An integer column and where it is NULL."""
@@ -118,11 +161,11 @@ class _Evaluation:
         number = rows.at - rows.begin
         match kind:
             case Kind.ROW_NUMBER:
-                return whole(number + 1)
+                return whole(number + 1 + self._before(NUMBER))
             case Kind.RANK:
-                return whole(rows.peers_begin - rows.begin + 1)
+                return whole(rows.peers_begin - rows.begin + 1 + self._before(NUMBER))
             case Kind.DENSE_RANK:
-                return whole(rows.group - rows.group[rows.begin] + 1)
+                return whole(rows.group - rows.group[rows.begin] + 1 + self._before(PEERS))
             case Kind.PERCENT_RANK:
                 others = rows.end - rows.begin - 1
                 return real((rows.peers_begin - rows.begin) / np.maximum(others, 1))
@@ -170,10 +213,10 @@ class _Evaluation:
         nulls = np.where(inside, self._null(found), self._null(fallback)) | absent
         return Vector(np.where(nulls, np.uint64(0), words), nulls)
 
-    def _value(self, call: WindowCall, kind: Kind) -> Vector:
+    def _value(self, call: WindowCall, ranges: Ranges) -> Vector:
         """The value of the first, last or n-th row of the frame."""
-        begin, end = self._ranges(call.frame)
-        value = self._columns[call.columns[0]]
+        kind, (begin, end) = call.kind, ranges
+        value = self._replaced(call)
         there: Positions | None = None
         if call.ignore_nulls:
             there = np.flatnonzero(~self._null(value))
@@ -207,6 +250,11 @@ class _Evaluation:
         found = self._picked(value, at, missing)
         return Vector(found.words, found.nulls, errors)
 
+    def _replaced(self, call: WindowCall) -> Vector:
+        """The column of a call that has one datum of all rows so far."""
+        vector = self._columns[call.columns[0]]
+        return vector if self._running is None else self._running.replaced(call, vector, self._rows.carried)
+
     # Aggregates.
 
     def _ranges(self, frame: Frame) -> Ranges:
@@ -223,11 +271,17 @@ class _Evaluation:
 
     def _sums(self, frame: Frame, calls: Sequence[WindowCall]) -> list[Vector]:
         """Aggregates that add up, of one frame and one FILTER. O(rows) each, whatever the frame."""
-        n, row, heap = self._rows.n, self._of.row, self._of.heap
-        aggregates = [Aggregate(call.kind, call.columns, call.type) for call in calls]  # pyright: ignore[reportArgumentType]
-        sums = Accumulators(aggregates, row, 0, 2, False, heap)
+        n, carried = self._rows.n, self._rows.carried
+        sums = accumulators(calls, self._of.row, self._of.heap)
         records = np.zeros((n, 2 + sums.extra), np.uint64)
-        counted = np.flatnonzero(self._counted(calls[0].filter))
+        counts = self._counted(calls[0].filter)
+        key = (frame, calls[0].filter)
+        kept = None if self._running is None else self._running.sums.get(key)
+        if kept is not None:
+            kept.lend(sums, records, carried)
+            if carried is not None:
+                counts[carried.at] = False
+        counted = np.flatnonzero(counts)
         records[counted, 0] = 1
         if len(sums.program) and len(counted):
             batch = Batch.from_vectors(
@@ -235,6 +289,11 @@ class _Evaluation:
             )
             sums.add(batch, counted.astype(np.int32), records, n)
         begin, end = (np.ascontiguousarray(part) for part in self._ranges(frame))
+        if kept is not None:
+            begin, end = (
+                np.hstack([part, np.pad(so_far, ((0, len(part) - 1), (0, 0)))])
+                for part, so_far in zip((begin, end), self._so_far, strict=True)
+            )
         runs = [(0, 1)]
         for operation, _, _, _, offset, _, _ in sums.program.tolist():
             for length in RUNS[operation]:
@@ -242,6 +301,9 @@ class _Evaluation:
                 offset += length
         framed = sum_frames(records, np.array(runs, np.int64), begin, end)
         sums.frame_asides(begin, end)
+        if kept is not None:
+            self._sum_states[key] = SumStates(sums, framed[n:], n)
+            framed = framed[:n]
         leading = null_words(len(calls))
         shown = np.empty((n, leading + len(calls) + 1), np.uint64)
         later = np.empty((len(calls), n), np.uint8)
@@ -262,14 +324,15 @@ class _Evaluation:
             found.append(Vector(words, nulls, errors))
         return found
 
-    def _extreme(self, call: WindowCall, largest: bool) -> Vector:
+    def _extreme(self, call: WindowCall, ranges: Ranges) -> Vector:
         """min or max: the least place in the order of the values."""
-        column = call.columns[0]
-        vector = self._columns[column]
-        words, (places,) = self._order_of([vector], self._of.row[column])
+        vector, largest, counts = self._replaced(call), call.kind is AggregateKind.MAX, self._counted(call.filter)
+        if self._rows.carried is not None and running(call):
+            counts[self._rows.carried.at] = True
+        words, (places,) = self._order_of([vector], self._of.row[call.columns[0]])
         wanted = len(words) - 1 - places if largest else places
-        wanted = np.where(self._null(vector) | ~self._counted(call.filter), NONE, wanted)
-        begin, end = (np.ascontiguousarray(part) for part in self._ranges(call.frame))
+        wanted = np.where(self._null(vector) | ~counts, NONE, wanted)
+        begin, end = (np.ascontiguousarray(part) for part in ranges)
         least = least_in_frames(np.ascontiguousarray(wanted), begin, end)
         nulls = least == NONE
         place = np.where(nulls, -1, len(words) - 1 - least if largest else least)

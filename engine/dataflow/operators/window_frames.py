@@ -5,6 +5,7 @@ positions, in order: one, or what EXCLUDE leaves of it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -19,12 +20,22 @@ Ranges = tuple[Positions, Positions]
 """(begin, end), each int64[ranges, rows]."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """First rows of partitions that stand for all rows before them too: their positions, and their slots."""
+
+    at: Positions
+    slots: NDArray[np.int32]
+
+
 class Partitions:
     """The partitions bounds[p] .. bounds[p + 1] of n rows, and the peers in them: rows equal in the `order` columns."""
 
-    def __init__(self, bounds: Positions, order: Sequence[Vector]) -> None:
+    def __init__(self, bounds: Positions, order: Sequence[Vector], carried: Carried | None = None) -> None:
         sizes = np.diff(bounds)
+        self.carried: Final = carried
         self.n: Final = int(bounds[-1])
+        self.partitions: Final = len(sizes)
         self.at: Final[Positions] = np.arange(self.n)
         self.number: Final[Positions] = np.repeat(np.arange(len(sizes)), sizes)
         self.begin: Final[Positions] = np.repeat(bounds[:-1], sizes)
