@@ -13,7 +13,7 @@ from typing import Final, cast
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Keep, Order, Plan
 from engine.errors import Unsupported
-from engine.expr.scalar import Ref, Scalar
+from engine.expr.scalar import Call, Ref, Scalar
 from engine.plan.facts import Facts, Key
 from engine.plan.lowering.dag import Dag
 from engine.plan.lowering.join_order import JoinInput, join_paths
@@ -23,6 +23,7 @@ from engine.plan.lowering.steps import mfp_steps, moved_step, steps_read, withou
 from engine.plan.relation import (
     UNIT,
     BoundJoin,
+    BoundScalar,
     Constant,
     Distinct,
     Filter,
@@ -43,13 +44,18 @@ from engine.plan.relation import (
     Union,
     Window,
 )
-from engine.plan.rules.aggregates import plain_reduce
+from engine.plan.rules.aggregates import plain_reduce, repeated
+from engine.plan.scalars import parts
 from engine.plan.temporal import bounds
+from engine.types import Physical
 
 Arranged = Mapping[int, AbstractSet[tuple[int, ...]]]
 """By collection: the column tuples that it is arranged by already."""
 
 NO_ARRANGEMENTS: Final[Arranged] = {}
+
+FIXED: Final = frozenset({Physical.BOOLEAN, Physical.SIGNED, Physical.FLOAT, Physical.DECIMAL})
+"""Values whose words need no heap, but for the rare numeric."""
 
 
 def lower(relation: Relation, arranged: Arranged = NO_ARRANGEMENTS) -> Plan:
@@ -75,6 +81,7 @@ class Lowering(Dag):
         self.facts = Facts()
         self.done: dict[int, tuple[Relation, Plan]] = {}
         self.lets: dict[int, Plan] = {}
+        self.computed_once: set[int] = set()
 
     def plan(self, relation: Relation) -> Plan:
         known = self.done.get(id(relation))
@@ -173,6 +180,7 @@ class Lowering(Dag):
     def reduce(self, relation: Reduce) -> Plan:
         plain = plain_reduce(relation, self.facts)
         if not isinstance(plain, Reduce):
+            self.computed_once |= {id(shared) for shared in repeated(plain, relation.input) if dear(shared)}
             return self.plan(plain)
         keys = cast(tuple[Ref, ...], plain.keys)
         calls = plain.aggregates
@@ -207,6 +215,8 @@ class Lowering(Dag):
         base = relation
         while True:
             if isinstance(base, Project | Map | Filter) and not is_temporal(base):
+                if id(base) in self.computed_once and base is not relation:
+                    break
                 links.append(base)
                 base = base.input
             elif isinstance(base, Join):
@@ -254,7 +264,9 @@ class Lowering(Dag):
             if tuple(project) == tuple(range(width)):
                 return below
             if isinstance(below, graph.Mfp):
-                return self.mfp(below.input, *without_dead(below, project))
+                left, columns = without_dead(below, project)
+                if not any(isinstance(step, Compute) and is_dear(step.expression) for step in left):
+                    return self.mfp(below.input, left, columns)
         elif isinstance(below, graph.Mfp) and not below.steps:
             inner = len(graph.output_types(below.input))
             at = {i: column for i, column in enumerate(below.project)}
@@ -316,6 +328,18 @@ class Lowering(Dag):
         while isinstance(base, Project | Map):
             base = base.input
         return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter))
+
+
+def dear(relation: Relation) -> bool:
+    """Whether it computes what is better kept for the next reader than computed again."""
+    return isinstance(relation, Map) and any(map(is_dear, relation.scalars))
+
+
+def is_dear(scalar: BoundScalar) -> bool:
+    """Whether a value of variable length is made: formatting and text cost more than to carry a column of codes."""
+    if isinstance(scalar, Call) and scalar.type.physical not in FIXED:
+        return True
+    return any(map(is_dear, parts(scalar)))
 
 
 def is_temporal(relation: Relation) -> bool:

@@ -30,3 +30,24 @@ Mfp project=(#1)
     Source lines
     Mfp project=(#0, #1)
       Source parts
+
+-- DISTINCT under several filters: each value is kept once, with a flag for each filter.
+SELECT part, count(DISTINCT price), count(DISTINCT price) FILTER (WHERE quantity < 10),
+    count(DISTINCT price) FILTER (WHERE quantity >= 10)
+FROM lines GROUP BY part;
+[plan]>
+Reduce group_by=[#0] aggregates=[count(distinct #2), count(distinct #2) filter=#1 < 10, count(distinct #2) filter=#1 >= 10]
+  Get materialize.public.lines
+[opt]>
+Reduce group_by=[#0] aggregates=[count(distinct #2), count(distinct #2) filter=#1 < 10, count(distinct #2) filter=#1 >= 10]
+  Get materialize.public.lines
+[flow]>
+Reduce key=(#0) aggregates=[count(#1), count(#2), count(#3)]
+  Mfp project=(#0, #1, #4, #5)
+    compute case when #2 then #1 else null end
+    compute case when #3 then #1 else null end
+    Reduce key=(#0, #1) aggregates=[bool_or(#2), bool_or(#3)]
+      Mfp project=(#0, #2, #3, #4)
+        compute #1 < 10
+        compute #1 >= 10
+        Source lines

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final, cast
 
 from engine import types
-from engine.expr.aggregate import KEEPS_NULL, Kind
+from engine.expr.aggregate import KEEPS_NULL, Kind, Overload
 from engine.expr.scalar import Case, Literal, Ref, Scalar
 from engine.plan.facts import COUNTS, Facts
 from engine.plan.relation import (
@@ -22,11 +22,14 @@ from engine.plan.relation import (
     Reduce,
     Relation,
     Union,
+    children,
 )
 from engine.plan.scalars import TRUE, can_fail, null
 
 IDEMPOTENT: Final = frozenset({Kind.MIN, Kind.MAX, Kind.BOOL_AND, Kind.BOOL_OR, Kind.BIT_AND, Kind.BIT_OR})
 """Aggregates for which DISTINCT changes nothing."""
+
+BOOL_OR: Final = Overload("bool_or", Kind.BOOL_OR, (types.BOOLEAN,), types.BOOLEAN)
 
 
 def default_of(call: AggregateCall) -> Literal:
@@ -64,8 +67,9 @@ def plain_reduce(relation: Reduce, facts: Facts) -> Relation:
     if relation.scalar:
         inner = plain_reduce(replace(relation, scalar=False), facts)
         return with_default(relation, relation.aggregates, inner)
-    calls = [unfiltered(call) for call in relation.aggregates]
-    calls = [replace(c, distinct=False) if c.overload.kind in IDEMPOTENT and c.distinct else c for c in calls]
+    calls = [replace(c, distinct=False) if c.overload.kind in IDEMPOTENT else c for c in relation.aggregates]
+    flagged = [many_filters(call, calls) for call in calls]
+    calls = [call if flag else unfiltered(call) for call, flag in zip(calls, flagged, strict=True)]
     width = facts.arity(relation.input)
     computed: list[BoundScalar] = []
     at: dict[BoundScalar, int] = {}
@@ -98,11 +102,57 @@ def plain_reduce(relation: Reduce, facts: Facts) -> Relation:
     branches: list[Relation] = [main] if together else []
     groups: dict[tuple[object, ...], list[int]] = {}
     for i in apart:
-        groups.setdefault((plain[i].arguments if plain[i].distinct else None, plain[i].filter), []).append(i)
+        condition = None if flagged[i] else plain[i].filter
+        groups.setdefault((plain[i].arguments if plain[i].distinct else None, condition), []).append(i)
     for members in groups.values():
-        branches.append(set_apart(below, keys, [plain[i] for i in members], facts))
+        make = by_value if flagged[members[0]] else set_apart
+        branches.append(make(below, keys, [plain[i] for i in members], facts))
     order = [*together, *(i for members in groups.values() for i in members)]
     return joined_on_keys(branches, len(keys), [order.index(i) for i in range(len(plain))], facts)
+
+
+def many_filters(call: AggregateCall, calls: Sequence[AggregateCall]) -> bool:
+    """Whether a DISTINCT aggregate is better off by value: others look at the same values through other filters."""
+    if not call.distinct or call.order or call.overload.kind in KEEPS_NULL or any(map(can_fail, call.arguments)):
+        return False
+    return len({other.filter for other in calls if other.distinct and other.arguments == call.arguments}) > 1
+
+
+def by_value(below: Relation, keys: tuple[Ref, ...], calls: Sequence[AggregateCall], facts: Facts) -> Relation:
+    """DISTINCT aggregates of the same arguments under several filters: each value once, with a flag for each filter that
+    is true when a row of it passes; then the aggregates over the flagged values."""
+    values = tuple(dict.fromkeys(columns_of(calls)))
+    filters = [condition for condition in dict.fromkeys(call.filter for call in calls) if condition is not None]
+    passing = tuple(AggregateCall(BOOL_OR, (condition,)) for condition in filters)
+    once = Reduce(below, (*keys, *values), passing)
+    group = tuple(Ref(i, key.type, key.nullable) for i, key in enumerate(keys))
+    at = {value.index: Ref(len(keys) + i, value.type, value.nullable) for i, value in enumerate(values)}
+    flag = {condition: Ref(len(keys) + len(values) + i, types.BOOLEAN) for i, condition in enumerate(filters)}
+    counted = tuple(
+        unfiltered(
+            replace(
+                call,
+                arguments=tuple(at[cast(Ref, argument).index] for argument in call.arguments),
+                distinct=False,
+                filter=None if call.filter is None else flag[call.filter],
+            )
+        )
+        for call in calls
+    )
+    return plain_reduce(Reduce(once, group, counted), facts)
+
+
+def repeated(plain: Relation, below: Relation) -> list[Relation]:
+    """The Maps over `below` that a reduce made plain reads several times."""
+    reads: list[Relation] = []
+    todo = [plain]
+    while todo:
+        relation = todo.pop()
+        if isinstance(relation, Map) and relation.input is below:
+            reads.append(relation)
+        elif relation is not below:
+            todo.extend(children(relation))
+    return [relation for relation in reads if sum(other is relation for other in reads) > 1]
 
 
 def set_apart(below: Relation, keys: tuple[Ref, ...], calls: Sequence[AggregateCall], facts: Facts) -> Relation:
