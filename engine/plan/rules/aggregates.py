@@ -119,8 +119,8 @@ def many_filters(call: AggregateCall, calls: Sequence[AggregateCall]) -> bool:
 
 
 def by_value(below: Relation, keys: tuple[Ref, ...], calls: Sequence[AggregateCall], facts: Facts) -> Relation:
-    """DISTINCT aggregates of the same arguments under several filters: each value once, with a flag for each filter that
-    is true when a row of it passes; then the aggregates over the flagged values."""
+    """DISTINCT aggregates of the same arguments under several filters: each value once, with a flag for each filter,
+    true when a row of it passes; then the aggregates over the flagged values."""
     values = tuple(dict.fromkeys(columns_of(calls)))
     filters = [condition for condition in dict.fromkeys(call.filter for call in calls) if condition is not None]
     passing = tuple(AggregateCall(BOOL_OR, (condition,)) for condition in filters)
