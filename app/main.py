@@ -25,13 +25,13 @@ from app.access.identity import Identity
 from app.front import Front
 from app.live.streams import Streams
 from app.pgwire.server import Server
-from app.routers import access, changes, ops, sql, subscribe
+from app.routers import access, changes, objects, ops, rows, sql, subscribe
 from app.settings import Address, Settings
 from engine.database import Database
 from engine.errors import SqlError
 
 VERSION: Final = "0.1.0"
-ROUTERS: Final = (sql, changes, subscribe, access, ops)
+ROUTERS: Final = (sql, objects, rows, changes, subscribe, access, ops)
 STATIC: Final = Path(__file__).parent / "static"
 """What browsers fetch: the client for live views."""
 

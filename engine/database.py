@@ -16,10 +16,11 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.catalog.items import QualifiedName
 from engine.catalog.roles import Role, Verifier
 from engine.catalog.system.registry import initial
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.describe import Description, description, descriptions
+from engine.coordinator.describe import Description, Readable, description, descriptions, readable
 from engine.coordinator.envelope import Keyed, keyed
 from engine.coordinator.load import Form, load
 from engine.coordinator.metrics import metrics
@@ -34,7 +35,9 @@ from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
 
 __all__ = [
-    "Change", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice", "Options", "Result", "Role",
+    "Change", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice", "Options", "QualifiedName",
+    "Readable",
+    "Result", "Role",
     "Session", "Subscription", "SubscriptionBatch", "Verifier", "keyed",
 ]  # fmt: skip
 
@@ -127,6 +130,10 @@ class Database:
     def describe(self, name: Sequence[str]) -> Description:
         """What is known of an item, by the parts of its name. UndefinedTable for none."""
         return description(self._coordinator, name)
+
+    def readable(self, name: Sequence[str]) -> Readable:
+        """What a query of a relation is made from, and the version of its contents; waits for nothing."""
+        return readable(self._coordinator, name)
 
     def items(self, *kinds: str) -> list[Description]:
         """The users' items of these kinds ("table", "source", "view", "materialized view", "index"), by name."""

@@ -27,7 +27,7 @@
     ├── ConstraintViolation             23502
     ├── TransactionState                25P02
     ├── ActiveTransaction               25001  what cannot run inside a transaction block
-    ├── InvalidAuthorization        28P01  whoever it is did not show that it is
+    ├── InvalidAuthorization            28P01  whoever it is did not show that it is
     ├── QueryCanceled                   57014
     ├── LimitExceeded                   53400  names the setting that limits
     └── SourceError                     58030  a file or broker that cannot be read

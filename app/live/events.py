@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final, Self
 
-from app.live.datums import encoded
+from app.data.datums import encoded
 from app.live.feed import Feed
 from app.live.socket import query_of, shape_of
 from app.live.streams import Streams

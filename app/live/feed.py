@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from app.data.datums import description, encoded
 from app.front import Front
-from app.live.datums import description, encoded
 from app.live.frames import Frames, Part, Shape
 from app.live.waker import Waker
 from engine.database import Following

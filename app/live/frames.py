@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from app.data.datums import encoded, rows
 from app.front import Front
-from app.live.datums import encoded, rows
 from app.schemas.live import Format, Mode
 from engine.database import Keyed, SubscriptionBatch, keyed
 

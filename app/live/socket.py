@@ -12,10 +12,10 @@ from fastapi import WebSocket, WebSocketDisconnect, status
 from pydantic import ValidationError
 
 from app.access.identity import Identity
-from app.live.datums import encoded
+from app.data.datums import encoded
+from app.data.names import parts_of, quoted
 from app.live.feed import Feed
 from app.live.frames import Shape, key_numbers
-from app.live.names import parts_of, quoted
 from app.live.streams import Streams
 from app.schemas.errors import ErrorBody
 from app.schemas.live import REQUEST, Acknowledge, Authenticate, Subscribe, Unsubscribe

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.data.datums import description, rows
 from app.front import TheFront
-from app.live.datums import description, rows
 from app.routers.access import AUTHORIZED, TheRole
 from app.schemas.errors import PROBLEMS, ErrorBody
 from app.schemas.sql import ExtendedRequest, SimpleRequest, SqlReply

@@ -18,6 +18,7 @@ from engine.catalog.items import (
     kind,
 )
 from engine.coordinator.coordinator import Coordinator
+from engine.errors import WrongObjectType
 from engine.plan.facts import Facts
 from engine.plan.relation import Get, Relation
 from engine.types import Column
@@ -63,6 +64,29 @@ class Description:
     on: QualifiedName | None
     key: tuple[str, ...]
     source: SourceProgress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What a query of a relation is made from. `version` changes whenever its contents do, and is None where that is
+    not known: a view that is computed when it is read, or one that cannot be read."""
+
+    name: QualifiedName
+    columns: tuple[Column, ...]
+    keys: tuple[tuple[str, ...], ...]
+    version: str | None
+
+
+def readable(coordinator: Coordinator, parts: Sequence[str]) -> Readable:
+    """The relation of that name. Waits for nothing. UndefinedTable, WrongObjectType."""
+    item = coordinator.catalog.resolve(parts, Path())
+    if isinstance(item, Index) or (isinstance(item, Source) and not item.columns):
+        raise WrongObjectType(f'{kind(item)} "{item.name.item}" has no rows of its own')
+    circuit = coordinator.cluster.worker.circuit
+    version = None
+    if coordinator.is_live(item.id) and circuit.error(item.id) is None:
+        version = f"{item.id}.{circuit.changed(item.id)}"
+    return Readable(item.name, item.columns, _keys(item), version)
 
 
 def description(coordinator: Coordinator, parts: Sequence[str]) -> Description:

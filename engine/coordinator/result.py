@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 
 from engine import types
@@ -41,7 +42,7 @@ class Result:
     The words may be heap codes, so a result that is alive is a root of the heap's sweep.
     """
 
-    __slots__ = ("__weakref__", "_heap", "batch", "columns", "notices", "row_count", "tag", "timestamp")
+    __slots__ = ("__weakref__", "_heap", "_whole", "batch", "columns", "notices", "row_count", "tag", "timestamp")
 
     def __init__(
         self,
@@ -53,11 +54,13 @@ class Result:
         notices: tuple[Notice, ...] = (),
         timestamp: int | None = None,
         row_count: int = 0,
+        whole: "Result | None" = None,
     ) -> None:
         self.tag: Final = tag
         self.columns: Final = columns
         self.batch: Final = batch  # every row by itself, in order: all diffs are 1
         self._heap: Final = heap
+        self._whole: Final = whole  # what this is a part of: while the part lives, it is a root of the sweep
         self.notices: Final = notices
         self.timestamp = timestamp  # set by whoever commits what the answer is of
         self.row_count: Final = row_count if batch is None else len(batch.diffs)
@@ -83,6 +86,16 @@ class Result:
             return []
         context = Context(self._heap)
         return [_text(self.batch.vector(i), column.type, context) for i, column in enumerate(self.columns)]
+
+    def part(self, begin: int, end: int, columns: int) -> "Result":
+        """Rows `begin` to `end` of the first so many columns. O(what it has)."""
+        if self.batch is None:
+            return self
+        rows = self.batch.take(np.arange(begin, min(end, self.row_count)))
+        batch = rows.project(range(columns)) if columns < rows.columns else rows
+        return Result(
+            self.tag, self.columns[:columns], batch=batch, heap=self._heap, timestamp=self.timestamp, whole=self
+        )
 
     def mark(self, marks: Marks) -> None:
         """Mark the heap codes of the rows, for a sweep."""

@@ -20,6 +20,7 @@ from engine.errors import (
     NoTransaction,
     QueryCanceled,
     SqlError,
+    SyntaxError_,
     Unsupported,
     WrongObjectType,
 )
@@ -118,6 +119,12 @@ class Session:
                 raise WrongObjectType("the statement streams its answer", hint="Use subscribe() for SUBSCRIBE.")
             last = answer
         return last
+
+    def execute_one(self, sql: str) -> Result:
+        """Run one statement that answers at once. SyntaxError_ for several: text put together from pieces is one."""
+        if len(parse(sql)) != 1:
+            raise SyntaxError_("there has to be one statement here, and no more")
+        return self.execute(sql)
 
     def subscribe(self, sql: str) -> Subscription:
         """Run one SUBSCRIBE or TAIL, or COPY of one; a bare SELECT is taken as SUBSCRIBE (SELECT)."""

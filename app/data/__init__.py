@@ -1,0 +1,9 @@
+"""Between JSON and the engine: what requests stand for in SQL, and results in the form that the client wants.
+
+names        a relation's name in a path or a message
+statements   a typed body -> the statement that makes the object
+selection    filters, order and a cursor -> a SELECT, and its rows -> a page with the next cursor
+described    what the engine knows of an item -> its JSON
+datums       columns of a result -> rows of JSON values
+media        which media type a client wants; results as JSON, NDJSON, CSV and Arrow streams, a piece at a time
+"""

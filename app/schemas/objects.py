@@ -1,0 +1,181 @@
+"""Sources, tables, views and indexes: what makes one, and what is known of it.
+
+What makes a source is told apart by its connector's `type`, and how its bytes become rows by the format's.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from app.schemas.sql import ColumnDescription
+from app.schemas.strict import Strict
+
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=400,
+        description="name, schema.name or database.schema.name, exact; a part with a dot in it stands in double quotes",
+        examples=["orders"],
+    ),
+]
+SqlTypeName = Annotated[
+    str, Field(max_length=200, description="A type of SQL", examples=["bigint", "numeric(12, 2)", "text[]"])
+]
+
+
+class ColumnSpec(Strict):
+    """A column to make."""
+
+    name: str = Field(min_length=1, max_length=200, examples=["id"])
+    type: SqlTypeName
+    nullable: bool = True
+    default: str | None = Field(default=None, description="An expression of SQL; only in tables", examples=["now()"])
+
+
+class JsonFormat(Strict):
+    """One JSON object a line; members go to the columns of their names. Without columns: one column `data` jsonb."""
+
+    type: Literal["json"]
+
+
+class TextFormat(Strict):
+    """Each line is a row of one column, `text`."""
+
+    type: Literal["text"]
+
+
+class BytesFormat(Strict):
+    """Each line is a row of one column, `data` bytea."""
+
+    type: Literal["bytes"]
+
+
+class CsvFormat(Strict):
+    """Records. Without a header the number of columns is given here or by the source's columns."""
+
+    type: Literal["csv"]
+    header: bool = Field(default=False, description="The first line names the columns")
+    width: int | None = Field(default=None, ge=1, le=1600, description="How many columns, where there is no header")
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+
+
+Format = Annotated[JsonFormat | TextFormat | BytesFormat | CsvFormat, Field(discriminator="type")]
+
+
+class FileConnector(Strict):
+    """A file on the server."""
+
+    type: Literal["file"]
+    path: str = Field(min_length=1, max_length=4096, examples=["/data/orders.ndjson"])
+    format: Format
+    compression: Literal["none", "gzip"] = "none"
+    tail: bool = Field(default=False, description="Go on reading what is appended")
+
+
+class CounterGenerator(Strict):
+    """1, 2, 3, ..."""
+
+    type: Literal["counter"]
+    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
+    max_cardinality: int | None = Field(default=None, ge=1, le=10_000_000, description="Keep only the last so many")
+
+
+class AuctionGenerator(Strict):
+    """Organizations, users, accounts, auctions and bids, each a table of its own in the source's schema."""
+
+    type: Literal["auction"]
+    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
+    max_cardinality: int | None = Field(default=None, ge=1, le=10_000_000)
+
+
+Connector = Annotated[FileConnector | CounterGenerator | AuctionGenerator, Field(discriminator="type")]
+
+
+class NewSource(Strict):
+    name: Name
+    connector: Connector
+    columns: list[ColumnSpec] = Field(default=[], description="Where the input does not name them, or has no types")
+    if_not_exists: bool = False
+
+
+class NewTable(Strict):
+    name: Name
+    columns: list[ColumnSpec] = Field(min_length=1, max_length=1600)
+    primary_key: list[str] = Field(default=[], description="Columns in which no two rows agree")
+    if_not_exists: bool = False
+
+
+class NewView(Strict):
+    name: Name
+    query: str = Field(min_length=1, description="A SELECT", examples=["SELECT k, sum(v) AS total FROM t GROUP BY k"])
+    materialized: bool = Field(default=True, description="Keep the answer up to date; else it is a name for the query")
+    retain_history_ms: int | None = Field(
+        default=None, ge=1, description="How far back AS OF can read; only of a materialized view"
+    )
+    if_not_exists: bool = False
+
+
+class NewIndex(Strict):
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="By default made of the others")
+    on: Name
+    key: list[str] | None = Field(
+        default=None, min_length=1, description="Expressions of SQL; by default a key that is known, or all columns"
+    )
+    if_not_exists: bool = False
+
+
+class Hydration(BaseModel):
+    """`rows_done` of the `rows_total` of the inputs went through; 0 of 0 waits for its inputs to be there."""
+
+    rows_done: int
+    rows_total: int
+
+
+class SourceStatistics(BaseModel):
+    """How far the source is. `rows` were decoded, `waiting` of them are in no tick yet; `offsets` by partition are
+    those of the last rows that are in one."""
+
+    rows: int
+    waiting: int
+    finished: bool
+    error: str | None
+    offsets: dict[str, int]
+
+
+class Object(BaseModel):
+    """An object and its state. Times are ticks in milliseconds since 1970.
+
+    `virtual`: a view that is computed when it is read. `hydrating`: being computed. `failed`: it cannot be read, and
+    `error` says why. `stalled`: its input cannot be read at the moment. `finished`: its input is complete.
+    """
+
+    id: int
+    name: str = Field(description="What paths and SQL call it, qualified as far as it has to be", examples=["orders"])
+    database: str
+    schema_name: str = Field(alias="schema")
+    item: str
+    kind: Literal["table", "source", "view", "materialized view", "index", "sink"]
+    status: Literal["running", "virtual", "hydrating", "failed", "stalled", "finished"]
+    error: str | None
+    columns: list[ColumnDescription]
+    types: list[str] = Field(description="The columns' types as SQL writes them")
+    keys: list[list[str]] = Field(description="Sets of columns in which no two rows agree")
+    create_sql: str
+    hydration: Hydration | None
+    frontier: int | None = Field(description="Complete up to and including this tick")
+    since: int | None = Field(description="The earliest tick that as_of can read")
+    changed: int | None = Field(description="The last tick at which it changed, or the first that it was there at")
+    rows: int | None = Field(description="Distinct rows held")
+    bytes: int | None = Field(description="Memory held, what is shared with others included")
+    depends_on: list[str]
+    used_by: list[str]
+    on: str | None = Field(description="Of an index: the relation that it arranges")
+    key: list[str] | None = Field(description="Of an index: the columns that it is arranged by")
+    statistics: SourceStatistics | None
+
+
+class Objects(BaseModel):
+    """By name."""
+
+    items: list[Object]
