@@ -26,7 +26,7 @@ class Hold:
 class History:
     """Deltas after `since`, oldest first. `changed` is the tick of the newest, or of the history's beginning."""
 
-    __slots__ = ("_deltas", "_rows", "changed", "holds", "retain", "since")
+    __slots__ = ("_bytes", "_deltas", "_rows", "changed", "holds", "retain", "since")
 
     def __init__(self, since: int, retain: int) -> None:
         self.since = since
@@ -35,12 +35,14 @@ class History:
         self.holds: dict[str, Hold] = {}  # by who holds it
         self._deltas: deque[tuple[int, Batch]] = deque()
         self._rows = 0
+        self._bytes = 0
 
     def append(self, tick: int, delta: Batch, held: int | None = None) -> None:
         """What the collection went through at `tick`. Forgets what lies further back than `retain`, than `held` and
         than what the holds are granted."""
         self._deltas.append((tick, delta))
         self._rows += len(delta)
+        self._bytes += size_of(delta)
         self.changed = tick
         kept = tick - self.retain if held is None else min(tick - self.retain, held)
         if not self.holds:
@@ -67,7 +69,9 @@ class History:
         if since > self.since:
             self.since = since
             while self._deltas and self._deltas[0][0] <= since:
-                self._rows -= len(self._deltas.popleft()[1])
+                _, gone = self._deltas.popleft()
+                self._rows -= len(gone)
+                self._bytes -= size_of(gone)
 
     def after(self, tick: int) -> list[tuple[int, Batch]]:
         """(tick, delta) of the ticks after `tick`, oldest first: the present contents less these are those of then."""
@@ -79,5 +83,10 @@ class History:
         return [delta for _, delta in self._deltas]
 
     def bytes_held(self) -> int:
-        """Memory of the deltas."""
-        return sum(delta.words.nbytes + delta.diffs.nbytes for _, delta in self._deltas)
+        """Memory of the deltas. Counted as they come and go, for a reader may ask while a tick is published."""
+        return self._bytes
+
+
+def size_of(delta: Batch) -> int:
+    """Bytes of its arrays."""
+    return delta.words.nbytes + delta.diffs.nbytes

@@ -4,8 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from engine.catalog.system.definition import Runtime, SessionState, SourceState, SubscriptionState
+from engine.catalog.system.definition import (
+    OperatorState,
+    Runtime,
+    SessionState,
+    SourceState,
+    SubscriptionState,
+)
 from engine.coordinator.subscription import Subscription
+from engine.plan.explain import operator_text
 
 if TYPE_CHECKING:
     from engine.coordinator.coordinator import Coordinator
@@ -89,6 +96,7 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         sessions=lambda: _sessions(coordinator),
         subscriptions=lambda: _subscriptions(coordinator),
         peeks=coordinator.peeks.rows,
+        operators=lambda: _operators(coordinator),
         began=coordinator.began,
         oids=coordinator.oids,
     )
@@ -113,3 +121,10 @@ def _subscriptions(coordinator: "Coordinator") -> Iterator[SubscriptionState]:
         holder = next((number for number, session in sessions if session.holds(subscription)), None)
         reads = frozenset(coordinator.subscribed(request))
         yield SubscriptionState(request, holder, reads, subscription.pending_rows, subscription.began)
+
+
+def _operators(coordinator: "Coordinator") -> Iterator[OperatorState]:
+    names = {id: item.name.item for id, item in coordinator.catalog.items.items()}
+    for node in coordinator.cluster.worker.circuit.nodes():
+        plan = operator_text(node.plan, names)
+        yield OperatorState(node.id, plan, node.inputs, node.rows, node.bytes, node.changes, node.exports)

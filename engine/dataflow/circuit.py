@@ -44,13 +44,16 @@ HISTORY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """What introspection shows of one node: `rows` and `bytes` are of its own state and its output's arrangements."""
+    """What introspection shows of one node: `rows` and `bytes` are of its own state and its output's arrangements,
+    `changes` what it gave since it was made, `exports` the collections and indexes that it is known as."""
 
     id: int
-    name: str
+    plan: Plan
     inputs: tuple[int, ...]
     rows: int
     bytes: int
+    changes: int
+    exports: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -433,12 +436,15 @@ class Circuit:
 
     def nodes(self) -> list[NodeInfo]:
         """Every node, in topological order."""
+        exports: dict[Node, list[int]] = {}
+        for id, export in list(self._exports.items()):
+            exports.setdefault(export.node, []).append(id)
         return [
             NodeInfo(
-                node.rank, type(node.plan).__name__, tuple(child.rank for child in node.inputs), node.rows(),
-                node.bytes_held(),
+                node.rank, node.plan, tuple(child.rank for child in node.inputs), node.rows(), node.bytes_held(),
+                node.changes, tuple(exports.get(node, ())),
             )
-            for node in sorted(self._by_identity.values(), key=lambda node: node.rank)
+            for node in sorted(list(self._by_identity.values()), key=lambda node: node.rank)
         ]  # fmt: skip
 
 

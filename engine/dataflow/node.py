@@ -29,8 +29,8 @@ class Node:
     """
 
     __slots__ = (
-        "delta", "dependents", "empty", "grows", "history", "identity", "inputs", "operator", "operator_holds",
-        "plan", "queued", "rank", "references", "traces", "types", "upstream",
+        "changes", "delta", "dependents", "empty", "grows", "history", "identity", "inputs", "operator",
+        "operator_holds", "plan", "queued", "rank", "references", "traces", "types", "upstream",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +49,7 @@ class Node:
         self.traces: dict[Key, Trace] = {}
         self.history: History | None = None
         self.delta: Batch | None = None
+        self.changes = 0  # that it ever gave
         self.empty = Batch.empty(len(types))
         self.queued = False
         self.upstream: tuple[ErrorCounts, ...] | None = None  # error counts of it and all above, once asked for
@@ -56,6 +57,7 @@ class Node:
     def emit(self, delta: Batch) -> None:
         """Take a delta as this tick's output: arrangements see it as `new`."""
         self.delta = delta
+        self.changes += len(delta)
         for trace in self.traces.values():
             trace.stage(delta)
 
@@ -118,10 +120,8 @@ class Node:
         return self.upstream
 
     def rows(self) -> int:
-        """Distinct rows of the output's arrangements or log; 0 where there are none."""
-        if isinstance(self.operator, Source) and self.operator.log is not None:
-            return len(self.operator.log)
-        return max((len(trace.arrangement) for trace in self.traces.values()), default=0)
+        """Distinct rows of the output that are held, in arrangements of it or by the operator; 0 where none are."""
+        return max((len(trace.arrangement) for trace in self.traces.values()), default=0) or self.operator.rows()
 
     def bytes_held(self) -> int:
         """Memory of the operator's state, the arrangements of its output, and its history."""

@@ -34,6 +34,10 @@ class Operator(Protocol):
         """All rows of the output as of the last published tick, if the state holds them; None: derive from inputs."""
         ...
 
+    def rows(self) -> int:
+        """How many distinct rows of the output the state holds; 0 where `contents` is None."""
+        ...
+
     def bytes_held(self) -> int:
         """Memory of the private state, by its arrays."""
         ...
@@ -67,6 +71,9 @@ class Stateless:
 
     def contents(self) -> Batch | None:
         return None
+
+    def rows(self) -> int:
+        return 0
 
     def bytes_held(self) -> int:
         return 0

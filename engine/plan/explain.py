@@ -287,6 +287,14 @@ def constant_lines(rows: Sequence[tuple[tuple[Value, ...], int]]) -> Iterator[st
         yield f"... {len(rows) - CONSTANT_ROWS_SHOWN} more"
 
 
+def operator_text(plan: Plan, names: Names) -> str:
+    """The lines of one operator in a physical plan, without those of its inputs."""
+    text = PlanText(plan, names)
+    if isinstance(plan, graph.LetRec):
+        return "\n".join(text.lines(plan, 0))
+    return "\n".join(text.head(plan))
+
+
 class PlanText:
     """One printing of a dataflow, whose nodes are compared by identity (lower makes equal ones one object)."""
 

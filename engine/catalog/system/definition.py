@@ -59,6 +59,20 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorState:
+    """A running operator: its line in a physical plan, the operators that it reads, what it and the arrangements of its
+    output hold, how many changes it gave, and the collections and indexes that it is known as."""
+
+    id: int
+    plan: str
+    inputs: tuple[int, ...]
+    rows: int
+    bytes: int
+    changes: int
+    exports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """What only the workers and sessions know. Mappings are by the id of a collection or an index."""
 
@@ -71,6 +85,7 @@ class Runtime:
     sessions: Callable[[], Iterable[SessionState]] = tuple
     subscriptions: Callable[[], Iterable[SubscriptionState]] = tuple
     peeks: Callable[[], Iterable[tuple[int, int]]] = tuple  # (up to so many ns, peeks that took no longer)
+    operators: Callable[[], Iterable[OperatorState]] = tuple  # inputs before what reads them
     notices: Callable[[], Iterable[tuple[int, str, str, str]]] = tuple  # object, kind, message, hint
     began: datetime = datetime(1970, 1, 1)
     oids: Oids = field(default_factory=Oids)

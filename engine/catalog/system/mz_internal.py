@@ -102,6 +102,25 @@ def _peeks(_: Catalog, runtime: Runtime) -> Iterator[Row]:
     yield from runtime.peeks()
 
 
+def _operators(_: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for state in runtime.operators():
+        name = state.plan.partition("\n")[0].partition(" ")[0]
+        yield state.id, name, state.plan, state.rows, state.bytes, state.changes
+
+
+def _channels(_: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for state in runtime.operators():
+        for place, source in enumerate(state.inputs):
+            yield source, state.id, place
+
+
+def _exports(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for state in runtime.operators():
+        for id_ in state.exports:
+            if id_ in catalog.items and id_ >= FIRST_USER_ID:
+                yield object_id(id_), state.id
+
+
 def _notices(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     """Advice about objects: what an index could be without, what nothing reads."""
     for item in items(catalog, Index):
@@ -181,6 +200,15 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      "default privileges: none", _default_privileges),
     ("mz_show_my_database_privileges", CATALOG, "grantor text!, name text!, privilege_type text!",
      "what the session's role may do in each database: everything", _database_privileges),
+    ("mz_dataflow_operators", RUNTIME,
+     "id bigint!, name text!, plan text!, records bigint!, bytes bigint!, changes bigint!",
+     "the running operators, each once whoever shares it: its lines in the plan, the rows and bytes that it and the "
+     "arrangements of its output hold, the changes that it gave", _operators),
+    ("mz_dataflow_channels", RUNTIME,
+     "from_operator_id bigint!, to_operator_id bigint!, input_position bigint!",
+     "which operator reads which, as which of its inputs", _channels),
+    ("mz_dataflow_exports", RUNTIME, "object_id text!, operator_id bigint!",
+     "the operator whose output each collection or index is", _exports),
 )  # fmt: skip
 
 DEFINITIONS: Final = tuple(

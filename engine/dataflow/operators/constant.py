@@ -32,6 +32,9 @@ class Constant(Stateless):
     def contents(self) -> Batch:
         return self._rows
 
+    def rows(self) -> int:
+        return len(self._rows)
+
     def bytes_held(self) -> int:
         return self._rows.words.nbytes
 

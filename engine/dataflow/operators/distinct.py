@@ -32,6 +32,9 @@ class Distinct:
         rows = self.traces[0].arrangement.rows()
         return rows.with_diffs((rows.diffs > 0).astype(np.int64))
 
+    def rows(self) -> int:
+        return len(self.traces[0].arrangement)
+
     def bytes_held(self) -> int:
         return 0
 

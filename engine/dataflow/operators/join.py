@@ -91,6 +91,9 @@ class Join:
     def contents(self) -> Batch | None:
         return None
 
+    def rows(self) -> int:
+        return 0
+
     def bytes_held(self) -> int:
         return 0
 

@@ -155,6 +155,9 @@ class LetRec:
     def contents(self) -> Batch | None:
         return None
 
+    def rows(self) -> int:
+        return 0
+
     def bytes_held(self) -> int:
         batches = [self._out, *(self._before or ())]
         held = sum(batch.words.nbytes + batch.diffs.nbytes for batch in batches)

@@ -123,6 +123,10 @@ class ReduceOperator:
         words = np.ascontiguousarray(rows[:, :-1].T)
         return Batch(words, np.ones(len(rows), np.int64), self._columns, True)
 
+    def rows(self) -> int:
+        """Groups, those that have an error instead of a row among them."""
+        return len(self._groups)
+
     def bytes_held(self) -> int:
         """Memory of the groups, of what they show, and of the values kept."""
         kept = [*self._extremes, *self._whole.values()]

@@ -40,6 +40,9 @@ class Source(Stateless):
     def contents(self) -> Batch | None:
         return None if self.log is None else Batch.concat([Batch.empty(self.log.columns), *self.log.batches()])
 
+    def rows(self) -> int:
+        return 0 if self.log is None else len(self.log)
+
     def bytes_held(self) -> int:
         return 0 if self.log is None else self.log.bytes_held()
 

@@ -93,6 +93,9 @@ class Temporal:
     def contents(self) -> Batch | None:
         return None
 
+    def rows(self) -> int:
+        return 0
+
     def bytes_held(self) -> int:
         return sum(run.words.nbytes + run.diffs.nbytes for run in self._runs)
 

@@ -32,6 +32,9 @@ class Threshold:
         rows = self.traces[0].arrangement.rows()
         return rows.with_diffs(np.maximum(rows.diffs, 0))
 
+    def rows(self) -> int:
+        return len(self.traces[0].arrangement)
+
     def bytes_held(self) -> int:
         return 0
 

@@ -87,6 +87,10 @@ class TopKOperator:
         words = np.ascontiguousarray(self._rows.store.words[slots, : self._width].T)
         return Batch(words, shown[slots], self._columns, True)
 
+    def rows(self) -> int:
+        """O(rows held)."""
+        return int(np.count_nonzero(self._shown))
+
     def bytes_held(self) -> int:
         """Memory of groups, rows and what is shown of them."""
         return self._groups.bytes_held() + self._rows.bytes_held() + self._shown.nbytes

@@ -186,6 +186,9 @@ class WindowOperator:
         """None: whoever reads the output arranges it."""
         return None
 
+    def rows(self) -> int:
+        return 0
+
     def bytes_held(self) -> int:
         """Memory of partitions and rows."""
         running = 0 if self._running is None else self._running.bytes_held()
