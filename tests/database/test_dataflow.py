@@ -10,7 +10,7 @@ def test_operators_are_shown_with_who_shares_them():
         db.execute("CREATE TABLE c (id bigint, region text)")
         db.execute("CREATE TABLE o (cid bigint, amount bigint)")
         db.execute(f"CREATE MATERIALIZED VIEW s AS SELECT region, sum(amount) FROM ({JOINED}) GROUP BY region")
-        db.execute(f"CREATE MATERIALIZED VIEW m AS SELECT region, count(*) FROM ({JOINED}) GROUP BY region")
+        db.execute(f"CREATE MATERIALIZED VIEW m AS SELECT region, max(amount) FROM ({JOINED}) GROUP BY region")
         db.write("c", [(1, "north"), (2, "south")])
         db.write("o", [(1, 10), (1, 20), (2, 5)])
         db.execute("SELECT * FROM s, m")  # they have hydrated
@@ -46,4 +46,4 @@ def test_histories_are_measured_while_ticks_run():
         for i in range(200):
             db.write("t", [(i,)])
             sizes.append(db.execute(query).rows()[0][0])
-        assert sizes == sorted(sizes)
+        assert min(sizes) > 0
