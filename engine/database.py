@@ -25,6 +25,8 @@ from engine.coordinator.envelope import Keyed, keyed
 from engine.coordinator.load import Form, load
 from engine.coordinator.metrics import metrics
 from engine.coordinator.options import Options
+from engine.coordinator.portals import Portal
+from engine.coordinator.prepared import Prepared
 from engine.coordinator.recovery import restore
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.resume import Following
@@ -33,12 +35,12 @@ from engine.coordinator.subscription import Change, Subscription, SubscriptionBa
 from engine.coordinator.write import Rows, write
 from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
+from engine.sql.bound import CopyForm
 
 __all__ = [
-    "Change", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice", "Options", "QualifiedName",
-    "Readable",
-    "Result", "Role",
-    "Session", "Subscription", "SubscriptionBatch", "Verifier", "keyed",
+    "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice",
+    "Options", "Portal", "Prepared", "QualifiedName", "Readable", "Result", "Role", "Session", "Subscription",
+    "SubscriptionBatch", "Verifier", "keyed",
 ]  # fmt: skip
 
 DEFAULT: Final = Options()

@@ -316,6 +316,10 @@ class UndefinedStatement(SqlError):
     sqlstate = "26000"
 
 
+class ObjectNotInState(SqlError):
+    sqlstate = "55000"
+
+
 class UndefinedCursor(SqlError):
     sqlstate = "34000"
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from app.pgwire import messages
-from app.pgwire.forms import DESCRIBED_ROWS, ROWS, Answer, Form, error_of, form_of, notices_of
+from app.pgwire.forms import ROWS, Answer, Form, described_rows, error_of, form_of, notices_of
 from app.pgwire.messages import CopyData, CopyDone, CopyFail, Flush, Message, Query, Sync
 from app.pgwire.portals import Portals
 from app.pgwire.protocol import Connection
-from engine.database import Result, Session, Subscription
+from engine.database import Portal, Result, Session, Subscription
 from engine.errors import LimitExceeded, QueryCanceled, SqlError
 
 T = TypeVar("T")
@@ -99,10 +99,18 @@ class Conversation:
             case Query(sql):
                 await self._query(sql)
             case Sync():
-                self._portals.sync()
-                await self._socket.send(self._portals.replies() + self._ready())
+                await self._sync()
             case _:
                 await self._extended(message)
+
+    async def _sync(self) -> None:
+        try:
+            await self._hop(self._session.sync)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _collect
+            self._portals.reply(error_of(known(error)))
+        await self._socket.send(self._portals.replies() + self._ready())
 
     async def close(self) -> None:
         await self._hop(self._session.close)
@@ -169,7 +177,7 @@ class Conversation:
 
     async def _copied(self, columns: int) -> bytes:
         self._socket.connection.copying()
-        await self._socket.send(b"".join(self._unsent) + messages.copy_in_response(columns))
+        await self._socket.send(b"".join(self._unsent) + messages.copy_in_response(columns, False))
         self._unsent.clear()
         data = bytearray()
         while True:
@@ -190,7 +198,7 @@ class Conversation:
             if len(data) > COPY_BYTES_MAX:
                 raise LimitExceeded(f"COPY FROM STDIN of more than {COPY_BYTES_MAX} bytes", hint="Send it in parts.")
 
-    async def _send_at_length(self, answer: Answer, rows: Form = ROWS) -> bool:
+    async def _send_at_length(self, answer: Answer, rows: Form = ROWS, portal: Portal | None = None) -> bool:
         """A large result or a subscription, piece by piece. False if it failed (the client was told)."""
         source, form = form_of(answer, rows)
         try:
@@ -198,6 +206,8 @@ class Conversation:
                 await self._send_changes(source, form)
             else:
                 await self._send_pieces(source, form)
+                if portal is not None:
+                    portal.sent = source.row_count
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - as in _collect
@@ -207,13 +217,11 @@ class Conversation:
 
     async def _send_pieces(self, result: Result, form: Form) -> None:
         await self._socket.send(notices_of(result.notices) + form.begin(result.columns))
-        columns = await self._hop(result.text)
         for start in range(0, result.row_count, self._rows_max):
             if self._cancelled:
                 raise QueryCanceled("canceling statement due to user request")
-            count = min(self._rows_max, result.row_count - start)
-            piece = [column.slice(start, count) for column in columns]
-            await self._socket.send(await self._hop(lambda piece=piece, count=count: form.rows(piece, count)))
+            piece = result.slice(start, min(start + self._rows_max, result.row_count))
+            await self._socket.send(await self._hop(lambda piece=piece: form.rows(piece)))
         await self._socket.send(form.end(result.tag, result.row_count))
 
     async def _send_changes(self, subscription: Subscription, form: Form) -> None:
@@ -232,9 +240,7 @@ class Conversation:
                 batch = subscription.poll()
                 if batch is not None:
                     sent += batch.row_count
-                    await self._socket.send(
-                        await self._hop(lambda batch=batch: form.rows(batch.text(), batch.row_count))
-                    )
+                    await self._socket.send(await self._hop(lambda batch=batch: form.rows(batch.result())))
                 elif subscription.ended:
                     await self._socket.send(form.end(f"SUBSCRIBE {sent}", sent))
                     return
@@ -247,7 +253,8 @@ class Conversation:
     async def _extended(self, message: Message) -> None:
         """A message of the extended protocol. Its replies wait for Sync or Flush, so that a pipeline is one write."""
         try:
-            endless = await self._hop(lambda: self._portals.answer(message))
+            alone = self._socket.connection.sync_follows
+            endless = await self._hop(lambda: self._portals.answer(message, alone))
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - as in _collect
@@ -256,7 +263,8 @@ class Conversation:
             return
         if endless is not None:
             await self._socket.send(self._portals.replies())
-            if not await self._send_at_length(endless, DESCRIBED_ROWS):
+            assert endless.answer is not None, "it has run"
+            if not await self._send_at_length(endless.answer, described_rows(endless.formats), endless):
                 self._socket.connection.failed()
         elif isinstance(message, Flush):
             await self._socket.send(self._portals.replies())

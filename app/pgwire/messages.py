@@ -286,12 +286,12 @@ def command_complete(tag: str) -> bytes:
     return frame(b"C", cstring(tag))
 
 
-def row_description(columns: Sequence[Column]) -> bytes:
-    """Text format throughout. No column knows its table: table OID and attribute number are 0."""
+def row_description(columns: Sequence[Column], formats: Sequence[int] = ()) -> bytes:
+    """`formats` has one a column; none given: text. No column knows its table: its OID and number are 0."""
     parts = [struct.pack(">h", len(columns))]
-    for column in columns:
+    for column, form in zip(columns, formats or (0,) * len(columns), strict=True):
         parts.append(cstring(column.name))
-        parts.append(struct.pack(">ihihih", 0, 0, column.type.oid, column.type.length, column.type.typmod, 0))
+        parts.append(struct.pack(">ihihih", 0, 0, column.type.oid, column.type.length, column.type.typmod, form))
     return frame(b"T", b"".join(parts))
 
 
@@ -299,14 +299,14 @@ def parameter_description(types: Sequence[int]) -> bytes:
     return frame(b"t", struct.pack(f">h{len(types)}i", len(types), *types))
 
 
-def copy_out_response(columns: int) -> bytes:
-    """The text format, overall and for each column."""
-    return frame(b"H", struct.pack(f">bh{columns}h", 0, columns, *([0] * columns)))
+def copy_out_response(columns: int, binary: bool) -> bytes:
+    """The format, overall and for each column."""
+    return frame(b"H", struct.pack(f">bh{columns}h", binary, columns, *([binary] * columns)))
 
 
-def copy_in_response(columns: int) -> bytes:
-    """The text format, overall and for each column."""
-    return frame(b"G", struct.pack(f">bh{columns}h", 0, columns, *([0] * columns)))
+def copy_in_response(columns: int, binary: bool) -> bytes:
+    """The format, overall and for each column."""
+    return frame(b"G", struct.pack(f">bh{columns}h", binary, columns, *([binary] * columns)))
 
 
 def fields_of_report(fields: Iterable[tuple[str, str | None]]) -> bytes:

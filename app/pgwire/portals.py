@@ -1,100 +1,51 @@
-"""The extended query protocol: prepared statements and portals, each message answered into one buffer.
+"""The extended query protocol: each message answered from the session, into one buffer.
 
-Results are text. A portal runs when it is described or first executed, and keeps its answer, so that Execute with a row
-limit goes on where it stopped. Describing a statement before it is bound, and binary results, are refused by name.
+The session keeps statements and portals (they share their names with SQL's PREPARE and DECLARE); here are the
+protocol's words for them. A portal runs when it is first executed, so a series may Describe it for nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
 from app.pgwire import messages
-from app.pgwire.binary import parameter_text
-from app.pgwire.forms import DESCRIBED_ROWS, Answer, form_of, notices_of
+from app.pgwire.forms import described, described_rows, notices_of, spread
 from app.pgwire.messages import Bind, Close, Describe, Execute, Flush, Message, Parse, ProtocolViolation
-from engine.database import CopyOut, Result, Session, Subscription
-from engine.errors import DuplicateObject, SqlError, Unsupported
+from engine.database import Portal, Result, Session
 
-
-class UndefinedStatement(SqlError):
-    sqlstate = "26000"
-
-
-class UndefinedPortal(SqlError):
-    sqlstate = "34000"
-
-
-class DuplicateStatement(DuplicateObject):
-    sqlstate = "42P05"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    sql: str
-    types: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class Portal:
-    """A bound statement; `answers` gives its answer when it first runs, or none for an empty text."""
-
-    answers: Iterator[Answer]
-    ran: bool = False
-    answer: Answer | None = None
-    columns: list[Any] | None = None
-    """A result as text, from the first Execute on."""
-    sent: int = 0
-
-
-def formats_of(bind: Bind) -> tuple[int, ...]:
-    """One format a parameter: none given is text for all, one is for all."""
-    count = len(bind.parameters)
-    if len(bind.formats) == 1:
-        return bind.formats * count
-    if bind.formats and len(bind.formats) != count:
-        raise ProtocolViolation(f"bind message has {len(bind.formats)} parameter formats but {count} parameters")
-    return padded(bind.formats, count)
-
-
-def padded(numbers: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """0 (text; a type to be inferred) for what is not given."""
-    return (*numbers, *[0] * (count - len(numbers)))[:count]
+ROWS_AT_ONCE = 65_536
+"""A larger answer is sent in pieces by the caller."""
 
 
 class Portals:
-    """The named statements and portals of one session, and the replies that wait for Sync or Flush."""
+    """The extended protocol's side of one session, and the replies that wait for Sync or Flush."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._statements: dict[str, Prepared] = {}
-        self._portals: dict[str, Portal] = {}
         self._replies: list[bytes] = []
 
-    def answer(self, message: Message) -> Answer | None:
-        """Answer one message of the extended protocol into the buffer; may run the statement. Raises SqlError.
+    def answer(self, message: Message, alone: bool) -> Portal | None:
+        """Answer one message of the extended protocol into the buffer; may run a statement. Raises SqlError.
 
-        What it returns is an answer without an end in sight, which the caller sends in place of this message's reply.
+        `alone`: the series ends behind it. What it returns is a portal whose answer is large or has no end in sight,
+        which the caller sends in place of this message's reply.
         """
         match message:
             case Parse(name, sql, types):
-                if name and name in self._statements:
-                    raise DuplicateStatement(f'prepared statement "{name}" already exists')
-                self._statements[name] = Prepared(sql, types)
+                self._session.prepare(name, sql, types)
                 self.reply(messages.PARSE_COMPLETE)
             case Bind():
                 self._bind(message)
             case Describe("S", name):
-                self._statement(name)
-                raise Unsupported(
-                    "describing a prepared statement before it is bound is not supported",
-                    hint="Bind the statement and describe the portal, or send a simple query.",
-                )
+                statement = self._session.statement(name)
+                oids = [kind.oid for kind in statement.parameters]
+                self.reply(messages.parameter_description(oids) + described(statement.columns, ()))
             case Describe(_, name):
-                self._describe(self._ran(name))
+                portal = self._session.portal(name)
+                self.reply(described(portal.columns, portal.formats))
             case Execute(name, rows_max):
-                return self._execute(self._ran(name), rows_max)
+                return self._execute(self._session.portal(name), rows_max, alone)
             case Close(kind, name):
-                (self._statements if kind == "S" else self._portals).pop(name, None)
+                if kind == "S":
+                    self._session.close_statement(name)
+                else:
+                    self._session.close_portal(name)
                 self.reply(messages.CLOSE_COMPLETE)
             case Flush():
                 pass
@@ -111,73 +62,66 @@ class Portals:
         self._replies.clear()
         return data
 
-    def sync(self) -> None:
-        """The end of a series: portals outlive it only in a transaction."""
-        if self._session.transaction_status == "I":
-            self._portals.clear()
-
     def forget_unnamed(self) -> None:
         """A simple query does so."""
-        self._statements.pop("", None)
-        self._portals.pop("", None)
-
-    def _statement(self, name: str) -> Prepared:
-        statement = self._statements.get(name)
-        if statement is None:
-            raise UndefinedStatement(f'prepared statement "{name}" does not exist')
-        return statement
+        self._session.close_statement("")
+        self._session.close_portal("")
 
     def _bind(self, bind: Bind) -> None:
-        statement = self._statement(bind.statement)
-        if any(bind.result_formats):
-            raise Unsupported("binary results are not supported", hint="Ask for the text format.")
+        statement = self._session.statement(bind.statement)
+        formats = formats_of(bind)
+        if statement.columns is not None:
+            spread(bind.result_formats, len(statement.columns))
         values = [
-            None if value is None else parameter_text(value, oid) if binary else value.decode()
-            for value, binary, oid in zip(
-                bind.parameters, formats_of(bind), padded(statement.types, len(bind.parameters)), strict=True
-            )
+            value if value is None or binary else text_of(value)
+            for value, binary in zip(bind.parameters, formats, strict=True)
         ]
-        self._portals[bind.portal] = Portal(self._session.run(statement.sql, values, statement.types))
+        self._session.bind(bind.portal, statement, values, bind.result_formats)
         self.reply(messages.BIND_COMPLETE)
 
-    def _ran(self, name: str) -> Portal:
-        portal = self._portals.get(name)
-        if portal is None:
-            raise UndefinedPortal(f'portal "{name}" does not exist')
-        if not portal.ran:
-            portal.ran = True
-            portal.answer = next(portal.answers, None)
-        return portal
-
-    def _describe(self, portal: Portal) -> None:
-        match portal.answer:
-            case Subscription(columns=columns):
-                self.reply(messages.row_description(columns))
-            case Result(columns=columns, batch=batch) if batch is not None:
-                self.reply(messages.row_description(columns))
-            case _:
-                self.reply(messages.NO_DATA)
-
-    def _execute(self, portal: Portal, rows_max: int) -> Answer | None:
-        match portal.answer:
+    def _execute(self, portal: Portal, rows_max: int, alone: bool) -> Portal | None:
+        answer = self._session.run_portal(portal, alone)
+        match answer:
             case None:
                 self.reply(messages.EMPTY_QUERY)
-            case Subscription() | CopyOut(Subscription()):
-                return portal.answer
-            case Result() if rows_max and portal.answer.batch is not None:
-                self._execute_some(portal, portal.answer, rows_max)
-            case Result() | CopyOut():
-                source, form = form_of(portal.answer, DESCRIBED_ROWS)
-                if isinstance(source, Result):
-                    self.reply(notices_of(source.notices) + form.whole(source))
+            case Result() if answer.batch is None:
+                if portal.sent:
+                    portal.piece(None)  # says that it cannot run again
+                portal.sent = 1
+                self.reply(notices_of(answer.notices) + messages.command_complete(answer.tag))
+            case Result():
+                count = min(rows_max or answer.row_count, answer.row_count - portal.sent)
+                if count > ROWS_AT_ONCE:
+                    return portal
+                self._rows(portal, answer, count, rows_max)
+            case _:
+                return portal
         return None
 
-    def _execute_some(self, portal: Portal, result: Result, rows_max: int) -> None:
-        if portal.columns is None:
-            portal.columns = result.text()
-        start, count = portal.sent, min(rows_max, result.row_count - portal.sent)
-        piece = [column.slice(start, count) for column in portal.columns]
-        self.reply(DESCRIBED_ROWS.rows(piece, count))
-        portal.sent += count
-        rest = portal.sent < result.row_count
-        self.reply(messages.PORTAL_SUSPENDED if rest else messages.command_complete(result.tag))
+    def _rows(self, portal: Portal, answer: Result, count: int, rows_max: int) -> None:
+        """The next rows of a result; as many as were asked for suspend it, even if they are the last."""
+        first = portal.sent == 0
+        data = described_rows(portal.formats).rows(portal.piece(count))
+        notices = notices_of(answer.notices) if first else b""
+        if rows_max and count == rows_max:
+            end = messages.PORTAL_SUSPENDED
+        else:
+            end = messages.command_complete(answer.tag if first else f"SELECT {count}")
+        self.reply(notices + data + end)
+
+
+def formats_of(bind: Bind) -> tuple[int, ...]:
+    """One format a parameter: none given is text for all, one is for all."""
+    count = len(bind.parameters)
+    if len(bind.formats) <= 1:
+        return (bind.formats or (0,)) * count
+    if len(bind.formats) != count:
+        raise ProtocolViolation(f"bind message has {len(bind.formats)} parameter formats but {count} parameters")
+    return bind.formats
+
+
+def text_of(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ProtocolViolation("invalid byte sequence for encoding UTF8") from None

@@ -90,6 +90,8 @@ NEXT: Final[Mapping[State, Mapping[type[Message], State]]] = {
     State.CLOSED: {},
 }
 
+SYNC: Final = b"S\0\0\0\4"
+
 STARTUP_BYTES_MAX: Final = 10_000
 """PostgreSQL's MAX_STARTUP_PACKET_LENGTH: a stranger cannot make us buffer more before we know who it is."""
 
@@ -127,6 +129,11 @@ class Connection:
             if not skipped and (copied or not self._answered(message)):
                 return message
         return None
+
+    @property
+    def sync_follows(self) -> bool:
+        """Whether the next message is a Sync, and is there."""
+        return self._buffer.startswith(SYNC)
 
     def copying(self) -> None:
         """The session wants the data of a COPY FROM STDIN: inside a simple query alone."""

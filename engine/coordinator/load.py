@@ -31,6 +31,7 @@ from engine.coordinator.write import modified
 from engine.errors import InvalidText, MalformedCopy, UndefinedColumn, WrongObjectType
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
+from engine.sql.binding.settling import settled
 from engine.sql.bound import BoundInsert
 from engine.sql.dialect import parse
 from engine.types import Column
@@ -177,7 +178,8 @@ class Loading:
         if self._missing is None:
             (statement,) = parse(f"INSERT INTO {quoted(self._table.name)} DEFAULT VALUES")
             now = datetime.fromtimestamp(self._coordinator.oracle.wall_ms() / 1000, UTC)
-            bound = bind(statement, Context(self._coordinator.catalog, now=now))
+            context = Context(self._coordinator.catalog, now=now)
+            bound = settled(bind(statement, context), context)
             assert isinstance(bound, BoundInsert)
             self._missing = Snapshot(self._coordinator, lambda: None).rows(bound.query.relation)
         return self._missing

@@ -35,7 +35,7 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
     if at is None:
         coordinator.ticks.run_due()
     with coordinator.heap.pinned():
-        plan = dataflow(bound.query.relation, coordinator.catalog, options)
+        plan = bound.plan or dataflow(bound.query.relation, coordinator.catalog, options)
         if bound.as_of is not None:
             at = readable_time(coordinator, bound.as_of, plan, check)
         rows = peek(coordinator, plan, at, check)

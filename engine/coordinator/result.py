@@ -1,6 +1,8 @@
 """Answers: rows as words until somebody asks for values, for Arrow or for text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,13 +14,14 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.value import Value
 from engine.collection.vector import Vector
-from engine.collection.words import decode_column
+from engine.collection.words import decode_column, encode
+from engine.expr.binary_columns import sent_binary, sent_few, sent_text
 from engine.expr.evaluate import Context
-from engine.expr.functions.casts import to_text
-from engine.types import Column, SqlType
+from engine.types import Column
 
 if TYPE_CHECKING:
     from engine.coordinator.subscription import Subscription
+    from engine.sql.bound import CopyForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,53 @@ class Result:
         if self.batch is None or self._heap is None:
             return []
         context = Context(self._heap)
-        return [_text(self.batch.vector(i), column.type, context) for i, column in enumerate(self.columns)]
+        return [sent_text(self.batch.vector(i), column.type, context) for i, column in enumerate(self.columns)]
+
+    def encoded(self, formats: Sequence[int]) -> list[pa.LargeBinaryArray]:
+        """Each column in the format of that number (0 text, 1 binary): what pgwire sends. NULL is null."""
+        if self.batch is None or self._heap is None:
+            return []
+        context = Context(self._heap)
+        vectors = [self.batch.vector(i) for i in range(len(self.columns))]
+        return [
+            sent_binary(vector, column.type, context)
+            if form
+            else sent_text(vector, column.type, context).cast(pa.large_binary())
+            for vector, column, form in zip(vectors, self.columns, formats, strict=True)
+        ]
+
+    def encoded_few(self, formats: Sequence[int]) -> list[Sequence[bytes | None]]:
+        """The same for a few rows, value by value."""
+        if self.batch is None or self._heap is None:
+            return []
+        context = Context(self._heap)
+        return [
+            sent_few(self.batch.vector(i), column.type, form != 0, context)
+            for i, (column, form) in enumerate(zip(self.columns, formats, strict=True))
+        ]
+
+    def slice(self, start: int, end: int) -> "Result":
+        """Rows `start` to `end` by themselves. They are safe from a sweep while this result lives."""
+        assert self.batch is not None
+        words = np.ascontiguousarray(self.batch.words[:, start:end])
+        rows = Batch(words, self.batch.diffs[start:end], self.batch.columns)
+        return Result(self.tag, self.columns, batch=rows, heap=self._heap, timestamp=self.timestamp)
+
+    def numeric(self, number: int) -> int:
+        """The word of a whole number as a numeric."""
+        assert self._heap is not None
+        return encode(Decimal(number), types.NUMERIC, self._heap)[0]
+
+    def of(self, vectors: Sequence[Vector], columns: tuple[Column, ...]) -> "Result":
+        """Other rows over the same heap."""
+        rows = Batch.from_vectors(vectors, np.ones(len(vectors[0].words), np.int64))
+        return Result(self.tag, columns, batch=rows, heap=self._heap)
+
+    def behind(self, lead: Sequence[Vector], columns: tuple[Column, ...]) -> "Result":
+        """The rows with columns before theirs; `columns` are all of them."""
+        assert self.batch is not None
+        rows = Batch.from_vectors([*lead, *self.batch.vectors()], self.batch.diffs)
+        return Result(self.tag, columns, batch=rows, heap=self._heap, timestamp=self.timestamp)
 
     def part(self, begin: int, end: int, columns: int) -> "Result":
         """Rows `begin` to `end` of the first so many columns. O(what it has)."""
@@ -104,18 +153,9 @@ class Result:
                 marks.words(column.type.physical, self.batch.vector(i).words)
 
 
-def _text(vector: Vector, type: SqlType, context: Context) -> pa.LargeStringArray:
-    if type == types.BOOLEAN:
-        return TRUTH.take(pa.array(vector.words != 0, mask=vector.nulls).cast(pa.int8()))
-    return to_text(vector, type, context)
-
-
-TRUTH: Final = pa.array(["f", "t"], pa.large_string())
-
-
 @dataclass(frozen=True, slots=True)
 class CopyOut:
-    """COPY (...) TO STDOUT: the rows of an answer, or of a subscription until it ends, in COPY's text format."""
+    """COPY (...) TO STDOUT: the rows of an answer, or of a subscription until it ends, written as `form` says."""
 
     source: "Result | Subscription"
-    format: str = "text"
+    form: "CopyForm"

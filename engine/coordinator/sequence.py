@@ -5,7 +5,7 @@ rest binds against the catalog of the moment and finds out when it reads or writ
 """
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from engine.catalog.catalog import FIRST_USER_ID
@@ -15,6 +15,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import insertion
 from engine.coordinator.explain import explain
 from engine.coordinator.pipeline import dataflow
+from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.sources import create_source
 from engine.coordinator.subscription import Subscription
@@ -22,6 +23,7 @@ from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, variable
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
+from engine.sql.binding.settling import settled
 from engine.sql.bound import (
     Bound,
     BoundAlterRole,
@@ -55,13 +57,22 @@ from engine.sql.bound import (
     BoundTransaction,
     BoundUpdate,
 )  # fmt: skip
-from engine.sql.statements import CatalogStatement, Statement, TransactionVerb
+from engine.sql.parameters import Parameters
+from engine.sql.statements import CatalogStatement, Copy, Statement, TransactionVerb
 from engine.sql.statements import (
     Transaction as TransactionStatement,
 )
 from engine.types import TEXT, Column
 
 Answer: TypeAlias = Result | Subscription | CopyOut
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A prepared statement with the values of its parameters."""
+
+    prepared: Prepared
+    parameters: Parameters
 
 
 class Client(Protocol):
@@ -77,15 +88,21 @@ class Client(Protocol):
     def received(self, columns: int) -> bytes: ...
 
 
-def sequence(coordinator: Coordinator, client: Client, statement: Statement) -> Answer:
-    """Run one statement. Raises SqlError."""
+def sequence(coordinator: Coordinator, client: Client, statement: Statement, ready: Ready | None = None) -> Answer:
+    """Run one statement, which may have been prepared. Raises SqlError."""
     if not isinstance(statement, TransactionStatement):
         client.transaction.check_usable()
     with ExitStack() as stack:
         if isinstance(statement, CatalogStatement):
             stack.enter_context(coordinator.ticks.lock)
-        bound = bind(statement, client.context())
-        return run(coordinator, client, bound)
+        if ready is None:
+            context = client.context()
+            bound = bind(statement, context)
+        else:
+            takes = isinstance(statement, BOUND | Copy)
+            context = replace(client.context(), parameters=ready.parameters if takes else None)
+            bound = ready.prepared.bound(coordinator, context)
+        return run(coordinator, client, settled(bound, context))
 
 
 def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
@@ -138,7 +155,7 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
         case BoundCopy():
             answer = run(coordinator, client, bound.statement)
             assert not isinstance(answer, CopyOut)
-            return CopyOut(answer, bound.format)
+            return CopyOut(answer, bound.form)
         case BoundCopyFrom():
             answer = _write(coordinator, client, insertion(bound, client.received(bound.columns)))
             return Result(f"COPY {answer.row_count}", timestamp=answer.timestamp, row_count=answer.row_count)
@@ -161,8 +178,10 @@ def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Res
         return reads.select(coordinator, bound, None, client.check)
     with coordinator.heap.pinned():
         snapshot = block.snapshot(coordinator, client.check, bound.reads)
-        query = replace(bound.query, relation=snapshot.over(bound.query.relation))
-        return reads.select(coordinator, replace(bound, query=query), snapshot.at, client.check)
+        over = snapshot.over(bound.query.relation)
+        if over is not bound.query.relation:
+            bound = replace(bound, query=replace(bound.query, relation=over), plan=None)
+        return reads.select(coordinator, bound, snapshot.at, client.check)
 
 
 def _write(coordinator: Coordinator, client: Client, bound: dml.BoundWrite) -> Result:

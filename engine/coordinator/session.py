@@ -1,16 +1,21 @@
 """Sessions: the variables and the transaction of one client."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from engine.catalog.catalog import TEMPORARY, Path
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.cursors import Names
 from engine.coordinator.ddl import drop_temporary
+from engine.coordinator.lookups import Busy
+from engine.coordinator.names import Names
+from engine.coordinator.portals import Portal
+from engine.coordinator.prepared import Prepared, declared_types, prepared
 from engine.coordinator.result import CopyOut, Result
 from engine.coordinator.resume import Following, follow
-from engine.coordinator.sequence import Answer, sequence
+from engine.coordinator.sequence import Answer, Ready, sequence
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, checked, variable
@@ -27,10 +32,13 @@ from engine.errors import (
 from engine.sql import statements
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
+from engine.sql.binding.settling import settled
 from engine.sql.bound import BoundSubscribe
 from engine.sql.dialect import parse
-from engine.sql.parameters import inline, literal
+from engine.sql.parameters import Parameters
 from engine.sql.statements import Execute, SelectStatement, SessionStatement, Statement, Subscribe
+
+T = TypeVar("T")
 
 IN_BLOCK: Final = (
     SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Declare
@@ -58,10 +66,11 @@ class Session:
         self._closed = False
         self.receive: Callable[[int], bytes] | None = None
         """How the data of COPY FROM STDIN come, for so many columns: the front end's. It may wait for the client."""
+        self._resolved: tuple[tuple[str, str], Path] | None = None
         self.number: Final = coordinator.request()
         self.began: Final = datetime.now(UTC)
         self._temporary: Final = f"{TEMPORARY}_{self.number}"
-        self._names: Final = Names(coordinator, lambda statement: sequence(coordinator, self, statement), self.check)
+        self._names: Final = Names(coordinator)
         coordinator.sessions[self.number] = self
 
     @property
@@ -78,18 +87,18 @@ class Session:
         before a statement that cannot be in it (see IN_BLOCK).
 
         `$n` is the text `parameters[n - 1]` (None: NULL), of the type with OID `parameter_types[n - 1]` if that is
-        given and not 0. Raises SqlError, with positions counted in `sql` from 1; the statements behind the failed one
-        are not run.
+        given and not 0; a text with parameters is one statement. Raises SqlError, with positions counted in `sql` from
+        1; the statements behind the failed one are not run.
         """
         self._cancelled = False
-        try:
+        with self._failing():
             if parameters:
-                oids = [*parameter_types, *[0] * (len(parameters) - len(parameter_types))]
-                sql = inline(sql, [literal(value, oid) for value, oid in zip(parameters, oids, strict=True)])
+                made = prepared(sql, declared_types(parameter_types))
+                if made.statement is not None:
+                    made.prepare(self._coordinator, self.context(), self._names.columns_of)
+                    yield self._run_one(made.statement, ready=Ready(made, made.values(parameters)))
+                return
             parsed = parse(sql)
-        except SqlError:
-            self._transaction.fail()
-            raise
         if len(parsed) == 1:
             yield self._run_one(parsed[0])
             return
@@ -107,6 +116,86 @@ class Session:
                 block.begin(implicit=True)
         elif block.implicit and not isinstance(statement, statements.Transaction | SessionStatement):
             block.end(self._coordinator, True)
+
+    # Prepared statements and portals: what the extended protocol is made of. Names are one with SQL's.
+
+    def prepare(self, name: str, sql: str, parameter_types: Sequence[int] = ()) -> Prepared:
+        """Parse one statement, deduce its parameters' types and its columns, and keep it under `name`."""
+        self._cancelled = False
+        with self._failing():
+            if not name:
+                self._names.statements.pop("", None)
+            if self._transaction.status == "E":
+                self._check_ending(prepared(sql, ()).statement)
+            return self._names.prepare(name, sql, declared_types(parameter_types), self.context())
+
+    def statement(self, name: str) -> Prepared:
+        """The prepared statement of that name."""
+        with self._failing():
+            return self._names.statement(name)
+
+    def bind(
+        self, name: str, statement: Prepared, values: Sequence[str | bytes | None], formats: tuple[int, ...] = ()
+    ) -> Portal:
+        """A portal that runs the statement with these values, as text or (bytes) in the binary format. `formats` are
+        kept with it for the client."""
+        with self._failing():
+            self._check_ending(statement.statement)
+            portal = Portal(statement, statement.values(values), formats)
+            self._names.bind(name, portal)
+            return portal
+
+    def portal(self, name: str) -> Portal:
+        """The portal, or cursor, of that name."""
+        with self._failing():
+            return self._names.portal(name)
+
+    def run_portal(self, portal: Portal, alone: bool) -> Answer | None:
+        """Run a portal's statement, if it has not run; its answer, None for an empty text. Unless it is `alone` it is
+        in a transaction with what follows it, until `sync`."""
+        self._cancelled = False
+        statement = portal.prepared.statement
+        if portal.answer is None and statement is not None:
+            ready = Ready(portal.prepared, portal.parameters)
+            portal.answer = self._run_one(statement, alone and not self._transaction.implicit, ready)
+        return portal.answer
+
+    def look_up(self, portal: Portal, wait: bool, use: Callable[[Result], T]) -> T | None:
+        """What `use` makes of the answer of a portal that is a look-up by key, read and used at once; None if it is
+        none, or if it would have to wait and is not to. An error fails the transaction, as of any statement."""
+        if self._transaction.status != "I" or portal.answer is not None or self._closed:
+            return None
+        coordinator = self._coordinator
+        path = self._path()
+        keyed = portal.prepared.look_up(coordinator.catalog, path)
+        if keyed is None or coordinator.ticks.due_ms() == 0:
+            return None
+        values = portal.parameters.values
+        try:
+            return keyed.run(coordinator, tuple(values or ()), wait, use)
+        except Busy:
+            return None
+
+    def sync(self) -> None:
+        """The end of a series of the extended protocol: what was implicit commits, and portals end with it."""
+        if self._transaction.implicit:
+            with self._failing():
+                self._transaction.end(self._coordinator, True)
+        if self._transaction.status == "I":
+            self._names.end_transaction()
+
+    def close_statement(self, name: str) -> None:
+        """Forget a prepared statement, if there is one of that name."""
+        self._names.statements.pop(name, None)
+
+    def close_portal(self, name: str) -> None:
+        """Close a portal, if there is one of that name."""
+        self._names.forget(name)
+
+    def _check_ending(self, statement: Statement | None) -> None:
+        """In a failed transaction only its end may follow."""
+        if not isinstance(statement, statements.Transaction):
+            self._transaction.check_usable()
 
     def execute(self, sql: str) -> Result:
         """Run all statements; the answer of the last (tag "" for none). One that streams is an error: `subscribe`."""
@@ -141,7 +230,8 @@ class Session:
         same query. Options of the SUBSCRIBE other than UP TO have no meaning here."""
         statement = self._subscribing(sql)
         self._cancelled = False
-        bound = bind(statement, self.context())
+        context = self.context()
+        bound = settled(bind(statement, context), context)
         if not isinstance(bound, BoundSubscribe):
             raise WrongObjectType("only SUBSCRIBE and SELECT can be followed")
         following = follow(self._coordinator, bound, resume, self.check)
@@ -216,9 +306,17 @@ class Session:
         """What a statement that begins at this moment is bound against."""
         coordinator = self._coordinator
         now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
-        schemas = tuple(part.strip().strip('"') for part in self._variables["search_path"].split(",") if part.strip())
-        path = Path(self._variables["database"], schemas, self._temporary)
-        return Context(coordinator.catalog, path, self.user, self.variables, now, coordinator.runtime(), self.number)
+        return Context(
+            coordinator.catalog, self._path(), self.user, self.variables, now, coordinator.runtime(), self.number
+        )
+
+    def _path(self) -> Path:
+        """Where names are looked up. The same object while the variables say the same."""
+        asked = self._variables["search_path"], self._variables["database"]
+        if self._resolved is None or self._resolved[0] != asked:
+            schemas = tuple(part.strip().strip('"') for part in asked[0].split(",") if part.strip())
+            self._resolved = asked, Path(asked[1], schemas, self._temporary)
+        return self._resolved[1]
 
     def variable_of(self, key: str) -> str:
         """The value of a variable by its key in VARIABLES."""
@@ -254,45 +352,60 @@ class Session:
                 self._coordinator.catalog.cluster(kept)
             self._variables[key] = kept
 
-    def _run_one(self, statement: Statement, alone: bool = True) -> Answer:
-        if self._closed:
-            raise SqlError("the session is closed")
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What is raised inside fails the transaction."""
         try:
-            self.check()
-            while isinstance(statement, Execute):
-                self._transaction.check_usable()
-                statement = self._names.expanded(statement)
-            if not alone:
-                self._implicit(statement)
-            answer = self._answer(statement)
+            yield
         except BaseException:
             self._transaction.fail()
             if self._transaction.implicit:
                 self._transaction.end(self._coordinator, False)
             raise
+
+    def _run_one(self, statement: Statement, alone: bool = True, ready: Ready | None = None) -> Answer:
+        if self._closed:
+            raise SqlError("the session is closed")
+        with self._failing():
+            self.check()
+            if isinstance(statement, Execute):
+                self._transaction.check_usable()
+                ready = Ready(*self._names.executed(statement, self.context()))
+                assert ready.prepared.statement is not None, "PREPARE and Parse refuse to EXECUTE nothing"
+                statement = ready.prepared.statement
+            if not alone:
+                self._implicit(statement)
+            answer = self._answer(statement, ready)
         if self._transaction.status == "I":
-            self._names.close(None)
+            self._names.end_transaction()
         source = answer.source if isinstance(answer, CopyOut) else answer
         if isinstance(source, Subscription):
             self._keep(source)
         return answer
 
-    def _answer(self, statement: Statement) -> Answer:
+    def _answer(self, statement: Statement, ready: Ready | None) -> Answer:
         if not isinstance(statement, SessionStatement):
-            return sequence(self._coordinator, self, statement)
+            return sequence(self._coordinator, self, statement, ready)
         self._transaction.check_usable()
         match statement:
             case statements.Prepare():
-                return self._names.prepare(statement)
+                return self._names.prepare_sql(statement, self.context())
             case statements.Deallocate():
                 return self._names.deallocate(statement.name)
             case statements.Declare():
-                if self._transaction.status == "I":
-                    raise NoTransaction("DECLARE CURSOR can only be used in transaction blocks", hint="BEGIN first.")
-                return self._names.declare(statement)
+                return self._declare(statement, Parameters() if ready is None else ready.parameters)
             case statements.Fetch():
-                return self._names.fetch(statement)
+                return self._names.fetch(statement, self.check)
             case statements.CloseCursor():
                 return self._names.close(statement.name)
             case Execute():
-                raise AssertionError("it was expanded")
+                raise Unsupported("EXECUTE of a prepared EXECUTE is not supported")
+
+    def _declare(self, statement: statements.Declare, parameters: Parameters) -> Result:
+        if self._transaction.status == "I" and not statement.hold:
+            raise NoTransaction("DECLARE CURSOR can only be used in transaction blocks", hint="BEGIN first.")
+        context = replace(self.context(), parameters=parameters)
+        portal = self._names.declare(statement, parameters, context)
+        portal.answer = self._run_one(statement.statement, ready=Ready(portal.prepared, parameters))
+        self._names.portals[statement.name] = portal
+        return Result("DECLARE CURSOR")

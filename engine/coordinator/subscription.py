@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -19,6 +18,7 @@ import pyarrow as pa
 from engine import types
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
+from engine.collection.vector import Vector
 from engine.coordinator.result import Result
 from engine.errors import LimitExceeded, SqlError
 from engine.expr.scalar import Value
@@ -69,43 +69,33 @@ class SubscriptionBatch:
             Change(self.timestamp, diff, row) for diff, row in zip(self.diffs.tolist(), self.data.rows(), strict=True)
         ]
 
-    def rows(self) -> list[tuple[Value, ...]]:
+    def result(self) -> Result:
         """The rows over all of `columns`, the mz_ ones first."""
-        at, marked = Decimal(self.timestamp), self._with_progress
+        n = self.row_count
+        at = self.data.numeric(self.timestamp)
+        lead = [Vector(np.full(n, at, np.uint64))]
+        if self._with_progress:
+            lead.append(Vector(np.full(n, self.progressed, np.uint64)))
         if self.progressed:
-            return [(at, True, *[None] * (len(self.columns) - 2))]
-        lead = (at, False) if marked else (at,)
-        return [(*lead, diff, *row) for diff, row in zip(self.diffs.tolist(), self.data.rows(), strict=True)]
+            nothing = Vector(np.zeros(1, np.uint64), np.ones(1, np.bool_))
+            return self.data.of([*lead, *[nothing] * (len(self.columns) - 2)], self.columns)
+        return self.data.behind([*lead, Vector(self.diffs.view(np.uint64))], self.columns)
+
+    def rows(self) -> list[tuple[Value, ...]]:
+        """The rows over all of `columns` as values."""
+        return self.result().rows()
 
     def arrow(self) -> pa.Table:
         """The rows over all of `columns` as an Arrow table."""
-        n = self.row_count
-        lead = [pa.array([self.timestamp], pa.int64()).cast(types.NUMERIC.arrow).take(pa.array(np.zeros(n, np.int64)))]
-        if self._with_progress:
-            lead.append(pa.array(np.full(n, self.progressed)))
-        lead.append(pa.nulls(n, pa.int64()) if self.progressed else pa.array(self.diffs))
-        data = [pa.nulls(n, column.type.arrow) for column in self.columns[len(lead) :]]
-        if not self.progressed:
-            data = self.data.arrow().columns
-        return pa.table([*lead, *data], names=[column.name for column in self.columns])
+        return self.result().arrow()
 
     def text(self) -> list[pa.LargeStringArray]:
         """The rows over all of `columns` as text, as `Result.text`."""
-        n = self.row_count
-        lead = [_repeat(str(self.timestamp), n)]
-        if self._with_progress:
-            lead.append(_repeat("t" if self.progressed else "f", n))
-        if self.progressed:
-            return [*lead, *[pa.nulls(n, pa.large_string())] * (len(self.columns) - 2)]
-        return [*lead, pa.array(self.diffs).cast(pa.large_string()), *self.data.text()]
+        return self.result().text()
 
     @property
     def _with_progress(self) -> bool:
         return len(self.columns) > 1 and self.columns[1].name == "mz_progressed"
-
-
-def _repeat(text: str, n: int) -> pa.LargeStringArray:
-    return pa.array([text], pa.large_string()).take(pa.array(np.zeros(n, np.int64)))
 
 
 @dataclass(slots=True, eq=False)

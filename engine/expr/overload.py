@@ -17,7 +17,7 @@ from engine.expr.functions.casts import cast_function
 from engine.expr.functions.families import FUNCTIONS, TABLE_FUNCTIONS
 from engine.expr.literal import literal_of_text
 from engine.expr.polymorphic import common_record, result_of, solved
-from engine.expr.registry import Function, Generic
+from engine.expr.registry import Function, Generic, Placeholder
 from engine.expr.scalar import Call, Literal, Scalar
 from engine.expr.table import GenericTable, TableFunction
 from engine.types import CastContext, Category, Nesting, SqlType, cast_context
@@ -183,6 +183,10 @@ def cast(expression: Scalar, to: SqlType, context: CastContext = CastContext.EXP
             if to in types.REGISTERED and not expression.value.strip().isdigit():
                 return cast(Literal(expression.value, types.TEXT), to)  # a name, which the catalog knows
             return literal_of_text(expression.value, to, explicit=context is CastContext.EXPLICIT)
+    if source == types.UNKNOWN and isinstance(expression, Call) and isinstance(expression.function, Placeholder):
+        assert expression.function.become is not None
+        placeholder = expression.function.become(to.plain)
+        expression, source = Call(placeholder, (), placeholder.result), placeholder.result
     if source == to or (source.plain == to and not to.modifier):
         return expression
     least = cast_context(source, to)

@@ -48,6 +48,17 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Placeholder(Function):
+    """A value that is given later (a statement's parameter), as a function without arguments.
+
+    While its `result` is UNKNOWN, whoever needs it to be of a type asks `become` for the placeholder of that type.
+    """
+
+    number: int = 0
+    become: "Callable[[SqlType], Placeholder] | None" = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Generic:
     """A function over any types: overload resolution makes the Function once the argument types are known.
 

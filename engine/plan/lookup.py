@@ -1,29 +1,44 @@
-"""Queries that an arrangement answers by itself: literals for every column of a key it is arranged by."""
+"""Queries that an arrangement answers by itself: literals or parameters for every column of one of its keys."""
 
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Final
+from typing import Final, TypeAlias, cast
 
-from engine.dataflow.graph import Keep, Mfp, Plan, Source
+from engine.dataflow.graph import Compute, Keep, Mfp, Plan, Source
+from engine.expr.registry import Placeholder
 from engine.expr.scalar import INTEGERS, Call, Literal, Logic, Ref, Scalar, Value
 from engine.plan.lower import Arranged
 from engine.plan.predicates import equal_sides
+from engine.plan.relation import BoundScalar
 from engine.plan.scalars import conjuncts
-from engine.types import SqlType
+from engine.types import CastContext, SqlType, cast_context
 
 LOOKUP_KEYS_MAX: Final = 10_000
 """Keys of one look-up (IN lists multiply): beyond it, reading everything once is no worse."""
 
+Step: TypeAlias = Compute | Keep
+
 
 @dataclass(frozen=True, slots=True)
 class KeyLookup:
-    """The rows of collection `id` whose columns `key` equal one of `values` (distinct, no NULLs), through `mfp`."""
+    """The rows of collection `id` whose columns `key` equal one of `choices` (distinct, no NULLs), through `mfp`.
+
+    A choice is a literal or, in a statement that is not run yet, a placeholder. `rest` are the steps of `mfp` without
+    the predicates that the look-up has answered.
+    """
 
     id: int
     key: tuple[int, ...]
-    values: tuple[tuple[Value, ...], ...]
+    choices: tuple[tuple[Scalar, ...], ...]
     mfp: Mfp
+    rest: tuple[Step, ...]
+
+    @property
+    def values(self) -> tuple[tuple[Value, ...], ...]:
+        """The choices, when all are literals."""
+        rows = (tuple(scalar.value for scalar in row if isinstance(scalar, Literal)) for row in self.choices)
+        return tuple(dict.fromkeys(rows))
 
 
 def as_lookup(plan: Plan, arranged: Arranged) -> KeyLookup | None:
@@ -37,23 +52,37 @@ def as_lookup(plan: Plan, arranged: Arranged) -> KeyLookup | None:
     keys = arranged.get(plan.input.id, frozenset())
     if not keys:
         return None
-    wanted: dict[int, tuple[Value, ...]] = {}
+    wanted: dict[int, tuple[Scalar, ...]] = {}
+    answered: dict[int, BoundScalar] = {}
     for step in plan.steps:
         if not isinstance(step, Keep):
             break
         for predicate in conjuncts((step.predicate,)):
             found = column_values(predicate, plan.input.types)
-            if found is not None:
-                wanted.setdefault(found[0], found[1])
+            if found is not None and found[0] not in wanted:
+                wanted[found[0]], answered[found[0]] = found[1], predicate
     for key in sorted(keys, key=lambda key: (-len(key), key)):
         if key and all(column in wanted for column in key):
             choices = [wanted[column] for column in key]
             if prod(map(len, choices)) <= LOOKUP_KEYS_MAX:
-                return KeyLookup(plan.input.id, key, tuple(product(*choices)), plan)
+                done = [answered[column] for column in key]
+                return KeyLookup(plan.input.id, key, tuple(product(*choices)), plan, without(plan.steps, done))
     return None
 
 
-def column_values(predicate: object, row: tuple[SqlType, ...]) -> tuple[int, tuple[Value, ...]] | None:
+def without(steps: tuple[Step, ...], answered: list[BoundScalar]) -> tuple[Step, ...]:
+    """The steps but those conjuncts (by identity)."""
+    rest: list[Step] = []
+    for step in steps:
+        if isinstance(step, Keep):
+            kept = [part for part in conjuncts((step.predicate,)) if not any(part is one for one in answered)]
+            rest += [Keep(cast(Scalar, part)) for part in kept]
+        else:
+            rest.append(step)
+    return tuple(rest)
+
+
+def column_values(predicate: object, row: tuple[SqlType, ...]) -> tuple[int, tuple[Scalar, ...]] | None:
     """The column that a predicate bounds to a few values, and these; NULL is none of them."""
     if isinstance(predicate, Logic) and not predicate.conjunction:
         parts = [column_values(part, row) for part in predicate.arguments]
@@ -66,8 +95,26 @@ def column_values(predicate: object, row: tuple[SqlType, ...]) -> tuple[int, tup
     if sides is None:
         return None
     for one, other in (sides, sides[::-1]):
-        if isinstance(one, Ref) and isinstance(other, Literal) and comparable(one, other, row):
-            return one.index, () if other.value is None else (other.value,)
+        if not isinstance(one, Ref):
+            continue
+        if isinstance(other, Literal) and comparable(one, other, row):
+            return one.index, () if other.value is None else (other,)
+        given = placeholder(other)
+        if given is not None and comparable(one, given, row):
+            return one.index, (given,)
+    return None
+
+
+def placeholder(scalar: Scalar) -> Call | None:
+    """The placeholder that a scalar is, perhaps as a wider integer, which is the same number."""
+    if not isinstance(scalar, Call):
+        return None
+    if isinstance(scalar.function, Placeholder):
+        return scalar
+    if scalar.function.name == "cast" and scalar.type in INTEGERS:
+        inner = scalar.arguments[0]
+        if isinstance(inner, Call) and isinstance(inner.function, Placeholder) and inner.type in INTEGERS:
+            return inner if cast_context(inner.type, scalar.type) is CastContext.IMPLICIT else None
     return None
 
 

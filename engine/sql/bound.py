@@ -10,6 +10,7 @@ from typing import TypeAlias
 from engine.catalog.items import Item, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sources import Description
+from engine.dataflow.graph import Plan
 from engine.plan.relation import BoundScalar, Query, Relation
 from engine.sql.statements import ObjectKind, Reason, Stage, TransactionVerb
 from engine.types import Column, SqlType
@@ -27,13 +28,16 @@ class BoundAsOf:
 class BoundSelect:
     """Run `query` once. `columns` name and type what comes out (after `query.finishing.project`).
 
-    `reads` are the ids of the items named, views included. Rows of system relations stand in the query as constants.
+    `reads` are the ids of the items named, views included. `unsettled`: what is the moment's (parameters, session
+    functions, system relations) is still to be put in (binding/settling.py); so in the other statements.
     """
 
     query: Query
     columns: tuple[Column, ...]
     reads: frozenset[int]
     as_of: BoundAsOf | None = None
+    unsettled: bool = False
+    plan: Plan | None = None  # its dataflow, where it was planned before
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class BoundInsert:
     conflict: BoundConflict | None = None
     answer: Over | None = None
     returning: tuple[Column, ...] = ()
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class BoundDelete:
     reads: frozenset[int]
     once: bool = False
     returning: tuple[Column, ...] = ()
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ class BoundUpdate:
     reads: frozenset[int]
     once: bool = False
     returning: tuple[Column, ...] = ()
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +284,7 @@ class BoundSubscribe:
     progress: bool
     as_of: BoundAsOf | None
     up_to: int | None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +298,7 @@ class BoundExplain:
 @dataclass(frozen=True, slots=True)
 class BoundCopy:
     statement: "BoundSelect | BoundSubscribe"
-    format: str  # text, csv or binary
+    form: "CopyForm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,17 +310,19 @@ class BoundCopyFrom:
     rows: Over
     names: tuple[str, ...]
     form: "CopyForm"
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CopyForm:
-    """How rows are written in COPY's data. `quote` is None in the text format."""
+    """How rows are written in COPY's data. `quote` is None in the text format. In the binary one no other counts."""
 
     delimiter: str
     null: str
     quote: str | None
     escape: str
     header: bool
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ keyword or a typed literal, which errors have to point at.
 
 from engine.sql.grammar.commands import Commands
 from engine.sql.statements import Statement
-from engine.sql.syntax import Expression, Query
+from engine.sql.syntax import Expression, Query, TypeName
 
 
 def parse(text: str) -> list[Statement]:
@@ -28,6 +28,15 @@ def parse_query(text: str) -> Query:
     if not commands.ended:
         commands.fail()
     return query
+
+
+def parse_type(text: str) -> TypeName:
+    """One type name."""
+    commands = Commands(text)
+    name = commands.type_name()
+    if not commands.ended:
+        commands.fail()
+    return name
 
 
 def parse_expression(text: str) -> Expression:

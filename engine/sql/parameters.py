@@ -1,43 +1,112 @@
-"""`$n` in a statement's text, replaced by literals: how values from a client's parameters enter SQL.
+"""`$n` in a statement: parameters, whose types are declared or deduced from where they stand.
 
-The text is read by the tokenizer, so a `$1` in a string, a name or a comment stays what it is. A string literal in SQL
-is untyped until its context types it, which is just how PostgreSQL takes a parameter of unspecified type.
+Rule  A parameter without a declared type is an untyped literal until something asks for a type; the first to ask
+      decides, and another that asks for another type is an error (42P08). One that nothing asks is text.
+Law   A statement binds the same way before and after its values are known: a parameter stays a placeholder in what is
+      bound, and its value takes that place when the statement runs (binding.session.settle). What must be constant when
+      it is bound (LIMIT, AS OF) takes the value, and says so in `immediate`: that binding is good for one run.
+
+From  PostgreSQL's parse_param.c.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from engine import types
+from engine.collection.vector import Vector
 from engine.errors import SqlError
-from engine.sql.grammar.tokens import Kind, tokenize
-from engine.types import BY_OID
+from engine.expr.binary_forms import receive
+from engine.expr.literal import literal_of_raw, literal_of_text
+from engine.expr.registry import Placeholder
+from engine.expr.scalar import Call, Literal
+from engine.plan.relation import BoundScalar
+from engine.types import SqlType
+
+if TYPE_CHECKING:
+    from engine.expr.evaluate import Context
+
+NUMBER_MAX = 65_535
+"""What the protocol's 16-bit count of parameters can give."""
 
 
 class UndefinedParameter(SqlError):
     sqlstate = "42P02"
 
 
-def literal(value: str | None, oid: int = 0) -> str:
-    """The value as SQL. `oid` is its type; 0: left to the context."""
-    if value is None:
-        return "NULL"
-    quoted = "'" + value.replace("'", "''") + "'"
-    declared = BY_OID.get(oid)
-    return quoted if declared is None or declared.name in ("text", "unknown") else f"CAST({quoted} AS {declared.name})"
+class AmbiguousParameter(SqlError):
+    sqlstate = "42P08"
 
 
-def highest(sql: str) -> int:
-    """The greatest n of all `$n`; 0 for none."""
-    return max((int(token.value) for token in tokenize(sql) if token.kind is Kind.PARAMETER), default=0)
+class WrongParameters(SqlError):
+    sqlstate = "08P01"
 
 
-def inline(sql: str, literals: Sequence[str]) -> str:
-    """`sql` with each `$n` replaced by the n-th of `literals`; UndefinedParameter where there is none. O(len(sql))."""
-    pieces: list[str] = []
-    end = 0
-    for token in tokenize(sql):
-        if token.kind is Kind.PARAMETER:
-            number = int(token.value)
-            if not 1 <= number <= len(literals):
-                raise UndefinedParameter(f"there is no parameter ${number}", position=token.at)
-            pieces += [sql[end : token.at - 1], literals[number - 1]]
-            end = token.end - 1
-    return "".join(pieces) + sql[end:]
+def _never(context: "Context", arguments: Sequence[Vector], result: SqlType) -> Vector:
+    raise AssertionError("a parameter is replaced by its value before anything is evaluated")
+
+
+class Parameters:
+    """The parameters of one statement. Used by one binding at a time."""
+
+    def __init__(self, declared: Sequence[SqlType | None] = (), values: Sequence[Literal] | None = None) -> None:
+        self.types: list[SqlType | None] = list(declared)
+        self.values = values
+        self.immediate = False
+
+    def scalar(self, number: int, at: int) -> Call:
+        """`$number` where it stands in an expression."""
+        if not 1 <= number <= NUMBER_MAX:
+            raise UndefinedParameter(f"there is no parameter ${number}", position=at)
+        self.types += [None] * (number - len(self.types))
+        known = self.types[number - 1]
+        placeholder = self._placeholder(number, types.UNKNOWN if known is None else known)
+        return Call(placeholder, (), placeholder.result)
+
+    def constant(self, scalar: BoundScalar) -> Literal | None:
+        """The value of a scalar that is a parameter, where only a constant may stand; None for any other scalar.
+
+        While the values are not known it is NULL, which stands for any value.
+        """
+        number = number_of(scalar)
+        if number is None:
+            return None
+        self.immediate = True
+        return Literal(None, scalar.type) if self.values is None else self.values[number - 1]
+
+    def known(self) -> tuple[SqlType, ...]:
+        """The types, when the statement is bound."""
+        return tuple(types.TEXT if kind is None else kind for kind in self.types)
+
+    def _placeholder(self, number: int, kind: SqlType) -> Placeholder:
+        return Placeholder(
+            f"${number}", (), kind, _never, gives_null=True, volatile=True, number=number,
+            become=lambda kind: self._become(number, kind),
+        )  # fmt: skip
+
+    def _become(self, number: int, kind: SqlType) -> Placeholder:
+        known = self.types[number - 1]
+        if known is not None and known != kind:
+            raise AmbiguousParameter(
+                f"inconsistent types deduced for parameter ${number}", detail=f"{known.name} versus {kind.name}"
+            )
+        self.types[number - 1] = kind
+        return self._placeholder(number, kind)
+
+
+def number_of(scalar: BoundScalar) -> int | None:
+    """n of a scalar that is `$n`."""
+    return scalar.function.number if isinstance(scalar, Call) and isinstance(scalar.function, Placeholder) else None
+
+
+def literals(given: Sequence[str | bytes | None], kinds: Sequence[SqlType]) -> tuple[Literal, ...]:
+    """The values that a client gives, as text or (bytes) in the binary format, read as the parameters' types."""
+    if len(given) != len(kinds):
+        raise WrongParameters(f"the statement has {len(kinds)} parameters but {len(given)} are given")
+    return tuple(
+        Literal(None, kind)
+        if value is None
+        else literal_of_text(value, kind)
+        if isinstance(value, str)
+        else literal_of_raw(receive(value, kind), kind)
+        for value, kind in zip(given, kinds, strict=True)
+    )

@@ -379,7 +379,7 @@ class Copy:
     """COPY (query | SUBSCRIBE ...) TO STDOUT [WITH (FORMAT ...)]."""
 
     statement: "SelectStatement | Subscribe"
-    format: str
+    options: tuple[Option, ...]
     span: Span
 
 
@@ -476,11 +476,13 @@ class Deallocate:
 
 @dataclass(frozen=True, slots=True)
 class Declare:
-    """DECLARE name CURSOR FOR a query or a subscription."""
+    """DECLARE name [BINARY] CURSOR [WITH HOLD] FOR a query or a subscription."""
 
     name: str
     statement: "SelectStatement | Subscribe"
     span: Span
+    binary: bool = False
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

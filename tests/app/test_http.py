@@ -64,7 +64,7 @@ def test_the_extended_form(http):
     _, insert, select, error = results(http, body)
     assert insert["ok"] == "INSERT 0 1"
     assert select["rows"] == [["5", True]]
-    assert error["error"]["code"] == "42P02"
+    assert error["error"]["code"] == "08P01"
 
 
 def test_options_are_session_variables(http):

@@ -52,7 +52,7 @@ ERRORS = [
     ("SELECT 1::^numeric(50)", "22023", "NUMERIC precision 50 must be between 1 and 39", None),
     ("SELECT id FROM t LIMIT ^-1", "22023", "LIMIT must not be negative", None),
     ("SELECT ^*", "42601", "SELECT * with no tables specified is not valid", None),
-    ("SELECT ^$1", "42704", "there is no parameter $1", None),
+    ("SELECT ^$1", "42P02", "there is no parameter $1", None),
     ("SELECT id FROM t WHERE ^rank() OVER () = 1", "42P20", "window functions are not allowed in WHERE", None),
     ("SELECT k FROM t GROUP BY k HAVING ^rank() OVER () = 1", "42P20", "window functions are not allowed in HAVING",
      None),

@@ -112,7 +112,7 @@ def test_an_error_in_an_extended_series_skips_to_sync(raw):
     raw.start()
     bind = m.frame(b"B", b"\0\0" + struct.pack(">hhh", 0, 0, 0))
     execute = m.frame(b"E", b"\0" + struct.pack(">i", 0))
-    parse = m.frame(b"P", b"\0" + m.cstring("SELECT * FROM nowhere") + struct.pack(">h", 0))
+    parse = m.frame(b"P", b"\0" + m.cstring("SELECT 1/0") + struct.pack(">h", 0))
     raw.send(parse, bind, execute, execute, m.frame(b"S"))
     assert tags(raw.until(b"Z")) == b"12EZ"
     raw.send(query("SELECT 1"))

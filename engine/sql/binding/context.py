@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from engine.catalog.catalog import Catalog, Path
 from engine.catalog.items import Item
 from engine.catalog.system.definition import Runtime
+from engine.sql.parameters import Parameters
 from engine.sql.syntax import Name
 
 
@@ -23,6 +24,7 @@ class Use:
 class Context:
     """`variables` are the session's; `now` is when the statement began, `runtime` what only the workers know.
 
+    `parameters` is None where a statement cannot have any.
     `uses` is what binding leaves behind beside its answer: every name of an item that it resolved.
     """
 
@@ -33,6 +35,7 @@ class Context:
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     runtime: Runtime = field(default_factory=Runtime)
     session: int = 0  # its number
+    parameters: Parameters | None = None
     uses: list[Use] = field(default_factory=list, compare=False)
 
     def resolve(self, name: Name) -> Item:

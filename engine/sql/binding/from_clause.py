@@ -49,6 +49,7 @@ from engine.sql.binding.scalars import TRUE, Place, Subrelation, call, cast, con
 from engine.sql.binding.tree import renumbered
 from engine.sql.binding.types import sql_type
 from engine.sql.binding.writing import article
+from engine.sql.parameters import UndefinedParameter
 from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted, together
 from engine.sql.syntax import FromItem, JoinType
 from engine.types import CastContext, Column, SqlType
@@ -70,6 +71,12 @@ class FromClause(Calls):
     reads: set[int] = field(default_factory=set)
     types: set[int] = field(default_factory=set)
     _last_let: int = 0
+
+    def parameter(self, expression: syntax.Parameter) -> BoundScalar:
+        if self.context.parameters is None:
+            raise UndefinedParameter(f"there is no parameter ${expression.number}", position=expression.at)
+        self.unsettled = True
+        return self.context.parameters.scalar(expression.number, expression.at)
 
     @abstractmethod
     def derived(self, query: syntax.Query, around: Around) -> Subrelation:

@@ -100,7 +100,9 @@ class Queries(Commons):
     def _count(self, node: Expression, clause: str, around: Around) -> int | None:
         """The constant of LIMIT or OFFSET; None for NULL."""
         scalar = located(node.at, cast, self.scalar(node, Place(NOWHERE, clause)), types.BIGINT, CastContext.ASSIGNMENT)
-        scalar = folded(scalar)  # pyright: ignore[reportArgumentType]: a subquery in it stays one
+        parameters = self.context.parameters
+        given = None if parameters is None else parameters.constant(scalar)
+        scalar = folded(scalar) if given is None else given  # pyright: ignore[reportArgumentType]: as below
         if not isinstance(scalar, Literal):
             raise Unsupported(f"{clause} must be a constant", position=node.at)
         if scalar.value is None:

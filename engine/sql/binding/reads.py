@@ -3,18 +3,21 @@
 from datetime import datetime
 from decimal import Decimal
 
+from engine import types
 from engine.catalog.items import MaterializedView, View
 from engine.errors import InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
 from engine.expr.scalar import Call, Literal
 from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
+from engine.sql.binding.copying import copy_form
 from engine.sql.binding.queries import NOWHERE, Queries
-from engine.sql.binding.scalars import Place
+from engine.sql.binding.scalars import Place, cast
 from engine.sql.binding.session import SESSION_FUNCTIONS, refuse, settle, value
+from engine.sql.parameters import number_of
 from engine.sql.scope import Around
 from engine.sql.syntax import Expression
-from engine.types import Column
+from engine.types import CastContext, Column
 
 
 def select(statement: statements.SelectStatement, context: Context) -> bound.BoundSelect:
@@ -25,9 +28,7 @@ def query(node: syntax.Query, context: Context, at: statements.AsOf | None = Non
     """A query to run once."""
     binder = Queries(context)
     found, columns = binder.top(node)
-    if binder.unsettled:
-        found = Query(settle(found.relation, context), found.names, found.finishing)
-    return bound.BoundSelect(found, columns, frozenset(binder.reads), _as_of(at, context))
+    return bound.BoundSelect(found, columns, frozenset(binder.reads), _as_of(at, context), binder.unsettled)
 
 
 def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundSubscribe:
@@ -52,7 +53,14 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     if as_of is not None and up_to is not None and up_to <= as_of.timestamp:
         raise InvalidParameter(f"UP TO {up_to} must be after AS OF {as_of.timestamp}")
     return bound.BoundSubscribe(
-        relation, columns, frozenset(binder.reads), flags["snapshot"], flags["progress"], as_of, up_to
+        relation,
+        columns,
+        frozenset(binder.reads),
+        flags["snapshot"],
+        flags["progress"],
+        as_of,
+        up_to,
+        binder.unsettled,
     )
 
 
@@ -69,12 +77,10 @@ def explain(statement: statements.Explain, context: Context) -> bound.BoundExpla
 
 
 def copy(statement: statements.Copy, context: Context) -> bound.BoundCopy:
-    if statement.format not in ("text", "csv", "binary"):
-        raise InvalidParameter(f'COPY format "{statement.format}" not recognized')
-    inner = statement.statement
+    inner, form = statement.statement, copy_form(statement.options)
     if isinstance(inner, statements.Subscribe):
-        return bound.BoundCopy(subscribe(inner, context), statement.format)
-    return bound.BoundCopy(select(inner, context), statement.format)
+        return bound.BoundCopy(subscribe(inner, context), form)
+    return bound.BoundCopy(select(inner, context), form)
 
 
 def columns_of(node: syntax.Query, context: Context) -> tuple[Column, ...]:
@@ -89,6 +95,10 @@ def _as_of(node: statements.AsOf | None, context: Context) -> bound.BoundAsOf | 
 def timestamp(node: Expression, context: Context) -> int:
     """The constant of AS OF or UP TO, in milliseconds since 1970."""
     scalar = Queries(context).scalar(node, Place(NOWHERE, "AS OF"))
+    if context.parameters is not None and number_of(scalar) is not None:
+        scalar = context.parameters.constant(cast(scalar, types.NUMERIC, CastContext.EXPLICIT))
+        if scalar is None or context.parameters.values is None:
+            return 0  # described, not run
     if isinstance(scalar, Call) and scalar.function.name in SESSION_FUNCTIONS:
         scalar = Literal(value(scalar.function.name, context), scalar.type)
     if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):

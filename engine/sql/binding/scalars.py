@@ -11,7 +11,6 @@ from engine.errors import (
     SyntaxError_,
     TypeMismatch,
     UndefinedColumn,
-    UndefinedObject,
     Unsupported,
 )
 from engine.expr import overload
@@ -182,6 +181,10 @@ class Scalars(ABC):
         """A call."""
 
     @abstractmethod
+    def parameter(self, expression: syntax.Parameter) -> BoundScalar:
+        """A parameter of the statement."""
+
+    @abstractmethod
     def nested(self, expression: Expression, place: Place, wanted: SqlType | None = None) -> BoundScalar:
         """An expression of a nested type, or that reaches into one. `wanted`: what a cast around it names."""
 
@@ -268,7 +271,7 @@ class Scalars(ABC):
             case syntax.Cast():
                 return self._cast(expression, place)
             case syntax.Parameter():
-                raise UndefinedObject(f"there is no parameter ${expression.number}", position=expression.at)
+                return self.parameter(expression)
             case syntax.Star():
                 raise SyntaxError_('"*" is only allowed in a select list and in count(*)', position=expression.at)
             case syntax.Default():

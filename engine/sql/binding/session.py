@@ -29,6 +29,7 @@ from engine.plan.scalars import conjuncts
 from engine.plan.temporal import bounds, is_now
 from engine.sql.binding.context import Context
 from engine.sql.binding.tree import rewrite
+from engine.sql.parameters import number_of
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -101,11 +102,16 @@ def value(name: str, context: Context) -> Plain:
 
 
 def settle(relation: Relation, context: Context) -> Relation:
-    """The relation with what the session's functions and system relations are in this statement."""
+    """The relation with what the session's functions, system relations and parameters are in this statement."""
+
+    values = None if context.parameters is None else context.parameters.values
 
     def constant(scalar: BoundScalar) -> BoundScalar:
         if not isinstance(scalar, Call) or not scalar.function.volatile:
             return scalar
+        number = number_of(scalar)
+        if number is not None and values is not None:
+            return values[number - 1]
         if scalar.function.name in SESSION_FUNCTIONS and not scalar.arguments:
             return Literal(value(scalar.function.name, context), scalar.type)
         return answered(scalar, context)
@@ -156,6 +162,19 @@ def _fallible(name: str, parameters: tuple[SqlType, ...], result: SqlType, answe
     return each(name, parameters, result, answer, can_fail=True, gives_null=True)
 
 
+def with_values(relation: Relation, context: Context) -> Relation:
+    """The relation with the parameters' values alone put in: what goes on reading may still ask for mz_now()."""
+    values = None if context.parameters is None else context.parameters.values
+    if values is None:
+        return relation
+
+    def value(scalar: BoundScalar) -> BoundScalar:
+        number = number_of(scalar)
+        return scalar if number is None else values[number - 1]
+
+    return rewrite(relation, lambda node: node, value)
+
+
 def without_temporal(node: Relation) -> Relation:
     """A filter without the conjuncts that are temporal filters."""
     if not isinstance(node, Filter):
@@ -185,7 +204,7 @@ def refuse(relation: Relation, what: str, of_session: bool = False) -> None:
                 f"{what} can compare mz_now() in a conjunct of WHERE or HAVING only",
                 hint="Write mz_now() alone on one side of =, <, <=, > or >=, or as the subject of BETWEEN.",
             )
-        if isinstance(scalar, Call) and scalar.function.volatile:
+        if isinstance(scalar, Call) and scalar.function.volatile and number_of(scalar) is None:
             raise Unsupported(
                 f"{what} cannot call {scalar.function.name}()",
                 detail="Its value changes without a change of any input.",

@@ -1,7 +1,6 @@
 """Statements that write to tables: INSERT, UPDATE, DELETE."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine import types
 from engine.catalog.items import Table, UniqueKey, kind
@@ -9,22 +8,20 @@ from engine.errors import (
     CannotCoerce,
     DuplicateColumn,
     InvalidColumnReference,
-    InvalidParameter,
     SyntaxError_,
     TypeMismatch,
     UndefinedColumn,
     UndefinedObject,
-    Unsupported,
     WrongObjectType,
 )
 from engine.expr.scalar import Literal, Ref
 from engine.plan.relation import BoundScalar, Filter, Local, Query, Relation, TopK
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
+from engine.sql.binding.copying import copy_form
 from engine.sql.binding.queries import Queries, rows_of
 from engine.sql.binding.scalars import Place, cast, located
 from engine.sql.binding.select import projected
-from engine.sql.binding.session import settle
 from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted
 from engine.types import CastContext, Column
 
@@ -45,17 +42,8 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
         scalars, returning = binder.returned(statement.returning, scope)
         local = _local(table, 1, binder)
         answer = bound.Over(local.id, projected(local, len(star), scalars))
-    if binder.unsettled:
-        relation = settle(relation, context)
-        answer = _settled(answer, context)
-        if conflict is not None:
-            conflict = replace(conflict, update=_settled(conflict.update, context))
     found = Query(relation, tuple(column.name for column in table.columns))
-    return bound.BoundInsert(table.id, found, frozenset(binder.reads), conflict, answer, returning)
-
-
-def _settled(over: bound.Over | None, context: Context) -> bound.Over | None:
-    return None if over is None else bound.Over(over.id, settle(over.relation, context))
+    return bound.BoundInsert(table.id, found, frozenset(binder.reads), conflict, answer, returning, binder.unsettled)
 
 
 def _local(table: Table, times: int, binder: Queries) -> Local:
@@ -235,9 +223,7 @@ def delete(statement: statements.Delete, context: Context) -> bound.BoundDelete:
     once = bool(statement.using)
     relation = _once(relation, len(table.columns), once)
     relation = projected(relation, scope.width, [*(column.ref for column in _star(table, 0)), *scalars])
-    if binder.unsettled:
-        relation = settle(relation, context)
-    return bound.BoundDelete(table.id, relation, frozenset(binder.reads), once, returning)
+    return bound.BoundDelete(table.id, relation, frozenset(binder.reads), once, returning, binder.unsettled)
 
 
 def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
@@ -260,9 +246,7 @@ def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
         scalars, returning = binder.returned(statement.returning, after.scope(Around(None, {})))
         both = [Ref(i, column.type, column.nullable) for i, column in enumerate(table.columns * 2)]
         found = projected(found, after.width, [*both, *scalars])
-    if binder.unsettled:
-        found = settle(found, context)
-    return bound.BoundUpdate(table.id, found, frozenset(binder.reads), once, returning)
+    return bound.BoundUpdate(table.id, found, frozenset(binder.reads), once, returning, binder.unsettled)
 
 
 def _once(relation: Relation, width: int, once: bool) -> Relation:
@@ -297,31 +281,6 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
         text, column = Ref(i, types.TEXT), table.columns[target]
         row[target] = located(statement.table.at, cast, text, column.type, CastContext.EXPLICIT)
     relation = projected(local, len(targets), row)
-    if binder.unsettled:
-        relation = settle(relation, context)
     names = tuple(column.name for column in table.columns)
-    return bound.BoundCopyFrom(table.id, len(targets), bound.Over(local.id, relation), names, _form(statement))
-
-
-def _form(statement: statements.CopyFrom) -> bound.CopyForm:
-    given = {option.name: option for option in statement.options}
-    for name in [name for name in given if name.startswith("format ")]:
-        given["format"] = replace(given.pop(name), value=name.removeprefix("format "))
-    named = given.pop("format", None)
-    form = "text" if named is None else named.value
-    if form not in ("text", "csv"):
-        raise Unsupported(f"COPY FROM in the format {form} is not supported", position=statement.table.at)
-    csv = form == "csv"
-    values = {"delimiter": "," if csv else "\t", "null": "" if csv else "\\N", "quote": '"'}
-    header = False
-    for name, option in given.items():
-        if name == "header":
-            header = option.value in (None, True, "true", "on", 1)
-        elif name in ("delimiter", "null") or (csv and name in ("quote", "escape")):
-            values[name] = str(option.value)
-            if name != "null" and len(values[name]) != 1:
-                raise InvalidParameter(f"COPY {name} must be a single one-byte character", position=option.at)
-        else:
-            raise InvalidParameter(f'option "{name}" not recognized', position=option.at)
-    quote = values["quote"] if csv else None
-    return bound.CopyForm(values["delimiter"], values["null"], quote, values.get("escape", values["quote"]), header)
+    over = bound.Over(local.id, relation)
+    return bound.BoundCopyFrom(table.id, len(targets), over, names, copy_form(statement.options), binder.unsettled)

@@ -48,21 +48,22 @@ class Cursors(Sessions):
     def declare(self) -> Declare:
         self.expect("declare")
         name = self.identifier()
+        binary = False
         while not self.accept("cursor"):
-            if self.next.key == "binary":
-                self.unsupported("a BINARY cursor")
-            if self.accept_any("insensitive", "asensitive") is None and not self.accept("no", "scroll"):
+            if self.accept("binary"):
+                binary = True
+            elif self.accept_any("insensitive", "asensitive") is None and not self.accept("no", "scroll"):
                 if self.next.key == "scroll":
                     self.unsupported("a SCROLL cursor")
                 self.fail()
-        if self.at("with", "hold"):
-            self.unsupported("a cursor WITH HOLD")
-        self.accept("without", "hold")
+        hold = self.accept("with", "hold")
+        if not hold:
+            self.accept("without", "hold")
         self.expect("for")
         began, self.began = self.began, self.here
         statement = self.subscribe() if self.next.key in ("subscribe", "tail") else self.select()
         self.began = began
-        return Declare(name, statement, self.span())
+        return Declare(name, statement, self.span(), binary, hold)
 
     def fetch(self) -> Fetch:
         self.expect("fetch")

@@ -1,26 +1,20 @@
-"""Statements that read or that steer the session: SHOW, SET, EXPLAIN, SUBSCRIBE, COPY, transactions."""
+"""Statements that read or that steer the session: SHOW, SET, EXPLAIN, transactions."""
 
 from typing import Final
 
+from engine.sql.grammar.copies import Copies
 from engine.sql.grammar.tokens import Kind, words
-from engine.sql.grammar.writes import Writes
 from engine.sql.statements import (
-    AsOf,
-    Copy,
-    CopyFrom,
     Discard,
     Explain,
-    SelectStatement,
     SetVariable,
     ShowCreate,
     ShowObjects,
     ShowVariable,
     Stage,
-    Subscribe,
     Transaction,
     TransactionVerb,
 )  # fmt: skip
-from engine.sql.syntax import Name, Query
 
 SHOWN: Final = (
     ("databases",), ("schemas",), ("tables",), ("sources",), ("materialized", "sources"), ("materialized", "views"),
@@ -29,45 +23,10 @@ SHOWN: Final = (
 """What SHOW lists."""
 
 
-class Sessions(Writes):
+class Sessions(Copies):
     """All the rest."""
 
     __slots__ = ()
-
-    def select(self) -> SelectStatement:
-        query = self.query()
-        return SelectStatement(query, self.as_of(), self.span())
-
-    def as_of(self) -> AsOf | None:
-        """AS OF [AT LEAST] timestamp, if it comes next."""
-        if not self.accept("as", "of"):
-            return None
-        at_least = self.accept("at", "least")
-        return AsOf(self.expression(), at_least)
-
-    def subscribe(self) -> Subscribe:
-        if self.accept_any("subscribe", "tail") is None:
-            self.fail()
-        self.accept("to")
-        target: Name | Query
-        if self.next.key == "(":
-            self.expect("(")
-            target = self.query()
-            self.expect(")")
-        elif self.at_query():
-            target = self.query()
-        else:
-            target = self.name()
-        if self.next.key == "envelope":
-            self.unsupported("SUBSCRIBE ... ENVELOPE")
-        if self.at("within", "timestamp"):
-            self.unsupported("WITHIN TIMESTAMP ORDER BY")
-        options = self.with_options()
-        as_of = self.as_of()
-        up_to = self.expression() if self.accept("up", "to") else None
-        if not options:
-            options = self.with_options()
-        return Subscribe(target, options, as_of, up_to, self.span())
 
     def explain(self) -> Explain:
         self.expect("explain")
@@ -85,40 +44,6 @@ class Sessions(Writes):
         if self.accept("materialized", "view") or self.accept("view"):
             return Explain(stage, self.name(), self.span())
         return Explain(stage, self.query(), self.span())
-
-    def copy(self) -> Copy | CopyFrom:
-        self.expect("copy")
-        if self.next.key != "(":
-            return self._copy_from()
-        self.expect("(")
-        began, self.began = self.began, self.here
-        statement = self.subscribe() if self.next.key in ("subscribe", "tail") else self.select()
-        self.began = began
-        self.expect(")")
-        self.expect("to")
-        if not self.accept("stdout"):
-            self.unsupported("COPY TO anything but STDOUT")
-        form = "text"
-        token = self.next
-        for option in self.with_options() or (self.options() if self.next.key == "(" else ()):
-            if option.name == "format" and isinstance(option.value, str):
-                form = option.value
-            elif option.name in ("format text", "format csv", "format binary"):
-                form = option.name.removeprefix("format ")
-            else:
-                self.unsupported(f"COPY option {option.name}", token)
-        return Copy(statement, form, self.span())
-
-    def _copy_from(self) -> CopyFrom:
-        table = self.name()
-        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
-        if self.next.key == "to":
-            self.unsupported("COPY table TO")
-        self.expect("from")
-        if not self.accept("stdin"):
-            self.unsupported("COPY FROM anything but STDIN")
-        options = self.with_options() or (self.options() if self.next.key == "(" else ())
-        return CopyFrom(table, columns, options, self.span())
 
     def show(self) -> ShowObjects | ShowCreate | ShowVariable:
         self.expect("show")

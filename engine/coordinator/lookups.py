@@ -1,0 +1,198 @@
+"""Look-ups by key, planned once for a prepared SELECT and run without a plan, a dataflow or a copy.
+
+Rule  SELECT ... WHERE key = $1 over one collection is the rows of that key, through what is left of its filters.
+      The parameters' values become the key; the rest of the plan is compiled when the statement is prepared.
+Law   Everything happens while `publish_lock` is held: one complete tick is read, and no sweep can take the codes
+      that are read, since the arrangement holds them. Whoever may not wait for the lock is told so (`Busy`).
+Cost  O(rows of the key); about 20 us for one row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from engine.catalog.catalog import Catalog
+from engine.catalog.items import SystemRelation
+from engine.collection.batch import Batch, null_words
+from engine.collection.words import encode
+from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.finishing import finish
+from engine.coordinator.pipeline import dataflow
+from engine.coordinator.result import Result
+from engine.dataflow import graph
+from engine.dataflow.errors import ErrorCounts
+from engine.dataflow.graph import Mfp, Source, output_types
+from engine.dataflow.operators.mfp import Mfp as MfpOperator
+from engine.errors import DataError
+from engine.expr.registry import Placeholder
+from engine.expr.scalar import Call, Literal, Scalar, Value
+from engine.plan.lookup import KeyLookup, as_lookup
+from engine.plan.relation import BoundScalar, Finishing, Get, Relation
+from engine.plan.scalars import rewrite
+from engine.sql.binding import tree
+from engine.sql.bound import BoundSelect
+from engine.sql.parameters import number_of
+
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """The look-up would have to wait for a tick to be published, or for a view to hydrate."""
+
+
+@dataclass(slots=True)
+class KeyedSelect:
+    """`look_up` as planned when the collection was arranged by `arranged`; None: by no key that the statement gives."""
+
+    bound: BoundSelect
+    plan: Mfp
+    source: Source
+    arranged: tuple[tuple[int, ...], ...]
+    look_up: KeyLookup | None = None
+    operator: MfpOperator | None = None
+    """The steps that are left, where no parameter is in them."""
+
+    def replan(self, coordinator: Coordinator) -> KeyLookup | None:
+        """The look-up by the keys that the collection is arranged by at this moment."""
+        circuit = coordinator.cluster.worker.circuit
+        self.arranged = circuit.arranged(self.source.id)
+        self.look_up = found = as_lookup(self.plan, {self.source.id: frozenset(self.arranged)})
+        self.operator = None
+        if found is not None and found.rest and not any(map(has_parameter, found.rest)):
+            rest = replace(self.plan, steps=found.rest)
+            self.operator = MfpOperator(rest, len(self.source.types), coordinator.heap)
+        return found
+
+    def run(
+        self, coordinator: Coordinator, values: tuple[Literal, ...], wait: bool, use: Callable[[Result], T]
+    ) -> T | None:
+        """What `use` makes of the rows while they may be read; None: there is no such look-up, the statement has to be
+        planned. Busy if it would wait and must not."""
+        circuit, heap = coordinator.cluster.worker.circuit, coordinator.heap
+        if not coordinator.is_live(self.source.id):
+            return None
+        if not circuit.publish_lock.acquire(wait):
+            raise Busy
+        try:
+            try:
+                found = self.look_up
+                if circuit.arranged(self.source.id) != self.arranged:
+                    found = self.replan(coordinator)
+            except KeyError:
+                return None  # it was dropped
+            if found is None:
+                return None
+            keys = [tuple(value_of(choice, values) for choice in row) for row in found.choices]
+            error = circuit.error(found.id)
+            if error is not None:
+                raise DataError.of(heap.get(error).decode())
+            if not heap.lock.acquire(wait):
+                raise Busy
+            try:
+                kinds = [self.source.types[column] for column in found.key]
+                words = [
+                    tuple(encode(value, kind, heap)[0] for value, kind in zip(key, kinds, strict=True))
+                    for key in keys
+                    if None not in key
+                ]
+            finally:
+                heap.lock.release()
+            nulls = [0] * null_words(len(kinds))
+            distinct = np.array([(*nulls, *key) for key in dict.fromkeys(words)], np.uint64)
+            asked = np.ascontiguousarray(distinct.reshape(-1, len(nulls) + len(kinds)).T)
+            rows = self._rest(coordinator, found, circuit.lookup(found.id, found.key, asked), values)
+            finishing = self.bound.query.finishing
+            if finishing != PLAIN or len(rows) > 1 or (len(rows) and rows.diffs[0] != 1):
+                types, most = output_types(self.plan), coordinator.options.result_rows_max
+                rows = finish(rows, finishing, types, heap, most)
+            tag = f"SELECT {len(rows)}"
+            return use(Result(tag, self.bound.columns, batch=rows, heap=heap, timestamp=circuit.published or None))
+        finally:
+            circuit.publish_lock.release()
+
+    def _rest(self, coordinator: Coordinator, found: KeyLookup, rows: Batch, values: tuple[Literal, ...]) -> Batch:
+        """The rows through the steps that are left."""
+        if not found.rest:
+            return rows.project(self.plan.project)
+        operator = self.operator
+        if operator is None:
+            steps = tuple(with_values(step, values) for step in found.rest)
+            operator = MfpOperator(replace(self.plan, steps=steps), len(self.source.types), coordinator.heap)
+        failed = ErrorCounts()
+        out = operator.apply([rows], failed)
+        failed.publish()
+        code = failed.first()
+        if code is not None:
+            raise DataError.of(coordinator.heap.get(code).decode())
+        return out
+
+
+PLAIN = Finishing()
+VIEWS_MAX = 8
+"""Items that a look-up's statement may name: the collection, and plain views around it."""
+
+
+def moment_in(catalog: Catalog, bound: BoundSelect) -> bool:
+    """Whether a session function or a system relation is in it, whose value only the run knows."""
+    found = False
+
+    def look(node: Relation) -> Relation:
+        nonlocal found
+        found = found or (isinstance(node, Get) and isinstance(catalog.items[node.id], SystemRelation))
+        return node
+
+    def look_at(scalar: BoundScalar) -> BoundScalar:
+        nonlocal found
+        found = found or (isinstance(scalar, Call) and scalar.function.volatile and number_of(scalar) is None)
+        return scalar
+
+    tree.rewrite(bound.query.relation, look, look_at)
+    return found
+
+
+def keyed_select(coordinator: Coordinator, bound: BoundSelect) -> KeyedSelect | None:
+    """The statement planned as a look-up, if it reads one collection through filters and projections."""
+    if bound.as_of is not None or not 0 < len(bound.reads) <= VIEWS_MAX or moment_in(coordinator.catalog, bound):
+        return None
+    plan = dataflow(bound.query.relation, coordinator.catalog, coordinator.options)
+    if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
+        return None
+    return KeyedSelect(bound, plan, plan.input, ())
+
+
+def value_of(choice: Scalar, values: tuple[Literal, ...]) -> Value:
+    """A literal's value, or that given for a placeholder."""
+    if isinstance(choice, Literal):
+        return choice.value
+    number = number_of(choice)
+    assert number is not None
+    return values[number - 1].value
+
+
+def has_parameter(step: graph.Compute | graph.Keep) -> bool:
+    found = False
+
+    def look(scalar: Scalar) -> Scalar:
+        nonlocal found
+        found = found or (isinstance(scalar, Call) and isinstance(scalar.function, Placeholder))
+        return scalar
+
+    rewrite(scalar_of(step), look)
+    return found
+
+
+def scalar_of(step: graph.Compute | graph.Keep) -> Scalar:
+    return step.expression if isinstance(step, graph.Compute) else step.predicate
+
+
+def with_values(step: graph.Compute | graph.Keep, values: tuple[Literal, ...]) -> graph.Compute | graph.Keep:
+    """The step with the values of its parameters."""
+
+    def given(scalar: Scalar) -> Scalar:
+        number = number_of(scalar)
+        return scalar if number is None else values[number - 1]
+
+    scalar = rewrite(scalar_of(step), given)
+    return graph.Compute(scalar) if isinstance(step, graph.Compute) else graph.Keep(scalar)

@@ -1,0 +1,235 @@
+"""The binary form of every type, both ways, one raw value at a time (raw: engine/expr/columns.py).
+
+From  PostgreSQL's *_send and *_recv functions: integers and floats in network order, dates and times counted from
+      2000-01-01, numeric as digits of base 10,000, arrays and records with the OIDs of what is in them. A list is sent
+      as an array of one dimension, a map as hstore is: a count, then each key and value behind its length.
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from engine import types
+from engine.collection.nested import Array
+from engine.collection.value import Interval
+from engine.errors import SqlError, Unsupported
+from engine.expr import text_forms
+from engine.expr.text_forms import RawValue
+from engine.types import Nesting, SqlType
+
+EPOCH_DAYS: Final = 10_957
+"""2000-01-01 in days since 1970-01-01."""
+EPOCH_MICROS: Final = EPOCH_DAYS * 86_400_000_000
+JSONB_VERSION: Final = b"\x01"
+NUMERIC_HEAD: Final = struct.Struct(">hhHh")
+NEGATIVE, NAN = 0x4000, 0xC000
+DIMENSIONS_MAX: Final = 6
+
+
+class InvalidBinary(SqlError):
+    sqlstate = "22P03"
+
+
+def send(raw: RawValue, type: SqlType) -> bytes:
+    """The binary form of a raw value."""
+    match type.nesting:
+        case Nesting.ARRAY:
+            return _array(raw.dims, raw.items, type.within)
+        case Nesting.LIST:
+            return _array((len(raw),) if raw else (), raw, type.within)
+        case Nesting.MAP:
+            pairs = (_field(key.encode()) + _within(item, type.within) for key, item in raw.items())
+            return struct.pack(">i", len(raw)) + b"".join(pairs)
+        case Nesting.RECORD:
+            parts = (
+                struct.pack(">I", kind.oid) + _within(item, kind)
+                for item, (_, kind) in zip(raw, type.fields, strict=True)
+            )
+            return struct.pack(">i", len(raw)) + b"".join(parts)
+        case None:
+            return SENDERS[type.oid](raw)
+
+
+def receive(data: bytes, type: SqlType) -> RawValue:
+    """The raw value of a binary form. InvalidBinary for bytes that are none of the type."""
+    try:
+        return _received(data, type)
+    except (struct.error, ValueError, OverflowError, IndexError):
+        raise InvalidBinary(f"incorrect binary data format for type {type.name}") from None
+
+
+def _received(data: bytes, type: SqlType) -> RawValue:
+    if type.nesting is Nesting.ARRAY:
+        return Array(*_read_array(data, type.within))
+    if type.nesting is Nesting.LIST:
+        dims, items = _read_array(data, type.within)
+        if len(dims) > 1:
+            raise ValueError("a list has one dimension")
+        return list(items)
+    receiver = RECEIVERS.get(type.oid)
+    if receiver is None:
+        raise Unsupported(f"binary input of type {type.name} is not supported", hint="Send it as text.")
+    return receiver(data)
+
+
+def _field(data: bytes) -> bytes:
+    return struct.pack(">i", len(data)) + data
+
+
+def _within(raw: RawValue, type: SqlType) -> bytes:
+    return struct.pack(">i", -1) if raw is None else _field(send(raw, type))
+
+
+def _array(dims: tuple[int, ...], items: "tuple[RawValue, ...] | list[RawValue]", element: SqlType) -> bytes:
+    head = struct.pack(">iiI", len(dims), any(item is None for item in items), element.oid)
+    bounds = b"".join(struct.pack(">ii", size, 1) for size in dims)
+    return head + bounds + b"".join(_within(item, element) for item in items)
+
+
+def _read_array(data: bytes, element: SqlType) -> tuple[tuple[int, ...], tuple[RawValue, ...]]:
+    count, _, oid = struct.unpack_from(">iiI", data)
+    if not 0 <= count <= DIMENSIONS_MAX:
+        raise ValueError("too many dimensions")
+    if oid != element.oid and types.Category.STRING not in (element.category,):
+        raise InvalidBinary(f"array of type OID {oid}, where {element.name} was expected")
+    at = 12
+    dims: list[int] = []
+    total = 1 if count else 0
+    for _ in range(count):
+        size, _ = struct.unpack_from(">ii", data, at)
+        dims.append(size)
+        total *= size
+        at += 8
+    if total < 0 or total > len(data):
+        raise ValueError("more elements than bytes")
+    items: list[RawValue] = []
+    for _ in range(total):
+        (length,) = struct.unpack_from(">i", data, at)
+        at += 4
+        if length < 0:
+            items.append(None)
+            continue
+        if at + length > len(data):
+            raise ValueError("an element runs off the end")
+        items.append(_received(data[at : at + length], element))
+        at += length
+    if at != len(data):
+        raise ValueError("bytes behind the last element")
+    return (tuple(dims), tuple(items)) if items else ((), ())
+
+
+def send_numeric(value: Decimal) -> bytes:
+    if value.is_nan():
+        return NUMERIC_HEAD.pack(0, 0, NAN, 0)
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    scale = max(0, -exponent)
+    text = "".join(map(str, digits)) + "0" * max(0, exponent)
+    whole, fraction = (text[:-scale], text[-scale:].rjust(scale, "0")) if scale else (text, "")
+    whole = "0" * (-len(whole) % 4) + whole
+    fraction += "0" * (-len(fraction) % 4)
+    groups = [int((whole + fraction)[i : i + 4]) for i in range(0, len(whole) + len(fraction), 4)]
+    weight = len(whole) // 4 - 1
+    while groups and not groups[0]:
+        del groups[0]
+        weight -= 1
+    while groups and not groups[-1]:
+        del groups[-1]
+    if not groups:
+        return NUMERIC_HEAD.pack(0, 0, 0, scale)
+    return NUMERIC_HEAD.pack(len(groups), weight, NEGATIVE if sign else 0, scale) + struct.pack(
+        f">{len(groups)}h", *groups
+    )
+
+
+def receive_numeric(data: bytes) -> Decimal:
+    count, weight, sign, scale = NUMERIC_HEAD.unpack_from(data)
+    if sign == NAN:
+        return Decimal("NaN")
+    if sign not in (0, NEGATIVE):
+        raise ValueError("no finite number")
+    digits = struct.unpack(f">{count}h", data[NUMERIC_HEAD.size :])
+    if any(not 0 <= digit < 10_000 for digit in digits):
+        raise ValueError("a digit of base 10,000 is out of range")
+    number = text_forms.EXACT.create_decimal(0)
+    for place, digit in enumerate(digits):
+        number = text_forms.EXACT.add(number, Decimal(digit).scaleb(4 * (weight - place)))
+    number = number.quantize(Decimal(1).scaleb(-scale), context=text_forms.EXACT)
+    return text_forms.fit_numeric(-number if sign else number)
+
+
+def _packed(layout: str) -> Callable[[RawValue], bytes]:
+    return struct.Struct(layout).pack
+
+
+def _unpacked(layout: str) -> Callable[[bytes], RawValue]:
+    reader = struct.Struct(layout)
+    return lambda data: reader.unpack(data)[0]
+
+
+def _exactly(count: int) -> Callable[[bytes], bytes]:
+    def read(data: bytes) -> bytes:
+        if len(data) != count:
+            raise ValueError(f"expected {count} bytes")
+        return data
+
+    return read
+
+
+def _receive_interval(data: bytes) -> Interval:
+    microseconds, days, months = struct.unpack(">qii", data)
+    return Interval(months, days, microseconds)
+
+
+def _receive_json(data: bytes) -> str:
+    if data[:1] != JSONB_VERSION:
+        raise ValueError("unsupported jsonb version number")
+    return text_forms.parse_json(data[1:].decode())
+
+
+SENDERS: Final[Mapping[int, Callable[[RawValue], bytes]]] = {
+    types.BOOLEAN.oid: _packed(">?"),
+    types.SMALLINT.oid: _packed(">h"),
+    types.INTEGER.oid: _packed(">i"),
+    types.BIGINT.oid: _packed(">q"),
+    types.OID.oid: _packed(">I"),
+    types.REAL.oid: _packed(">f"),
+    types.DOUBLE.oid: _packed(">d"),
+    types.NUMERIC.oid: send_numeric,
+    types.TEXT.oid: str.encode,
+    types.VARCHAR.oid: str.encode,
+    types.CHAR.oid: str.encode,
+    types.UNKNOWN.oid: str.encode,
+    types.BYTEA.oid: bytes,
+    types.DATE.oid: lambda days: struct.pack(">i", days - EPOCH_DAYS),
+    types.TIME.oid: _packed(">q"),
+    types.TIMESTAMP.oid: lambda micros: struct.pack(">q", micros - EPOCH_MICROS),
+    types.TIMESTAMPTZ.oid: lambda micros: struct.pack(">q", micros - EPOCH_MICROS),
+    types.INTERVAL.oid: lambda span: struct.pack(">qii", span.microseconds, span.days, span.months),
+    types.UUID.oid: bytes,
+    types.JSONB.oid: lambda text: JSONB_VERSION + text.encode(),
+}
+
+RECEIVERS: Final[Mapping[int, Callable[[bytes], RawValue]]] = {
+    types.BOOLEAN.oid: _unpacked(">?"),
+    types.SMALLINT.oid: _unpacked(">h"),
+    types.INTEGER.oid: _unpacked(">i"),
+    types.BIGINT.oid: _unpacked(">q"),
+    types.OID.oid: _unpacked(">I"),
+    types.REAL.oid: _unpacked(">f"),
+    types.DOUBLE.oid: _unpacked(">d"),
+    types.NUMERIC.oid: receive_numeric,
+    types.TEXT.oid: bytes.decode,
+    types.VARCHAR.oid: bytes.decode,
+    types.CHAR.oid: lambda data: data.decode().rstrip(" "),
+    types.UNKNOWN.oid: bytes.decode,
+    types.BYTEA.oid: bytes,
+    types.DATE.oid: lambda data: struct.unpack(">i", data)[0] + EPOCH_DAYS,
+    types.TIME.oid: _unpacked(">q"),
+    types.TIMESTAMP.oid: lambda data: struct.unpack(">q", data)[0] + EPOCH_MICROS,
+    types.TIMESTAMPTZ.oid: lambda data: struct.unpack(">q", data)[0] + EPOCH_MICROS,
+    types.INTERVAL.oid: _receive_interval,
+    types.UUID.oid: _exactly(16),
+    types.JSONB.oid: _receive_json,
+}

@@ -1,0 +1,102 @@
+"""Statements that give rows or take them: SELECT as a statement, SUBSCRIBE, COPY."""
+
+from engine.sql.grammar.tokens import Kind
+from engine.sql.grammar.writes import Writes
+from engine.sql.statements import AsOf, Copy, CopyFrom, Option, SelectStatement, Subscribe
+from engine.sql.syntax import ColumnName, Name, Query, Recursion, Select, SelectItem, Star, TableName
+
+
+class Copies(Writes):
+    """SELECT, SUBSCRIBE and COPY."""
+
+    __slots__ = ()
+
+    def select(self) -> SelectStatement:
+        query = self.query()
+        return SelectStatement(query, self.as_of(), self.span())
+
+    def as_of(self) -> AsOf | None:
+        """AS OF [AT LEAST] timestamp, if it comes next."""
+        if not self.accept("as", "of"):
+            return None
+        at_least = self.accept("at", "least")
+        return AsOf(self.expression(), at_least)
+
+    def subscribe(self) -> Subscribe:
+        if self.accept_any("subscribe", "tail") is None:
+            self.fail()
+        self.accept("to")
+        target: Name | Query
+        if self.next.key == "(":
+            self.expect("(")
+            target = self.query()
+            self.expect(")")
+        elif self.at_query():
+            target = self.query()
+        else:
+            target = self.name()
+        if self.next.key == "envelope":
+            self.unsupported("SUBSCRIBE ... ENVELOPE")
+        if self.at("within", "timestamp"):
+            self.unsupported("WITHIN TIMESTAMP ORDER BY")
+        options = self.with_options()
+        as_of = self.as_of()
+        up_to = self.expression() if self.accept("up", "to") else None
+        if not options:
+            options = self.with_options()
+        return Subscribe(target, options, as_of, up_to, self.span())
+
+    def copy(self) -> Copy | CopyFrom:
+        self.expect("copy")
+        self.accept("binary")
+        if self.next.key != "(":
+            return self._copy_table()
+        self.expect("(")
+        began, self.began = self.began, self.here
+        statement = self.subscribe() if self.next.key in ("subscribe", "tail") else self.select()
+        self.began = began
+        self.expect(")")
+        return self._copy_to(statement)
+
+    def _copy_table(self) -> Copy | CopyFrom:
+        binary, at = self.tokens[self.index - 1].key == "binary", self.here
+        table = self.name()
+        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        first = (Option("format", "binary", at),) if binary else ()
+        if self.next.key == "to":
+            items = tuple(SelectItem(ColumnName((column,), at), None) for column in columns)
+            items = items or (SelectItem(Star((), at), None),)
+            select = Select(items, (TableName(table, None),), None, None, None, None, at)
+            query = Query(select, (), None, None, (), Recursion.NONE, at)
+            return self._copy_to(SelectStatement(query, None, self.span()), first)
+        self.expect("from")
+        if not self.accept("stdin"):
+            self.unsupported("COPY FROM anything but STDIN")
+        return CopyFrom(table, columns, (*first, *self._copy_options()), self.span())
+
+    def _copy_to(self, statement: SelectStatement | Subscribe, first: tuple[Option, ...] = ()) -> Copy:
+        self.expect("to")
+        if not self.accept("stdout"):
+            self.unsupported("COPY TO anything but STDOUT")
+        return Copy(statement, (*first, *self._copy_options()), self.span())
+
+    def _copy_options(self) -> tuple[Option, ...]:
+        """[WITH] (options), or the older [WITH] CSV HEADER DELIMITER AS ',' ..."""
+        self.accept("with")
+        if self.next.key == "(":
+            return self.options()
+        found: list[Option] = []
+        while not self.ended:
+            at = self.here
+            if (form := self.accept_any("binary", "csv", "text")) is not None:
+                found.append(Option("format", form, at))
+            elif self.accept("header"):
+                found.append(Option("header", None, at))
+            elif (name := self.accept_any("delimiter", "delimiters", "null", "quote", "escape")) is not None:
+                self.accept("as")
+                if self.next.kind is not Kind.STRING:
+                    self.fail()
+                found.append(Option(name.removesuffix("s"), self.string(), at))
+            else:
+                self.fail()
+        return tuple(found)
