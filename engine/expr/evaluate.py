@@ -89,6 +89,8 @@ def can_fail(expression: Scalar) -> bool:
         case Ref() | Literal():
             return False
         case Call():
+            if expression.function.catches:
+                return False
             return expression.can_fail or any(can_fail(argument) for argument in expression.arguments)
         case Coalesce() | Logic():
             return any(can_fail(argument) for argument in expression.arguments)
@@ -107,6 +109,8 @@ def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
             return _literal(expression, context, codes)
         case Call():
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
+            if expression.function.catches:
+                return _failed(arguments[0])
             return _call(expression.function, arguments, expression.type, context)
         case Case():
             branches = [
@@ -197,6 +201,14 @@ def _call(function: Function, arguments: list[Run], type: SqlType, context: Cont
         if not given:  # no argument carries n: the kernel gives one row
             return _repeated(kernel(context, (), type), n)
         return kernel(context, given, type)
+
+    return run
+
+
+def _failed(argument: Run) -> Run:
+    def run(columns: Sequence[Vector], n: int) -> Vector:
+        errors = argument(columns, n).errors
+        return Vector(np.zeros(n, np.uint64) if errors is None else (errors != 0).astype(np.uint64))
 
     return run
 

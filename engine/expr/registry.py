@@ -40,6 +40,7 @@ class Function:
     gives_null: bool = False  # may be NULL where no argument is (nullif, jsonb ->, regexp_match)
     on_words: bool = False  # the kernel runs safely on the zero words of NULL rows: it is spared a compress and scatter
     volatile: bool = False  # differs between calls: refused in materialized views, never folded
+    catches: bool = False  # tells whether its argument failed: the argument's error is not its own
     doc: str = field(default="", compare=False)
 
     def nullable(self, arguments: tuple[bool, ...]) -> bool:

@@ -6,6 +6,7 @@ from typing import Final
 from engine.plan.facts import Facts
 from engine.plan.relation import Relation
 from engine.plan.rules.demand import prune
+from engine.plan.rules.fallible_keys import key_fallible
 from engine.plan.rules.fold import fold
 from engine.plan.rules.fuse import fuse
 from engine.plan.rules.joins import flatten_joins
@@ -14,7 +15,9 @@ from engine.plan.rules.pushdown import push_down
 
 Rule = Callable[[Relation, Facts], Relation]
 
-RULES: Final[tuple[Rule, ...]] = (inline_lets, fold, fuse, flatten_joins, push_down, fuse, prune, fuse)
+RULES: Final[tuple[Rule, ...]] = (
+    inline_lets, fold, fuse, flatten_joins, push_down, fuse, key_fallible, prune, fuse
+)  # fmt: skip
 
 ROUNDS_MAX: Final = 4
 """Each round can only open what the one before uncovered; real queries settle in two."""

@@ -96,8 +96,11 @@ def all_columns_read(scalars: Iterable[Scalar]) -> set[int]:
 
 def can_fail(scalar: BoundScalar) -> bool:
     """Whether evaluation may yield an error: such a scalar never moves above what guards it."""
-    if type(scalar) is Call and scalar.can_fail:
-        return True
+    if type(scalar) is Call:
+        if scalar.function.catches:
+            return False
+        if scalar.can_fail:
+            return True
     return any(can_fail(part) for part in parts(scalar))
 
 

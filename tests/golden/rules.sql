@@ -51,3 +51,53 @@ Reduce key=(#0) aggregates=[count(#1), count(#2), count(#3)]
         compute #1 < 10
         compute #1 >= 10
         Source lines
+
+-- An equality that can fail is a key where it does not; where it does, it fails if there is a row to meet.
+SELECT price FROM lines JOIN parts ON part / quantity = id;
+[plan]>
+Project (#2)
+  Filter ((#0 / #1) = #3)
+    CrossJoin
+      Get materialize.public.lines
+      Get materialize.public.parts
+[opt]>
+Union
+  Project (#0)
+    Join on=(#1 = #2)
+      Filter (#1 IS NOT NULL)
+        Project (#2, #3)
+          Map (case when fails(#0 / #1) then null else #0 / #1 end)
+            Get materialize.public.lines
+      Project (#0)
+        Get materialize.public.parts
+  Project (#2)
+    Filter ((#0 / #1) IS NULL) AND false
+      CrossJoin
+        Filter fails(#0 / #1)
+          Get materialize.public.lines
+        Distinct
+          Project ()
+            Get materialize.public.parts
+[flow]>
+Union
+  DeltaJoin project=(#0)
+    %0 » %1[#0]
+    %1 » %0[#1]
+    Mfp project=(#2, #3)
+      compute case when fails(#0 / #1) then null else #0 / #1 end
+      keep #3 IS NOT NULL
+      Source lines
+    Mfp project=(#0)
+      Source parts
+  Mfp project=(#2)
+    keep (#0 / #1) IS NULL
+    keep false
+    DeltaJoin project=(#0, #1, #2)
+      %0 » %1[]×
+      %1 » %0[]×
+      Mfp project=(#0, #1, #2)
+        keep fails(#0 / #1)
+        Source lines
+      Distinct
+        Mfp project=()
+          Source parts

@@ -179,10 +179,16 @@ class Generator:
         random = self.random
         pick = random.random()
         if split and split < width and pick < 0.6:
-            equal = call("=", Ref(random.randrange(split), INT), Ref(random.randrange(split, width), INT))
+            one, other = Ref(random.randrange(split), INT), Ref(random.randrange(split, width), INT)
+            if self.fallible and random.random() < 0.5:
+                one = call("/", one, Ref(random.randrange(split), INT))
+            if self.fallible and random.random() < 0.3:
+                other = call("/", other, Ref(random.randrange(split, width), INT))
+            equal = call("=", one, other)
             if random.random() < 0.5:
                 return equal
-            return Logic(True, (equal, self.predicate(depth - 1, width, outers, lets)))
+            parts = (equal, self.predicate(depth - 1, width, outers, lets))
+            return Logic(True, parts if random.random() < 0.7 else parts[::-1])
         if outers and pick < 0.3 and width:
             outer = self.outer(outers)
             if outer is not None:

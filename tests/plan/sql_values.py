@@ -68,6 +68,12 @@ def evaluate(scalar: Scalar, row: tuple) -> object:
                     return deciding
                 unknown |= value is None
             return None if unknown else not deciding
+        case Call() if scalar.function.name == "fails":
+            try:
+                evaluate(scalar.arguments[0], row)
+            except EvaluationError:
+                return True
+            return False
         case Call():
             return apply(scalar.function.name, [evaluate(argument, row) for argument in scalar.arguments])
     raise AssertionError(scalar)

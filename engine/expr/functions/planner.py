@@ -11,7 +11,7 @@ import numpy as np
 from engine import types
 from engine.collection.vector import Vector
 from engine.errors import CardinalityViolation
-from engine.expr.registry import Function
+from engine.expr.registry import Function, OnNull
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -36,3 +36,15 @@ def error_if_many() -> Function:
         "error_if_many", (types.BIGINT,), types.BOOLEAN, _fail_if_many, can_fail=True, gives_null=True,
         doc="Internal: fails where a scalar subquery has more than one row.",
     )  # fmt: skip
+
+
+def fails(argument: SqlType) -> Function:
+    """Whether the argument's evaluation fails for a row: it stands for the error, which goes no further."""
+    return Function(
+        "fails", (argument,), types.BOOLEAN, _unused, OnNull.OWN, never_null=True, catches=True,
+        doc="Internal: whether an expression fails for a row.",
+    )  # fmt: skip
+
+
+def _unused(context: "Context", arguments: Sequence[Vector], result: SqlType) -> Vector:
+    raise AssertionError("evaluation asks the argument itself")

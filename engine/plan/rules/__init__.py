@@ -6,6 +6,7 @@
     joins       nested inner joins become one; an input that another one implies goes
     pushdown    predicates go to where their columns come from; `=` between inputs becomes an equivalence
     ranking     row_number() <= k sees the first k rows of a partition (pushdown asks for it)
+    fallible_keys   equalities that can fail are keys of a join where they do not
     demand      columns that nobody reads go
     aggregates  not of the loop: the form of aggregates that operators take (lower asks for it)
 
