@@ -18,6 +18,7 @@ class Physical(IntEnum):
     Equal values have equal words in every one of them.
     """
 
+    UNSIGNED = -1  # the number itself, from 0 on: uint8, mz_timestamp
     BOOLEAN = 0  # 0 or 1
     SIGNED = 1  # two's complement int64: integers, date (days), time, timestamps (microseconds), since 1970-01-01 UTC
     FLOAT = 2  # bits of a double, without -0.0 and with one NaN; NaN sorts last
@@ -110,6 +111,12 @@ BOOLEAN: Final = SqlType("boolean", 16, 1, Physical.BOOLEAN, B, pa.bool_(), pref
 SMALLINT: Final = SqlType("smallint", 21, 2, Physical.SIGNED, N, pa.int16())
 INTEGER: Final = SqlType("integer", 23, 4, Physical.SIGNED, N, pa.int32())
 BIGINT: Final = SqlType("bigint", 20, 8, Physical.SIGNED, N, pa.int64())
+UINT2: Final = SqlType("uint2", 16460, 2, Physical.SIGNED, N, pa.uint16())
+UINT4: Final = SqlType("uint4", 16462, 4, Physical.SIGNED, N, pa.uint32())
+UINT8: Final = SqlType("uint8", 16464, 8, Physical.UNSIGNED, N, pa.uint64())
+UNSIGNED: Final = (UINT2, UINT4, UINT8)
+MZ_TIMESTAMP: Final = SqlType("mz_timestamp", 16552, 8, Physical.UNSIGNED, N, pa.uint64())
+"""The time of a tick: milliseconds since 1970."""
 OID: Final = SqlType("oid", 26, 4, Physical.SIGNED, N, pa.int64(), preferred=True)
 REAL: Final = SqlType("real", 700, 4, Physical.FLOAT, N, pa.float32())
 DOUBLE: Final = SqlType("double precision", 701, 8, Physical.FLOAT, N, pa.float64(), preferred=True)
@@ -173,6 +180,7 @@ POLYMORPHIC: Final = frozenset({ANYELEMENT, ANYARRAY, ANYLIST, ANYMAP, ANYRECORD
 ARRAY_OIDS: Final[Mapping[int, int]] = {
     16: 1000, 21: 1005, 23: 1007, 20: 1016, 26: 1028, 700: 1021, 701: 1022, 1700: 1231, 25: 1009, 1043: 1015,
     1042: 1014, 17: 1001, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 2950: 2951, 3802: 3807,
+    16460: 16461, 16462: 16463, 16464: 16465, 16552: 16553,
     2249: 2287, 18: 1002, 2205: 2210, 2206: 2211, 24: 1008, 2202: 2207, 4089: 4090, 4096: 4097,
 }  # fmt: skip
 """PostgreSQL's OID of the array type, by that of its element type."""
@@ -235,8 +243,8 @@ def _plain_nested(kind: SqlType) -> SqlType:
 
 
 TYPES: Final[tuple[SqlType, ...]] = (
-    BOOLEAN, SMALLINT, INTEGER, BIGINT, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
-    TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID, JSONB, INTERNAL_CHAR, *REGISTERED, UNKNOWN,
+    BOOLEAN, SMALLINT, INTEGER, BIGINT, *UNSIGNED, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
+    TIMESTAMP, TIMESTAMPTZ, MZ_TIMESTAMP, INTERVAL, UUID, JSONB, INTERNAL_CHAR, *REGISTERED, UNKNOWN,
 )  # fmt: skip
 ARRAYS: Final = tuple(array_of(row) for row in TYPES if row.oid in ARRAY_OIDS)
 BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *ARRAYS)}
@@ -260,37 +268,51 @@ class CastContext(IntEnum):
 
 IM, AS, EX = CastContext.IMPLICIT, CastContext.ASSIGNMENT, CastContext.EXPLICIT
 
+TO_UNSIGNED: Final = dict.fromkeys((*UNSIGNED, MZ_TIMESTAMP), AS)
+TO_REGISTERED: Final = dict.fromkeys(REGISTERED, IM)
+
 CASTS: Final[Mapping[SqlType, Mapping[SqlType, CastContext]]] = {
     BOOLEAN: {INTEGER: EX},
-    SMALLINT: {INTEGER: IM, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, **dict.fromkeys(REGISTERED, IM)},
-    INTEGER: {
-        SMALLINT: AS,
-        BIGINT: IM,
-        OID: IM,
-        REAL: IM,
-        DOUBLE: IM,
-        NUMERIC: IM,
-        BOOLEAN: EX,
-        **dict.fromkeys(REGISTERED, IM),
+    SMALLINT: {
+        INTEGER: IM, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, **TO_UNSIGNED, **TO_REGISTERED,
     },
-    BIGINT: {SMALLINT: AS, INTEGER: AS, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, **dict.fromkeys(REGISTERED, IM)},
-    OID: {INTEGER: AS, BIGINT: AS, **dict.fromkeys(REGISTERED, IM)},
+    INTEGER: {
+        SMALLINT: AS, BIGINT: IM, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, BOOLEAN: EX, **TO_UNSIGNED,
+        **TO_REGISTERED,
+    },
+    BIGINT: {
+        SMALLINT: AS, INTEGER: AS, OID: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM, **TO_UNSIGNED, **TO_REGISTERED,
+    },
+    UINT2: {SMALLINT: AS, INTEGER: IM, BIGINT: IM, UINT4: IM, UINT8: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM},
+    UINT4: {
+        SMALLINT: AS, INTEGER: AS, BIGINT: IM, UINT2: AS, UINT8: IM, REAL: IM, DOUBLE: IM, NUMERIC: IM,
+        MZ_TIMESTAMP: AS,
+    },
+    UINT8: {
+        SMALLINT: AS, INTEGER: AS, BIGINT: AS, UINT2: AS, UINT4: AS, REAL: AS, DOUBLE: AS, NUMERIC: IM,
+        MZ_TIMESTAMP: AS,
+    },
+    OID: {INTEGER: AS, BIGINT: AS, **TO_REGISTERED},
     **{kind: {OID: IM, INTEGER: AS, BIGINT: AS} for kind in REGISTERED},
-    REAL: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, DOUBLE: IM, NUMERIC: AS},
-    DOUBLE: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: AS, NUMERIC: AS},
-    NUMERIC: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: IM, DOUBLE: IM},
+    REAL: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, DOUBLE: IM, NUMERIC: AS, **dict.fromkeys(UNSIGNED, AS)},
+    DOUBLE: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: AS, NUMERIC: AS, **dict.fromkeys(UNSIGNED, AS)},
+    NUMERIC: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: IM, DOUBLE: IM, **TO_UNSIGNED},
     TEXT: {VARCHAR: IM, CHAR: IM, INTERNAL_CHAR: AS},
     VARCHAR: {TEXT: IM, CHAR: IM, INTERNAL_CHAR: AS},
     CHAR: {TEXT: IM, VARCHAR: IM, INTERNAL_CHAR: AS},
     INTERNAL_CHAR: {TEXT: IM, VARCHAR: AS, CHAR: AS},
-    DATE: {TIMESTAMP: IM, TIMESTAMPTZ: IM},
+    DATE: {TIMESTAMP: IM, TIMESTAMPTZ: IM, MZ_TIMESTAMP: AS},
     TIME: {INTERVAL: IM},
-    TIMESTAMP: {TIMESTAMPTZ: IM, DATE: AS, TIME: AS},
-    TIMESTAMPTZ: {TIMESTAMP: AS, DATE: AS, TIME: AS},
+    TIMESTAMP: {TIMESTAMPTZ: IM, DATE: AS, TIME: AS, MZ_TIMESTAMP: AS},
+    TIMESTAMPTZ: {TIMESTAMP: AS, DATE: AS, TIME: AS, MZ_TIMESTAMP: AS},
+    MZ_TIMESTAMP: {NUMERIC: IM, UINT8: AS, BIGINT: AS, TIMESTAMP: AS, TIMESTAMPTZ: AS},
     INTERVAL: {TIME: AS},
     JSONB: {BOOLEAN: EX, SMALLINT: EX, INTEGER: EX, BIGINT: EX, REAL: EX, DOUBLE: EX, NUMERIC: EX},
-}
-"""PostgreSQL's pg_cast for these types: from, to, the least context. The casts through text are `cast_context`'s."""
+}  # fmt: skip
+"""PostgreSQL's pg_cast for these types, and Materialize's for its own: from, to, the least context.
+
+The casts through text are `cast_context`'s.
+"""
 
 
 def cast_context(source: SqlType, target: SqlType) -> CastContext | None:

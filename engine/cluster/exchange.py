@@ -32,7 +32,7 @@ def partition(
             case Physical.DECIMAL:
                 codes = words[leading + i] >= DECIMAL_TAG
                 words[leading + i][codes] = heap.hash_of(words[leading + i][codes] ^ DECIMAL_TAG)
-            case Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
+            case Physical.UNSIGNED | Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
                 pass
     # The high half: the low bits of the same hash address tables within a worker.
     owner = (hash_rows(words) >> np.uint64(32)) % np.uint64(workers)

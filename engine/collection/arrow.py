@@ -94,6 +94,10 @@ def _integer(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
     return _raw(array, np.int64).view(np.uint64)
 
 
+def _unsigned(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
+    return _raw(array.cast(type.arrow).cast(pa.uint64()), np.uint64)
+
+
 def _float(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
     if pa.types.is_decimal(array.type) or pa.types.is_integer(array.type):
         array = array.cast(type.arrow, safe=False)
@@ -223,6 +227,7 @@ CONVERTERS: Final[dict[int, Callable[[pa.Array, SqlType, Heap], Codes]]] = {
     types.SMALLINT.oid: _integer,
     types.INTEGER.oid: _integer,
     types.BIGINT.oid: _integer,
+    **{kind.oid: _unsigned for kind in (*types.UNSIGNED, types.MZ_TIMESTAMP)},
     types.OID.oid: _integer,
     **{kind.oid: _integer for kind in types.REGISTERED},
     types.REAL.oid: _float,
@@ -276,7 +281,11 @@ def export(vector: Vector, type: SqlType, heap: Heap) -> pa.Array:
             values = words.astype(np.int16)
         case types.INTEGER.oid | types.DATE.oid:
             values = words.astype(np.int32)
-        case _ if type.physical is Physical.SIGNED or type.oid == types.DOUBLE.oid:
+        case types.UINT2.oid:
+            values = words.astype(np.uint16)
+        case types.UINT4.oid:
+            values = words.astype(np.uint32)
+        case _ if type.physical in (Physical.SIGNED, Physical.UNSIGNED) or type.oid == types.DOUBLE.oid:
             values = words
         case types.REAL.oid:
             values = words.view(np.float64).astype(np.float32)

@@ -54,7 +54,7 @@ class Marks:
                 self.marked[words] = True
             case Physical.DECIMAL:
                 self.marked[words[words >= DECIMAL_TAG] ^ DECIMAL_TAG] = True
-            case Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
+            case Physical.UNSIGNED | Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
                 pass
 
 

@@ -219,6 +219,8 @@ def _record_reader(fields: list[Reader]) -> Reader:
 
 def _plain_writer(type: SqlType) -> Writer:
     match type.physical:
+        case Physical.UNSIGNED:
+            return lambda raw, out: out.extend(raw.to_bytes(8, "big"))
         case Physical.BOOLEAN:
             return lambda raw, out: out.append(bool(raw))
         case Physical.SIGNED:
@@ -237,6 +239,8 @@ def _plain_writer(type: SqlType) -> Writer:
 
 def _plain_reader(type: SqlType) -> Reader:
     match type.physical:
+        case Physical.UNSIGNED:
+            return lambda data, at: (int.from_bytes(data[at : at + 8], "big"), at + 8)
         case Physical.BOOLEAN:
             return lambda data, at: (data[at] != 0, at + 1)
         case Physical.SIGNED:

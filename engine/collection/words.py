@@ -231,6 +231,7 @@ ENCODERS: Final[dict[int, Callable[[Value, Heap], int]]] = {
     types.SMALLINT.oid: _signed,
     types.INTEGER.oid: _signed,
     types.BIGINT.oid: _signed,
+    **{kind.oid: _signed for kind in (*types.UNSIGNED, types.MZ_TIMESTAMP)},
     types.OID.oid: _signed,
     **{kind.oid: _signed for kind in types.REGISTERED},
     types.REAL.oid: _real,
@@ -258,6 +259,10 @@ def _booleans(words: Codes, heap: Heap) -> list[Value]:
 
 def _integers(words: Codes, heap: Heap) -> list[Value]:
     return words.view(np.int64).tolist()
+
+
+def _unsigned(words: Codes, heap: Heap) -> list[Value]:
+    return words.tolist()
 
 
 def _floats(words: Codes, heap: Heap) -> list[Value]:
@@ -314,6 +319,10 @@ DECODERS: Final[dict[int, Callable[[Codes, Heap], list[Value]]]] = {
     types.SMALLINT.oid: _integers,
     types.INTEGER.oid: _integers,
     types.BIGINT.oid: _integers,
+    types.UINT2.oid: _integers,
+    types.UINT4.oid: _integers,
+    types.UINT8.oid: _unsigned,
+    types.MZ_TIMESTAMP.oid: _unsigned,
     types.OID.oid: _integers,
     **{kind.oid: _integers for kind in types.REGISTERED},
     types.REAL.oid: _floats,

@@ -33,6 +33,8 @@ KINDS: Final[dict[SqlType, int]] = {
     types.SMALLINT: kernels.INTEGER,
     types.INTEGER: kernels.INTEGER,
     types.BIGINT: kernels.INTEGER,
+    types.UINT2: kernels.INTEGER,
+    types.UINT4: kernels.INTEGER,
     types.OID: kernels.INTEGER,
     types.REAL: kernels.FLOAT,
     types.DOUBLE: kernels.FLOAT,
@@ -262,8 +264,8 @@ def _value(document: json.Document, column: Column) -> Value:
     match document:
         case bool() if type == types.BOOLEAN:
             return document
-        case int() if type in text_forms.INTEGER_RANGES and not isinstance(document, bool):
-            low, high = text_forms.INTEGER_RANGES[type]
+        case int() if type in text_forms.RANGES and not isinstance(document, bool):
+            low, high = text_forms.RANGES[type]
             if low <= document <= high:
                 return document
             raise ValueError(f'column "{column.name}": {document} is out of range for {type}')

@@ -20,7 +20,8 @@ from engine.errors import DataError, InvalidParameter, WrongObjectType
 from engine.expr.evaluate import Context, evaluate
 from engine.expr.functions.casts import cast_function
 from engine.expr.scalar import Call, Ref
-from engine.types import CastContext, Column, Physical, SqlType
+from engine.expr.text_forms import RANGES
+from engine.types import CastContext, Column, SqlType
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch | Sequence[tuple[Value, ...]]
 
@@ -99,7 +100,7 @@ def modified(coordinator: Coordinator, batch: Batch, columns: tuple[Column, ...]
 
 def fits(value: Value, type: SqlType) -> bool:
     """Whether an integer is in its type's range; any other value has been encoded, so it is."""
-    if type.physical is not Physical.SIGNED or not isinstance(value, int):
+    if type.plain not in RANGES or not isinstance(value, int):
         return True
-    half = 1 << (8 * type.length - 1)
-    return -half <= value < half
+    low, high = RANGES[type.plain]
+    return low <= value <= high

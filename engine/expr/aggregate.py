@@ -72,9 +72,11 @@ class Overload:
 
 
 INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
+SMALL_UNSIGNED: Final = (types.UINT2, types.UINT4)
 FLOATS: Final = (types.REAL, types.DOUBLE)
 ORDERED: Final = (
-    types.BOOLEAN, *INTEGERS, types.OID, *FLOATS, types.NUMERIC, types.TEXT, types.CHAR, types.BYTEA, types.DATE,
+    types.BOOLEAN, *INTEGERS, *types.UNSIGNED, types.MZ_TIMESTAMP,
+    types.OID, *FLOATS, types.NUMERIC, types.TEXT, types.CHAR, types.BYTEA, types.DATE,
     types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL, types.UUID, types.JSONB,
 )  # fmt: skip
 
@@ -92,7 +94,8 @@ def _table() -> Iterator[Overload]:
     yield Overload("count", Kind.COUNT_ROWS, (), types.BIGINT, "count(*): the number of rows")
     yield Overload("count", Kind.COUNT, (types.ANY,), types.BIGINT, "the number of rows where the argument is not NULL")
     sums = {types.SMALLINT: types.BIGINT, types.INTEGER: types.BIGINT, types.BIGINT: types.NUMERIC}
-    for kind in (*INTEGERS, *FLOATS, types.NUMERIC):
+    sums |= dict.fromkeys(SMALL_UNSIGNED, types.UINT8)
+    for kind in (*INTEGERS, *SMALL_UNSIGNED, *FLOATS, types.NUMERIC):
         mean = types.DOUBLE if kind in FLOATS else types.NUMERIC
         yield Overload("sum", Kind.SUM, (kind,), sums.get(kind, kind), "the sum; NULL of no values")
         yield Overload("avg", Kind.AVG, (kind,), mean, "the mean; NULL of no values")
@@ -104,7 +107,7 @@ def _table() -> Iterator[Overload]:
     span = types.INTERVAL
     yield Overload("sum", Kind.INTERVAL_SUM, (span,), span, "the sum; NULL of no values")
     yield Overload("avg", Kind.INTERVAL_AVG, (span,), span, "the mean; NULL of no values")
-    for kind in INTEGERS:
+    for kind in (*INTEGERS, *types.UNSIGNED):
         for name, bits, doc in (
             ("bit_and", Kind.BIT_AND, "bitwise and of the values"),
             ("bit_or", Kind.BIT_OR, "bitwise or of the values"),

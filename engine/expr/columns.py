@@ -71,6 +71,8 @@ def unpack(words: Codes, type: SqlType, context: "Context") -> list[RawValue]:
     if type.nesting is not None:
         return [nested.decode(datum, type) for datum in _data(words, context)]
     match type.physical:
+        case Physical.UNSIGNED:
+            return words.tolist()
         case Physical.BOOLEAN:
             return (words != 0).tolist()
         case Physical.SIGNED:
@@ -110,6 +112,8 @@ def pack(values: Sequence[RawValue], type: SqlType, context: "Context") -> Codes
         write = nested.encode
         return _codes([b"" if value is None else write(value, type) for value in values], context)
     match type.physical:
+        case Physical.UNSIGNED:
+            return np.array([value or 0 for value in values], np.uint64)
         case Physical.BOOLEAN | Physical.SIGNED:
             return np.array([value or 0 for value in values], np.int64).view(np.uint64)
         case Physical.FLOAT:

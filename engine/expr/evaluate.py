@@ -132,7 +132,7 @@ def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
 def heap_codes(word: int, type: SqlType) -> tuple[int, ...]:
     """The heap code that a word holds, if it holds one."""
     match type.physical:
-        case Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
+        case Physical.UNSIGNED | Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
             return ()
         case Physical.DECIMAL:
             return (word ^ int(DECIMAL_TAG),) if word & int(DECIMAL_TAG) else ()

@@ -31,9 +31,17 @@ INTEGER_RANGES: Final[Mapping[SqlType, tuple[int, int]]] = {
     types.SMALLINT: (-(1 << 15), (1 << 15) - 1),
     types.INTEGER: (-(1 << 31), (1 << 31) - 1),
     types.BIGINT: (-(1 << 63), (1 << 63) - 1),
+    types.UINT2: (0, (1 << 16) - 1),
+    types.UINT4: (0, (1 << 32) - 1),
     types.OID: (0, (1 << 32) - 1),
     **dict.fromkeys(types.REGISTERED, (0, (1 << 32) - 1)),
 }
+
+UNSIGNED_RANGES: Final[Mapping[SqlType, tuple[int, int]]] = dict.fromkeys(
+    (types.UINT8, types.MZ_TIMESTAMP), (0, (1 << 64) - 1)
+)
+RANGES: Final = {**INTEGER_RANGES, **UNSIGNED_RANGES}
+"""Of every type of whole numbers; those of INTEGER_RANGES fit an int64."""
 
 TRUE_TEXTS: Final = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
 FALSE_TEXTS: Final = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
@@ -81,7 +89,7 @@ def parse_boolean(text: str) -> bool:
 
 def integer_parser(type: SqlType) -> Callable[[str], int]:
     """The parser of one integer type."""
-    low, high = INTEGER_RANGES[type]
+    low, high = RANGES[type]
 
     def parse_integer(text: str) -> int:
         plain = text.strip()
@@ -95,6 +103,16 @@ def integer_parser(type: SqlType) -> Callable[[str], int]:
         return value
 
     return parse_integer
+
+
+def parse_mz_timestamp(text: str) -> int:
+    """Milliseconds since 1970, or the timestamp that is so many after it."""
+    if INTEGER_TEXT.fullmatch(text.strip()) is not None:
+        return integer_parser(types.MZ_TIMESTAMP)(text)
+    milliseconds = datetime_text.parse_timestamptz(text) // 1000
+    if milliseconds < 0:
+        raise OutOfRange(f'value "{text}" is out of range for type mz_timestamp')
+    return milliseconds
 
 
 def parse_double(text: str) -> float:
@@ -284,7 +302,8 @@ def identity(text: str) -> str:
 
 PARSERS: Final[Mapping[SqlType, Callable[[str], RawValue]]] = {
     types.BOOLEAN: parse_boolean,
-    **{kind: integer_parser(kind) for kind in INTEGER_RANGES},
+    **{kind: integer_parser(kind) for kind in RANGES},
+    types.MZ_TIMESTAMP: parse_mz_timestamp,
     types.REAL: parse_real,
     types.DOUBLE: parse_double,
     types.NUMERIC: parse_numeric,
@@ -305,7 +324,7 @@ PARSERS: Final[Mapping[SqlType, Callable[[str], RawValue]]] = {
 
 FORMATTERS: Final[Mapping[SqlType, Callable[[RawValue], str]]] = {
     types.BOOLEAN: lambda value: "true" if value else "false",
-    **{kind: str for kind in INTEGER_RANGES},
+    **{kind: str for kind in RANGES},
     types.REAL: format_real,
     types.DOUBLE: format_double,
     types.NUMERIC: format_numeric,

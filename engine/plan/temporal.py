@@ -30,6 +30,9 @@ class Bounds:
 
 
 def is_now(scalar: BoundScalar) -> bool:
+    """Whether it is mz_now(), perhaps as a number of another type."""
+    while type(scalar) is Call and scalar.function.name == "cast":
+        (scalar,) = scalar.arguments
     return type(scalar) is Call and scalar.function.name in NOW
 
 

@@ -65,7 +65,7 @@ RUNS: Final = {
     kernels.SQUARES_DECIMAL: (1, 1, 6, 6),
 }  # fmt: skip
 """The numbers in them, by how many words each has: what it takes to add states up."""
-IN_ORDER: Final = frozenset({Physical.BOOLEAN, Physical.SIGNED, Physical.FLOAT})
+IN_ORDER: Final = frozenset({Physical.UNSIGNED, Physical.BOOLEAN, Physical.SIGNED, Physical.FLOAT})
 """Words that an order key sorts completely: what LARGEST compares."""
 
 
@@ -171,7 +171,7 @@ class Accumulators:
         if kind is Kind.AVG:
             return ADDITIVE[physical], MEANS[physical], real
         assert kind is Kind.SUM
-        if physical is Physical.SIGNED and aggregate.type.physical is Physical.SIGNED:
+        if physical is Physical.SIGNED and aggregate.type.physical in (Physical.SIGNED, Physical.UNSIGNED):
             return kernels.INTEGER, kernels.SHOW_BIGINT, 0
         return ADDITIVE[physical], SUMS[physical], real
 

@@ -195,10 +195,16 @@ def _wider(left: SqlType, right: SqlType) -> SqlType:
     return left if left.length >= right.length else right
 
 
+SIGNED_OF: Final = {types.UINT2: types.INTEGER, types.UINT4: types.BIGINT}
+"""The signed type that holds what an unsigned one does: beside a signed number it counts as that."""
+
+
 def _integer_rows() -> Iterator[Function]:
-    for left in INTEGERS:
-        for right in INTEGERS:
-            result = _wider(left, right)
+    for left in (*INTEGERS, *SIGNED_OF):
+        for right in (*INTEGERS, *SIGNED_OF):
+            if left in SIGNED_OF and right in SIGNED_OF:
+                continue
+            result = _wider(SIGNED_OF.get(left, left), SIGNED_OF.get(right, right))
             for name, kernel, doc in INTEGER_OPERATORS:
                 yield Function(name, (left, right), result, kernel, can_fail=True, on_words=True, doc=doc)
     for kind in INTEGERS:

@@ -22,10 +22,12 @@ from engine.collection import json, numeric
 from engine.collection.nested import Array
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument, OutOfRange
+from engine.errors import InvalidArgument
 from engine.expr import text_forms
 from engine.expr.calendar import DAY, TIMESTAMP_MAX
 from engine.expr.columns import FEW_ROWS, Codes, distinct, failing, floats, map_rows, pack, raws, texts, unpack
+from engine.expr.functions import number_casts
+from engine.expr.functions.number_casts import number_as, per_value
 from engine.expr.registry import Function, Kernel
 from engine.expr.text_forms import INTEGER_RANGES, RawValue
 from engine.types import CastContext, Category, Nesting, Physical, SqlType, cast_context
@@ -72,6 +74,8 @@ def _texts(words: Codes, type: SqlType, context: "Context") -> pa.LargeStringArr
             return context.heap.decode_text(words)
         case Physical.SIGNED if type.plain in INTEGER_RANGES:
             return pa.array(words.view(np.int64)).cast(pa.large_string())
+        case Physical.UNSIGNED:
+            return pa.array(words).cast(pa.large_string())
         case Physical.SIGNED if type.plain in (types.TIMESTAMP, types.TIMESTAMPTZ) and len(words) > 8:
             micros = words.view(np.int64)
             if micros.min() >= FIRST_MICRO and micros.max() <= LAST_MICRO:
@@ -265,110 +269,6 @@ def _alive(vector: Vector) -> NDArray[np.bool_]:
     return alive
 
 
-def _range_message(target: SqlType) -> str:
-    return f"{target.name} out of range"
-
-
-def _to_integer(target: SqlType) -> Kernel:
-    low, high = INTEGER_RANGES[target]
-
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        words = vectors[0].words
-        values = words.view(np.int64)
-        bad = (values < low) | (values > high)
-        if not np.count_nonzero(bad):
-            return Vector(words)
-        return failing(words.copy(), bad, context, "22003", _range_message(target))
-
-    return kernel
-
-
-def _float_to_integer(target: SqlType) -> Kernel:
-    low, high = INTEGER_RANGES[target]
-
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        values = np.rint(vectors[0].words.view(np.float64))
-        bad = ~((values >= low) & (values < float(high + 1)))
-        if np.count_nonzero(bad):
-            values = np.where(bad, 0.0, values)
-        words = values.astype(np.int64).view(np.uint64)
-        return failing(words, bad, context, "22003", _range_message(target))
-
-    return kernel
-
-
-def _integer_to_float(target: SqlType) -> Kernel:
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        values = vectors[0].words.view(np.int64)
-        if target == types.REAL:
-            return Vector(values.astype(np.float32).astype(np.float64).view(np.uint64))
-        return Vector(values.astype(np.float64).view(np.uint64))
-
-    return kernel
-
-
-def _double_to_real(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    return to_real(vectors[0].words.view(np.float64), context)
-
-
-def to_real(values: NDArray[np.float64], context: "Context") -> Vector:
-    """Doubles as float32: what does not fit overflows, what vanishes underflows."""
-    with np.errstate(all="ignore"):
-        rounded = values.astype(np.float32).astype(np.float64)
-    over = np.isinf(rounded) & ~np.isinf(values)
-    found = failing(floats(rounded), over, context, "22003", "value out of range: overflow")
-    return failing(
-        found.words, (found.words == 0) & (values != 0) & ~over, context, "22003", "value out of range: underflow",
-        found.errors,
-    )  # fmt: skip
-
-
-def _numeric_to_integer(target: SqlType) -> Kernel:
-    low, high = INTEGER_RANGES[target]
-
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        words = vectors[0].words
-        values, failed = numeric.to_int(words, context.heap)
-        bad = (values < low) | (values > high)
-        before = None
-        if failed is not None:
-            bad |= failed
-            nan = words == np.uint64(numeric.pack_decimal(Decimal("NaN"), context.heap))
-            blank = np.zeros(len(words), np.uint64)
-            before = failing(blank, nan, context, "0A000", f"cannot convert NaN to {target.name}").errors
-        return failing(values.view(np.uint64), bad, context, "22003", _range_message(target), before)
-
-    return kernel
-
-
-def _numeric_to_double(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    return Vector(floats(numeric.to_float(vectors[0].words, context.heap)))
-
-
-def _numeric_to_real(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    return to_real(numeric.to_float(vectors[0].words, context.heap), context)
-
-
-def _integer_to_numeric(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    return Vector(numeric.from_int(vectors[0].words.view(np.int64), context.heap))
-
-
-def _float_to_numeric(digits: int) -> Kernel:
-    """PostgreSQL keeps 15 digits of a double and 6 of a real."""
-
-    def one(value: float) -> Decimal:
-        if value in (float("inf"), float("-inf")):
-            raise InvalidArgument("cannot convert infinity to numeric")
-        return text_forms.fit_numeric(Decimal(f"{value:.{digits}g}"))
-
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        (unique,), inverse = distinct([vectors[0].words])
-        found = map_rows(one, [unique.view(np.float64).tolist()], types.NUMERIC, context)
-        return found if inverse is None else found.take(inverse)
-
-    return kernel
-
-
 def _same(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     return vectors[0]
 
@@ -392,11 +292,6 @@ def _micros_to_time(context: "Context", vectors: Sequence[Vector], type: SqlType
     return Vector((vectors[0].words.view(np.int64) % DAY).view(np.uint64))
 
 
-_NUMERIC_TO_FLOAT: Final[Mapping[SqlType, Kernel]] = {
-    types.DOUBLE: _numeric_to_double,
-    types.REAL: _numeric_to_real,
-}
-
 JSON_KINDS: Final = {
     bool: "boolean",
     int: "numeric",
@@ -417,7 +312,7 @@ def _from_json(target: SqlType) -> Callable[[str], RawValue]:
             if target == types.BOOLEAN:
                 return value
         elif isinstance(value, Decimal | int) and target != types.BOOLEAN:
-            return _number_as(Decimal(value), target)
+            return number_as(Decimal(value), target)
         raise InvalidArgument(f"cannot cast jsonb {JSON_KINDS[type(value)]} to type {target.name}")
 
     return one
@@ -425,11 +320,13 @@ def _from_json(target: SqlType) -> Callable[[str], RawValue]:
 
 def _json_number(target: SqlType) -> Kernel:
     """A canonical JSON number is a decimal's text; documents that are none go one by one, for their errors."""
-    by_value = _per_value(types.JSONB, target, _from_json(target))
+    by_value = per_value(types.JSONB, target, _from_json(target))
     if target == types.NUMERIC:
         onward = _same
     else:
-        onward = _numeric_to_integer(target) if target in INTEGERS else _NUMERIC_TO_FLOAT[target]
+        conversion = number_casts.conversion(types.NUMERIC, target)
+        assert conversion is not None
+        onward = conversion[0]
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         words, failed = numeric.from_text(context.heap.decode_text(vectors[0].words), context.heap)
@@ -440,29 +337,7 @@ def _json_number(target: SqlType) -> Kernel:
     return kernel
 
 
-def _number_as(value: Decimal, target: SqlType) -> RawValue:
-    if target in INTEGER_RANGES:
-        low, high = INTEGER_RANGES[target]
-        rounded = int(value.quantize(Decimal(1), context=text_forms.EXACT))
-        if not low <= rounded <= high:
-            raise OutOfRange(_range_message(target))
-        return rounded
-    if target == types.NUMERIC:
-        return text_forms.fit_numeric(value)
-    return text_forms.to_real(float(value)) if target == types.REAL else float(value)
-
-
-INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.OID, *types.REGISTERED)
 STRINGS: Final = (types.TEXT, types.VARCHAR, types.CHAR)
-
-
-def _per_value(source: SqlType, target: SqlType, one: Callable[[RawValue], RawValue]) -> Kernel:
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        (unique,), inverse = distinct([vectors[0].words])
-        found = map_rows(one, [unpack(unique, source, context)], target, context)
-        return found if inverse is None else found.take(inverse)
-
-    return kernel
 
 
 def _as_text(source: SqlType) -> Kernel:
@@ -487,33 +362,14 @@ def _parsed(target: SqlType) -> Kernel:
 
 def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
     """(kernel, whether it can fail, whether it may run on the words of NULL rows) of one pair of plain types."""
+    found = number_casts.conversion(source, target)
+    if found is not None:
+        return found
     match source, target:
         case types.INTEGER, types.BOOLEAN:
             return _truth, False, True
         case types.BOOLEAN, types.INTEGER:
             return _same, False, True
-        case _ if source in INTEGERS and target in INTEGERS:
-            low, high = INTEGER_RANGES[source]
-            widening = INTEGER_RANGES[target][0] <= low and high <= INTEGER_RANGES[target][1]
-            return (_same, False, True) if widening else (_to_integer(target), True, True)
-        case _ if source in INTEGERS and target in (types.REAL, types.DOUBLE):
-            return _integer_to_float(target), False, True
-        case _ if source in INTEGERS and target == types.NUMERIC:
-            return _integer_to_numeric, False, True
-        case ((types.REAL | types.DOUBLE), _) if target in INTEGERS:
-            return _float_to_integer(target), True, True
-        case types.REAL, types.DOUBLE:
-            return _same, False, True
-        case types.DOUBLE, types.REAL:
-            return _double_to_real, True, True
-        case ((types.REAL | types.DOUBLE), types.NUMERIC):
-            return _float_to_numeric(15 if source == types.DOUBLE else 6), True, False
-        case types.NUMERIC, types.DOUBLE:
-            return _numeric_to_double, False, True
-        case types.NUMERIC, types.REAL:
-            return _numeric_to_real, True, True
-        case types.NUMERIC, _ if target in INTEGERS:
-            return _numeric_to_integer(target), True, True
         case types.DATE, (types.TIMESTAMP | types.TIMESTAMPTZ):
             return _days_to_micros, True, True
         case ((types.TIMESTAMP | types.TIMESTAMPTZ), types.DATE):
@@ -523,11 +379,11 @@ def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
         case ((types.TIMESTAMP | types.TIMESTAMPTZ), (types.TIMESTAMP | types.TIMESTAMPTZ)):
             return _same, False, True
         case types.TIME, types.INTERVAL:
-            return _per_value(source, target, lambda micros: Interval(0, 0, micros)), False, False
+            return per_value(source, target, lambda micros: Interval(0, 0, micros)), False, False
         case types.INTERVAL, types.TIME:
-            return _per_value(source, target, lambda interval: interval.microseconds % DAY), False, False
+            return per_value(source, target, lambda interval: interval.microseconds % DAY), False, False
         case types.JSONB, types.BOOLEAN:
-            return _per_value(source, target, _from_json(target)), True, False
+            return per_value(source, target, _from_json(target)), True, False
         case types.JSONB, _ if target.category is Category.NUMERIC:
             return _json_number(target), True, False
         case _ if source == target or (source in STRINGS and target in STRINGS):

@@ -25,7 +25,7 @@ Mask = NDArray[np.bool_]
 def less(a: Codes, b: Codes, physical: Physical, context: "Context") -> Mask:
     """a < b for words of one layout. O(n), on heap data O(common bytes)."""
     match physical:
-        case Physical.BOOLEAN:
+        case Physical.UNSIGNED | Physical.BOOLEAN:
             return a < b
         case Physical.SIGNED:
             return a.view(np.int64) < b.view(np.int64)
@@ -97,11 +97,12 @@ def _not(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector
 
 
 COMPARED: Final = (
-    types.BOOLEAN, types.SMALLINT, types.INTEGER, types.BIGINT, types.OID, types.REAL, types.DOUBLE, types.NUMERIC,
+    types.BOOLEAN, types.SMALLINT, types.INTEGER, types.BIGINT, *types.UNSIGNED, types.MZ_TIMESTAMP,
+    types.OID, types.REAL, types.DOUBLE, types.NUMERIC,
     types.TEXT, types.CHAR, types.INTERNAL_CHAR, types.BYTEA, types.DATE, types.TIME, types.TIMESTAMP,
     types.TIMESTAMPTZ, types.INTERVAL, types.UUID, types.JSONB,
 )  # fmt: skip
-INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
+INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.UINT2, types.UINT4)
 FLOATS: Final = (types.REAL, types.DOUBLE)
 
 ORDERS: Final = (

@@ -27,6 +27,7 @@ from engine.expr.functions import (
     table,
     text_table,
     unnest,
+    unsigned,
     zones,
 )
 from engine.expr.registry import Function, Generic
@@ -38,6 +39,7 @@ FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Comparison": comparison.FUNCTIONS,
     "Conditional": conditional.FUNCTIONS,
     "Arithmetic": arithmetic.FUNCTIONS,
+    "Unsigned integers": unsigned.FUNCTIONS,
     "Mathematics": math.FUNCTIONS,
     "Degrees and special functions": special.FUNCTIONS,
     "Strings": string.FUNCTIONS,

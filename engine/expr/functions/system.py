@@ -17,37 +17,40 @@ from engine.types import SqlType
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
 
-VERSION: Final = "PostgreSQL 15.0 compatible (Tailrace)"
-
-UNMATERIALIZABLE: Final = (
-    ("now", types.TIMESTAMPTZ, "when the statement began"),
-    ("current_timestamp", types.TIMESTAMPTZ, "when the statement began"),
-    ("transaction_timestamp", types.TIMESTAMPTZ, "when the transaction began"),
-    ("statement_timestamp", types.TIMESTAMPTZ, "when the statement began"),
-    ("clock_timestamp", types.TIMESTAMPTZ, "the time of day"),
-    ("localtimestamp", types.TIMESTAMP, "when the statement began, in UTC"),
-    ("current_date", types.DATE, "the day on which the statement began"),
-    ("current_time", types.TIME, "the time at which the statement began"),
-    ("localtime", types.TIME, "the time at which the statement began"),
-    ("mz_now", types.NUMERIC, "the tick that is read, in milliseconds since 1970"),
-    ("mz_logical_timestamp", types.NUMERIC, "the former name of mz_now"),
-    ("current_user", types.TEXT, "the session's user"),
-    ("session_user", types.TEXT, "the session's user"),
-    ("user", types.TEXT, "the session's user"),
-    ("current_role", types.TEXT, "the session's user"),
-    ("current_database", types.TEXT, "the session's database"),
-    ("current_catalog", types.TEXT, "the session's database"),
-    ("current_schema", types.TEXT, "the first schema of the search path"),
-    ("mz_version", types.TEXT, "the version of this system"),
-)
-
 
 def _unsubstituted(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    raise AssertionError("the coordinator replaces calls of volatile functions before evaluation")
+    raise AssertionError("a session function is replaced by its value before anything is evaluated")
 
 
-def _version(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    return Vector(np.array([context.heap.intern(VERSION.encode())], np.uint64))
+STATEMENT, MILLISECONDS = "when the statement began", "the tick that is read, in milliseconds since 1970"
+
+UNMATERIALIZABLE: Final = tuple(
+    Function(name, (), kind, _unsubstituted, volatile=True, never_null=True, doc=doc)
+    for name, kind, doc in (
+        ("now", types.TIMESTAMPTZ, STATEMENT),
+        ("current_timestamp", types.TIMESTAMPTZ, STATEMENT),
+        ("transaction_timestamp", types.TIMESTAMPTZ, STATEMENT),
+        ("statement_timestamp", types.TIMESTAMPTZ, STATEMENT),
+        ("clock_timestamp", types.TIMESTAMPTZ, STATEMENT),
+        ("localtimestamp", types.TIMESTAMP, STATEMENT + ", in UTC"),
+        ("current_date", types.DATE, "the day on which the statement began, in UTC"),
+        ("current_time", types.TIME, "the time of day at which the statement began, in UTC"),
+        ("localtime", types.TIME, "the time of day at which the statement began, in UTC"),
+        ("mz_now", types.MZ_TIMESTAMP, MILLISECONDS + "; see temporal filters"),
+        ("mz_logical_timestamp", types.MZ_TIMESTAMP, "the former name of mz_now"),
+        ("mz_uptime", types.INTERVAL, "how long this process has run"),
+        ("current_user", types.TEXT, "the session's user"),
+        ("session_user", types.TEXT, "the session's user"),
+        ("user", types.TEXT, "the session's user"),
+        ("current_role", types.TEXT, "the session's user"),
+        ("current_database", types.TEXT, "the session's database"),
+        ("current_catalog", types.TEXT, "the session's database"),
+        ("current_schema", types.TEXT, "the first schema of the search path"),
+        ("version", types.TEXT, "which PostgreSQL this answers as"),
+        ("mz_version", types.TEXT, "the version of this system"),
+    )
+)
+"""Functions without arguments whose value is the statement's."""
 
 
 def _pg_typeof(parameters: tuple[SqlType, ...]) -> Function:
@@ -74,8 +77,7 @@ def _size_pretty(size: int) -> str:
 
 
 FUNCTIONS: Final[tuple[Function | Generic, ...]] = (
-    *(Function(name, (), kind, _unsubstituted, volatile=True, doc=doc) for name, kind, doc in UNMATERIALIZABLE),
-    Function("version", (), types.TEXT, _version, doc="which PostgreSQL this answers as"),
+    *UNMATERIALIZABLE,
     Generic("pg_typeof", (types.ANY,), _pg_typeof, result="text", doc="the name of the argument's type"),
     each("pg_size_pretty", (types.BIGINT,), types.TEXT, _size_pretty, "bytes in the unit that people read"),
 )

@@ -6,21 +6,19 @@ constants, functions of this catalog, the rows of the session's database. What i
 `refuse` says so.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
 from engine import types
 from engine.catalog.system import functions
 from engine.catalog.system.definition import Changes, Definition
 from engine.catalog.system.registry import BY_ID as SYSTEM
-from engine.collection.value import Plain
-from engine.collection.vector import Vector
+from engine.collection.value import Interval, Plain
 from engine.errors import DataError, Unsupported
 from engine.expr import overload
 from engine.expr.columns import each, own
+from engine.expr.functions.system import UNMATERIALIZABLE
 from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function, OnNull
 from engine.expr.scalar import Call, Literal, Logic, Ref, Value
@@ -33,55 +31,26 @@ from engine.sql.parameters import number_of
 from engine.types import SqlType
 
 if TYPE_CHECKING:
-    from engine.expr.evaluate import Context as Evaluation
+    pass
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERSION: Final = "PostgreSQL 15.0 (Tailrace 0.1)"
 """What version() says: clients read the dialect and the level of the catalog from it."""
 
 
-def _never(context: "Evaluation", arguments: Sequence[Vector], result: SqlType) -> Vector:
-    raise AssertionError("a session function is replaced by its value before anything is evaluated")
-
-
-def _function(name: str, result: SqlType, doc: str) -> Function:
-    return Function(name, (), result, _never, volatile=True, never_null=True, doc=doc)
-
-
-SESSION_FUNCTIONS: Final = {
-    row.name: row
-    for row in (
-        _function("now", types.TIMESTAMPTZ, "when the statement began"),
-        _function("current_timestamp", types.TIMESTAMPTZ, "when the statement began"),
-        _function("transaction_timestamp", types.TIMESTAMPTZ, "when the statement began"),
-        _function("statement_timestamp", types.TIMESTAMPTZ, "when the statement began"),
-        _function("localtimestamp", types.TIMESTAMP, "when the statement began, in UTC"),
-        _function("current_date", types.DATE, "the day when the statement began, in UTC"),
-        _function("current_time", types.TIME, "the time of day when the statement began, in UTC"),
-        _function("localtime", types.TIME, "the time of day when the statement began, in UTC"),
-        _function("current_user", types.TEXT, "the user of the session"),
-        _function("current_role", types.TEXT, "the user of the session"),
-        _function("session_user", types.TEXT, "the user of the session"),
-        _function("user", types.TEXT, "the user of the session"),
-        _function("current_database", types.TEXT, "the database of the session"),
-        _function("current_catalog", types.TEXT, "the database of the session"),
-        _function("current_schema", types.TEXT, "the first schema of the search path"),
-        _function("mz_now", types.NUMERIC, "the time that the statement reads as of, in ms; see temporal filters"),
-        _function("mz_logical_timestamp", types.NUMERIC, "the same, by its older name"),
-        _function("version", types.TEXT, "the version that clients go by"),
-        _function("mz_version", types.TEXT, "the version of Tailrace"),
-    )
-}
+SESSION_FUNCTIONS: Final = {row.name: row for row in UNMATERIALIZABLE}
 """Functions without arguments whose value is the statement's, by name."""
 
 
 def value(name: str, context: Context) -> Plain:
     """What a session function yields in a statement."""
     match name:
-        case "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp":
+        case "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp":
             return context.now
         case "mz_now" | "mz_logical_timestamp":
-            return Decimal((context.now - EPOCH) // timedelta(milliseconds=1))
+            return (context.now - EPOCH) // timedelta(milliseconds=1)
+        case "mz_uptime":
+            return Interval(0, 0, round((context.now.timestamp() - context.runtime.began.timestamp()) * 1_000_000))
         case "localtimestamp":
             return context.now.astimezone(UTC).replace(tzinfo=None)
         case "current_date":
