@@ -13,9 +13,10 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[dev]'
 	@touch $@
 
-# psql is the one client that no Python package brings. Without it (and without root) tests/wire fails and says so.
+# The clients that no Python package brings. Without them (and without root) tests/wire and tests/console fail and say so.
 clients:
-	@command -v psql >/dev/null || test "$$(id -u)" != 0 || { apt-get update -qq && apt-get install -y -qq postgresql-client; } >/dev/null
+	@{ command -v psql && command -v chromium; } >/dev/null || test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium; } >/dev/null
 
 test: setup clients
 	$(BIN)/ruff check

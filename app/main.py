@@ -17,6 +17,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from app.access import problems
@@ -33,6 +34,7 @@ from engine.errors import SqlError
 VERSION: Final = "0.1.0"
 ROUTERS: Final = (sql, objects, rows, changes, subscribe, access, ops)
 STATIC: Final = Path(__file__).parent / "static"
+CONSOLE: Final = Path(__file__).parent / "console"
 """What browsers fetch: the client for live views."""
 
 PING_SECONDS: Final = 30.0
@@ -69,12 +71,19 @@ def application(front: Front | None = None) -> FastAPI:
     for module in ROUTERS:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/console", StaticFiles(directory=CONSOLE), name="console")
+    app.add_api_route("/", console, include_in_schema=False)
     problems.install(app)
     if front is not None:
         app.state.front = front
         app.state.streams = Streams(front, asyncio.get_running_loop())
         guard(app, front.settings)
     return app
+
+
+async def console() -> FileResponse:
+    """The page at /."""
+    return FileResponse(CONSOLE / "index.html")
 
 
 def guard(app: FastAPI, settings: Settings) -> None:
