@@ -29,7 +29,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from engine.kernels.compare import compare
+from engine.kernels.compare import VIEW, compare
 from engine.kernels.hash import K1, finish, mix
 from engine.kernels.memory import prefetch
 
@@ -50,7 +50,6 @@ LOW = np.uint64(0xFFFFFFFF)
 ONE = np.uint64(1)
 ZERO = np.uint64(0)
 STATE = "uint64[::1], int32[::1], int64[::1], int64[::1], uint64[:, ::1]"
-VIEW = "int64[::1], uint32[::1], uint8[::1]"
 
 
 @register_jitable

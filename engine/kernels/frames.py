@@ -59,7 +59,8 @@ def least_in_frames(values, begin, end):
     size = len(values)
     none = np.int64(2**63 - 1)
     tree = np.empty(2 * size, np.int64)
-    tree[size:] = values
+    for i in range(len(values)):
+        tree[size + i] = values[i]
     for i in range(size - 1, 0, -1):
         tree[i] = min(tree[2 * i], tree[2 * i + 1])
     ranges, n = begin.shape

@@ -16,9 +16,11 @@ def project_words(words, columns, picked):
     before, after = (columns + 63) // 64, (len(picked) + 63) // 64
     out = np.empty((after + len(picked), n), np.uint64)
     for k in range(len(picked)):
-        out[after + k, :] = words[before + picked[k], :]
+        for i in range(n):
+            out[after + k, i] = words[before + picked[k], i]
     for w in range(after):
-        out[w, :] = np.uint64(0)
+        for i in range(n):
+            out[w, i] = np.uint64(0)
     some = np.uint64(0)
     for w in range(before):
         for i in range(n):

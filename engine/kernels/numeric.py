@@ -236,7 +236,8 @@ def _room(out, at):
     if at + 2 * DIGITS_MAX + 4 <= len(out):
         return out
     larger = np.empty(2 * len(out) + 128, np.uint8)
-    larger[:at] = out[:at]
+    for k in range(at):
+        larger[k] = out[k]
     return larger
 
 

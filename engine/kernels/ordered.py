@@ -19,9 +19,10 @@ int32[S] is the stack of free slots, `slot_head` int64[2]: slots ever used, slot
 """
 
 import numpy as np
+from numba import njit
 from numba.extending import register_jitable
 
-from engine.kernels.compare import compare, prefix
+from engine.kernels.compare import VIEW, compare, prefix
 from engine.kernels.memory import prefetch
 
 B = 32
@@ -37,7 +38,7 @@ PREFETCH_LEVELS = 3
 ONE = np.uint64(1)
 TOP = -(1 << 63)
 TREE = "int64[:, ::1], int64[::1]"
-STORE = "uint64[:, ::1], int64[:, ::1], int64[::1], uint32[::1], uint8[::1]"
+STORE = f"uint64[:, ::1], int64[:, ::1], {VIEW}"
 
 
 @register_jitable
@@ -52,7 +53,12 @@ def entry_of(g, load):
     return (np.int64(g) << 32) | (np.int64(load) & 0xFFFFFFFF)
 
 
-@register_jitable
+@njit(
+    f"int64(uint64[:, ::1], int64[:, ::1], int64, int64, {VIEW})",
+    cache=True,
+    nogil=True,
+    _nrt=False,  # pyright: ignore[reportCallIssue]
+)
 def compare_rows(store, spec, a, b, start, length, data):
     """-1, 0 or 1 as row `a` of the store sorts before, with or after row `b`."""
     for c in range(len(spec)):

@@ -96,8 +96,8 @@ def walk_groups(gids, offset, limit, nodes, head, store):
                 if count > 0:
                     if used == len(slots):
                         more_slots, more_takes = np.empty(2 * used, np.int32), np.empty(2 * used, np.int64)
-                        more_slots[:used] = slots
-                        more_takes[:used] = takes
+                        for j in range(used):
+                            more_slots[j], more_takes[j] = slots[j], takes[j]
                         slots, takes = more_slots, more_takes
                     slots[used] = slot
                     takes[used] = count

@@ -67,7 +67,8 @@ def are_peers(store, spec, a, b, columns):
 def doubled(array):
     """The array with as much room after it."""
     larger = np.empty(2 * len(array), array.dtype)
-    larger[: len(array)] = array
+    for i in range(len(array)):
+        larger[i] = array[i]
     return larger
 
 
