@@ -1,7 +1,7 @@
 """What every route is given: the database, the threads to wait for it in, the settings, and what routes share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
@@ -33,11 +33,6 @@ class Front:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """The event loop never waits for the engine."""
         return await asyncio.get_running_loop().run_in_executor(self.threads, work)
-
-    async def streamed(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-        """Pieces of a reply, each made in a thread when the client has taken the one before."""
-        while (piece := await self.in_thread(lambda: next(pieces, None))) is not None:
-            yield piece
 
     async def reach(self, timestamp: int | None) -> None:
         """Wait until answers are of `timestamp` or later. LimitExceeded if that would take too long."""

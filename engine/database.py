@@ -20,7 +20,7 @@ from engine.catalog.items import QualifiedName
 from engine.catalog.roles import Role, Verifier
 from engine.catalog.system.registry import initial
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.describe import Description, Readable, description, descriptions, readable
+from engine.coordinator.describe import Description, Operator, Readable, description, descriptions, operators, readable
 from engine.coordinator.envelope import Keyed, keyed
 from engine.coordinator.load import Form, load
 from engine.coordinator.metrics import metrics
@@ -38,7 +38,7 @@ from engine.errors import LimitExceeded, SqlError
 from engine.sql.bound import CopyForm
 
 __all__ = [
-    "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice",
+    "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice", "Operator",
     "Options", "Portal", "Prepared", "QualifiedName", "Readable", "Result", "Role", "Session", "Subscription",
     "SubscriptionBatch", "Verifier", "keyed",
 ]  # fmt: skip
@@ -132,6 +132,10 @@ class Database:
     def describe(self, name: Sequence[str]) -> Description:
         """What is known of an item, by the parts of its name. UndefinedTable for none."""
         return description(self._coordinator, name)
+
+    def operators(self, name: Sequence[str]) -> list[Operator]:
+        """The running dataflow of a relation, inputs first."""
+        return operators(self._coordinator, name)
 
     def readable(self, name: Sequence[str]) -> Readable:
         """What a query of a relation is made from, and the version of its contents; waits for nothing."""

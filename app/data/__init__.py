@@ -5,5 +5,7 @@ statements   a typed body -> the statement that makes the object
 selection    filters, order and a cursor -> a SELECT, and its rows -> a page with the next cursor
 described    what the engine knows of an item -> its JSON
 datums       columns of a result -> rows of JSON values
+results      statements -> results in Materialize's shapes
+reply        a reply that is made while it is sent
 media        which media type a client wants; results as JSON, NDJSON, CSV and Arrow streams, a piece at a time
 """

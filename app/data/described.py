@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from app.data.datums import description
-from engine.database import Description, QualifiedName
+from engine.database import Description, Operator, QualifiedName
 
 PLAIN: Final = re.compile(r'[^".]+')
 
@@ -58,6 +58,20 @@ def object_of(found: Description) -> dict[str, Any]:
             "error": source.error,
             "offsets": dict(source.offsets),
         },
+    }
+
+
+def operator_of(found: Operator) -> dict[str, Any]:
+    """schemas.objects.Operator."""
+    return {
+        "id": found.id,
+        "name": found.name,
+        "text": found.text,
+        "inputs": list(found.inputs),
+        "rows": found.rows,
+        "bytes": found.bytes,
+        "changes": found.changes,
+        "used_by": [name_of(parts(name)) for name in found.used_by],
     }
 
 

@@ -5,5 +5,6 @@ waker       many subscriptions wake the event loop once a tick
 streams     what all streams of a server share
 feed        one subscription: from its batches to the frames of its client, as fast as that takes them
 socket      one websocket with its subscriptions: the conversation of ws /api/subscribe
+sqlsocket   one websocket of ws /api/experimental/sql
 events      one stream of server-sent events
 """

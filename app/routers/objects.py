@@ -5,14 +5,14 @@ from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Response, status
 
-from app.data.described import name_of, object_of, parts
+from app.data.described import name_of, object_of, operator_of, parts
 from app.data.names import parts_of
 from app.data.statements import Statement, create, drop
 from app.front import Front, TheFront
 from app.routers.access import AUTHORIZED, TheRole
 from app.routers.parameters import ViewName
 from app.schemas.errors import PROBLEMS
-from app.schemas.objects import NewIndex, NewSource, NewTable, NewView, Object, Objects
+from app.schemas.objects import Dataflow, NewIndex, NewSource, NewTable, NewView, Object, Objects
 from engine.database import Description
 from engine.errors import SqlError, UndefinedTable
 
@@ -115,6 +115,16 @@ resource("sources", "source", NewSource)
 resource("tables", "table", NewTable)
 resource("views", "view", NewView)
 resource("indexes", "index", NewIndex)
+
+
+@router.get(
+    "/api/views/{name}/dataflow", operation_id="show_dataflow", summary="The operators that compute a view",
+    tags=["views"], response_model=Dataflow, responses=PROBLEMS,
+)  # fmt: skip
+async def show_dataflow(name: ViewName, front: TheFront) -> dict[str, Any]:
+    """With rows, bytes and counts of each, and with whom it is shared."""
+    found = await front.in_thread(lambda: front.database.operators(parts_of(name)))
+    return {"operators": [operator_of(each) for each in found]}
 
 
 @router.get(

@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from app.data.datums import description
 from app.data.media import Media, chosen, media_named, of_body, pieces
 from app.data.names import parts_of
+from app.data.reply import Streamed
 from app.data.selection import LIMIT_MAX, Asked, Page, page, select
 from app.front import Front, TheFront
 from app.routers.access import AUTHORIZED, TheRole
@@ -123,7 +124,7 @@ def reply(front: Front, found: Page, media: Media, etag: str | None) -> Response
     body = pieces(
         found.result, found.begin, found.end, found.shown, media, head, front.settings.reply_rows_max
     )  # fmt: skip
-    return StreamingResponse(front.streamed(body), headers=headers, media_type=media.value)
+    return Streamed(front, body, media.value, headers)
 
 
 @router.post(

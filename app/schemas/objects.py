@@ -175,6 +175,25 @@ class Object(BaseModel):
     statistics: SourceStatistics | None
 
 
+class Operator(BaseModel):
+    """An operator of a running dataflow."""
+
+    id: int
+    name: str = Field(examples=["Reduce"])
+    text: str = Field(description="Its line of EXPLAIN", examples=["Reduce key=(#0) aggregates=[sum(#1)]"])
+    inputs: list[int] = Field(description="The ids of the operators that it reads")
+    rows: int = Field(description="Rows of its state and its output's arrangements")
+    bytes: int
+    changes: int = Field(description="Changes of its output since it runs: twice asked, a rate")
+    used_by: list[str] = Field(description="All relations that it is part of: it runs once for them all")
+
+
+class Dataflow(BaseModel):
+    """What computes a relation, inputs first. Empty for a view that is computed when it is read."""
+
+    operators: list[Operator]
+
+
 class Objects(BaseModel):
     """By name."""
 

@@ -27,6 +27,15 @@ class ExtendedRequest(Strict):
     queries: list[ParameterizedQuery]
 
 
+class Credentials(Strict):
+    """The first frame of ws /api/experimental/sql: a role and its password or a bearer token, and session variables."""
+
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
+    options: dict[str, str] = Field(default={})
+
+
 class ColumnDescription(BaseModel):
     name: str
     type_oid: int

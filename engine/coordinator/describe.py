@@ -19,6 +19,7 @@ from engine.catalog.items import (
 )
 from engine.coordinator.coordinator import Coordinator
 from engine.errors import WrongObjectType
+from engine.plan.explain import explain_operator
 from engine.plan.facts import Facts
 from engine.plan.relation import Get, Relation
 from engine.types import Column
@@ -136,6 +137,44 @@ def _described(coordinator: Coordinator, item: Item) -> Description:
         key=() if on is None or not isinstance(item, Index) else tuple(on.columns[c].name for c in item.key),
         source=_progress(coordinator, item),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator of a running dataflow. `text` is its line of EXPLAIN; `rows` and `bytes` are of its state and its
+    output's arrangements, `changes` counts the changes of its output; `used_by` are all relations it is part of."""
+
+    id: int
+    name: str
+    text: str
+    inputs: tuple[int, ...]
+    rows: int
+    bytes: int
+    changes: int
+    used_by: tuple[QualifiedName, ...]
+
+
+def operators(coordinator: Coordinator, parts: Sequence[str]) -> list[Operator]:
+    """What computes a relation, inputs first; none for what is not maintained. UndefinedTable."""
+    item = coordinator.catalog.resolve(parts, Path())
+    with coordinator.ticks.lock:
+        if not coordinator.is_live(item.id) or isinstance(item, Index):
+            return []
+        items = coordinator.catalog.items
+        names = {id: known.name.item for id, known in items.items()}
+        nodes = {node.id: node for node in coordinator.cluster.worker.circuit.nodes()}
+        users: dict[int, set[int]] = {id: set() for id in nodes}
+        for id in sorted(nodes, reverse=True):  # who reads a node stands behind it
+            users[id].update(export for export in nodes[id].exports if not isinstance(items.get(export), Index))
+            for child in nodes[id].inputs:
+                users[child] |= users[id]
+        return [
+            Operator(
+                node.id, type(node.plan).__name__, explain_operator(node.plan, names), node.inputs, node.rows,
+                node.bytes, node.changes, _names(coordinator, users[node.id] & items.keys()),
+            )
+            for node in nodes.values() if item.id in users[node.id]
+        ]  # fmt: skip
 
 
 def _names(coordinator: Coordinator, ids: set[int] | frozenset[int]) -> tuple[QualifiedName, ...]:

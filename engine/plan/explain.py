@@ -78,6 +78,11 @@ def explain_plan(plan: Plan, names: Names | None = None) -> str:
     return "\n".join(PlanText(plan, names or {}).all())
 
 
+def explain_operator(plan: Plan, names: Names | None = None) -> str:
+    """One operator of a dataflow, without its inputs."""
+    return "\n".join(PlanText(plan, names or {}).head(plan))
+
+
 def finishing_text(finishing: Finishing) -> str:
     """What happens to the rows of a SELECT outside the dataflow, or nothing."""
     parts = []

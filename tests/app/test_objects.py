@@ -39,6 +39,13 @@ def test_a_table_its_view_and_its_index(http):
     assert shown["bytes"] > 0
     assert shown["frontier"] >= shown["changed"] > shown["since"] - 2000
     assert {"ob_v", "ob_p"} <= set(shown["used_by"])
+    operators = http.get("/api/views/ob_v/dataflow").json()["operators"]
+    assert operators[0]["text"] == "Source ob_t"
+    assert set(operators[0]["used_by"]) == {"ob_t", "ob_v", "ob_p"}
+    assert operators[-1]["used_by"] == ["ob_v"]
+    assert all(set(each["inputs"]) <= {other["id"] for other in operators} for each in operators)
+    assert operators[-1]["changes"] >= 1
+    assert http.get("/api/views/mz_catalog.mz_tables/dataflow").json() == {"operators": []}
     for path in ("tables", "views", "indexes", "objects"):
         names = [item["item"] for item in http.get(f"/api/{path}").json()["items"]]
         assert names == sorted(names)
