@@ -26,6 +26,7 @@ from engine.collection.value import Value
 from engine.collection.words import vector_of
 from engine.connectors.ingest import Ingest
 from engine.coordinator.constraints import Constraints
+from engine.coordinator.envelope import Telling
 from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
 from engine.coordinator.record import record
@@ -201,6 +202,7 @@ class Coordinator:
         snapshot: bool = True,
         progress: bool = False,
         up_to: int | None = None,
+        telling: Telling | None = None,
     ) -> Subscription:
         """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated."""
         request = self.request()
@@ -214,7 +216,7 @@ class Coordinator:
 
         subscription = Subscription(
             columns, self.rows_of, with_progress=progress, up_to=up_to, ticks_max=self.options.subscription_ticks_max,
-            rows_max=self.options.subscription_rows_max, on_close=end,
+            rows_max=self.options.subscription_rows_max, on_close=end, telling=telling,
         )  # fmt: skip
         with self.ticks.lock:
             self.subscriptions[request] = subscription

@@ -1,4 +1,4 @@
-"""Changes of one time, told by key: what a subscriber holds that keeps one row a key.
+"""Changes of one time, told by key: what a subscriber holds that keeps one row a key; or told in an order.
 
 Rule   of a key's changes at one time: a row that comes where one goes is an upsert, one that comes alone an insert, one
        that goes alone a delete. Anything else means that the key is none: key_violation.
@@ -8,11 +8,19 @@ Cost   O(n log n) of the changes; no state: what was there before the time is wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import types
 from engine.collection.batch import Batch
+from engine.collection.heap import Heap
+from engine.collection.vector import Vector
+from engine.collection.words import vector_of
+from engine.coordinator.finishing import sort
+from engine.dataflow.graph import Order
+from engine.types import Column, SqlType
 
 
 class KeyState(Enum):
@@ -56,6 +64,84 @@ def keyed(batch: Batch, key: Sequence[int]) -> Keyed:
     order = np.argsort(first, kind="stable")
     states = [_state(int(come[g]), int(go[g])) for g in order.tolist()]
     return Keyed(states, first[order].astype(np.int64), before[order], after[order])
+
+
+class Telling(Protocol):
+    """How a subscription tells the changes of one time as rows."""
+
+    @property
+    def by_key(self) -> bool:
+        """Whether mz_state, the first of the columns, stands in the place of mz_diff."""
+        ...
+
+    def columns(self, own: Sequence[Column]) -> tuple[Column, ...]:
+        """The columns of its rows, by those of the query."""
+        ...
+
+    def told(self, batch: Batch) -> Batch:
+        """The rows; where they are not by key, their diffs are the changes'."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Envelope:
+    """ENVELOPE UPSERT: the key and the row that holds from now on; ENVELOPE DEBEZIUM: the row before it too."""
+
+    key: tuple[int, ...]
+    debezium: bool
+    heap: Heap
+
+    @property
+    def by_key(self) -> bool:
+        return True
+
+    def columns(self, own: Sequence[Column]) -> tuple[Column, ...]:
+        rest = [column for i, column in enumerate(own) if i not in self.key]
+        values = [Column(column.name, column.type) for column in rest]
+        if self.debezium:
+            values = [Column(f"{when}_{c.name}", c.type) for when in ("before", "after") for c in rest]
+        return (Column("mz_state", types.TEXT), *(own[i] for i in self.key), *values)
+
+    def told(self, batch: Batch) -> Batch:
+        changes = keyed(batch, self.key)
+        states = [state.value for state in changes.states]
+        if not self.debezium:
+            states = ["upsert" if state == "insert" else state for state in states]
+        rest = [i for i in range(batch.columns) if i not in self.key]
+        vectors = [vector_of([*states], types.TEXT, self.heap)]
+        vectors += [batch.vector(i).take(changes.rows) for i in self.key]
+        for rows in (changes.before, changes.after) if self.debezium else (changes.after,):
+            vectors += [_taken(batch.vector(i), rows) for i in rest]
+        return Batch.from_vectors(vectors, np.ones(len(states), np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Within:
+    """WITHIN TIMESTAMP ORDER BY: `order` is over the columns, of `types`, and mz_diff behind them."""
+
+    order: tuple[Order, ...]
+    types: tuple[SqlType, ...]
+    heap: Heap
+
+    @property
+    def by_key(self) -> bool:
+        return False
+
+    def columns(self, own: Sequence[Column]) -> tuple[Column, ...]:
+        return tuple(own)
+
+    def told(self, batch: Batch) -> Batch:
+        diffs = Vector(batch.diffs.view(np.uint64), None)
+        beside = Batch.from_vectors([*batch.vectors(), diffs], batch.diffs)
+        return batch.take(sort(beside, self.order, (*self.types, types.BIGINT), self.heap))
+
+
+def _taken(vector: Vector, rows: NDArray[np.int64]) -> Vector:
+    """The rows of a vector, NULL for -1."""
+    none = rows < 0
+    found = vector.take(np.where(none, 0, rows)) if len(vector) else vector
+    nulls = none if found.nulls is None else found.nulls | none
+    return Vector(np.where(nulls, np.uint64(0), found.words), nulls)
 
 
 def _state(come: int, go: int) -> KeyState:

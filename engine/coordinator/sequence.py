@@ -13,6 +13,7 @@ from engine.catalog.items import View
 from engine.coordinator import alter, ddl, dml, reads, roles
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import insertion
+from engine.coordinator.envelope import Envelope, Telling, Within
 from engine.coordinator.explain import explain
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
@@ -202,8 +203,17 @@ def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) 
     if bound.as_of is not None:
         as_of = reads.readable_time(coordinator, bound.as_of, plan, client.check)
     return coordinator.subscribe(
-        plan, bound.columns, as_of=as_of, snapshot=bound.snapshot, progress=bound.progress, up_to=bound.up_to
-    )
+        plan, bound.columns, as_of=as_of, snapshot=bound.snapshot, progress=bound.progress, up_to=bound.up_to,
+        telling=_telling(coordinator, bound),
+    )  # fmt: skip
+
+
+def _telling(coordinator: Coordinator, bound: BoundSubscribe) -> Telling | None:
+    if bound.envelope is not None:
+        return Envelope(bound.envelope.key, bound.envelope.debezium, coordinator.heap)
+    if bound.within:
+        return Within(bound.within, ddl.types_of(bound.columns), coordinator.heap)
+    return None
 
 
 def _transaction(coordinator: Coordinator, client: Client, verb: TransactionVerb) -> Result:

@@ -19,6 +19,7 @@ from engine import types
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
 from engine.collection.vector import Vector
+from engine.coordinator.envelope import Telling
 from engine.coordinator.result import Result
 from engine.errors import LimitExceeded, SqlError
 from engine.expr.scalar import Value
@@ -45,8 +46,8 @@ class SubscriptionBatch:
     """All changes of one time (the snapshot, one tick, or several ticks merged), or one progress mark.
 
     `timestamp` is in ms. `columns` are those of the Subscription: mz_timestamp numeric, with PROGRESS also
-    mz_progressed boolean, mz_diff bigint, then the query's columns. A batch that is `progressed` is the mark alone: one
-    row whose mz_diff and other columns are NULL.
+    mz_progressed boolean, mz_diff bigint, then the query's columns; or with an envelope mz_state and its columns. A
+    batch that is `progressed` is the mark alone: one row whose mz_diff (or mz_state) and other columns are NULL.
     """
 
     timestamp: int
@@ -54,17 +55,20 @@ class SubscriptionBatch:
     columns: tuple[Column, ...]
     diffs: np.ndarray  # int64[n]
     data: Result = field(repr=False)  # the query's own columns of the n rows
-    delta: Batch = field(repr=False)  # the same as a batch: one object for all subscribers of one collection's tick
+    delta: Batch = field(repr=False)  # the changes as a batch: one object for all subscribers of one collection's tick
+    by_key: bool = False  # with an envelope: `data` has its columns, mz_state first, and there is no mz_diff
 
     @property
     def row_count(self) -> int:
         """Rows, the progress mark counted as one."""
-        return 1 if self.progressed else len(self.diffs)
+        return 1 if self.progressed else self.data.row_count
 
     def changes(self) -> list[Change]:
         """The changes as tuples."""
         if self.progressed:
             return [Change(self.timestamp, 0, (), True)]
+        if self.by_key:
+            return [Change(self.timestamp, 1, row) for row in self.data.rows()]
         return [
             Change(self.timestamp, diff, row) for diff, row in zip(self.diffs.tolist(), self.data.rows(), strict=True)
         ]
@@ -79,7 +83,9 @@ class SubscriptionBatch:
         if self.progressed:
             nothing = Vector(np.zeros(1, np.uint64), np.ones(1, np.bool_))
             return self.data.of([*lead, *[nothing] * (len(self.columns) - 2)], self.columns)
-        return self.data.behind([*lead, Vector(self.diffs.view(np.uint64))], self.columns)
+        if not self.by_key:
+            lead.append(Vector(self.diffs.view(np.uint64)))
+        return self.data.behind(lead, self.columns)
 
     def rows(self) -> list[tuple[Value, ...]]:
         """The rows over all of `columns` as values."""
@@ -126,12 +132,18 @@ class Subscription:
         ticks_max: int,
         rows_max: int,
         on_close: Callable[["Subscription"], None],
+        telling: Telling | None = None,
     ) -> None:
         self.began: Final = datetime.now(UTC)
         lead = [Column("mz_timestamp", types.NUMERIC, False)]
         if with_progress:
             lead.append(Column("mz_progressed", types.BOOLEAN, False))
-        self.columns: Final = (*lead, Column("mz_diff", types.BIGINT, with_progress), *columns)
+        self._telling: Final = telling
+        self._by_key: Final = telling is not None and telling.by_key
+        self._data: Final = columns if telling is None else telling.columns(columns)
+        if not self._by_key:
+            lead.append(Column("mz_diff", types.BIGINT, with_progress))
+        self.columns: Final = (*lead, *self._data)
         self.with_progress: Final = with_progress
         self._own: Final = columns
         self._to_result: Final = to_result
@@ -163,7 +175,7 @@ class Subscription:
                 # The first mark is the time of the snapshot, so that a client knows where it starts.
                 self._marked = self._upper if self._marked else self._start
                 nothing = Batch.empty(len(self._own))
-                data = self._to_result(nothing, self._own)
+                data = self._to_result(Batch.empty(len(self._data)), self._data)
                 return SubscriptionBatch(self._marked, True, self.columns, nothing.diffs, data, nothing)
             if self._error is not None and not self._raised:
                 self._raised = True
@@ -314,6 +326,7 @@ class Subscription:
             callback()
 
     def _batch(self, timestamp: int, batch: Batch) -> SubscriptionBatch:
-        ones = Batch(batch.words, np.ones(len(batch), np.int64), batch.columns)
-        data = self._to_result(ones, self._own)
-        return SubscriptionBatch(timestamp, False, self.columns, batch.diffs, data, batch)
+        told = batch if self._telling is None else self._telling.told(batch)
+        ones = Batch(told.words, np.ones(len(told), np.int64), told.columns)
+        data = self._to_result(ones, self._data)
+        return SubscriptionBatch(timestamp, False, self.columns, told.diffs, data, batch, self._by_key)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from engine.catalog.items import Item, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sources import Description
-from engine.dataflow.graph import Plan
+from engine.dataflow.graph import Order, Plan
 from engine.plan.relation import BoundScalar, Query, Relation
 from engine.sql.statements import ObjectKind, Reason, Stage, TransactionVerb
 from engine.types import Column, SqlType
@@ -275,7 +275,8 @@ class BoundInert:
 @dataclass(frozen=True, slots=True)
 class BoundSubscribe:
     """`columns` are the query's own, without mz_timestamp, mz_progressed and mz_diff. `relation` is complete: the
-    query's ORDER BY ... LIMIT is a TopK in it."""
+    query's ORDER BY ... LIMIT is a TopK in it. `within` orders the changes of one time: over the columns, and mz_diff
+    behind them."""
 
     relation: Relation
     columns: tuple[Column, ...]
@@ -285,6 +286,16 @@ class BoundSubscribe:
     as_of: BoundAsOf | None
     up_to: int | None
     unsettled: bool = False
+    envelope: "BoundEnvelope | None" = None
+    within: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundEnvelope:
+    """Changes told by `key`, columns of the query."""
+
+    key: tuple[int, ...]
+    debezium: bool
 
 
 @dataclass(frozen=True, slots=True)

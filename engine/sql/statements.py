@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from engine.catalog.sources import Compression, Format
-from engine.sql.syntax import Expression, FromItem, Name, Query, SelectItem, TypeName
+from engine.sql.syntax import Expression, FromItem, Name, OrderItem, Query, SelectItem, TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,13 +347,24 @@ class Inert:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """SUBSCRIBE or TAIL; `target` is an object's name or a query."""
+    """SUBSCRIBE or TAIL; `target` is an object's name or a query. `within` is WITHIN TIMESTAMP ORDER BY."""
 
     target: Name | Query
     options: tuple[Option, ...]
     as_of: AsOf | None
     up_to: Expression | None
     span: Span
+    envelope: "EnvelopeClause | None" = None
+    within: tuple[OrderItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeClause:
+    """ENVELOPE {UPSERT | DEBEZIUM} (KEY (columns))."""
+
+    debezium: bool
+    key: tuple[str, ...]
+    at: int
 
 
 class Stage(Enum):

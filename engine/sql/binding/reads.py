@@ -1,11 +1,21 @@
 """Statements that read: SELECT, SUBSCRIBE, EXPLAIN, COPY."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from engine import types
 from engine.catalog.items import MaterializedView, View
-from engine.errors import InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
+from engine.dataflow.graph import Order
+from engine.errors import (
+    AmbiguousColumn,
+    DuplicateColumn,
+    InvalidParameter,
+    SyntaxError_,
+    UndefinedColumn,
+    Unsupported,
+    WrongObjectType,
+)
 from engine.expr.scalar import Call, Literal
 from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
@@ -13,6 +23,7 @@ from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_form
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place, cast
+from engine.sql.binding.select import ordering
 from engine.sql.binding.session import SESSION_FUNCTIONS, refuse, settle, value
 from engine.sql.parameters import number_of
 from engine.sql.scope import Around
@@ -52,6 +63,8 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     up_to = None if statement.up_to is None else timestamp(statement.up_to, context)
     if as_of is not None and up_to is not None and up_to <= as_of.timestamp:
         raise InvalidParameter(f"UP TO {up_to} must be after AS OF {as_of.timestamp}")
+    envelope = None if statement.envelope is None else _envelope(statement.envelope, columns)
+    within = tuple(_within(item, columns) for item in statement.within)
     return bound.BoundSubscribe(
         relation,
         columns,
@@ -61,7 +74,40 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
         as_of,
         up_to,
         binder.unsettled,
+        envelope,
+        within,
     )
+
+
+def _envelope(clause: statements.EnvelopeClause, columns: Sequence[Column]) -> bound.BoundEnvelope:
+    key: list[int] = []
+    for name in clause.key:
+        index = _output(name, columns, clause.at)
+        if index in key:
+            raise DuplicateColumn(f'column "{name}" appears twice in the key of the envelope', position=clause.at)
+        key.append(index)
+    return bound.BoundEnvelope(tuple(key), clause.debezium)
+
+
+def _within(item: syntax.OrderItem, columns: Sequence[Column]) -> Order:
+    """An item of WITHIN TIMESTAMP ORDER BY: a column, or mz_diff."""
+    node = item.expression
+    if not isinstance(node, syntax.ColumnName) or len(node.parts) != 1:
+        raise Unsupported(
+            "an expression in WITHIN TIMESTAMP ORDER BY is not supported",
+            hint="Order by columns of the query, and by mz_diff.", position=node.at,
+        )  # fmt: skip
+    name = node.parts[0]
+    return ordering(len(columns) if name == "mz_diff" else _output(name, columns, node.at), item)
+
+
+def _output(name: str, columns: Sequence[Column], at: int) -> int:
+    found = [i for i, column in enumerate(columns) if column.name == name]
+    if len(found) != 1:
+        error = UndefinedColumn if not found else AmbiguousColumn
+        word = "does not exist" if not found else "is ambiguous"
+        raise error(f'column "{name}" {word} in what is subscribed to', position=at)
+    return found[0]
 
 
 def explain(statement: statements.Explain, context: Context) -> bound.BoundExplain:

@@ -2,8 +2,8 @@
 
 from engine.sql.grammar.tokens import Kind
 from engine.sql.grammar.writes import Writes
-from engine.sql.statements import AsOf, Copy, CopyFrom, Option, SelectStatement, Subscribe
-from engine.sql.syntax import ColumnName, Name, Query, Recursion, Select, SelectItem, Star, TableName
+from engine.sql.statements import AsOf, Copy, CopyFrom, EnvelopeClause, Option, SelectStatement, Subscribe
+from engine.sql.syntax import ColumnName, Name, OrderItem, Query, Recursion, Select, SelectItem, Star, TableName
 
 
 class Copies(Writes):
@@ -35,16 +35,35 @@ class Copies(Writes):
             target = self.query()
         else:
             target = self.name()
-        if self.next.key == "envelope":
-            self.unsupported("SUBSCRIBE ... ENVELOPE")
-        if self.at("within", "timestamp"):
-            self.unsupported("WITHIN TIMESTAMP ORDER BY")
-        options = self.with_options()
-        as_of = self.as_of()
-        up_to = self.expression() if self.accept("up", "to") else None
-        if not options:
-            options = self.with_options()
-        return Subscribe(target, options, as_of, up_to, self.span())
+        options: tuple[Option, ...] = ()
+        as_of = up_to = envelope = None
+        within: tuple[OrderItem, ...] = ()
+        while not self.ended and self.next.key != ")":
+            if not options and self.at("with", "("):
+                options = self.with_options()
+            elif as_of is None and self.at("as", "of"):
+                as_of = self.as_of()
+            elif up_to is None and self.accept("up", "to"):
+                up_to = self.expression()
+            elif envelope is None and not within and self.at("envelope"):
+                envelope = self._envelope()
+            elif not within and envelope is None and self.accept("within", "timestamp"):
+                within = self.order_by()
+                if not within:
+                    self.fail()
+            else:
+                self.fail()
+        return Subscribe(target, options, as_of, up_to, self.span(), envelope, within)
+
+    def _envelope(self) -> EnvelopeClause:
+        at = self.expect("envelope").at
+        word = self.accept_any("upsert", "debezium")
+        if word is None:
+            self.fail()
+        self.expect("(", "key")
+        key = self.parenthesised(self.identifier)
+        self.expect(")")
+        return EnvelopeClause(word == "debezium", key, at)
 
     def copy(self) -> Copy | CopyFrom:
         self.expect("copy")
