@@ -7,7 +7,7 @@ from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
 from engine.plan.decorrelate import decorrelate
 from engine.plan.explain import explain_plan, explain_query
-from engine.plan.optimize import optimize
+from engine.plan.optimize import optimize, prepare
 from engine.sql.bound import BoundExplain
 from engine.sql.statements import Stage
 from engine.types import TEXT, Column
@@ -27,7 +27,7 @@ def shown(coordinator: Coordinator, bound: BoundExplain) -> str:
         case Stage.DECORRELATED:
             return explain_query(bound.query, decorrelate(relation))
         case Stage.OPTIMIZED:
-            return explain_query(bound.query, optimize(decorrelate(relation)))
+            return explain_query(bound.query, optimize(decorrelate(prepare(relation))))
         case Stage.PHYSICAL:
             catalog = coordinator.catalog
             names = {id: str(item.name.item) for id, item in catalog.items.items()}

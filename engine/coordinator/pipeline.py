@@ -6,15 +6,13 @@ from engine.coordinator.options import Options
 from engine.dataflow.graph import Plan
 from engine.plan.decorrelate import decorrelate
 from engine.plan.lower import Arranged, lower
-from engine.plan.optimize import optimize
+from engine.plan.optimize import optimize, prepare
 from engine.plan.relation import Relation
 
 
 def dataflow(relation: Relation, catalog: Catalog, options: Options) -> Plan:
     """lower(optimize(decorrelate(relation))), the optimiser if it is on."""
-    logical = decorrelate(relation)
-    if options.optimize:
-        logical = optimize(logical)
+    logical = optimize(decorrelate(prepare(relation))) if options.optimize else decorrelate(relation)
     return lower(logical, arranged(catalog))
 
 

@@ -11,6 +11,7 @@ from engine.plan.rules.fold import fold
 from engine.plan.rules.fuse import fuse
 from engine.plan.rules.joins import flatten_joins
 from engine.plan.rules.lets import inline_lets
+from engine.plan.rules.outer_joins import simplify_outer_joins
 from engine.plan.rules.pushdown import push_down
 
 Rule = Callable[[Relation, Facts], Relation]
@@ -19,8 +20,18 @@ RULES: Final[tuple[Rule, ...]] = (
     inline_lets, fold, fuse, flatten_joins, push_down, fuse, key_fallible, prune, fuse
 )  # fmt: skip
 
+BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (simplify_outer_joins,)
+"""What is seen better before subqueries and outer joins have become joins."""
+
 ROUNDS_MAX: Final = 4
 """Each round can only open what the one before uncovered; real queries settle in two."""
+
+
+def prepare(relation: Relation) -> Relation:
+    """The bound relation with the same rows and less for `decorrelate` to do."""
+    for rule in BOUND_RULES:
+        relation = rule(relation)
+    return relation
 
 
 def optimize(relation: Relation, rules: tuple[Rule, ...] = RULES) -> Relation:

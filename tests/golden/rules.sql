@@ -101,3 +101,101 @@ Union
       Distinct
         Mfp project=()
           Source parts
+
+-- A predicate that is never true of a NULL makes an outer join an inner one.
+SELECT price, brand FROM lines LEFT JOIN parts ON part = id WHERE size > 3;
+[plan]>
+Project (#2, #4)
+  Filter (#5 > 3)
+    Union
+      Filter (#0 = #3)
+        CrossJoin
+          Get materialize.public.lines
+          Get materialize.public.parts
+      Map (null, null, null)
+        Union
+          Get materialize.public.lines
+          Negate
+            Project (#0, #1, #2)
+              Join on=(#0 = #3)
+                Get materialize.public.lines
+                Distinct
+                  Project (#0)
+                    Get materialize.public.parts
+[opt]>
+Project (#1, #3)
+  Join on=(#0 = #2)
+    Project (#0, #2)
+      Get materialize.public.lines
+    Project (#0, #1)
+      Filter (#2 > 3)
+        Get materialize.public.parts
+[flow]>
+DeltaJoin project=(#1, #3)
+  %0 » %1[#0]
+  %1 » %0[#0]
+  Mfp project=(#0, #2)
+    Source lines
+  Mfp project=(#0, #1)
+    keep #2 > 3
+    Source parts
+
+-- A side that nobody reads goes, if it meets at most one row or if rows are not counted.
+SELECT price FROM lines LEFT JOIN (SELECT DISTINCT brand FROM parts) AS p ON p.brand = price::text;
+[plan]>
+Project (#2)
+  With
+    cte l0 =
+      Distinct
+        Project (#1)
+          Get materialize.public.parts
+  Return
+    Union
+      Filter (#3 = #2::text)
+        CrossJoin
+          Get materialize.public.lines
+          Get l0
+      Map (null)
+        Union
+          Get materialize.public.lines
+          Negate
+            Project (#0, #1, #2)
+              Join on=(#2::text = #3)
+                Get materialize.public.lines
+                Distinct
+                  Get l0
+[opt]>
+Project (#2)
+  Get materialize.public.lines
+[flow]>
+Mfp project=(#2)
+  Source lines
+
+SELECT DISTINCT price FROM lines LEFT JOIN parts ON part = size;
+[plan]>
+Distinct
+  Project (#2)
+    Union
+      Filter (#0 = #5)
+        CrossJoin
+          Get materialize.public.lines
+          Get materialize.public.parts
+      Map (null, null, null)
+        Union
+          Get materialize.public.lines
+          Negate
+            Project (#0, #1, #2)
+              Join on=(#0 = #3)
+                Get materialize.public.lines
+                Distinct
+                  Project (#2)
+                    Filter (#2 IS NOT NULL)
+                      Get materialize.public.parts
+[opt]>
+Distinct
+  Project (#2)
+    Get materialize.public.lines
+[flow]>
+Distinct
+  Mfp project=(#2)
+    Source lines

@@ -12,7 +12,7 @@ from engine.catalog.items import Index
 from engine.plan.decorrelate import decorrelate
 from engine.plan.explain import explain_plan, explain_query
 from engine.plan.lower import lower
-from engine.plan.optimize import optimize
+from engine.plan.optimize import optimize, prepare
 from engine.sql.bound import BoundSelect
 from tests.sql.world import World
 
@@ -42,7 +42,7 @@ def output(block: str, world: World) -> str:
         return block
     query = bound.query
     plan = decorrelate(query.relation)
-    opt = optimize(plan)
+    opt = optimize(decorrelate(prepare(query.relation)))
     indexes: dict[int, set[tuple[int, ...]]] = {}
     for item in world.catalog.items.values():
         if isinstance(item, Index):

@@ -11,7 +11,7 @@ from engine.plan.check import check
 from engine.plan.decorrelate import decorrelate
 from engine.plan.facts import Facts
 from engine.plan.lower import lower
-from engine.plan.optimize import RULES, optimize
+from engine.plan.optimize import RULES, optimize, prepare
 from engine.plan.relation import Relation
 from tests.plan.bound_rows import Bound
 from tests.plan.plan_rows import plan_rows
@@ -52,7 +52,7 @@ def outcome(run: Callable[[], Counter]) -> Counter | None:
 def test_optimised_is_bound(seed: int) -> None:
     random = Random(seed)
     relation, _ = Generator(random).relation(random.choice((1, 2, 3)))
-    agree(relation, lower(optimize(decorrelate(relation))), random)
+    agree(relation, lower(optimize(decorrelate(prepare(relation)))), random)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -60,7 +60,7 @@ def test_no_rule_adds_an_error(seed: int) -> None:
     """Without subqueries a plan fails only where the relation does: nothing fallible moved above its guard."""
     random = Random(seed)
     relation, _ = Generator(random, fallible=True, flat=True).relation(random.choice((2, 3, 4)))
-    plan = lower(optimize(decorrelate(relation)))
+    plan = lower(optimize(decorrelate(prepare(relation))))
     for _ in range(3):
         rows = contents(random)
         wanted = outcome(lambda rows=rows: Bound(rows).rows(relation))
@@ -72,14 +72,14 @@ def test_shared_arrangements_change_no_row(seed: int) -> None:
     random = Random(seed)
     relation, _ = Generator(random).relation(random.choice((2, 3)))
     arranged = {1: {(0,), (1,)}, 2: {(0,)}, 3: {(1, 0), (2,)}}
-    agree(relation, lower(optimize(decorrelate(relation)), arranged), random)
+    agree(relation, lower(optimize(decorrelate(prepare(relation))), arranged), random)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_rule_leaves_a_well_formed_relation(seed: int) -> None:
     random = Random(seed)
     bound, _ = Generator(random).relation(random.choice((2, 3, 4)))
-    relation = decorrelate(bound)
+    relation = decorrelate(prepare(bound))
     check(relation)
     for rule in RULES:
         relation = rule(relation, Facts())

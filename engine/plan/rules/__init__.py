@@ -1,5 +1,6 @@
 """The optimiser's rules: each a pure function (relation, facts) -> relation with the same rows.
 
+    outer_joins     before all: outer joins whose padding, or whose other side, makes no difference
     lets        a WITH that is read once, or that keeps no state, goes where it is read
     fold        constants, and what boolean logic decides without looking at a row
     fuse        neighbours that are one node; what is empty; what does nothing
