@@ -332,6 +332,10 @@ class DuplicateCursor(SqlError):
     sqlstate = "42P03"
 
 
+class UndefinedSavepoint(SqlError):
+    sqlstate = "3B001"
+
+
 class NoTransaction(SqlError):
     sqlstate = "25P01"
 

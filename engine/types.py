@@ -197,6 +197,12 @@ def array_of(element: SqlType) -> SqlType:
     return SqlType(name, oid, -1, Physical.BYTES, Category.ARRAY, arrow, nesting=Nesting.ARRAY, element=element)
 
 
+INT2VECTOR: Final = replace(array_of(SMALLINT), name="int2vector", oid=22)
+OIDVECTOR: Final = replace(array_of(OID), name="oidvector", oid=30)
+VECTORS: Final = (INT2VECTOR, OIDVECTOR)
+"""Arrays of PostgreSQL's catalog that are written with blanks between their elements and counted from 0."""
+
+
 @cache
 def list_of(element: SqlType) -> SqlType:
     """element list."""
@@ -236,6 +242,8 @@ def container_of(nesting: Nesting, element: SqlType) -> SqlType:
 
 @cache
 def _plain_nested(kind: SqlType) -> SqlType:
+    if kind in VECTORS:
+        return kind
     if kind.nesting is Nesting.RECORD:
         return record_of(tuple((name, part.plain) for name, part in kind.fields))
     assert kind.nesting is not None
@@ -247,7 +255,7 @@ TYPES: Final[tuple[SqlType, ...]] = (
     TIMESTAMP, TIMESTAMPTZ, MZ_TIMESTAMP, INTERVAL, UUID, JSONB, INTERNAL_CHAR, *REGISTERED, UNKNOWN,
 )  # fmt: skip
 ARRAYS: Final = tuple(array_of(row) for row in TYPES if row.oid in ARRAY_OIDS)
-BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *ARRAYS)}
+BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *ARRAYS, *VECTORS)}
 
 ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in TYPES} | {
     "bool": BOOLEAN, "int2": SMALLINT, "int": INTEGER, "int4": INTEGER, "int8": BIGINT, "float4": REAL,

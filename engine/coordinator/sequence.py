@@ -166,7 +166,7 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             client.set_variable(bound.name, bound.value)
             return Result("RESET" if bound.value is None else "SET")
         case BoundTransaction():
-            return _transaction(coordinator, client, bound.verb)
+            return _transaction(coordinator, client, bound)
         case BoundDiscard():
             return _discard(client, bound)
 
@@ -216,8 +216,20 @@ def _telling(coordinator: Coordinator, bound: BoundSubscribe) -> Telling | None:
     return None
 
 
-def _transaction(coordinator: Coordinator, client: Client, verb: TransactionVerb) -> Result:
-    block = client.transaction
+def _transaction(coordinator: Coordinator, client: Client, bound: BoundTransaction) -> Result:
+    block, verb = client.transaction, bound.verb
+    match verb:
+        case TransactionVerb.SAVEPOINT:
+            block.save(bound.savepoint)
+            return Result("SAVEPOINT")
+        case TransactionVerb.RELEASE:
+            block.release(bound.savepoint)
+            return Result("RELEASE")
+        case TransactionVerb.ROLLBACK_TO:
+            block.return_to(bound.savepoint)
+            return Result("ROLLBACK")
+        case _:
+            pass
     if verb is TransactionVerb.BEGIN:
         if block.implicit:
             block.implicit = False

@@ -4,6 +4,8 @@ A block's first read fixes the tick that all of its reads are as of; what it wri
 it (engine/coordinator/snapshot.py). At the end the writes commit together if nothing that the block read has changed
 since that tick; else the block fails with 40001, and the client runs it again. A block that only writes, or only reads,
 never fails so. Changes of the catalog take effect at once and stay.
+
+A savepoint is what was written up to it: values, so keeping one costs a dictionary.
 """
 
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
 from engine.coordinator.snapshot import Snapshot
-from engine.errors import SerializationFailure, TransactionState, UndefinedTable
+from engine.errors import NoTransaction, SerializationFailure, TransactionState, UndefinedSavepoint, UndefinedTable
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Transaction:
     held: int | None = None  # the oracle's token for it
     read: set[int] = field(default_factory=set)  # ids of what the block has read
     writes: dict[int, Result] = field(default_factory=dict)  # by table; results, because a sweep must see them
+    savepoints: list[tuple[str, dict[int, Result]]] = field(default_factory=list)  # names, and the writes before them
 
     def begin(self, implicit: bool = False) -> None:
         """A block begins."""
@@ -57,6 +60,37 @@ class Transaction:
         self.status, self.implicit, self.read_at, self.held = "I", False, None, None
         self.read.clear()
         self.writes.clear()
+        self.savepoints.clear()
+
+    def save(self, name: str) -> None:
+        """SAVEPOINT: a name for the writes so far."""
+        self.check_usable()
+        self._check_block("SAVEPOINT")
+        self.savepoints.append((name, dict(self.writes)))
+
+    def release(self, name: str) -> None:
+        """RELEASE: forget the last savepoint of that name, and those after it; what was written stays."""
+        self.check_usable()
+        self._check_block("RELEASE SAVEPOINT")
+        del self.savepoints[self._savepoint(name) :]
+
+    def return_to(self, name: str) -> None:
+        """ROLLBACK TO: the writes as they were at that savepoint, which stays. A failed block goes on from there."""
+        self._check_block("ROLLBACK TO SAVEPOINT")
+        at = self._savepoint(name)
+        del self.savepoints[at + 1 :]
+        self.writes = dict(self.savepoints[at][1])
+        self.status = "T"
+
+    def _check_block(self, what: str) -> None:
+        if self.status == "I" or self.implicit:
+            raise NoTransaction(f"{what} can only be used in transaction blocks", hint="BEGIN first.")
+
+    def _savepoint(self, name: str) -> int:
+        found = [at for at, (known, _) in enumerate(self.savepoints) if known == name]
+        if not found:
+            raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
+        return found[-1]
 
     def check_usable(self) -> None:
         """Raises TransactionState in a failed block."""

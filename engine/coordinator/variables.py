@@ -1,5 +1,6 @@
 """Session variables: one table of what SHOW shows and SET may change. docs/variables.md has the same rows."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,13 @@ def _one_of(*allowed: str) -> Check:
     return check
 
 
+def _utf8(value: str) -> str:
+    """As PostgreSQL reads the names of encodings: only letters and digits count."""
+    if re.sub("[^a-z0-9]", "", value.lower()) in ("utf8", "unicode"):
+        return "UTF8"
+    raise InvalidParameter("it may be UTF8")
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     name: str
@@ -41,13 +49,15 @@ VARIABLES: Final = {
     variable.name.lower(): variable
     for variable in (
         Variable("application_name", "", _any, "what the client calls itself"),
-        Variable("client_encoding", "UTF8", _one_of("UTF8", "UTF-8", "UNICODE"), "the encoding of text: always UTF-8"),
+        Variable("client_encoding", "UTF8", _utf8, "the encoding of text: always UTF-8"),
         Variable("client_min_messages", "notice", _any, "the least severity of notices that the client wants"),
         Variable("cluster", "quickstart", _any, "where dataflows run: there is one cluster"),
         Variable("database", "materialize", _any, "the database that unqualified names are in"),
         Variable("DateStyle", "ISO, MDY", _one_of("ISO, MDY", "ISO", "ISO,MDY"), "how dates are written: always ISO"),
+        Variable("default_table_access_method", "heap", _one_of("heap"), "how tables are held: there is one way"),
         Variable("extra_float_digits", "3", _any, "accepted; floats are always written so that they read back exactly"),
         Variable("integer_datetimes", "on", _fixed, "times are 64-bit integers"),
+        Variable("jit", "off", TRUE_FALSE, "accepted, without effect: there is nothing to compile in a query"),
         Variable("IntervalStyle", "postgres", _one_of("postgres"), "how intervals are written"),
         Variable("search_path", "public", _any, "the schemas that unqualified names are looked up in"),
         Variable("server_version", "15.0", _fixed, "the PostgreSQL version that clients go by"),

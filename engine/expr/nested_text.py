@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from engine.collection.nested import Array
 from engine.errors import InvalidText, Unsupported
-from engine.types import Nesting, SqlType
+from engine.types import VECTORS, Nesting, SqlType
 
 RawValue: TypeAlias = Any
 """As in text_forms.py."""
@@ -56,6 +56,8 @@ def format_nested(raw: RawValue, type: SqlType, format: Format) -> str:
         return "{" + ",".join(f"{_escaped(key)}=>{shown(item)}" for key, item in raw.items()) + "}"
     if type.nesting is Nesting.LIST:
         return "{" + ",".join(map(shown, raw)) + "}"
+    if type in VECTORS:
+        return " ".join(map(shown, raw.items))
     return _braced(list(map(shown, raw.items)), raw.dims) if raw.dims else "{}"
 
 

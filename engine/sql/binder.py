@@ -85,7 +85,7 @@ def bind(statement: Statement, context: Context) -> Bound:
         case statements.SetVariable():
             return _set(statement)
         case statements.Transaction():
-            return bound.BoundTransaction(statement.verb)
+            return bound.BoundTransaction(statement.verb, statement.savepoint)
         case statements.Discard():
             return bound.BoundDiscard(statement.what)
         case (

@@ -355,6 +355,7 @@ class BoundSet:
 @dataclass(frozen=True, slots=True)
 class BoundTransaction:
     verb: TransactionVerb
+    savepoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,14 @@ class ScopeColumn:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A part of FROM as qualified names see it: `name.column`, or `schema.name.column` without an alias."""
+    """A part of FROM as qualified names see it: `name.column`, or `schema.name.column` without an alias. `hidden` are
+    columns that only such a name means, and no `*`."""
 
     name: str
     qualifier: tuple[str, ...]
     columns: tuple[ScopeColumn, ...]
     item: Item | None = None  # whose own name it is
+    hidden: tuple[ScopeColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Scope:
             range_ = self.range(tuple(qualifier), at)
             if range_ is None:
                 return None
-            found = [column for column in range_.columns if column.name == name]
+            found = [column for column in (*range_.columns, *range_.hidden) if column.name == name]
             if not found:
                 near = difflib.get_close_matches(name, [column.name for column in range_.columns], 1)
                 hint = f'Perhaps you meant to reference the column "{range_.name}.{near[0]}".' if near else None
@@ -167,7 +169,9 @@ def shifted(columns: tuple[ScopeColumn, ...], by: int, nullable: bool) -> tuple[
 
 
 def moved(ranges: tuple[Range, ...], by: int, nullable: bool) -> tuple[Range, ...]:
-    return tuple(replace(r, columns=shifted(r.columns, by, nullable)) for r in ranges)
+    return tuple(
+        replace(r, columns=shifted(r.columns, by, nullable), hidden=shifted(r.hidden, by, nullable)) for r in ranges
+    )
 
 
 def together(left: tuple[Range, ...], right: tuple[Range, ...], at: int) -> tuple[Range, ...]:

@@ -444,12 +444,18 @@ class TransactionVerb(Enum):
     BEGIN = "BEGIN"
     COMMIT = "COMMIT"
     ROLLBACK = "ROLLBACK"
+    SAVEPOINT = "SAVEPOINT"
+    RELEASE = "RELEASE"
+    ROLLBACK_TO = "ROLLBACK TO"
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
+    """`savepoint` is the name that the last three verbs have."""
+
     verb: TransactionVerb
     span: Span
+    savepoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,8 +144,8 @@ DATABASE: Final = Column("mz_database", types.TEXT)
 SPELLINGS: Final[Mapping[str, SqlType]] = {
     **types.ALIASES,
     "char": types.INTERNAL_CHAR,
-    "int2vector": types.array_of(types.SMALLINT),
-    "oidvector": types.array_of(types.OID),
+    "int2vector": types.INT2VECTOR,
+    "oidvector": types.OIDVECTOR,
 }
 """Types by PostgreSQL's own names. Its `name` is text here; node trees, ACL items and the like are text too."""
 

@@ -35,6 +35,8 @@ WORDS: Final = frozenset((
 
 def type_name(kind: SqlType) -> str:
     """The type's name in pg_type."""
+    if kind in types.VECTORS:
+        return kind.name
     if kind.nesting is Nesting.ARRAY:
         return f"_{type_name(kind.within)}"
     if kind.nesting is not None:
@@ -44,6 +46,8 @@ def type_name(kind: SqlType) -> str:
 
 def format_type(kind: SqlType) -> str:
     """The type with its modifier, as format_type() and psql write it."""
+    if kind in types.VECTORS:
+        return kind.name
     if kind.nesting is Nesting.ARRAY:
         return f"{format_type(kind.within)}[]"
     long = LONG_NAMES.get(kind.plain)

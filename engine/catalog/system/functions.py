@@ -610,7 +610,8 @@ ANSWERS: Final[Mapping[str, Make]] = {
     **{
         name: constant(None)
         for name in (
-            "pg_get_function_arg_default", "pg_get_triggerdef", "pg_get_partkeydef", "pg_get_partition_constraintdef",
+            "pg_get_function_arg_default", "pg_get_function_sqlbody",
+            "pg_get_triggerdef", "pg_get_partkeydef", "pg_get_partition_constraintdef",
             "pg_get_statisticsobjdef", "pg_get_statisticsobjdef_columns", "pg_get_serial_sequence",
             "inet_server_addr", "inet_server_port", "inet_client_addr",
             "inet_client_port",
@@ -623,6 +624,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "pg_encoding_to_char": _encoding,
     "pg_char_to_encoding": _encoding_number,
     "pg_client_encoding": constant("UTF8"),
+    "getdatabaseencoding": constant("UTF8"),
     "pg_tablespace_location": constant(""),
     "pg_describe_object": _described,
     "pg_relation_size": _relation_size,

@@ -33,7 +33,7 @@ def _pg_catalog(runtime: Runtime) -> int:
 def _types(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     arrays = {row.within.oid: row.oid for row in types.ARRAYS}
     schema = _pg_catalog(runtime)
-    for row in (*types.TYPES, *types.ARRAYS):
+    for row in (*types.TYPES, *types.ARRAYS, *types.VECTORS):
         array = row.element is not None
         pseudo = row == types.UNKNOWN
         yield (

@@ -29,6 +29,7 @@ TEXTS: Final[Rows] = (
     ("pg_get_function_identity_arguments", ((OID,),), T, "a function's arguments"),
     ("pg_get_function_result", ((OID,),), T, "a function's result"),
     ("pg_get_function_arg_default", ((OID, INT),), T, "the default of a function's argument: none"),
+    ("pg_get_function_sqlbody", ((OID,),), T, "the body of a function written in SQL: NULL"),
     ("pg_get_ruledef", ((OID,), (OID, B)), T, "the rule that a view is"),
     ("pg_get_triggerdef", ((OID,), (OID, B)), T, "a trigger: none"),
     ("pg_get_partkeydef", ((OID,),), T, "how a table is partitioned: NULL"),
@@ -42,6 +43,7 @@ TEXTS: Final[Rows] = (
     ("col_description", ((OID, INT),), T, "the comment on a column"),
     ("pg_encoding_to_char", ((INT,),), T, "the name of an encoding"),
     ("pg_client_encoding", ((),), T, "the encoding of the session"),
+    ("getdatabaseencoding", ((),), T, "the encoding of the database"),
     ("pg_tablespace_location", ((OID,),), T, "where a tablespace is"),
     ("pg_describe_object", ((OID, OID, INT),), T, "an object in words"),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import assert_never
 
+from engine import types
 from engine.catalog.items import (
     Index,
     Item,
@@ -28,7 +29,7 @@ from engine.errors import (
 )
 from engine.expr import overload
 from engine.expr.rows_from import one_row, rows_from
-from engine.expr.scalar import Coalesce, Ref
+from engine.expr.scalar import Coalesce, Literal, Ref
 from engine.expr.table import TableFunction
 from engine.plan.relation import (
     UNIT,
@@ -130,6 +131,8 @@ class FromClause(Calls):
         relation = self.read(found, name.at)
         qualifier = (found.name.database, found.name.schema)
         source = self._renamed(relation, found.columns, item.alias, found.name.item, qualifier, name.at)
+        if isinstance(found, SystemRelation):
+            source = _with_tableoid(source, found)
         if item.alias is not None:
             return source
         return replace(source, ranges=tuple(replace(range_, item=found) for range_ in source.ranges))
@@ -380,6 +383,14 @@ def _only(source: Source, name: str, side: str, at: int) -> ScopeColumn:
     if len(found) > 1:
         raise AmbiguousColumn(f'common column name "{name}" appears more than once in {side} table', position=at)
     return found[0]
+
+
+def _with_tableoid(source: Source, item: SystemRelation) -> Source:
+    """PostgreSQL's column of each row that is its relation's number: clients tell by it what a comment is on."""
+    hidden = ScopeColumn("tableoid", source.width, types.OID, False)
+    relation = Map(source.relation, (Literal(item.id, types.OID),))
+    ranges = tuple(replace(range_, hidden=(hidden,)) for range_ in source.ranges)
+    return Source(relation, source.width + 1, source.star, ranges)
 
 
 def is_lateral(item: FromItem) -> bool:

@@ -9,7 +9,7 @@ from engine.expr import overload
 from engine.expr.functions import array, composite
 from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function
-from engine.expr.scalar import Call, Coalesce, Ref
+from engine.expr.scalar import Call, Coalesce, Literal, Ref
 from engine.expr.text_forms import RawValue
 from engine.plan.relation import BoundScalar, Map, Project, Relation, ScalarSubquery
 from engine.sql import syntax
@@ -198,6 +198,8 @@ class Nested(Scalars):
             raise ArraySubscript(f"number of array dimensions ({len(chain)}) exceeds the maximum allowed (6)")
         if not any(node.slice for node in chain):
             indexes = [self._bound(node.lower, place) for node in chain]
+            if operand.type in types.VECTORS:
+                indexes = [index and call("+", index, Literal(1, types.INTEGER)) for index in indexes]
             given = [index for index in indexes if index is not None]
             return made(array.subscript_function(operand.type, len(given)), operand, *given)
         pairs: list[tuple[BoundScalar | None, BoundScalar | None]] = []

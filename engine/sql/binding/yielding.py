@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine import types
 from engine.collection.vector import Vector
 from engine.errors import Unsupported
+from engine.expr.functions import composite
 from engine.expr.registry import Function, OnNull
 from engine.expr.rows_from import rows_from
 from engine.expr.scalar import Call, Ref
@@ -34,10 +36,9 @@ def _never(context: "Context", arguments: Sequence[Vector], result: SqlType) -> 
 
 
 def yielding(table: TableFunction, arguments: Sequence[BoundScalar]) -> Call:
-    """The call of a table function with one column, as the scalar that it is in each row."""
-    if len(table.columns) != 1:
-        raise Unsupported(f"{table.name} yields records, which a select list cannot hold: write it in FROM")
-    kind = table.columns[0].type
+    """The call of a table function as the scalar that it is in each row: of one column that, of several a record."""
+    fields = tuple((column.name, column.type) for column in table.columns)
+    kind = fields[0][1] if len(fields) == 1 else types.record_of(fields)
     function = Yielding(
         table.name, table.parameters, kind, _never, OnNull.OWN, gives_null=True, volatile=True, table=table
     )
@@ -63,16 +64,27 @@ def expanded(relation: Relation, width: int, scalars: Sequence[BoundScalar]) -> 
             _innermost(scalar, level)
         if not level:
             return relation, width, found
-        tables = [call.function.table for call in level if isinstance(call.function, Yielding)]
-        function = rows_from([table for table in tables if table is not None], False)
+        tables = [table for call in level if (table := _table(call)) is not None]
+        if len(tables) > 1 and any(len(table.columns) > 1 for table in tables):
+            raise Unsupported(
+                "a function that yields records cannot stand beside another one in a select list",
+                hint="Write them in FROM, as LATERAL.",
+            )
+        function = rows_from(tables, False)
         # A FlatMap's columns are the function's alone: which names they have shows in EXPLAIN only.
         relation = FlatMap(relation, function, tuple(argument for call in level for argument in call.arguments))
-        columns = {
-            call: Ref(width + i, column.type, column.nullable)
-            for i, (call, column) in enumerate(zip(level, function.columns, strict=True))
-        }
-        width += len(level)
+        refs = [Ref(width + i, column.type, column.nullable) for i, column in enumerate(function.columns)]
+        values: list[BoundScalar] = list(refs)
+        if len(refs) > len(level):
+            kind = level[0].type
+            values = [Call(composite.row(kind), tuple(refs), kind)]
+        width += len(refs)
+        columns = dict(zip(level, values, strict=True))
         found = [_replaced(scalar, columns) for scalar in found]
+
+
+def _table(call: Call) -> TableFunction | None:
+    return call.function.table if isinstance(call.function, Yielding) else None
 
 
 def _innermost(scalar: BoundScalar, found: list[Call]) -> None:
@@ -85,7 +97,7 @@ def _innermost(scalar: BoundScalar, found: list[Call]) -> None:
         found.append(scalar)
 
 
-def _replaced(scalar: BoundScalar, columns: dict[Call, Ref]) -> BoundScalar:
+def _replaced(scalar: BoundScalar, columns: dict[Call, BoundScalar]) -> BoundScalar:
     if isinstance(scalar, Call) and scalar in columns:
         return columns[scalar]
     return with_parts(scalar, tuple(_replaced(part, columns) for part in parts(scalar)))

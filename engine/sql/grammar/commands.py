@@ -14,12 +14,13 @@ METHODS: Final = {
     "prepare": "prepare", "execute": "execute", "deallocate": "deallocate", "declare": "declare", "fetch": "fetch",
     "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter", "comment": "comment",
     "close": "close", "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
+    "savepoint": "savepoint", "release": "release",
 }  # fmt: skip
 """The first word of a statement and the method that reads it."""
 
 REFUSED: Final = words(
-    """truncate vacuum analyze lock cluster reindex listen notify unlisten savepoint
-    release call do merge refresh checkpoint load move security"""
+    """truncate vacuum analyze lock cluster reindex listen notify unlisten
+    call do merge refresh checkpoint load move security"""
 )
 """Statements of PostgreSQL that are known, and not run."""
 

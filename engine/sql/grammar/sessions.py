@@ -128,13 +128,26 @@ class Sessions(Copies):
                     self.fail()
                 self.advance()
             return Transaction(TransactionVerb.BEGIN, self.span())
-        if self.at("to"):
-            self.unsupported("SAVEPOINT")
+        if word == "rollback" and self.accept("to"):
+            self.accept("savepoint")
+            name = self.identifier()
+            return Transaction(TransactionVerb.ROLLBACK_TO, self.span(), name)
         if self.accept("and"):
             self.accept("no")
             self.expect("chain")
         verb = TransactionVerb.COMMIT if word in ("commit", "end") else TransactionVerb.ROLLBACK
         return Transaction(verb, self.span())
+
+    def savepoint(self) -> Transaction:
+        self.expect("savepoint")
+        name = self.identifier()
+        return Transaction(TransactionVerb.SAVEPOINT, self.span(), name)
+
+    def release(self) -> Transaction:
+        self.expect("release")
+        self.accept("savepoint")
+        name = self.identifier()
+        return Transaction(TransactionVerb.RELEASE, self.span(), name)
 
     def discard(self) -> Discard:
         self.expect("discard")
