@@ -172,6 +172,8 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
 
 
 def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Result:
+    for name, value in bound.assigned:
+        client.set_variable(name, value)
     block = client.transaction
     items = coordinator.catalog.items
     stored = any(id >= FIRST_USER_ID and not isinstance(items.get(id), View) for id in bound.reads)

@@ -68,7 +68,10 @@ def _binary(words: Codes, type: SqlType, context: "Context") -> pa.LargeBinaryAr
         case Physical.SIGNED:
             return fixed(_integers(words.view(np.int64), type))
         case Physical.BYTES:
-            return context.heap.decode(words)
+            data = context.heap.decode(words)
+            if type == types.INTERNAL_CHAR:  # none is the byte 0
+                return pc.if_else(pc.equal(pc.binary_length(data), 0), pa.scalar(b"\0", pa.large_binary()), data)
+            return data
 
 
 def _integers(values: NDArray[np.int64], type: SqlType) -> NDArray[np.generic]:
@@ -81,6 +84,8 @@ def _integers(values: NDArray[np.int64], type: SqlType) -> NDArray[np.generic]:
             return (values - EPOCH_DAYS).astype(">i4")
         case types.TIMESTAMP | types.TIMESTAMPTZ:
             return (values - EPOCH_MICROS).astype(">i8")
+        case plain if plain in types.REGISTERED:
+            return values.astype(">i4")
         case _:
             return values.astype(">i8")
 

@@ -38,6 +38,7 @@ class BoundSelect:
     as_of: BoundAsOf | None = None
     unsettled: bool = False
     plan: Plan | None = None  # its dataflow, where it was planned before
+    assigned: tuple[tuple[str, str], ...] = ()  # variables that it assigns, by set_config()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Final
 from engine import types
 from engine.catalog.catalog import SYSTEM_DATABASE, Catalog
 from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Table, UniqueKey, View
+from engine.expr.functions.catalog import WORDS
 from engine.types import Nesting, SqlType
 
 PG_NAMES: Final = {
@@ -18,19 +19,6 @@ LONG_NAMES: Final = {types.TIMESTAMP: "timestamp{} without time zone", types.TIM
                      types.TIMESTAMPTZ: "timestamp{} with time zone"}  # fmt: skip
 """Types that format_type writes out, the precision in the middle."""
 ACCESS_METHOD: Final = "arrangement"
-WORDS: Final = frozenset((
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary",
-    "both", "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create",
-    "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
-    "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except",
-    "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in",
-    "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like",
-    "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or",
-    "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right", "select",
-    "session_user", "similar", "some", "symmetric", "table", "tablesample", "then", "to", "trailing", "true",
-    "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window", "with",
-))  # fmt: skip
-"""Names that have to be quoted: PostgreSQL's reserved words."""
 
 
 def type_name(kind: SqlType) -> str:

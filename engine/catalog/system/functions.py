@@ -92,8 +92,9 @@ class Names:
         return self.relation(on) if isinstance(on, str) else self.around.catalog.items.get(on)
 
     def visible(self, item: Item) -> bool:
-        """Whether the bare name finds it."""
-        return self.around.catalog.find([item.name.item], self.around.path) is item
+        """Whether the bare name finds it. Our own system relations are found, but say no: clients list what is visible
+        and not in pg_catalog as the user's."""
+        return item.name.schema not in OWN and self.around.catalog.find([item.name.item], self.around.path) is item
 
     def shown(self, item: Item) -> str:
         return describe.quote(item.name.item) if self.visible(item) else describe.qualified(item.name)
@@ -120,6 +121,7 @@ class Names:
         return [row for row in ROUTINES.values() if row.name == bare]
 
 
+OWN: Final = ("mz_catalog", "mz_internal")
 Answer = Callable[..., RawValue]
 Make = Callable[[Names], Answer]
 
@@ -569,6 +571,16 @@ def _setting(names: Names) -> Answer:
     return answer
 
 
+def _assignment(names: Names) -> Answer:
+    """The variable is assigned by the statement that runs: see Context.assigned."""
+
+    def answer(name: str, value: str, _: bool) -> RawValue:
+        names.around.assigned.append((name, value))
+        return value
+
+    return answer
+
+
 def _began(names: Names) -> Answer:
     began = names.around.runtime.began
     return lambda: round(began.timestamp() * MICROSECONDS)
@@ -661,6 +673,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "mz_is_superuser": _superuser,
     "current_schemas": _current_schemas,
     "current_setting": _setting,
+    "set_config": _assignment,
     "pg_postmaster_start_time": _began,
     "pg_conf_load_time": _began,
     "pg_backend_pid": lambda names: lambda: names.around.session,

@@ -7,10 +7,13 @@ Nothing that is kept up to date can call them, since their answers change withou
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from engine import types
 from engine.collection.vector import Vector
 from engine.expr.registry import Function, OnNull
-from engine.types import SqlType
+from engine.expr.table import Expanded, TableFunction
+from engine.types import Column, SqlType
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -93,6 +96,7 @@ TESTS: Final[Rows] = (
 )  # fmt: skip
 OTHERS: Final[Rows] = (
     ("current_schemas", ((B,),), types.array_of(T), "the schemas of the search path that exist, the system's if asked"),
+    ("set_config", ((T, T, B),), T, "assigns a variable of the session, and gives it; of constants only"),
     ("current_setting", ((T,), (T, B)), T, "a variable of the session; with true NULL for one that there is not"),
     ("pg_postmaster_start_time", ((),), types.TIMESTAMPTZ, "when this process began"),
     ("pg_conf_load_time", ((),), types.TIMESTAMPTZ, "when this process began"),
@@ -106,6 +110,31 @@ ON_NULL: Final = (
     ("format_type", ((OID, INT),), T, "a type with its modifier, by their numbers"),
 )  # fmt: skip
 """Functions that see NULL arguments."""
+
+
+WORDS: Final = frozenset((
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary",
+    "both", "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create",
+    "cross", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
+    "current_timestamp", "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except",
+    "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in",
+    "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like",
+    "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or",
+    "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right", "select",
+    "session_user", "similar", "some", "symmetric", "table", "tablesample", "then", "to", "trailing", "true",
+    "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window", "with",
+))  # fmt: skip
+"""PostgreSQL's reserved words: names that have to be quoted."""
+
+
+def _keywords(context: "Context", vectors: Sequence[Vector]) -> Expanded:
+    """The reserved words, for clients that ask which names they have to quote."""
+    words = sorted(WORDS)
+    texts = [context.heap.intern(word.encode()) for word in words]
+    letter, true, reserved = (context.heap.intern(text) for text in (b"R", b"can be bare label", b"reserved"))
+    n = len(words)
+    columns = [texts, [letter] * n, [1] * n, [reserved] * n, [true] * n]
+    return Expanded(np.zeros(n, np.int64), tuple(Vector(np.array(column, np.uint64)) for column in columns))
 
 
 def _never(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
@@ -125,4 +154,16 @@ def _functions() -> Iterator[Function]:
 
 
 FUNCTIONS: Final[tuple[Function, ...]] = tuple(_functions())
+TABLE_FUNCTIONS: Final = (
+    TableFunction(
+        "pg_get_keywords",
+        (),
+        (
+            Column("word", T, False), Column("catcode", types.INTERNAL_CHAR, False), Column("barelabel", B, False),
+            Column("catdesc", T, False), Column("baredesc", T, False),
+        ),
+        _keywords,
+        doc="the reserved words",
+    ),
+)  # fmt: skip
 NAMES: Final = frozenset(function.name for function in FUNCTIONS)

@@ -68,4 +68,6 @@ def _by_name(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
 
 
 FUNCTIONS: Final = _by_name(row for family in FAMILIES.values() for row in family)
-TABLE_FUNCTIONS: Final = _by_name((*table.TABLE_FUNCTIONS, *text_table.TABLE_FUNCTIONS, *unnest.TABLE_FUNCTIONS))
+TABLE_FUNCTIONS: Final = _by_name(
+    (*table.TABLE_FUNCTIONS, *catalog.TABLE_FUNCTIONS, *text_table.TABLE_FUNCTIONS, *unnest.TABLE_FUNCTIONS)
+)

@@ -25,7 +25,8 @@ class Context:
     """`variables` are the session's; `now` is when the statement began, `runtime` what only the workers know.
 
     `parameters` is None where a statement cannot have any.
-    `uses` is what binding leaves behind beside its answer: every name of an item that it resolved.
+    `uses` is what binding leaves behind beside its answer: every name of an item that it resolved. So is `assigned`,
+    of settling: the variables that set_config() assigns.
     """
 
     catalog: Catalog
@@ -37,6 +38,7 @@ class Context:
     session: int = 0  # its number
     parameters: Parameters | None = None
     uses: list[Use] = field(default_factory=list, compare=False)
+    assigned: list[tuple[str, str]] = field(default_factory=list, compare=False)
 
     def resolve(self, name: Name) -> Item:
         """The item of that name; UndefinedTable where there is none."""

@@ -45,7 +45,8 @@ def _settled(
 ) -> Bound:
     match statement:
         case bound.BoundSelect():
-            return replace(statement, query=_query(statement.query, context), unsettled=False)
+            query = _query(statement.query, context)
+            return replace(statement, query=query, unsettled=False, assigned=tuple(context.assigned))
         case bound.BoundInsert():
             conflict = statement.conflict
             if conflict is not None:
