@@ -8,6 +8,8 @@
     ├── MaterializedView   a query whose answer is kept up to date
     ├── Type               a name for a list, a map or a record
     ├── Index              an arrangement of a relation by some of its columns
+    ├── Secret             a name for a value that is never shown
+    ├── Connection         how to reach a broker, a registry, ...
     └── SystemRelation     rows are computed from the catalog and the runtime when a query reads it
 
 Items are values: a change of the catalog makes another catalog with other items. `create_sql` with every name qualified
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from engine.catalog.connections import ConnectionDescription
 from engine.catalog.sources import Description
 from engine.plan.relation import BoundScalar, Relation
 from engine.types import Column, SqlType
@@ -72,10 +75,8 @@ class Source:
     description: Description
     create_sql: str
     append_only: bool = True
-
-    @property
-    def depends_on(self) -> frozenset[int]:
-        return frozenset()
+    keys: tuple[tuple[int, ...], ...] = ()  # column sets whose values no two rows share
+    depends_on: frozenset[int] = frozenset()  # the connections that it reads through, their secrets
 
 
 class Role(Enum):
@@ -169,6 +170,38 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """The value is with the coordinator; `create_sql` does not have it."""
+
+    id: int
+    name: QualifiedName
+    create_sql: str
+
+    @property
+    def depends_on(self) -> frozenset[int]:
+        return frozenset()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`depends_on` are its secrets."""
+
+    id: int
+    name: QualifiedName
+    description: ConnectionDescription
+    depends_on: frozenset[int]
+    create_sql: str
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
 class SystemRelation:
     """Its rows come from engine/catalog/system by its id; `doc` says what they are."""
 
@@ -186,7 +219,9 @@ class SystemRelation:
         return ""
 
 
-Item: TypeAlias = Table | Source | SourceRelation | View | MaterializedView | Type | Index | SystemRelation
+Item: TypeAlias = (
+    Table | Source | SourceRelation | View | MaterializedView | Type | Index | Secret | Connection | SystemRelation
+)
 
 
 def kind(item: Item) -> str:
@@ -204,5 +239,9 @@ def kind(item: Item) -> str:
             return "type"
         case Index():
             return "index"
+        case Secret():
+            return "secret"
+        case Connection():
+            return "connection"
         case SystemRelation():
             return "table"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from engine.catalog.connections import KafkaConnection, RegistryConnection
+
 
 class Compression(Enum):
     NONE = "none"
@@ -35,7 +37,34 @@ class CsvFormat:
     delimiter: str = ","
 
 
-Format: TypeAlias = JsonFormat | TextFormat | BytesFormat | CsvFormat
+@dataclass(frozen=True, slots=True)
+class RegexFormat:
+    """The groups of a match are columns, named ones by their names; what does not match is an error."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class AvroFormat:
+    """`schema` is the reader's: given with USING SCHEMA, or what the registry had when the source was made ("" until
+    then). `framed`: each datum begins with the registry's header, which tells its writer's schema."""
+
+    schema: str
+    registry: RegistryConnection | None = None
+    framed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProtobufFormat:
+    """`descriptors` is a serialised FileDescriptorSet; `message` the full name of a message in it. Both are empty until
+    the registry was asked."""
+
+    message: str
+    descriptors: bytes
+    registry: RegistryConnection | None = None
+
+
+Format: TypeAlias = JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroFormat | ProtobufFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +86,80 @@ class GeneratorSource:
     max_cardinality: int | None
 
 
-Description: TypeAlias = FileSource | GeneratorSource
+class Metadata(Enum):
+    """What INCLUDE adds to a record's own columns."""
+
+    KEY = "key"
+    PARTITION = "partition"
+    OFFSET = "offset"
+    TIMESTAMP = "timestamp"
+    HEADERS = "headers"
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """INCLUDE what [AS name]; without a name the key keeps the names of its own columns."""
+
+    what: Metadata
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """ENVELOPE NONE: every record is a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """ENVELOPE UPSERT: the last record of a key is its row, and none once a record without value came.
+
+    `inline`: the column that says why a value did not decode; None: such a key has no row but one of the errors.
+    """
+
+    inline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Debezium:
+    """ENVELOPE DEBEZIUM: records tell a row before and after. `upsert`: by key alone, for compacted topics."""
+
+    upsert: bool = False
+    deduplicate: bool = True
+
+
+Envelope: TypeAlias = Append | Upsert | Debezium
+
+
+REFRESH_MS = 10_000
+"""Between two looks at a topic's partitions, which is how long a new one waits to be read. Java's clients wait five
+minutes; a look costs a broker some 0.1 ms."""
+
+FETCH_BYTES_MAX = 16 << 20
+"""Of one answer: some 100,000 records, decoded in some 50 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSource:
+    """`start_offsets` by partition (fewer than partitions: the rest start at 0) or `start_ms` (a time, negative:
+    before the source is made) say where reading begins, once and for all: the log keeps what that came to."""
+
+    connection: KafkaConnection
+    topic: str
+    key_format: Format | None
+    value_format: Format
+    included: tuple[Included, ...] = ()
+    envelope: Envelope = Append()
+    start_offsets: tuple[int, ...] = ()
+    start_ms: int | None = None
+    read_committed: bool = True
+    refresh_ms: int = REFRESH_MS
+    fetch_bytes_max: int = FETCH_BYTES_MAX
+    client_id: str = "tailrace"
+
+
+Description: TypeAlias = FileSource | GeneratorSource | KafkaSource
+
+
+def is_kept(description: Description) -> bool:
+    """Whether the log keeps the rows of such a source, so that it goes on where it stood; others are read again."""
+    return isinstance(description, KafkaSource)

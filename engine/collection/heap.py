@@ -44,16 +44,16 @@ class Marks:
         self.marked = np.zeros(codes, np.bool_)
 
     def codes(self, codes: Codes) -> None:
-        """Keep these; each must be a heap code."""
-        self.marked[codes] = True
+        """Keep these; each must be a heap code. One that came after the sweep began is young: nothing frees it."""
+        self.marked[codes[codes < len(self.marked)]] = True
 
     def words(self, physical: Physical, words: Codes) -> None:
         """Keep whatever a column of this layout refers to."""
         match physical:
             case Physical.BYTES | Physical.INTERVAL | Physical.JSON:
-                self.marked[words] = True
+                self.codes(words)
             case Physical.DECIMAL:
-                self.marked[words[words >= DECIMAL_TAG] ^ DECIMAL_TAG] = True
+                self.codes(words[words >= DECIMAL_TAG] ^ DECIMAL_TAG)
             case Physical.UNSIGNED | Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
                 pass
 

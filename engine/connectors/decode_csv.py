@@ -16,7 +16,8 @@ from pyarrow import csv as arrow_csv
 from engine.catalog.sources import CsvFormat
 from engine.collection.heap import Heap
 from engine.collection.vector import Vector
-from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, last_newline, without_errors
+from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, failures, last_newline, without_errors
+from engine.connectors.records import Decoded, Spans
 from engine.types import Column
 
 
@@ -43,7 +44,7 @@ class CsvDecoder:
             end = before
         return end
 
-    def decode(self, block: bytes, first_line: int) -> Rows:
+    def decode_lines(self, block: bytes, first_line: int) -> Rows:
         skipped = 0
         if first_line == 1 and self._header:
             skipped = block.index(b"\n") + 1
@@ -55,12 +56,12 @@ class CsvDecoder:
             table = arrow_csv.read_csv(source, self._read, self._parse, self._convert)
         except pa.ArrowInvalid:
             return self._slowly(block[skipped:], first_line + bool(skipped), count)
-        vectors = [self._cast(array, column) for array, column in zip(table.columns, self._columns, strict=True)]
+        vectors = [self.cast(array, column) for array, column in zip(table.columns, self._columns, strict=True)]
         if any(vector.errors is not None for vector in vectors):
             return self._slowly(block[skipped:], first_line + bool(skipped), count)
         return Rows(vectors, count)
 
-    def _cast(self, array: pa.Array | pa.ChunkedArray, column: Column) -> Vector:
+    def cast(self, array: pa.Array | pa.ChunkedArray, column: Column) -> Vector:
         """A column of fields in the column's type."""
         if isinstance(array, pa.ChunkedArray):
             array = pa.concat_arrays(array.chunks)
@@ -98,9 +99,47 @@ class CsvDecoder:
                 good.append(record)
                 places.append((line, raw))
         vectors = [
-            self._cast(pa.array([record[j] for record in good], pa.large_string()), column)
+            self.cast(pa.array([record[j] for record in good], pa.large_string()), column)
             for j, column in enumerate(self._columns)
         ]
         vectors, failed = without_errors(vectors, self._columns, self._heap)
         bad += [BadLine(*places[row], reason) for row, reason in failed.items()]
         return Rows(vectors, count, bad)
+
+
+class CsvRecords:
+    """Each datum is one record of CSV."""
+
+    def __init__(self, columns: Sequence[Column], format: CsvFormat, heap: Heap) -> None:
+        self.columns = tuple(columns)
+        self._heap = heap
+        self._lines = CsvDecoder(columns, format, heap)
+        self._delimiter = format.delimiter
+
+    def decode(self, data: Spans) -> Decoded:
+        """Fields by Python's reader, which alone knows where a datum with newlines in it ends."""
+        failed: dict[int, str] = {}
+        records: list[list[str]] = []
+        blank = [""] * len(self.columns)
+        for row, raw in enumerate(data.texts().to_pylist()):
+            record = blank
+            try:
+                found = list(csv.reader(io.StringIO(raw.decode(), newline=""), delimiter=self._delimiter, strict=True))
+                if len(found) != 1:
+                    failed[row] = f"expected one record of CSV but got {len(found)}"
+                elif len(found[0]) != len(self.columns):
+                    failed[row] = f"expected {len(self.columns)} columns but got {len(found[0])}"
+                else:
+                    record = found[0]
+            except UnicodeDecodeError:
+                failed[row] = "invalid UTF-8"
+            except csv.Error as error:
+                failed[row] = f"malformed CSV: {error}"
+            records.append(record)
+        vectors = [
+            self._lines.cast(pa.array([record[j] for record in records], pa.large_string()), column)
+            for j, column in enumerate(self.columns)
+        ]
+        for row, reason in failures(vectors, self.columns, self._heap).items():
+            failed.setdefault(row, reason)
+        return Decoded([Vector(vector.words, vector.nulls) for vector in vectors], failed)

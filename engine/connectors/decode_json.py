@@ -7,7 +7,7 @@ is no bigint; only where JSON has no such type (dates, uuid, bytea, ...) its tex
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -21,11 +21,13 @@ from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.vector import Vector
 from engine.collection.words import value_of, vector_of
-from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, is_utf8, joined, last_newline, without_errors
+from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, failures, is_utf8, last_newline, replaced
+from engine.connectors.records import Decoded, Spans, kept
 from engine.errors import DataError
 from engine.expr import text_forms
 from engine.kernels import heap as heap_kernels
 from engine.kernels import json_lines as kernels
+from engine.kernels.spans import join_lines
 from engine.types import Column, SqlType
 
 KINDS: Final[dict[SqlType, int]] = {
@@ -58,24 +60,28 @@ SLACK: Final = 64
 WHOLE: Final = (Column("data", types.JSONB),)
 """The columns of a source without a column list: the whole line is the datum."""
 
+WHOLE_NAMES: Final = frozenset({"data", "key"})
+"""A lone jsonb column of such a name is the whole datum and no member of it."""
+
 
 def json_decoder(columns: Sequence[Column], heap: Heap) -> "JsonLines | JsonColumns":
-    """The decoder for these columns; a lone column `data jsonb` takes the whole line."""
-    if len(columns) == 1 and columns[0].name == "data" and columns[0].type == types.JSONB:
-        return JsonLines(heap)
+    """The decoder for these columns; a lone column of type jsonb takes the whole line or datum."""
+    if len(columns) == 1 and columns[0].name in WHOLE_NAMES and columns[0].type == types.JSONB:
+        return JsonLines(heap, columns[0])
     return JsonColumns(columns, heap)
 
 
 class JsonLines:
-    """Each line is a document."""
+    """Each line, or each datum, is a document."""
 
-    def __init__(self, heap: Heap) -> None:
+    def __init__(self, heap: Heap, column: Column = WHOLE[0]) -> None:
+        self.columns = (column,)
         self._heap = heap
 
     def cut(self, block: bytes) -> int:
         return last_newline(block)
 
-    def decode(self, block: bytes, first_line: int) -> Rows:
+    def decode_lines(self, block: bytes, first_line: int) -> Rows:
         lines = block.split(b"\n")[:-1]
         data: list[bytes] = []
         bad: list[BadLine] = []
@@ -87,12 +93,23 @@ class JsonLines:
                     bad.append(BadLine(line, raw, f"malformed JSON: {error}"))
         return Rows([Vector(self._heap.intern_many(data))], len(lines), bad)
 
+    def decode(self, data: Spans) -> Decoded:
+        documents: list[bytes] = []
+        failed: dict[int, str] = {}
+        for row, raw in enumerate(data.texts().to_pylist()):
+            try:
+                documents.append(json.canonical(raw))
+            except ValueError as error:
+                documents.append(b"")
+                failed[row] = f"malformed JSON: {error}"
+        return Decoded([Vector(self._heap.intern_many(documents))], failed)
+
 
 class JsonColumns:
-    """Each line is an object, its members go to columns."""
+    """Each line, or each datum, is an object, its members go to columns."""
 
     def __init__(self, columns: Sequence[Column], heap: Heap) -> None:
-        self._columns = tuple(columns)
+        self.columns = tuple(columns)
         self._heap = heap
         encoded = [b"\xff" if ESCAPED.search(column.name) else column.name.encode() for column in columns]
         self._names = np.frombuffer(b"".join(encoded) + bytes(8), np.uint8).copy()
@@ -105,8 +122,26 @@ class JsonColumns:
     def cut(self, block: bytes) -> int:
         return last_newline(block)
 
-    def decode(self, block: bytes, first_line: int) -> Rows:
-        k, room = len(self._columns), block.count(b"\n") + 1
+    def decode_lines(self, block: bytes, first_line: int) -> Rows:
+        vectors, lines, starts, slow, count = self._parsed(block, first_line)
+        decoded = self._settled(vectors, slow, lambda row: _line(block, starts, row))
+        bad = [BadLine(int(lines[row]), _line(block, starts, row), why) for row, why in decoded.failed.items()]
+        return Rows(kept(decoded), count, bad)
+
+    def decode(self, data: Spans) -> Decoded:
+        """The kernel reads lines: the data become such, those with newlines in them (or blank) one by one."""
+        n = len(data)
+        block = np.empty(int((data.ends - data.begins).sum()) + 2 * n, np.uint8)
+        apart = np.empty(n, np.bool_)
+        size = join_lines(data.data, data.begins, data.ends, block, apart)
+        vectors, _, _, slow, _ = self._parsed(block[:size].tobytes(), 1)
+        return self._settled(vectors, slow | apart, data.get)
+
+    def _parsed(
+        self, block: bytes, first_line: int
+    ) -> tuple[list[Vector], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
+        """(columns, line of each row, where each row stands, rows that the kernel leaves to others, lines)."""
+        k, room = len(self.columns), block.count(b"\n") + 1
         given = np.frombuffer(block, np.uint8)
         text = np.full(len(block) + SLACK, kernels.NEWLINE, np.uint8)
         text[: len(block)] = given
@@ -122,20 +157,33 @@ class JsonColumns:
         if not is_utf8(block):
             slow |= [not is_utf8(block[starts[r] : starts[r + 1]]) for r in range(n)]
         vectors: list[Vector] = []
-        for j, column in enumerate(self._columns):
+        for j, column in enumerate(self.columns):
             cells = _Cells(text, words[j, :n], begins[j, :n], ends[j, :n], states[j, :n])
             cells.states[slow] = kernels.NULL
             vectors.append(self._column(column.type, int(self._kinds[j]), cells))
-        vectors, failed = without_errors([*vectors, Vector(slow.astype(np.uint64))], [*self._columns, SLOW], self._heap)
-        is_slow = vectors.pop().words != 0
-        rows = Rows(vectors, count)
-        for r, reason in failed.items():
-            rows.bad.append(BadLine(int(lines[r]), _line(block, starts, r), reason))
-        if is_slow.any():
-            kept = np.flatnonzero(~is_slow)
-            rows.columns = [vector.take(kept) for vector in vectors]
-            self._slowly(block, np.flatnonzero(slow).tolist(), lines, starts, rows)
-        return rows
+        return vectors, lines, starts, slow, count
+
+    def _settled(self, vectors: list[Vector], slow: NDArray[np.bool_], raw: Callable[[int], bytes]) -> Decoded:
+        """The columns with the slow rows decoded one by one, in their places."""
+        failed = failures(vectors, self.columns, self._heap)
+        good: list[list[Value]] = []
+        places: list[int] = []
+        for row in np.flatnonzero(slow).tolist():
+            try:
+                document = json.parse(raw(row))
+            except ValueError as error:
+                failed[row] = f"malformed JSON: {error}"
+                continue
+            try:
+                good.append(row_of(document, self.columns))
+                places.append(row)
+            except (ValueError, DataError) as error:
+                failed[row] = str(error)
+        if good:
+            for j, column in enumerate(self.columns):
+                part = vector_of([values[j] for values in good], column.type, self._heap)
+                vectors[j] = replaced(vectors[j], places, part)
+        return Decoded([Vector(vector.words, vector.nulls) for vector in vectors], failed)
 
     def _column(self, type: SqlType, kind: int, cells: "_Cells") -> Vector:
         """The words of one column, its spans converted."""
@@ -182,30 +230,6 @@ class JsonColumns:
         if type.plain == types.TEXT:
             return texts
         return cast_texts(texts, type.plain if kind == kernels.DECIMAL else type, self._heap)
-
-    def _slowly(
-        self, block: bytes, slow: list[int], lines: NDArray[np.int64], starts: NDArray[np.int64], rows: Rows
-    ) -> None:
-        """Decode lines one by one and add them to `rows`."""
-        good: list[list[Value]] = []
-        for r in slow:
-            raw = _line(block, starts, r)
-            try:
-                document = json.parse(raw)
-            except ValueError as error:
-                rows.bad.append(BadLine(int(lines[r]), raw, f"malformed JSON: {error}"))
-                continue
-            try:
-                good.append(row_of(document, self._columns))
-            except (ValueError, DataError) as error:
-                rows.bad.append(BadLine(int(lines[r]), raw, str(error)))
-        if good:
-            for j, column in enumerate(self._columns):
-                part = vector_of([values[j] for values in good], column.type, self._heap)
-                rows.columns[j] = joined([rows.columns[j], part])
-
-
-SLOW: Final = Column("", types.BIGINT)
 
 
 class _Cells:

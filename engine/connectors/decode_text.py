@@ -19,7 +19,7 @@ class LineDecoder:
     def cut(self, block: bytes) -> int:
         return last_newline(block)
 
-    def decode(self, block: bytes, first_line: int) -> Rows:
+    def decode_lines(self, block: bytes, first_line: int) -> Rows:
         data = np.frombuffer(block, np.uint8)
         ends = np.flatnonzero(data == NEWLINE)
         begins = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])

@@ -8,14 +8,19 @@ A block is decoded and interned in the reader's thread, so that a tick only has 
 is a row of the feed named "errors" with its line number and bytes; it is never dropped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from engine import types
+from engine.catalog.connections import Setting
 from engine.catalog.sources import Description
 from engine.collection.batch import Batch
+from engine.collection.heap import Marks
 from engine.types import Column
+
+Resolve = Callable[[Setting], str]
+"""The value of a setting: a secret's, a file's, or itself. SourceError when it cannot be read."""
 
 ERRORS: Final = "errors"
 ERROR_COLUMNS: Final = (
@@ -41,11 +46,13 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A source as the catalog has it: `feeds` are what `describe` gave, each with the id of its collection."""
+    """A source as the catalog has it: `feeds` are what `describe` gave, each with the id of its collection. `declared`
+    are the columns that CREATE SOURCE lists; None: it lists none."""
 
     id: int
     description: Description
     feeds: tuple[tuple[int, Feed], ...]
+    declared: tuple[Column, ...] | None = None
 
     def collection(self, name: str) -> int:
         """The collection of the feed of that name."""
@@ -65,8 +72,21 @@ class Decoded:
     offsets: Mapping[str, int]
 
 
+@dataclass(slots=True)
+class Progress:
+    """How far one partition is. Its reader's thread alone writes to it."""
+
+    partition: str
+    records: int = 0  # read so far by this process
+    bytes: int = 0  # of them
+    errors: int = 0  # of them, records that did not decode
+    position: int = 0  # the offset to be read next
+    known: int = 0  # the offset that the next record to be written will have
+    records_per_second: float = 0.0  # of the last whole second
+
+
 class Reader(Protocol):
-    """One source being read. Only its own thread calls it."""
+    """One source being read. Only its own thread calls it, but for `mark`."""
 
     @property
     def finished(self) -> bool:
@@ -82,6 +102,18 @@ class Reader(Protocol):
         """The next block, or None when there is nothing for now. Raises SourceError when the input cannot be read."""
         ...
 
+    def progress(self) -> Mapping[str, Progress]:
+        """By the partition's name in `Decoded.offsets`; empty for a source without partitions."""
+        ...
+
+    def interrupt(self) -> None:
+        """Have a poll that waits end soon: nobody wants it any more. From any thread."""
+        ...
+
+    def mark(self, marks: Marks) -> None:
+        """Keep the heap codes that it holds from one poll to the next. Called from the ticking thread."""
+        ...
+
     def close(self) -> None:
-        """Let go of files."""
+        """Let go of files and connections."""
         ...

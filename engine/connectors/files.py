@@ -8,19 +8,32 @@ blocks and the longest line. Compressed files are read once, to their end.
 import csv
 import gzip
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, assert_never
 
 from engine import types
-from engine.catalog.sources import BytesFormat, Compression, CsvFormat, FileSource, Format, JsonFormat, TextFormat
+from engine.catalog.sources import (
+    AvroFormat,
+    BytesFormat,
+    Compression,
+    CsvFormat,
+    FileSource,
+    Format,
+    JsonFormat,
+    ProtobufFormat,
+    RegexFormat,
+    TextFormat,
+)
 from engine.collection.batch import Batch
-from engine.collection.heap import Heap
+from engine.collection.heap import Heap, Marks
 from engine.connectors.decode_csv import CsvDecoder
 from engine.connectors.decode_json import WHOLE, json_decoder
+from engine.connectors.decode_regex import RegexDecoder, regex_columns
 from engine.connectors.decode_text import LineDecoder
-from engine.connectors.feed import ERROR_COLUMNS, ERRORS, Decoded, Feed, SourceSpec
+from engine.connectors.feed import ERROR_COLUMNS, ERRORS, Decoded, Feed, Progress, SourceSpec
 from engine.connectors.lines import Decoder, error_batch, insert_batch
+from engine.connectors.records import SpanLines
 from engine.errors import MalformedSource, MissingFile, SourceError
 from engine.types import Column
 
@@ -67,6 +80,10 @@ def _columns(description: FileSource, columns: tuple[Column, ...] | None, file: 
             if len(columns) != len(names):
                 raise MalformedSource(f'"{description.path}" has {len(names)} columns, the source {len(columns)}')
             return columns
+        case RegexFormat():
+            return regex_columns(description.format.pattern) if columns is None else columns
+        case AvroFormat() | ProtobufFormat():
+            raise MalformedSource("FORMAT AVRO and PROTOBUF are of records, not of lines")
         case _:
             assert_never(description.format)
 
@@ -107,6 +124,10 @@ def decoder_of(format: Format, columns: Sequence[Column], heap: Heap) -> Decoder
             return LineDecoder(heap, utf8=True)
         case BytesFormat():
             return LineDecoder(heap, utf8=False)
+        case RegexFormat():
+            return SpanLines(RegexDecoder(columns, format.pattern, heap))
+        case AvroFormat() | ProtobufFormat():
+            raise MalformedSource("FORMAT AVRO and PROTOBUF are of records, not of lines")
         case _:
             assert_never(format)
 
@@ -167,7 +188,7 @@ class FileReader:
         return True
 
     def _decode(self, block: bytes) -> Decoded | None:
-        rows = self._decoder.decode(block if block.endswith(b"\n") else block + b"\n", self._line)
+        rows = self._decoder.decode_lines(block if block.endswith(b"\n") else block + b"\n", self._line)
         self._bytes += len(block)
         self._line += rows.lines
         deltas: dict[int, Batch] = {}
@@ -179,6 +200,15 @@ class FileReader:
             return None
         count = sum(len(batch) for batch in deltas.values())
         return Decoded(deltas, count, {"byte": self._bytes, "line": self._line - 1})
+
+    def progress(self) -> Mapping[str, Progress]:
+        return {}
+
+    def interrupt(self) -> None:
+        """A poll never waits."""
+
+    def mark(self, marks: Marks) -> None:
+        """It holds no codes between two polls."""
 
     def close(self) -> None:
         self._file.close()

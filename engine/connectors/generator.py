@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from engine import types
 from engine.catalog.sources import GeneratorSource
 from engine.collection.batch import Batch
-from engine.collection.heap import Heap
+from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
 from engine.connectors.dice import draw
-from engine.connectors.feed import Decoded, Feed, SourceSpec
+from engine.connectors.feed import Decoded, Feed, Progress, SourceSpec
 from engine.errors import InvalidParameter
 from engine.types import Column
 
@@ -184,6 +184,15 @@ class GeneratorReader:
                 "accounts": [_integers(orgs + 1), _integers(orgs + 1), _integers(draw(orgs, 7, 100_000))],
             }.items()
         }
+
+    def progress(self) -> Mapping[str, Progress]:
+        return {}
+
+    def interrupt(self) -> None:
+        """A poll never waits."""
+
+    def mark(self, marks: Marks) -> None:
+        marks.codes(self._items)
 
     def close(self) -> None:
         """It holds nothing."""

@@ -6,47 +6,95 @@ one source that is flat out does not starve the others. `on_ready` is called fro
 it should do no more than wake the ticker.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from threading import Condition, Event, Thread
 from typing import Final, assert_never
 
-from engine.catalog.sources import Description, FileSource, GeneratorSource
+from engine.catalog.connections import ConnectionDescription, KafkaConnection, RegistryConnection
+from engine.catalog.sources import Description, FileSource, GeneratorSource, KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors import files, generator
-from engine.connectors.feed import Decoded, Feed, Reader, SourceSpec
+from engine.connectors.feed import Decoded, Feed, Progress, Reader, Resolve, SourceSpec
+from engine.connectors.kafka import columns as kafka_columns
+from engine.connectors.kafka.client import check_brokers
+from engine.connectors.kafka.reader import KafkaReader
+from engine.connectors.registry import Registry
 from engine.errors import SourceError
 from engine.types import Column
+
+STOP_SECONDS_MAX: Final = 2.0
+"""How long whoever stops a source waits for its thread."""
 
 RETRY_SECONDS: Final = 1.0
 """Between two attempts to read a source that failed."""
 
 
-def describe(description: Description, columns: tuple[Column, ...] | None) -> tuple[Feed, ...]:
+def resolved(description: Description, resolve: Resolve) -> Description:
+    """The description with what only a registry knows filled in. Asks it, so never under the tick lock."""
+    if isinstance(description, KafkaSource):
+        return kafka_columns.resolved(description, resolve)
+    return description
+
+
+def describe(
+    description: Description, columns: tuple[Column, ...] | None, key: tuple[str, ...] = ()
+) -> tuple[Feed, ...]:
     """The relations of a source that is to be created; MissingFile and MalformedSource if it cannot be read.
 
-    `columns` is the declared list, or None where only the input knows them.
+    `columns` is the declared list, or None where only the input knows them; `key` are columns said to be unique.
     """
     match description:
         case FileSource():
             return files.describe(description, columns)
         case GeneratorSource():
             return generator.describe(description)
+        case KafkaSource():
+            return kafka_columns.describe(description, columns, key)
         case _:
             assert_never(description)
 
 
-def open_reader(spec: SourceSpec, heap: Heap, offsets: Mapping[str, int]) -> Reader:
-    """A reader at the source's beginning. `offsets` are what the log has: a generator begins when that one did."""
+def open_reader(
+    spec: SourceSpec, heap: Heap, offsets: Mapping[str, int], kept: Mapping[int, Batch], resolve: Resolve
+) -> Reader:
+    """A reader at the source's beginning, or where the log says that its rows have been kept up to.
+
+    `offsets` are what the log has (a generator begins when that one did), `kept` the rows by collection.
+    """
     match spec.description:
         case FileSource():
             return files.FileReader(spec, spec.description, heap)
         case GeneratorSource():
             return generator.GeneratorReader(spec, spec.description, heap, offsets)
+        case KafkaSource():
+            return KafkaReader(spec, spec.description, heap, offsets, kept, resolve)
         case _:
             assert_never(spec.description)
+
+
+def check(connection: ConnectionDescription, resolve: Resolve) -> None:
+    """SourceError when the other side cannot be reached and asked."""
+    match connection:
+        case KafkaConnection():
+            check_brokers(connection, resolve)
+        case RegistryConnection():
+            Registry(connection, resolve).check()
+        case _:
+            assert_never(connection)
+
+
+class State(Enum):
+    """What a source is doing, in Materialize's words."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STALLED = "stalled"  # it cannot be read at the moment; the error says why, and it is tried again
+    FINISHED = "finished"  # nothing will come any more
 
 
 @dataclass(slots=True)
@@ -55,37 +103,53 @@ class Status:
 
     rows: int = 0  # put into the inbox so far
     waiting: int = 0  # of them, not yet taken into a tick
-    finished: bool = False
+    state: State = State.STARTING
+    since_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)  # when it became that
     error: SourceError | None = None  # why it cannot be read at the moment
-    offsets: Mapping[str, int] | None = None  # of the last block taken into a tick
+    offsets: Mapping[str, int] = field(default_factory=dict)  # by partition, taken into a tick
+    progress: Mapping[str, Progress] = field(default_factory=dict)  # by partition, read
+
+    @property
+    def finished(self) -> bool:
+        return self.state is State.FINISHED
+
+    def become(self, state: State, error: SourceError | None = None) -> None:
+        """Take on a state, with the time of it if it is another."""
+        if state is not self.state or (error is None) != (self.error is None):
+            self.since_ms = time.time_ns() // 1_000_000
+        self.state, self.error = state, error
 
 
 class Ingest:
     """All sources of one worker."""
 
-    def __init__(self, heap: Heap, inbox_rows_max: int, on_ready: Callable[[], None]) -> None:
+    def __init__(self, heap: Heap, inbox_rows_max: int, on_ready: Callable[[], None], resolve: Resolve) -> None:
         self._heap = heap
+        self._resolve = resolve
         self._rows_max = inbox_rows_max
         self._on_ready = on_ready
         self._changed = Condition()
         self._sources: dict[int, _Source] = {}
 
-    def start(self, spec: SourceSpec, offsets: Mapping[str, int]) -> None:
+    def start(self, spec: SourceSpec, offsets: Mapping[str, int], kept: Mapping[int, Batch]) -> None:
         """Begin to read a source."""
-        source = _Source(spec, open_reader(spec, self._heap, offsets))
+        source = _Source(spec, open_reader(spec, self._heap, offsets, kept, self._resolve))
+        source.status.offsets = dict(offsets)
         with self._changed:
             self._sources[spec.id] = source
         source.thread = Thread(target=self._read, args=(source,), name=f"source {spec.id}", daemon=True)
         source.thread.start()
 
     def stop(self, id: int) -> None:
-        """Stop reading a source and drop what it has in its inbox. Returns when its thread has ended."""
+        """Stop reading a source and drop what it has in its inbox. Its thread may end a little later: it may be waiting
+        for an answer that does not come."""
         with self._changed:
             source = self._sources.pop(id)
             source.stopping.set()
             self._changed.notify_all()
         assert source.thread is not None
-        source.thread.join()
+        source.reader.interrupt()
+        source.thread.join(STOP_SECONDS_MAX)
 
     def close(self) -> None:
         """Stop all sources."""
@@ -112,7 +176,7 @@ class Ingest:
                     decoded = source.inbox.popleft()
                     taken += decoded.rows
                     source.status.waiting -= decoded.rows
-                    source.status.offsets = decoded.offsets
+                    source.status.offsets = {**source.status.offsets, **decoded.offsets}
                     for collection, batch in decoded.deltas.items():
                         deltas.setdefault(collection, []).append(batch)
                     offsets.update({(source.spec.id, name): at for name, at in decoded.offsets.items()})
@@ -122,12 +186,15 @@ class Ingest:
     def status(self) -> dict[int, Status]:
         """Each source's progress."""
         with self._changed:
+            for source in self._sources.values():
+                source.status.progress = source.reader.progress()
             return {id: source.status for id, source in self._sources.items()}
 
     def mark(self, marks: Marks) -> None:
         """Keep the heap codes of blocks that wait: they are older than a sweep allows while ticks are slow."""
         with self._changed:
             for source in self._sources.values():
+                source.reader.mark(marks)
                 columns = {id: feed.columns for id, feed in source.spec.feeds}
                 for decoded in source.inbox:
                     for collection, batch in decoded.deltas.items():
@@ -135,14 +202,23 @@ class Ingest:
                             marks.words(column.type.physical, batch.vector(i).words)
 
     def _read(self, source: "_Source") -> None:
-        """A source's thread."""
+        """A source's thread. What no reader should raise ends it, and its status says so."""
+        try:
+            self._read_on(source)
+        except BaseException as error:
+            source.status.become(State.STALLED, SourceError(f"the reader has stopped: {error!r}"))
+            raise
+        finally:
+            source.reader.close()
+
+    def _read_on(self, source: "_Source") -> None:
         reader, status = source.reader, source.status
         while not source.stopping.is_set():
             try:
                 decoded = reader.poll()
-                status.error = None
+                status.become(State.RUNNING)
             except SourceError as error:
-                status.error = error
+                status.become(State.STALLED, error)
                 source.stopping.wait(RETRY_SECONDS)
                 continue
             if decoded is not None:
@@ -151,8 +227,8 @@ class Ingest:
                 break
             else:
                 source.stopping.wait(reader.idle_seconds)
-        status.finished = reader.finished
-        reader.close()
+        if reader.finished:
+            status.become(State.FINISHED)
 
     def _put(self, source: "_Source", decoded: Decoded) -> None:
         """Queue a block, then wait for room for the next: a block that waits is always where `mark` sees it."""

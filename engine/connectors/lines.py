@@ -6,7 +6,6 @@ from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from engine import types
 from engine.collection.batch import Batch
@@ -46,7 +45,7 @@ class Decoder(Protocol):
         """Where the last whole record of the bytes ends, or 0."""
         ...
 
-    def decode(self, block: bytes, first_line: int) -> Rows:
+    def decode_lines(self, block: bytes, first_line: int) -> Rows:
         """The rows of whole records; every line of the block ends in a newline."""
         ...
 
@@ -77,16 +76,22 @@ def error_batch(bad: Sequence[BadLine], heap: Heap) -> Batch:
     return insert_batch([lines, data, reasons])
 
 
-def without_errors(
-    columns: Sequence[Vector], names: Sequence[Column], heap: Heap
-) -> tuple[list[Vector], dict[int, str]]:
-    """The rows of which every column evaluated, and why each other row (by number) did not."""
+def failures(columns: Sequence[Vector], names: Sequence[Column], heap: Heap) -> dict[int, str]:
+    """Why rows, by number, did not evaluate in every column."""
     failed: dict[int, str] = {}
     for vector, column in zip(columns, names, strict=True):
         if vector.errors is not None:
             for row in np.flatnonzero(vector.errors).tolist():
                 text = heap.get(int(vector.errors[row])).decode()
                 failed.setdefault(row, f'column "{column.name}": {text.partition(" ")[2]}')
+    return failed
+
+
+def without_errors(
+    columns: Sequence[Vector], names: Sequence[Column], heap: Heap
+) -> tuple[list[Vector], dict[int, str]]:
+    """The rows of which every column evaluated, and why each other row (by number) did not."""
+    failed = failures(columns, names, heap)
     if not failed:
         return list(columns), failed
     keep = np.ones(len(columns[0]), np.bool_)
@@ -106,9 +111,12 @@ def is_utf8(block: bytes) -> bool:
     return True
 
 
-def joined(parts: Sequence[Vector]) -> Vector:
-    """One column after another; neither has errors."""
-    nulls: NDArray[np.bool_] | None = None
-    if any(part.nulls is not None for part in parts):
-        nulls = np.concatenate([np.zeros(len(part), np.bool_) if part.nulls is None else part.nulls for part in parts])
-    return Vector(np.concatenate([part.words for part in parts]), nulls)
+def replaced(column: Vector, rows: Sequence[int], part: Vector) -> Vector:
+    """A column with other values in those rows."""
+    words = column.words.copy()
+    words[rows] = part.words
+    if column.nulls is None and part.nulls is None:
+        return Vector(words)
+    nulls = np.zeros(len(words), np.bool_) if column.nulls is None else column.nulls.copy()
+    nulls[rows] = False if part.nulls is None else part.nulls
+    return Vector(words, nulls)

@@ -8,12 +8,14 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path as FilePath
 from typing import Final
 from weakref import WeakSet
 
 import numpy as np
 
 from engine.catalog.catalog import Catalog, Path
+from engine.catalog.connections import FileRef, SecretRef, Setting
 from engine.catalog.items import Item
 from engine.catalog.system.definition import Runtime
 from engine.catalog.system.oids import Oids
@@ -37,7 +39,7 @@ from engine.coordinator.system import SystemCollections
 from engine.coordinator.ticks import Ticker, Ticks
 from engine.dataflow.graph import Plan
 from engine.durable.log import Log
-from engine.errors import DataError, LimitExceeded, UndefinedTable
+from engine.errors import DataError, LimitExceeded, SourceError, UndefinedTable
 from engine.types import Column
 
 
@@ -58,7 +60,7 @@ class Coordinator:
         self.ticks.constraints = self.constraints
         self.ticker: Final = Ticker(self.ticks, options.progress_ms, lambda: bool(self.subscriptions))
         self.ticks.due_changed = self.ticker.wake
-        self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake)
+        self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake, self.resolve)
         self.ticks.sources = self.ingest
         self.oids: Final = Oids()
         self.began: Final = datetime.now(UTC)
@@ -69,6 +71,7 @@ class Coordinator:
         self.ticker.follow = self.system.follow
         self._named: tuple[Catalog, dict[str, Item]] = catalog, {}
         self.tables: dict[int, tuple[Column, ...]] = {}  # collections that statements write to
+        self.secrets: Final[dict[int, bytes]] = {}  # the values of secrets, by id
         self.subscriptions: dict[int, Subscription] = {}  # by request
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
         self._live: set[int] = set()  # collections and indexes that have hydrated
@@ -98,6 +101,19 @@ class Coordinator:
         if item is None:
             item = found[name] = catalog.resolve(name.split("."), Path())
         return item
+
+    def resolve(self, setting: Setting) -> str:
+        """The value of a connection's setting: a secret's, a file's, or itself."""
+        match setting:
+            case str():
+                return setting
+            case SecretRef():
+                return self.secrets[setting.id].decode(errors="surrogateescape")
+            case FileRef():
+                try:
+                    return FilePath(setting.path).read_text()
+                except OSError as error:
+                    raise SourceError(f'file "{setting.path}" cannot be read: {error.strerror}') from None
 
     def request(self) -> int:
         """A number for a peek or a subscription that no other has."""

@@ -1,15 +1,28 @@
 """CREATE and DROP: each is one change of the catalog, of the log and of what the worker holds, under the tick lock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from engine.catalog.catalog import SYSTEM_DATABASE, Catalog, is_temporary
-from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Source, Table, Type, View, kind
+from engine.catalog.items import (
+    Connection,
+    Index,
+    Item,
+    MaterializedView,
+    QualifiedName,
+    Secret,
+    Source,
+    Table,
+    Type,
+    View,
+    kind,
+)
 from engine.cluster.command import Arrange, CreateCollection, Drop, Maintain
 from engine.coordinator.constraints import by
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Notice, Result
+from engine.durable.log import NOTHING
 from engine.durable.log import Item as LogItem
 from engine.errors import DuplicateRelation
 from engine.plan.lower import with_finishing_as_topk
@@ -153,7 +166,8 @@ def drop_items(coordinator: Coordinator, ids: Sequence[int]) -> None:
             coordinator.ingest.stop(item.id)
     coordinator.catalog = catalog.drop(ids)
     if coordinator.log is not None:
-        coordinator.log.change(drop=ids)
+        values = {("secret", str(item.id)): None for item in gone if isinstance(item, Secret)}
+        coordinator.log.change(drop=ids, facts=values)
     for item in gone:
         _free(coordinator, catalog, item)
     coordinator.forget(ids)
@@ -164,7 +178,10 @@ def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
     match item:
         case Source() if not item.columns:
             return
-        case Type():
+        case Secret():
+            del coordinator.secrets[item.id]
+            return
+        case Connection() | Type():
             return
         case Index():
             coordinator.send(Drop(item.id))
@@ -201,14 +218,19 @@ def new_id(coordinator: Coordinator, id: int | None) -> int:
     return id
 
 
-def enter(coordinator: Coordinator, new: Sequence[Item], durable: bool) -> None:
-    """Put items into the catalog, and into the log those that have a statement of their own."""
+def enter(
+    coordinator: Coordinator,
+    new: Sequence[Item],
+    durable: bool,
+    facts: Mapping[tuple[str, str], str | None] = NOTHING,
+) -> None:
+    """Put items into the catalog, and into the log those that have a statement of their own, with facts of theirs."""
     catalog = coordinator.catalog
     for item in new:
         catalog = catalog.create(item)
     if coordinator.log is not None and durable:
         kept = [item for item in new if item.create_sql and not is_temporary(item.name)]
-        coordinator.log.change(create=[LogItem(item.id, item.create_sql) for item in kept])
+        coordinator.log.change(create=[LogItem(item.id, item.create_sql) for item in kept], facts=facts)
     coordinator.catalog = catalog
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from engine.catalog.catalog import SYSTEM_SCHEMAS, Path
 from engine.catalog.items import (
+    Connection,
     Index,
     Item,
     MaterializedView,
     QualifiedName,
+    Secret,
     Source,
     SourceRelation,
     SystemRelation,
@@ -196,11 +198,11 @@ def _keys(item: Item) -> tuple[tuple[str, ...], ...]:
     match item:
         case Table():
             found = [key.columns for key in item.keys if not any(item.columns[c].nullable for c in key.columns)]
-        case SourceRelation():
+        case Source() | SourceRelation():
             found = list(item.keys)
         case View() | MaterializedView():
             found = [tuple(sorted(key)) for key in Facts().keys(item.relation)]
-        case Source() | Type() | Index() | SystemRelation():
+        case Type() | Index() | Secret() | Connection() | SystemRelation():
             found = []
     return tuple(tuple(item.columns[c].name for c in key) for key in found)
 

@@ -91,7 +91,7 @@ class Loading:
                 yield self._filled([], (), len(numbers))
                 continue
             block = b"".join(lines[number].replace(b"\n", b" ").replace(b"\r", b" ") + b"\n" for number in numbers)
-            rows = JsonColumns(columns, self._coordinator.heap).decode(block, 1)
+            rows = JsonColumns(columns, self._coordinator.heap).decode_lines(block, 1)
             bad += [(numbers[line.line - 1] + 1, line.reason) for line in rows.bad]
             yield self._filled(rows.columns, names, len(rows.columns[0]))
         self._refuse(bad, unit)
@@ -131,7 +131,7 @@ class Loading:
         columns = self._columns(names)
         decoder = CsvDecoder(columns, CsvFormat(False, (), len(columns)), self._coordinator.heap)
         body = rest if not rest or rest.endswith(b"\n") else rest + b"\n"
-        rows = decoder.decode(body, 2)
+        rows = decoder.decode_lines(body, 2)
         self._refuse([(line.line, line.reason) for line in rows.bad], "line")
         return self._filled(rows.columns, tuple(names), len(rows.columns[0]))
 

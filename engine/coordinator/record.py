@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from engine.catalog.catalog import Catalog
-from engine.catalog.items import Table
+from engine.catalog.items import Item, Source, SourceRelation, Table
+from engine.catalog.sources import is_kept
 from engine.collection import numeric
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
@@ -30,14 +31,27 @@ def record(
     deltas: Mapping[int, Batch],
     offsets: Mapping[tuple[int, str], int],
 ) -> None:
-    """Commit a tick to the log: the writes to durable tables and the offsets of sources."""
+    """Commit a tick to the log: the writes to durable tables and sources, and the offsets of sources."""
     writes: dict[int, pa.RecordBatch] = {}
     for id, batch in deltas.items():
         item = catalog.items[id]
-        if isinstance(item, Table) and not item.temporary:
+        if is_durable(catalog, item):
             writes[id] = packed(batch, item.columns, heap)
     if writes or offsets:
         log.commit(timestamp, writes, offsets)
+
+
+def is_durable(catalog: Catalog, item: Item) -> bool:
+    """Whether the log keeps an item's rows."""
+    match item:
+        case Table():
+            return not item.temporary
+        case Source():
+            return is_kept(item.description)
+        case SourceRelation():
+            return is_durable(catalog, catalog.items[item.source])
+        case _:
+            return False
 
 
 def packed(batch: Batch, columns: tuple[Column, ...], heap: Heap) -> pa.RecordBatch:

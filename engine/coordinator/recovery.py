@@ -1,26 +1,28 @@
-"""What a data directory holds, put back: the catalog by its statements, tables by their writes, sources at their start.
+"""What a data directory holds, put back: the catalog by its statements, tables and Kafka sources by their writes.
 
-Contents of sources are not in the log. A file is read again from its beginning, so its relations come back whole (and
-their rows get the times of this process); generators are told how far they came and make the same rows again.
+Of Kafka the log has the rows and the offsets of the same ticks, so a source goes on where it stood and what the broker
+has deleted since is still there. A file is read again from its beginning, so its relations come back whole (and their
+rows get the times of this process); generators are told how far they came and make the same rows again.
 """
 
 from datetime import UTC, datetime
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
-from engine.collection.batch import Batch
 from engine.coordinator import ddl
 from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.record import packed, unpacked
 from engine.coordinator.roles import restore_roles
-from engine.coordinator.sources import create_source
+from engine.coordinator.secrets import create_connection, create_secret, restore_secrets
+from engine.coordinator.sources import contents, create_source, prepare
 from engine.durable.log import Item, Log
 from engine.errors import SqlError
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
 from engine.sql.bound import (
+    BoundCreateConnection,
     BoundCreateIndex,
     BoundCreateMaterializedView,
+    BoundCreateSecret,
     BoundCreateSource,
     BoundCreateTable,
     BoundCreateType,
@@ -33,6 +35,7 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     """Bring back all that the log has. Before any session; raises SqlError when a statement cannot be run again."""
     coordinator.catalog = with_schemas(coordinator.catalog, log.schemas())
     restore_roles(coordinator, log)
+    restore_secrets(coordinator, log)
     for item in log.items():
         restore_item(coordinator, log, item)
     restore_facts(coordinator, log)
@@ -73,7 +76,11 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
             case BoundCreateIndex():
                 ddl.create_index(coordinator, bound, item.id)
             case BoundCreateSource():
-                create_source(coordinator, bound, item.id)
+                create_source(coordinator, bound, prepare(coordinator, bound), item.id)
+            case BoundCreateSecret():
+                create_secret(coordinator, bound, item.id)
+            case BoundCreateConnection():
+                create_connection(coordinator, bound, item.id)
             case _:
                 raise AssertionError(f"the log has a statement that makes no item: {item.sql}")
     except SqlError as error:
@@ -83,11 +90,6 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
 
 def restore_rows(coordinator: Coordinator, log: Log, id: int) -> None:
     """A table's writes, as one write. They are in the log: it is told nothing."""
-    columns = coordinator.tables[id]
-    parts = [unpacked(rows, columns, coordinator.heap) for rows in log.writes(id)]
-    if not parts:
-        return
-    contents = Batch.concat(parts).consolidate()
-    coordinator.ticks.restore({id: contents})
-    if log.should_compact(id):
-        log.compact(id, packed(contents, columns, coordinator.heap))
+    rows = contents(coordinator, log, id, coordinator.tables[id])
+    if len(rows):
+        coordinator.ticks.restore({id: rows})

@@ -1,11 +1,12 @@
 """What system relations show of the workers and the sessions, computed when a query reads them and not before."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.catalog.system.definition import (
     OperatorState,
+    PartitionState,
     Runtime,
     SessionState,
     SourceState,
@@ -104,9 +105,19 @@ def runtime(coordinator: "Coordinator") -> Runtime:
 
 def _source(coordinator: "Coordinator", id: int) -> SourceState:
     status = coordinator.ingest.status()[id]
-    error = None if status.error is None else status.error.message
-    offsets = dict(status.offsets or {})
-    return SourceState(status.rows, status.waiting, status.finished, offsets, error)
+    error, hint = (None, None) if status.error is None else (status.error.message, status.error.hint)
+    partitions = [
+        PartitionState(
+            at.partition, at.records, at.bytes, at.errors, at.position, status.offsets.get(name, 0), at.known,
+            at.records_per_second,
+        )
+        for name, at in status.progress.items()
+    ] or [PartitionState(name, 0, 0, 0, at, at, at, 0.0) for name, at in status.offsets.items()]  # fmt: skip
+    since = datetime.fromtimestamp(status.since_ms / 1000, UTC)
+    return SourceState(
+        status.rows, status.waiting, status.state.value, since, error, hint,
+        tuple(sorted(partitions, key=lambda at: (len(at.partition), at.partition))),
+    )  # fmt: skip
 
 
 def _sessions(coordinator: "Coordinator") -> Iterator[SessionState]:

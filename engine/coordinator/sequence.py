@@ -13,12 +13,14 @@ from engine.catalog.items import View
 from engine.coordinator import alter, ddl, dml, reads, roles
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import insertion
+from engine.coordinator.ddl import exists
 from engine.coordinator.envelope import Envelope, Telling, Within
 from engine.coordinator.explain import explain
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.result import CopyOut, Notice, Result
-from engine.coordinator.sources import create_source
+from engine.coordinator.secrets import create_connection, create_secret, validate_connection
+from engine.coordinator.sources import create_source, prepare
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, variable
@@ -32,11 +34,13 @@ from engine.sql.bound import (
     BoundCopy,
     BoundCopyFrom,
     BoundCreateCluster,
+    BoundCreateConnection,
     BoundCreateDatabase,
     BoundCreateIndex,
     BoundCreateMaterializedView,
     BoundCreateRole,
     BoundCreateSchema,
+    BoundCreateSecret,
     BoundCreateSource,
     BoundCreateTable,
     BoundCreateType,
@@ -57,9 +61,10 @@ from engine.sql.bound import (
     BoundSubscribe,
     BoundTransaction,
     BoundUpdate,
+    BoundValidateConnection,
 )  # fmt: skip
 from engine.sql.parameters import Parameters
-from engine.sql.statements import CatalogStatement, Copy, Statement, TransactionVerb
+from engine.sql.statements import CatalogStatement, Copy, CreateSource, Statement, TransactionVerb
 from engine.sql.statements import (
     Transaction as TransactionStatement,
 )
@@ -93,6 +98,8 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
     """Run one statement, which may have been prepared. Raises SqlError."""
     if not isinstance(statement, TransactionStatement):
         client.transaction.check_usable()
+    if isinstance(statement, CreateSource):
+        return _create_source(coordinator, client, statement)
     with ExitStack() as stack:
         if isinstance(statement, CatalogStatement):
             stack.enter_context(coordinator.ticks.lock)
@@ -128,7 +135,13 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
         case BoundCreateType():
             return ddl.create_type(coordinator, bound)
         case BoundCreateSource():
-            return create_source(coordinator, bound)
+            return create_source(coordinator, bound, prepare(coordinator, bound))
+        case BoundCreateSecret():
+            return create_secret(coordinator, bound)
+        case BoundCreateConnection():
+            return create_connection(coordinator, bound)
+        case BoundValidateConnection():
+            return validate_connection(coordinator, bound)
         case BoundDrop():
             return ddl.drop(coordinator, bound)
         case BoundCreateRole():
@@ -169,6 +182,25 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return _transaction(coordinator, client, bound)
         case BoundDiscard():
             return _discard(client, bound)
+
+
+def _create_source(coordinator: Coordinator, client: Client, statement: CreateSource) -> Result:
+    """What a source reads is asked before the tick lock is taken; if the catalog is another by then, again."""
+    while True:
+        bound = bind(statement, client.context())
+        assert isinstance(bound, BoundCreateSource)
+        if coordinator.catalog.named(bound.name) is None:
+            prepared = prepare(coordinator, bound)
+        else:
+            prepared = None
+        with coordinator.ticks.lock:
+            if bind(statement, client.context()) != bound:
+                continue
+            if prepared is not None:
+                return create_source(coordinator, bound, prepared)
+            skipped = exists(coordinator, "CREATE SOURCE", bound.name, bound.if_not_exists)
+            if skipped is not None:
+                return skipped
 
 
 def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Result:

@@ -1,29 +1,79 @@
-"""CREATE SOURCE: a source is an item, its relations are collections, and a reader feeds them."""
+"""CREATE SOURCE: a source is an item, its relations are collections, and a reader feeds them.
 
-from dataclasses import replace
+Whoever asks a registry or opens a file may wait long, so that comes first, without the tick lock (`prepare`); what it
+found is written into the statement that the log keeps, so that a restart needs nobody.
+"""
+
+from dataclasses import dataclass, replace
 
 from engine.catalog.items import Item, Role, Source, SourceRelation
+from engine.catalog.sources import AvroFormat, Description, Format, KafkaSource, ProtobufFormat, is_kept
 from engine.cluster.command import CreateCollection
-from engine.connectors.feed import ERRORS, SourceSpec
-from engine.connectors.ingest import describe
+from engine.collection.batch import Batch
+from engine.connectors.feed import ERRORS, Feed, SourceSpec
+from engine.connectors.ingest import describe, resolved
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import enter, exists, new_id, types_of
+from engine.coordinator.record import packed, unpacked
 from engine.coordinator.result import Result
+from engine.durable.log import Log
+from engine.sql.binding.writing import text
 from engine.sql.bound import BoundCreateSource
+from engine.types import Column
 
 
-def create_source(coordinator: Coordinator, bound: BoundCreateSource, id: int | None = None) -> Result:
-    """Makes the source and its relations, and starts to read. The input must be there: MissingFile, MalformedSource."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A source as it will be: its schemas known, its relations, and the statement that makes it again."""
+
+    description: Description
+    feeds: tuple[Feed, ...]
+    create_sql: str
+
+
+def prepare(coordinator: Coordinator, bound: BoundCreateSource) -> Prepared:
+    """Asks registries and files. The input must be there: MissingFile, MalformedSource, SourceError."""
+    description = resolved(bound.description, coordinator.resolve)
+    feeds = describe(description, bound.columns, bound.key)
+    return Prepared(description, feeds, _seeded(bound, description))
+
+
+def _seeded(bound: BoundCreateSource, description: Description) -> str:
+    """The statement with the schemas that a registry had."""
+    sql = bound.create_sql
+    if not isinstance(description, KafkaSource):
+        return sql
+    for at, of_key, of_value in sorted(bound.seeds, reverse=True):
+        parts = [_seed("KEY", description.key_format)] if of_key else []
+        parts += [_seed("VALUE", description.value_format)] if of_value else []
+        sql = f"{sql[:at]} SEED {' '.join(part for part in parts if part)}{sql[at:]}"
+    return sql
+
+
+def _seed(of: str, format: Format | None) -> str:
+    match format:
+        case AvroFormat():
+            return f"{of} SCHEMA {text(format.schema)}"
+        case ProtobufFormat():
+            return f"{of} MESSAGE {text(format.message)} SCHEMA '\\x{format.descriptors.hex()}'"
+        case _:
+            return ""
+
+
+def create_source(
+    coordinator: Coordinator, bound: BoundCreateSource, prepared: Prepared, id: int | None = None
+) -> Result:
+    """Makes the source and its relations, and starts to read. `id` is what the log says it was; None: a new one."""
     skipped = exists(coordinator, "CREATE SOURCE", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
-    feeds = describe(bound.description, bound.columns)
+    description, feeds = prepared.description, prepared.feeds
     own = next((feed for feed in feeds if feed.name == ""), None)
     id, durable = new_id(coordinator, id), id is None
-    columns = () if own is None else own.columns
-    append_only = own is None or own.append_only
-    entries: list[Item] = [Source(id, bound.name, columns, bound.description, bound.create_sql, append_only)]
-    spec = []
+    columns, append_only, keys = ((), True, ()) if own is None else (own.columns, own.append_only, own.keys)
+    source = Source(id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on)
+    entries: list[Item] = [source]
+    spec: list[tuple[int, Feed]] = []
     for feed in feeds:
         if feed is own:
             spec.append((id, feed))
@@ -37,9 +87,26 @@ def create_source(coordinator: Coordinator, bound: BoundCreateSource, id: int | 
         )
         spec.append((entries[-1].id, feed))
     enter(coordinator, entries, durable)
-    offsets = {} if coordinator.log is None or durable else coordinator.log.offsets(id)
     for collection, feed in spec:
         command = CreateCollection(collection, types_of(feed.columns), feed.append_only, coordinator.options.history_ms)
         coordinator.send(command)
-    coordinator.ingest.start(SourceSpec(id, bound.description, tuple(spec)), offsets)
+    offsets: dict[str, int] = {}
+    kept: dict[int, Batch] = {}
+    if coordinator.log is not None and not durable:
+        offsets = coordinator.log.offsets(id)
+        if is_kept(description):
+            kept = {at: contents(coordinator, coordinator.log, at, feed.columns) for at, feed in spec}
+            coordinator.ticks.restore({at: rows for at, rows in kept.items() if len(rows)})
+    coordinator.ingest.start(SourceSpec(id, description, tuple(spec), bound.columns), offsets, kept)
     return Result("CREATE SOURCE")
+
+
+def contents(coordinator: Coordinator, log: Log, id: int, columns: tuple[Column, ...]) -> Batch:
+    """The rows that the log has of a collection. Many writes are put together in the log as well."""
+    parts = [unpacked(rows, columns, coordinator.heap) for rows in log.writes(id)]
+    if not parts:
+        return Batch.empty(len(columns))
+    rows = Batch.concat(parts).consolidate()
+    if log.should_compact(id):
+        log.compact(id, packed(rows, columns, coordinator.heap))
+    return rows

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import alters, definitions, drops, reads, roles, shows, tables, writes
+from engine.sql.binding import alters, definitions, drops, reads, roles, shows, sources, tables, writes
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -47,7 +47,13 @@ def bind(statement: Statement, context: Context) -> Bound:
         case statements.CreateIndex():
             return definitions.create_index(statement, context)
         case statements.CreateSource():
-            return definitions.create_source(statement, context)
+            return sources.create_source(statement, context)
+        case statements.CreateSecret():
+            return sources.create_secret(statement, context)
+        case statements.CreateConnection():
+            return sources.create_connection(statement, context)
+        case statements.ValidateConnection():
+            return sources.validate_connection(statement, context)
         case statements.CreateType():
             return definitions.create_type(statement, context)
         case statements.CreateSchema():

@@ -7,6 +7,7 @@ catalog's. A form that creates an item holds all of the item but its id.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from engine.catalog.connections import ConnectionDescription
 from engine.catalog.items import Item, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sources import Description
@@ -171,15 +172,44 @@ class BoundCreateIndex:
 
 @dataclass(frozen=True, slots=True)
 class BoundCreateSource:
-    """`columns` is None where only the connector knows them: the header of a CSV file, the tables of a generator."""
+    """`columns` is None where only the connector knows them: the header of a CSV file, the tables of a generator.
+
+    `key` are declared columns that no two rows share. `seeds` are where in `create_sql` the schemas go that a registry
+    has: (offset, whether it is of the key's format, of the value's).
+    """
 
     name: QualifiedName
     description: Description
     columns: tuple[Column, ...] | None
-    for_all_tables: bool
-    materialized: bool
+    key: tuple[str, ...]
+    depends_on: frozenset[int]
     if_not_exists: bool
     create_sql: str
+    seeds: tuple[tuple[int, bool, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateSecret:
+    """`create_sql` is without the value."""
+
+    name: QualifiedName
+    value: bytes
+    if_not_exists: bool
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateConnection:
+    name: QualifiedName
+    description: ConnectionDescription
+    depends_on: frozenset[int]
+    if_not_exists: bool
+    create_sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundValidateConnection:
+    connection: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +397,7 @@ class BoundDiscard:
 Bound: TypeAlias = (
     BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundCreateDatabase | BoundCreateSchema | BoundCreateTable
     | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
+    | BoundCreateSecret | BoundCreateConnection | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
     | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain | BoundCopy
     | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from engine.catalog.sources import Compression, Format
+from engine.catalog.sources import (
+    BytesFormat,
+    Compression,
+    CsvFormat,
+    Envelope,
+    Included,
+    JsonFormat,
+    RegexFormat,
+    TextFormat,
+)  # fmt: skip
 from engine.sql.syntax import Expression, FromItem, Name, OrderItem, Query, SelectItem, TypeName
 
 
@@ -27,15 +36,19 @@ class AsOf:
     at_least: bool
 
 
+OptionValue: TypeAlias = str | int | float | bool
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """`NAME = value` of a WITH or a parenthesised list; the name in lower case, words joined by blanks.
 
-    `value` is a string, number, boolean or word as Python has it; None when only the name stands there.
+    `value` is a string, number, boolean or word as Python has it, several of them, or the Name of a secret; None when
+    only the name stands there.
     """
 
     name: str
-    value: str | int | float | bool | None
+    value: OptionValue | tuple[OptionValue, ...] | Name | None
     at: int
 
 
@@ -52,6 +65,8 @@ class ObjectKind(Enum):
     TYPE = "type"
     CLUSTER = "cluster"
     ROLE = "role"
+    SECRET = "secret"
+    CONNECTION = "connection"
 
     def __str__(self) -> str:
         return self.value
@@ -220,16 +235,99 @@ class FromGenerator:
 
 
 @dataclass(frozen=True, slots=True)
+class FromKafka:
+    """FROM KAFKA BROKER 'h:p, ..' TOPIC 't', or CONNECTION name (options), one of which is TOPIC."""
+
+    connection: Name | None
+    brokers: tuple[str, ...]
+    topic: str | None
+    options: tuple[Option, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryClause:
+    """CONFLUENT SCHEMA REGISTRY {CONNECTION name | 'url' [WITH (options)]} [SEED ...], a seed as (message, schema).
+
+    `end` is where a SEED would stand.
+    """
+
+    connection: Name | None
+    url: str | None
+    options: tuple[Option, ...]
+    key_seed: tuple[str, str] | None
+    value_seed: tuple[str, str] | None
+    at: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AvroClause:
+    """AVRO USING SCHEMA 'schema', or what a registry has."""
+
+    schema: str | None
+    registry: RegistryClause | None
+    framed: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProtobufClause:
+    """PROTOBUF [MESSAGE 'm'] USING SCHEMA 'hexadecimal FileDescriptorSet', or what a registry has."""
+
+    message: str | None
+    schema: str | None
+    registry: RegistryClause | None
+    at: int
+
+
+FormatClause: TypeAlias = (
+    JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroClause | ProtobufClause
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class CreateSource:
-    """`columns` is () without a list; `format` is None for generators."""
+    """`columns` is () without a list; `format` is None for generators. `key` is a promise, not checked."""
 
     name: Name
     columns: tuple[ColumnDefinition, ...]
-    connector: FromFile | FromGenerator
-    format: Format | None
+    key: KeyConstraint | None
+    connector: FromFile | FromGenerator | FromKafka
+    key_format: FormatClause | None
+    format: FormatClause | None
+    included: tuple[Included, ...]
+    envelope: Envelope
     materialized: bool
     if_not_exists: bool
     options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """`value` is a constant expression. Nothing may print `span`."""
+
+    name: Name
+    value: Expression
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateConnection:
+    """`kind` in lower case: kafka, confluent schema registry."""
+
+    name: Name
+    kind: str
+    options: tuple[Option, ...]
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateConnection:
+    name: Name
     span: Span
 
 
@@ -525,12 +623,13 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | CreateType | Drop
-    | AlterRename | AlterSwap | AlterRetain | CommentOn | CreateCluster | DropClusters | CreateRole | AlterRole
-    | DropRoles
+    | CreateSecret | CreateConnection | AlterRename | AlterSwap | AlterRetain | CommentOn | CreateCluster
+    | DropClusters | CreateRole | AlterRole | DropRoles
 )  # fmt: skip
 """What changes the catalog."""
 
 Statement: TypeAlias = (
-    SelectStatement | Insert | Update | Delete | CatalogStatement | Inert | Subscribe | Explain | Copy | CopyFrom
-    | ShowObjects | ShowCreate | ShowVariable | SetVariable | Transaction | Discard | SessionStatement
+    SelectStatement | Insert | Update | Delete | CatalogStatement | ValidateConnection | Inert | Subscribe | Explain
+    | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable | SetVariable | Transaction | Discard
+    | SessionStatement
 )  # fmt: skip

@@ -30,7 +30,7 @@ COLUMNS = tuple(
 
 
 def decode(decoder: Decoder, columns: tuple[Column, ...], text: bytes, heap: Heap, first_line: int = 1):
-    rows = decoder.decode(text, first_line)
+    rows = decoder.decode_lines(text, first_line)
     values = [decode_column(vector, column.type, heap) for vector, column in zip(rows.columns, columns, strict=True)]
     return list(zip(*values, strict=True)), rows.bad, rows.lines
 

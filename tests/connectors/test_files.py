@@ -45,7 +45,7 @@ def batch_rows(batch: Batch, columns: tuple[Column, ...], heap: Heap) -> list[tu
 
 
 def drained(spec: SourceSpec, heap: Heap) -> list[Decoded]:
-    reader = open_reader(spec, heap, {})
+    reader = open_reader(spec, heap, {}, {}, str)
     blocks = list(iter(reader.poll, None))
     assert reader.finished
     reader.close()
@@ -71,7 +71,7 @@ def test_a_tailed_file_gives_whole_lines_as_they_come(tmp_path):
     path = tmp_path / "tail.txt"
     path.write_bytes(b"one\ntw")
     heap, spec = Heap(), spec_of(path, TextFormat(), tail=True)
-    reader = open_reader(spec, heap, {})
+    reader = open_reader(spec, heap, {}, {}, str)
 
     def text() -> list[str]:
         return [row[0] for row in rows_of(spec, list(iter(reader.poll, None)), heap)[""]]
@@ -98,7 +98,7 @@ def test_compressed_files(tmp_path):
     assert rows_of(spec, drained(spec, heap), heap)[""] == [("a",), ("b",)]
     path.write_bytes(b"no gzip")
     with pytest.raises(SourceError, match="cannot be read"):
-        open_reader(spec, heap, {}).poll()
+        open_reader(spec, heap, {}, {}, str).poll()
 
 
 def test_columns_that_only_the_file_knows(tmp_path):
@@ -137,7 +137,7 @@ class Woken:
 
     def __init__(self) -> None:
         self.event = Event()
-        self.ingest = Ingest(heap := Heap(), 100, self.event.set)
+        self.ingest = Ingest(heap := Heap(), 100, self.event.set, str)
         self.heap = heap
 
     def wait(self) -> None:
@@ -151,7 +151,7 @@ def test_ingest_blocks_the_reader_and_loses_nothing(tmp_path, monkeypatch):
     path.write_text("".join(f"{i}\n" for i in range(5000)))
     ticker = Woken()
     spec = spec_of(path, TextFormat())
-    ticker.ingest.start(spec, {})
+    ticker.ingest.start(spec, {}, {})
     got: list[tuple] = []
     offsets: dict = {}
     while len(got) < 5000:
@@ -172,7 +172,7 @@ def test_a_stopped_source_ends_though_its_inbox_is_full(tmp_path, monkeypatch):
     path = tmp_path / "many.txt"
     path.write_text("x\n" * 5000)
     ticker = Woken()
-    ticker.ingest.start(spec_of(path, TextFormat()), {})
+    ticker.ingest.start(spec_of(path, TextFormat()), {}, {})
     ticker.wait()
     marks = ticker.heap.begin_sweep()
     ticker.ingest.mark(marks)

@@ -48,14 +48,37 @@ class SubscriptionState:
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionState:
+    """One partition of a source: records and bytes read by this process, records that did not decode.
+
+    `position` is the offset to be read next, `committed` the one that ticks have come to, `known` the one that the next
+    record to be written will have.
+    """
+
+    partition: str
+    records: int
+    bytes: int
+    errors: int
+    position: int
+    committed: int
+    known: int
+    records_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
 class SourceState:
-    """How far a source is: rows read, of them not in a tick yet, its offsets by partition, and what is wrong."""
+    """How far a source is: rows read, of them not in a tick yet, and what is wrong.
+
+    `state` is one of starting, running, stalled and finished, since `since`.
+    """
 
     rows: int
     waiting: int
-    finished: bool
-    offsets: Mapping[str, int]
+    state: str
+    since: datetime
     error: str | None
+    hint: str | None
+    partitions: tuple[PartitionState, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from typing import Final
 
 from engine import types
 from engine.catalog.catalog import DEFAULT_CLUSTER, SYSTEM_DATABASE, SYSTEM_SCHEMAS, Catalog, is_temporary
+from engine.catalog.connections import KafkaConnection, RegistryConnection
 from engine.catalog.items import (
+    Connection,
     Index,
     Item,
     MaterializedView,
+    Secret,
     Source,
     SourceRelation,
     SystemRelation,
@@ -45,7 +48,9 @@ def every(catalog: Catalog) -> Iterator[Item]:
 
 def relations(catalog: Catalog) -> Iterator[Item]:
     """Everything that has columns."""
-    return (item for _, item in sorted(catalog.items.items()) if not isinstance(item, Index | Type))
+    return (
+        item for _, item in sorted(catalog.items.items()) if not isinstance(item, Index | Type | Secret | Connection)
+    )
 
 
 def schemas(catalog: Catalog) -> Iterator[tuple[str, str]]:
@@ -112,6 +117,22 @@ def _sources(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
         assert isinstance(item, Source | SourceRelation)
         parent = object_id(item.source) if isinstance(item, SourceRelation) else None
         yield (*_head(item, runtime), source_word(item), parent, CLUSTER, OWNER_ID, item.create_sql or None)
+
+
+def _secrets(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Secret):
+        yield (*_head(item, runtime), OWNER_ID)
+
+
+def _connections(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Connection):
+        assert isinstance(item, Connection)
+        match item.description:
+            case KafkaConnection():
+                word = "kafka"
+            case RegistryConnection():
+                word = "confluent-schema-registry"
+        yield (*_head(item, runtime), word, OWNER_ID, item.create_sql)
 
 
 def _views(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -233,8 +254,9 @@ _TABLE: Final[tuple[tuple[str, str, str, Rows], ...]] = (
      "where dataflows run: there is one cluster, and these are names for it", _clusters),
     ("mz_cluster_replicas", "id text!, name text!, cluster_id text!, owner_id text!", "the one replica of it",
      _replicas),
-    ("mz_secrets", f"{HEAD}, owner_id text!", "secrets: none", none),
-    ("mz_connections", f"{HEAD}, type text!, owner_id text!, create_sql text!", "connections: none", none),
+    ("mz_secrets", f"{HEAD}, owner_id text!", "secrets, without their values", _secrets),
+    ("mz_connections", f"{HEAD}, type text!, owner_id text!, create_sql text!", "connections, and what they are to",
+     _connections),
     ("mz_sinks", f"{HEAD}, type text!, cluster_id text!, owner_id text!, create_sql text!", "sinks: none", none),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
 from engine.catalog.items import Index, MaterializedView, Source
-from engine.catalog.system.definition import Changes, Row, Rows, Runtime, SourceState, define
+from engine.catalog.system.definition import Changes, Row, Rows, Runtime, define
 from engine.catalog.system.ids import OWNER_ID, database_id, object_id, role_id, schema_id
 from engine.catalog.system.mz_catalog import items, source_word, word_of
 
@@ -57,15 +57,9 @@ def _source_statuses(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for item in items(catalog, Source):
         assert isinstance(item, Source)
         state = runtime.sources.get(item.id)
-        yield object_id(item.id), item.name.item, source_word(item), _status(state), state and state.error
-
-
-def _status(state: SourceState | None) -> str:
-    if state is None:
-        return "created"
-    if state.error is not None:
-        return "stalled"
-    return "finished" if state.finished else "running"
+        status, since = ("created", None) if state is None else (state.state, utc(state.since))
+        error, hint = (None, None) if state is None else (state.error, state.hint)
+        yield object_id(item.id), item.name.item, source_word(item), since, status, error, hint
 
 
 def _source_statistics(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -78,8 +72,11 @@ def _source_statistics(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
 def _partitions(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for item in items(catalog, Source):
         state = runtime.sources.get(item.id)
-        for partition, offset in sorted(state.offsets.items()) if state is not None else ():
-            yield object_id(item.id), partition, offset
+        for at in state.partitions if state is not None else ():
+            yield (
+                object_id(item.id), at.partition, at.records, at.bytes, at.position, at.committed, at.known,
+                max(0, at.known - at.committed), at.records_per_second, at.errors,
+            )  # fmt: skip
 
 
 def _sessions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -176,13 +173,19 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      _frontiers),
     ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag_ms bigint",
      "how far views and indexes are behind their inputs; NULL before they have hydrated", _lag),
-    ("mz_source_statuses", RUNTIME, "id text!, name text!, type text!, status text!, error text",
-     "whether sources run: created, running, stalled with an error, finished", _source_statuses),
+    ("mz_source_statuses", RUNTIME,
+     "id text!, name text!, type text!, last_status_change_at timestamptz, status text!, error text, hint text",
+     "whether sources run: created, starting, running, stalled with an error (and tried again), finished",
+     _source_statuses),
     ("mz_source_statistics", RUNTIME,
      "id text!, name text!, updates_staged bigint!, updates_waiting bigint!, updates_committed bigint!",
      "rows that sources have read, that wait for a tick, and that are in their relations", _source_statistics),
-    ("mz_source_partitions", RUNTIME, "id text!, partition text!, offset_committed numeric!",
-     "how far each partition of a source is in its relations", _partitions),
+    ("mz_source_partitions", RUNTIME,
+     "id text!, partition text!, messages_received bigint!, bytes_received bigint!, offset_received numeric!, "
+     "offset_committed numeric!, offset_known numeric!, lag numeric!, messages_per_second double!, "
+     "decode_errors bigint!",
+     "how far each partition of a source is read, is in its relations, and is behind; what did not decode",
+     _partitions),
     ("mz_sessions", RUNTIME,
      "connection_id bigint!, role_id text!, role_name text!, database_name text!, application_name text!, "
      "connected_at timestamptz!", "the open sessions", _sessions),

@@ -6,9 +6,11 @@ from typing import Final
 from engine import types
 from engine.catalog.catalog import Catalog, is_temporary
 from engine.catalog.items import (
+    Connection,
     Index,
     Item,
     MaterializedView,
+    Secret,
     Source,
     SourceRelation,
     SystemRelation,
@@ -33,7 +35,7 @@ CLASS, TYPE, ATTRDEF, CONSTRAINT, NAMESPACE, REWRITE = 1259, 1247, 2604, 2606, 2
 def relkind(item: Item) -> str:
     """pg_class's letter; sources are tables, as nothing of PostgreSQL's is nearer."""
     match item:
-        case Table() | Source() | SourceRelation():
+        case Table() | Source() | SourceRelation() | Secret() | Connection():
             return "r"
         case Type():
             return "c"

@@ -34,8 +34,10 @@ from engine.errors import (
 from engine.plan.lower import with_finishing_as_topk
 from engine.sql import bound, dialect, statements
 from engine.sql.binding.context import Context
-from engine.sql.binding.definitions import create_index, create_view, index_sql, milliseconds, name_in
+from engine.sql.binding.definitions import create_index, create_view, index_sql, name_in
 from engine.sql.binding.drops import find
+from engine.sql.binding.options import milliseconds
+from engine.sql.binding.sources import create_connection, create_source
 from engine.sql.binding.tables import create_table
 from engine.sql.binding.writing import article, full
 from engine.sql.statements import ObjectKind, Option
@@ -187,7 +189,7 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
         on = new.items[item.on]
         return replace(item, name=name, create_sql=index_sql(name, on, item.key, item.history_ms))
     assert isinstance(made, statements.CreateView | statements.CreateTable | statements.CreateSource
-                      | statements.CreateType)  # fmt: skip
+                      | statements.CreateType | statements.CreateSecret | statements.CreateConnection)  # fmt: skip
     _bound(made, before)
     edits = [(made.name.at, made.name.end, full(name))]
     edits += [(u.name.at, u.name.end, name_in(u, names[u.item.id])) for u in before.uses if u.item.id in names]
@@ -211,8 +213,13 @@ def _bound(
             return create_view(statement, context)
         case statements.CreateTable():
             return create_table(statement, context)
+        case statements.CreateSource():
+            create_source(statement, context)
+        case statements.CreateConnection():
+            create_connection(statement, context)
         case _:
-            return None
+            pass
+    return None
 
 
 def _same(

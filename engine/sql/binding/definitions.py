@@ -16,15 +16,6 @@ from engine.catalog.items import (
     View,
     kind,
 )
-from engine.catalog.sources import (
-    BytesFormat,
-    CsvFormat,
-    Description,
-    FileSource,
-    GeneratorSource,
-    JsonFormat,
-    TextFormat,
-)
 from engine.errors import (
     DuplicateColumn,
     DuplicateObject,
@@ -40,16 +31,12 @@ from engine.plan.facts import Facts
 from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context, Use
-from engine.sql.binding.options import history, history_sql, milliseconds
+from engine.sql.binding.options import history, history_sql
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
-from engine.sql.binding.tables import declared
 from engine.sql.binding.writing import full, quoted
 from engine.sql.scope import Around
 from engine.types import Column
-
-TICK_MS = 1000
-"""How often a load generator ticks unless TICK INTERVAL says otherwise."""
 
 
 def create_database(statement: statements.CreateDatabase, context: Context) -> bound.BoundCreateDatabase:
@@ -242,89 +229,3 @@ def _index_name(statement: statements.CreateIndex, item: Item, key: Sequence[int
         number += 1
         name = replace(item.name, item=f"{stem}{number}")
     return name
-
-
-def create_source(statement: statements.CreateSource, context: Context) -> bound.BoundCreateSource:
-    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
-    description = _description(statement)
-    columns = _source_columns(statement, description, context)
-    rest = statement.span.text[statement.name.end - statement.span.start :]
-    return bound.BoundCreateSource(
-        name, description, columns, isinstance(statement.connector, statements.FromGenerator)
-        and statement.connector.for_all_tables, statement.materialized, statement.if_not_exists,
-        f"CREATE SOURCE {full(name)}{rest}",
-    )  # fmt: skip
-
-
-def _description(statement: statements.CreateSource) -> Description:
-    connector = statement.connector
-    if isinstance(connector, statements.FromFile):
-        tail = False
-        for option in statement.options:
-            if option.name != "tail" or not (option.value is None or isinstance(option.value, bool)):
-                raise InvalidParameter(f'unrecognized file option "{option.name}"', position=option.at)
-            tail = option.value is None or option.value
-        assert statement.format is not None
-        return FileSource(connector.path, connector.compression, statement.format, tail)
-    if connector.kind not in ("counter", "auction"):
-        raise Unsupported(f"load generator {connector.kind.upper()} is not supported", position=connector.at)
-    if statement.columns or statement.format is not None:
-        raise WrongObjectType("a load generator has its own columns and no format", position=connector.at)
-    if connector.kind == "auction" and not connector.for_all_tables:
-        raise SyntaxError_(
-            "load generator AUCTION has several tables", hint="Add FOR ALL TABLES.", position=connector.at
-        )
-    tick_ms, cardinality = TICK_MS, None
-    for option in (*connector.options, *statement.options):
-        if option.name == "tick interval":
-            tick_ms = milliseconds(option)
-        elif option.name == "max cardinality" and isinstance(option.value, int) and option.value > 0:
-            cardinality = int(option.value)
-        else:
-            raise InvalidParameter(f'unrecognized load generator option "{option.name}"', position=option.at)
-    return GeneratorSource(connector.kind, tick_ms, cardinality)
-
-
-def _source_columns(
-    statement: statements.CreateSource, description: Description, context: Context
-) -> tuple[Column, ...] | None:
-    """The columns of a file's rows; None where only the connector knows them."""
-    if isinstance(description, GeneratorSource):
-        return None
-    given = declared(statement.columns, Queries(context))
-    match description.format:
-        case JsonFormat():
-            return given or (Column("data", types.JSONB, False),)
-        case TextFormat() | BytesFormat():
-            text = isinstance(description.format, TextFormat)
-            wanted = Column("text" if text else "data", types.TEXT if text else types.BYTEA, False)
-            if not given:
-                return (wanted,)
-            if len(given) != 1 or given[0].type != wanted.type:
-                raise InvalidParameter(
-                    f"this format has one column of type {wanted.type.name}", position=statement.name.end
-                )
-            return given
-        case CsvFormat():
-            return _csv_columns(statement, description.format, given)
-
-
-def _csv_columns(
-    statement: statements.CreateSource, format_: CsvFormat, given: tuple[Column, ...]
-) -> tuple[Column, ...] | None:
-    if format_.width is not None:
-        if given and len(given) != format_.width:
-            raise InvalidParameter(
-                f"{len(given)} columns declared, but the format has {format_.width}", position=statement.name.end
-            )
-        return given or tuple(Column(f"column{i + 1}", types.TEXT) for i in range(format_.width))
-    if given:
-        return given
-    if format_.names:
-        return tuple(Column(name, types.TEXT) for name in format_.names)
-    if not format_.header:
-        raise InvalidParameter(
-            "the columns of a CSV source are not known",
-            hint="Declare them, or use FORMAT CSV WITH HEADER or WITH n COLUMNS.", position=statement.name.end,
-        )  # fmt: skip
-    return None

@@ -2,9 +2,11 @@
 
 from engine.catalog.catalog import DEFAULT_CLUSTER, DEFAULT_DATABASE
 from engine.catalog.items import (
+    Connection,
     Index,
     Item,
     MaterializedView,
+    Secret,
     Source,
     SourceRelation,
     SystemRelation,
@@ -32,6 +34,8 @@ KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
     ObjectKind.MATERIALIZED_VIEW: (MaterializedView,),
     ObjectKind.INDEX: (Index,),
     ObjectKind.TYPE: (Type,),
+    ObjectKind.SECRET: (Secret,),
+    ObjectKind.CONNECTION: (Connection,),
 }
 
 

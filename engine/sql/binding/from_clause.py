@@ -8,9 +8,11 @@ from typing import assert_never
 
 from engine import types
 from engine.catalog.items import (
+    Connection,
     Index,
     Item,
     MaterializedView,
+    Secret,
     SourceRelation,
     SystemRelation,
     Table,
@@ -180,8 +182,8 @@ class FromClause(Calls):
                         f'source "{item.name.item}" has no rows of its own', position=at,
                         hint="Read its tables: SHOW SOURCES lists them.",
                     )  # fmt: skip
-                return Get(item.id, str(item.name), item.columns, item.append_only)
-            case Index() | Type():
+                return Get(item.id, str(item.name), item.columns, item.append_only, item.keys)
+            case Index() | Type() | Secret() | Connection():
                 raise WrongObjectType(f'"{item.name.item}" is {article(kind(item))}', position=at)
             case _:
                 assert_never(item)

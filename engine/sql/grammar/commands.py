@@ -15,6 +15,7 @@ METHODS: Final = {
     "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter", "comment": "comment",
     "close": "close", "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
     "savepoint": "savepoint", "release": "release",
+    "validate": "validate",
 }  # fmt: skip
 """The first word of a statement and the method that reads it."""
 

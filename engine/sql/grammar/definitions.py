@@ -2,16 +2,17 @@
 
 from typing import Final, TypeAlias
 
-from engine.catalog.sources import BytesFormat, Compression, CsvFormat, Format, JsonFormat, TextFormat
-from engine.errors import InvalidParameter
 from engine.sql.grammar.roles import Roles
+from engine.sql.grammar.sources import Sources
 from engine.sql.grammar.tokens import words
 from engine.sql.statements import (
     CreateCluster,
+    CreateConnection,
     CreateDatabase,
     CreateIndex,
     CreateRole,
     CreateSchema,
+    CreateSecret,
     CreateSource,
     CreateTable,
     CreateType,
@@ -19,19 +20,14 @@ from engine.sql.statements import (
     Drop,
     DropClusters,
     DropRoles,
-    FromFile,
-    FromGenerator,
     Inert,
     ObjectKind,
     Reason,
 )  # fmt: skip
 from engine.sql.syntax import Expression, Name, TypeName
 
-CONNECTORS: Final = words("kafka s3 kinesis pubnub postgres avro webhook mysql")
-"""Connectors that other systems know: refused by name instead of as a syntax error."""
-
 REFUSED: Final = words(
-    """function procedure trigger extension sink secret connection sequence aggregate domain rule
+    """function procedure trigger extension sink sequence aggregate domain rule
     views unique"""
 )
 """Objects that CREATE makes elsewhere."""
@@ -46,11 +42,13 @@ Definition: TypeAlias = (
     | CreateType
     | CreateRole
     | CreateCluster
+    | CreateSecret
+    | CreateConnection
     | Inert
 )
 
 
-class Definitions(Roles):
+class Definitions(Sources, Roles):
     """CREATE and DROP."""
 
     __slots__ = ()
@@ -70,7 +68,11 @@ class Definitions(Roles):
             case "view":
                 return self._create_view(materialized, replace, temporary)
             case "source":
-                return self._create_source(materialized)
+                return self.create_source(materialized)
+            case "secret":
+                return self.create_secret()
+            case "connection":
+                return self.create_connection()
             case "default" | "index":
                 return self._create_index()
             case "schema":
@@ -164,11 +166,6 @@ class Definitions(Roles):
         options = self.with_options()
         return CreateIndex(name, target, keys, if_not_exists, self.span(), options)
 
-    def in_cluster(self) -> None:
-        """IN CLUSTER name: read over, for there is one cluster."""
-        if self.accept("in", "cluster"):
-            self.identifier()
-
     def _index_key(self) -> Expression:
         """An expression; the order that PostgreSQL lets follow means nothing to an arrangement."""
         key = self.expression()
@@ -176,82 +173,6 @@ class Definitions(Roles):
         if self.accept("nulls") and self.accept_any("first", "last") is None:
             self.fail()
         return key
-
-    def _create_source(self, materialized: bool) -> CreateSource:
-        self.expect("source")
-        if_not_exists = self.if_not_exists()
-        name = self.name()
-        self.in_cluster()
-        columns = self.parenthesised(self.column) if self.next.key == "(" else ()
-        self.expect("from")
-        connector = self._connector()
-        options = self.with_options()
-        format_: Format | None = None
-        if self.accept("format"):
-            format_ = self._format()
-        elif isinstance(connector, FromFile):
-            self.fail()
-        if self.next.key == "include":
-            self.unsupported("INCLUDE")
-        if self.accept("envelope") and not self.accept("none"):
-            self.unsupported(f"ENVELOPE {self.next.value.upper()} of this source")
-        if not options:
-            options = self.with_options()
-        return CreateSource(name, columns, connector, format_, materialized, if_not_exists, options, self.span())
-
-    def _connector(self) -> FromFile | FromGenerator:
-        token = self.next
-        if self.accept("file"):
-            path = self.string()
-            compression = Compression.NONE
-            if self.accept("compression"):
-                word = self.accept_any("none", "gzip")
-                if word is None:
-                    self.fail()
-                compression = Compression(word)
-            return FromFile(path, compression)
-        if self.accept("load", "generator"):
-            at = self.here
-            kind = self.identifier()
-            if kind == "key" and self.accept("value"):
-                kind = "key value"
-            options = self.options() if self.next.key == "(" else ()
-            return FromGenerator(kind, options, self.accept("for", "all", "tables"), at)
-        if token.key in CONNECTORS:
-            self.unsupported(f"source FROM {token.key.upper()}")
-        self.fail()
-
-    def _format(self) -> Format:
-        token = self.next
-        if self.accept("json"):
-            return JsonFormat()
-        if self.accept("text"):
-            return TextFormat()
-        if self.accept("bytes"):
-            return BytesFormat()
-        if self.accept("csv"):
-            return self._csv()
-        if token.key in ("avro", "protobuf", "regex"):
-            self.unsupported(f"FORMAT {token.key.upper()}")
-        self.fail()
-
-    def _csv(self) -> CsvFormat:
-        header, names, width = True, (), None
-        if self.accept("with"):
-            if self.accept_any("header", "headers"):
-                names = self.parenthesised(self.identifier) if self.next.key == "(" else ()
-            else:
-                header, width = False, self.integer()
-                self.expect("columns")
-        else:
-            header = False
-        delimiter = ","
-        if self.accept("delimited", "by"):
-            at = self.here
-            delimiter = self.string()
-            if len(delimiter) != 1 or not delimiter.isascii():
-                raise InvalidParameter("CSV delimiter must be one ASCII character", position=at)
-        return CsvFormat(header, names, width, delimiter)
 
     def drop(self) -> Drop | DropRoles | DropClusters | Inert:
         self.expect("drop")
@@ -282,6 +203,6 @@ class Definitions(Roles):
         for kind in ObjectKind:
             if self.accept(kind.value):
                 return kind
-        if token.key in ("sink", "secret", "connection", "function"):
+        if token.key in ("sink", "function"):
             self.unsupported(f"{token.key.upper()}s" if token.key == "sink" else token.key.upper())
         self.fail()

@@ -19,6 +19,7 @@ from engine.sql.statements import (
 SHOWN: Final = (
     ("databases",), ("schemas",), ("tables",), ("sources",), ("materialized", "sources"), ("materialized", "views"),
     ("views",), ("sinks",), ("indexes",), ("index",), ("keys",), ("columns",), ("objects",), ("types",),
+    ("secrets",), ("connections",),
 )  # fmt: skip
 """What SHOW lists."""
 

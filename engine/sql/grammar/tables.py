@@ -30,6 +30,11 @@ class Tables(Queries):
             self.fail()
         return self.span()
 
+    def in_cluster(self) -> None:
+        """IN CLUSTER name: read over, for there is one cluster."""
+        if self.accept("in", "cluster"):
+            self.identifier()
+
     def if_not_exists(self) -> bool:
         return self.accept("if", "not", "exists")
 

@@ -1,0 +1,69 @@
+"""How to reach what sources read and sinks write: what CREATE CONNECTION leaves in the catalog.
+
+Secrets are referred to by id; their values are with the coordinator and the log alone, so nothing that is printed from
+the catalog can show one.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret of the catalog."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file of the server that holds the value."""
+
+    path: str
+
+
+Setting: TypeAlias = str | SecretRef | FileRef
+"""A value that may be given in the open, as a secret or in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM text each; `certificate` and `key` say who we are. Without `authority` the system's are trusted."""
+
+    authority: Setting | None = None
+    certificate: Setting | None = None
+    key: Setting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sasl:
+    """`mechanism`: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. The last takes a `token`, or asks `token_url`
+    for one with username and password as client id and secret."""
+
+    mechanism: str
+    username: Setting | None = None
+    password: Setting | None = None
+    token: Setting | None = None
+    token_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """`brokers` are host:port, any of which tells the others. `tls` None: in the open."""
+
+    brokers: tuple[str, ...]
+    tls: Tls | None = None
+    sasl: Sasl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryConnection:
+    """A schema registry that speaks Confluent's protocol."""
+
+    url: str
+    username: Setting | None = None
+    password: Setting | None = None
+    tls: Tls | None = None
+
+
+ConnectionDescription: TypeAlias = KafkaConnection | RegistryConnection

@@ -1,0 +1,86 @@
+"""Formats of records: which columns each makes, and what decodes it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from engine import types
+from engine.catalog.sources import (
+    AvroFormat,
+    BytesFormat,
+    CsvFormat,
+    Format,
+    JsonFormat,
+    ProtobufFormat,
+    RegexFormat,
+    TextFormat,
+)
+from engine.collection.heap import Heap
+from engine.connectors import registry
+from engine.connectors.avro.decode import AvroDecoder
+from engine.connectors.avro.schema import columns_of as avro_columns
+from engine.connectors.decode_csv import CsvRecords
+from engine.connectors.decode_json import json_decoder
+from engine.connectors.decode_regex import RegexDecoder, regex_columns
+from engine.connectors.feed import Resolve
+from engine.connectors.protobuf import ProtobufDecoder
+from engine.connectors.protobuf import columns_of as protobuf_columns
+from engine.connectors.records import RecordDecoder, WholeDecoder
+from engine.types import Column
+
+
+def columns_of(format: Format, declared: tuple[Column, ...] | None, whole: str) -> tuple[Column, ...]:
+    """The columns of one datum. `whole` names the column of a datum that is one value."""
+    match format:
+        case JsonFormat():
+            return declared or (Column(whole, types.JSONB, nullable=False),)
+        case TextFormat():
+            return declared or (Column("text" if whole == "data" else whole, types.TEXT, nullable=False),)
+        case BytesFormat():
+            return declared or (Column(whole, types.BYTEA, nullable=False),)
+        case CsvFormat():
+            names = format.names or tuple(f"column{i + 1}" for i in range(format.width or 0))
+            return declared or tuple(Column(name, types.TEXT, nullable=False) for name in names)
+        case RegexFormat():
+            return declared or regex_columns(format.pattern)
+        case AvroFormat():
+            return avro_columns(format.schema, whole)
+        case ProtobufFormat():
+            return protobuf_columns(format)
+        case _:
+            assert_never(format)
+
+
+def decoder_of(format: Format, columns: Sequence[Column], heap: Heap, resolve: Resolve) -> RecordDecoder:
+    """What makes those columns of data in that format."""
+    match format:
+        case JsonFormat():
+            return json_decoder(columns, heap)
+        case TextFormat():
+            return WholeDecoder(columns[0], heap, utf8=True)
+        case BytesFormat():
+            return WholeDecoder(columns[0], heap, utf8=False)
+        case CsvFormat():
+            return CsvRecords(columns, format, heap)
+        case RegexFormat():
+            return RegexDecoder(columns, format.pattern, heap)
+        case AvroFormat():
+            schemas = None if format.registry is None else registry.Registry(format.registry, resolve)
+            return AvroDecoder(format, tuple(columns), heap, schemas)
+        case ProtobufFormat():
+            return ProtobufDecoder(format, tuple(columns), heap)
+        case _:
+            assert_never(format)
+
+
+def resolved(format: Format, subject: str, resolve: Resolve) -> Format:
+    """The format with the schema that its registry has under the subject, if it says none itself."""
+    match format:
+        case AvroFormat(schema="", registry=connection) if connection is not None:
+            found = registry.Registry(connection, resolve).latest(subject)
+            return replace(format, schema=found.text)
+        case ProtobufFormat(descriptors=b"", registry=connection) if connection is not None:
+            message, descriptors = registry.Registry(connection, resolve).latest_protobuf(subject, format.message)
+            return replace(format, message=message, descriptors=descriptors)
+        case _:
+            return format

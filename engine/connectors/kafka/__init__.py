@@ -1,0 +1,9 @@
+"""Kafka: topics as sources.
+
+client.py     connections to brokers: metadata, offsets, fetches; TLS and SASL
+batches.py    what a fetch brings, as arrays: no object a record, no aborted transaction
+columns.py    key, value and metadata of records as the columns of a source
+envelopes.py  what records do to rows: append, upsert, Debezium's before and after
+partitions.py which partitions are whose, where reading begins, how far it is
+reader.py     the source: fetches ahead, decodes whole fetches, survives its brokers
+"""

@@ -1,0 +1,235 @@
+"""Connections to brokers: what leads which partition, where offsets are, and fetches.
+
+aiokafka's connections carry the bytes (TLS, SASL, request versions); metadata and retries are ours, so that nothing
+runs behind the reader's back.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.api import Request
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.offset import OffsetRequest
+
+from engine.catalog.connections import KafkaConnection, Setting
+from engine.connectors.feed import Resolve
+from engine.connectors.kafka.batches import Fetched
+from engine.connectors.kafka.metadata import MetadataRequest
+from engine.connectors.oauth import token_of
+from engine.connectors.tls import tls_context
+from engine.errors import SourceError
+
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+"""What goes wrong is the source's status; the library would log each attempt again."""
+
+REQUEST_MS: Final = 20_000
+CONNECT_SECONDS_MAX: Final = 10.0
+
+NONE, OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER = 0, 1, 3, 5, 6
+MOVED: Final = frozenset({UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER, 9, 56, 72, 74, 75, 76, 100, 103})
+"""Errors of a partition after which new metadata may help."""
+
+EARLIEST, LATEST = -2, -1
+"""Times that stand for the ends of a partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """`leaders` by partition; -1: none at the moment."""
+
+    id: str
+    leaders: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one broker sent: partitions with data, and the error codes of others."""
+
+    parts: Sequence[Fetched]
+    errors: Mapping[int, int]
+
+
+class _Token(AbstractTokenProvider):
+    """aiokafka's way to ask for a token."""
+
+    def __init__(self, get: Callable[[], str]) -> None:
+        self._get = get
+
+    async def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - it is awaited
+        return await asyncio.get_running_loop().run_in_executor(None, self._get)
+
+
+class Client:
+    """One cluster. Every method raises SourceError when no broker answers as it should."""
+
+    def __init__(self, connection: KafkaConnection, resolve: Resolve, client_id: str = "tailrace") -> None:
+        self._connection = connection
+        self._resolve = resolve
+        self._client_id = client_id
+        self._hosts: dict[int, tuple[str, int]] = {}
+        self._connected: dict[int, AIOKafkaConnection] = {}
+        self._bootstrap: AIOKafkaConnection | None = None
+
+    async def topic(self, name: str) -> Topic:
+        """Where the partitions of a topic are. SourceError when there is none of that name."""
+        response = await self._ask_any(MetadataRequest(name))
+        for code, topic, topic_id, _, partitions, *_ in response.topics:
+            if topic != name:
+                continue
+            if code == UNKNOWN_TOPIC:
+                raise SourceError(f'topic "{name}" does not exist', hint=f"Brokers: {self._names()}.")
+            if code not in (NONE, LEADER_NOT_AVAILABLE):
+                raise SourceError(f'topic "{name}" cannot be read: {_named(code)}')
+            return Topic(topic_id.hex(), {partition[1]: partition[2] for partition in partitions})
+        raise SourceError(f'topic "{name}" does not exist', hint=f"Brokers: {self._names()}.")
+
+    async def check(self) -> None:
+        """SourceError when no broker can be reached and asked."""
+        await self._ask_any(MetadataRequest(None))
+
+    async def offsets(self, name: str, topic: Topic, times: Mapping[int, int]) -> dict[int, int]:
+        """The first offset of each partition at or after a time in ms, EARLIEST or LATEST; -1: there is none."""
+        found: dict[int, int] = {}
+        for node in {topic.leaders[partition] for partition in times}:
+            if node < 0:
+                raise SourceError(f'a partition of topic "{name}" has no leader')
+            mine = [(partition, time) for partition, time in times.items() if topic.leaders[partition] == node]
+            response = await self._ask(node, OffsetRequest(-1, 0, [(name, mine)]))
+            for _, partitions in response.topics:
+                for partition, code, _, offset in partitions:
+                    if code != NONE:
+                        raise SourceError(f'partition {partition} of topic "{name}" has no offsets: {_named(code)}')
+                    found[partition] = offset
+        return found
+
+    async def fetch(
+        self, node: int, name: str, wanted: Sequence[tuple[int, int]], committed: bool, bytes_max: int, wait_ms: int
+    ) -> Answer:
+        """Records from (partition, offset) on of partitions that `node` leads; it waits for some up to `wait_ms`."""
+        request = FetchRequest(
+            wait_ms, 1, bytes_max, int(committed), [(name, [(partition, at, bytes_max) for partition, at in wanted])]
+        )
+        response = await self._ask(node, request)
+        parts: list[Fetched] = []
+        errors: dict[int, int] = {}
+        asked = dict(wanted)
+        for _, partitions in response.topics:
+            for partition, code, high, _, _, aborted, *_, data in partitions:
+                if code != NONE:
+                    errors[partition] = code
+                else:
+                    pairs = [(producer, first) for producer, first in aborted or ()] if committed else []
+                    parts.append(Fetched(partition, asked[partition], high, pairs, data or b""))
+        return Answer(parts, errors)
+
+    async def close(self) -> None:
+        """Let go of all connections; the next request makes new ones."""
+        connections = [*self._connected.values()]
+        if self._bootstrap is not None:
+            connections.append(self._bootstrap)
+        self._connected.clear()
+        self._bootstrap = None
+        for connection in connections:
+            closed = connection.close()
+            if closed is not None:
+                await asyncio.wait([closed], timeout=1)
+
+    async def _ask_any(self, request: Request) -> Any:  # noqa: ANN401 - aiokafka does not say
+        """The answer of whichever broker answers, the one that did before first."""
+        if self._bootstrap is None or not self._bootstrap.connected():
+            reasons: list[str] = []
+            for broker in self._connection.brokers:
+                host, _, port = broker.rpartition(":")
+                try:
+                    self._bootstrap = await self._connect(host.strip("[]"), int(port))
+                    break
+                except SourceError as error:
+                    reasons.append(error.message)
+            else:
+                raise SourceError("; ".join(reasons))
+        response = await self._sent(self._bootstrap, request)
+        if response.API_KEY == MetadataRequest.API_KEY:
+            self._hosts = {node: (host, port) for node, host, port, *_ in response.brokers}
+        return response
+
+    async def _ask(self, node: int, request: Request) -> Any:  # noqa: ANN401 - nor here
+        connection = self._connected.get(node)
+        if connection is None or not connection.connected():
+            if node not in self._hosts:
+                raise SourceError(f"broker {node} is not there")
+            connection = self._connected[node] = await self._connect(*self._hosts[node])
+        return await self._sent(connection, request)
+
+    async def _sent(self, connection: AIOKafkaConnection, request: Request) -> Any:  # noqa: ANN401
+        where = f"broker {connection.host}:{connection.port}"
+        try:
+            return await connection.send(request)
+        except TimeoutError:
+            connection.close()
+            raise SourceError(f"{where} does not answer") from None
+        except KafkaError as error:
+            raise SourceError(f"{where}: {_reason(error)}") from None
+
+    async def _connect(self, host: str, port: int) -> AIOKafkaConnection:
+        connection = self._connection
+        tls, sasl = connection.tls, connection.sasl
+        protocol = ("SASL_" if sasl else "") + ("SSL" if tls else "PLAINTEXT")
+        provider = None if sasl is None or sasl.mechanism != "OAUTHBEARER" else _Token(
+            lambda: token_of(sasl, self._resolve)
+        )  # fmt: skip
+        try:
+            return await asyncio.wait_for(
+                create_conn(
+                    host, port, client_id=self._client_id, request_timeout_ms=REQUEST_MS, security_protocol=protocol,
+                    ssl_context=None if tls is None else tls_context(tls, self._resolve),
+                    sasl_mechanism=None if sasl is None else sasl.mechanism,
+                    sasl_plain_username=self._value(None if sasl is None else sasl.username),
+                    sasl_plain_password=self._value(None if sasl is None else sasl.password),
+                    sasl_oauth_token_provider=provider,
+                ),
+                CONNECT_SECONDS_MAX,
+            )  # fmt: skip
+        except TimeoutError:
+            raise SourceError(f"broker {host}:{port} does not answer") from None
+        except ssl.SSLError as error:
+            raise SourceError(f"broker {host}:{port}: TLS failed: {error.reason or error}") from None
+        except OSError as error:
+            raise SourceError(f"broker {host}:{port} cannot be reached: {error.strerror or error}") from None
+        except KafkaError as error:
+            raise SourceError(f"broker {host}:{port}: {_reason(error)}") from None
+
+    def _value(self, setting: Setting | None) -> str | None:
+        return None if setting is None else self._resolve(setting)
+
+    def _names(self) -> str:
+        return ", ".join(self._connection.brokers)
+
+
+def check_brokers(connection: KafkaConnection, resolve: Resolve) -> None:
+    """SourceError when no broker can be reached and asked."""
+
+    async def run() -> None:
+        client = Client(connection, resolve)
+        try:
+            await client.check()
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+
+
+def _named(code: int) -> str:
+    error = for_code(code)
+    return f"{str(error.message).lower().replace('_', ' ')} ({code})"
+
+
+def _reason(error: KafkaError) -> str:
+    """The library's message without its class's number."""
+    return " ".join(str(part) for part in error.args) or type(error).__name__

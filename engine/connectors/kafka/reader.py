@@ -1,0 +1,277 @@
+"""A topic being read: a fetch is always under way while the last one is decoded.
+
+Law: a block that `poll` gives has every record of its partitions between the offsets before and the offsets with it,
+decoded or among the errors. Whoever commits block and offsets together can be killed at any time and goes on without a
+record missing or applied twice.
+
+Partitions are asked for at their leaders, all of one broker's in one request. What moves (leaders, new partitions, a
+topic made again) is found out by asking for metadata, every `refresh_ms` and whenever a broker says that it must. What
+fails is a SourceError: everything is let go of, and the next poll begins with new connections.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from threading import Lock
+from typing import Final
+
+from engine.catalog.sources import KafkaSource
+from engine.collection.batch import Batch
+from engine.collection.heap import Heap, Marks
+from engine.connectors.debezium import Seen
+from engine.connectors.feed import ERRORS, Decoded, Progress, Resolve, SourceSpec
+from engine.connectors.kafka.batches import Records, records_of
+from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, Topic
+from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
+from engine.connectors.kafka.envelopes import envelope_of
+from engine.connectors.kafka.partitions import (
+    Partition,
+    kept_offsets,
+    kept_places,
+    name_of,
+    owner,
+    places,
+)
+from engine.errors import SourceError
+
+WAIT_MS: Final = 500
+"""How long a broker may keep a request when it has nothing; it answers at once when something comes."""
+
+POLL_SECONDS: Final = 0.05
+"""How long a poll waits for an answer: what dropping a source has to wait for."""
+
+LEADERLESS_SECONDS: Final = 0.5
+"""Between two looks for a leader that a partition has lost."""
+
+
+class KafkaReader:
+    """Reader of one topic; see feed.Reader for the protocol."""
+
+    idle_seconds: float = 0.0
+    finished: bool = False
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        description: KafkaSource,
+        heap: Heap,
+        offsets: Mapping[str, int],
+        kept: Mapping[int, Batch],
+        resolve: Resolve,
+    ) -> None:
+        self._spec = spec
+        self._description = description
+        self._kept_offsets = dict(offsets)
+        self._rows_id, self._errors_id = spec.collection(""), spec.collection(ERRORS)
+        self._client = Client(description.connection, resolve, description.client_id)
+        self._loop = asyncio.new_event_loop()
+        self._lock = Lock()  # of the envelope's state, between polls and sweeps
+        self._seen = Seen({})
+        made = layout(description, spec.declared)
+        self._envelope = envelope_of(description, made, heap, resolve, self._seen)
+        empty = Batch.empty(len(made.columns)), Batch.empty(len(ERROR_COLUMNS))
+        self._envelope.restore(kept.get(self._rows_id, empty[0]), kept.get(self._errors_id, empty[1]))
+        self._topic: Topic | None = None
+        self._topic_id = ""
+        self._partitions: dict[int, Partition] = {}
+        self._fetching: dict[int, asyncio.Task[Answer]] = {}  # by broker
+        self._first: dict[int, int] = {}  # by broker, the partition that the last request began with
+        self._measured_at = time.monotonic()
+        self._measured: dict[int, int] = {}  # by partition, the records of then
+        self._refresh_at = 0.0
+        self._started = False
+        self._polling: asyncio.Task[Decoded | None] | None = None
+
+    def poll(self) -> Decoded | None:
+        self._polling = self._loop.create_task(self._poll())
+        try:
+            return self._loop.run_until_complete(self._polling)
+        except asyncio.CancelledError:
+            return None
+        except SourceError:
+            self._loop.run_until_complete(self._let_go())
+            raise
+
+    def interrupt(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(lambda: self._polling and self._polling.cancel())
+
+    def progress(self) -> Mapping[str, Progress]:
+        return {name_of(each.number, self._topic_id): each.progress for each in tuple(self._partitions.values())}
+
+    def mark(self, marks: Marks) -> None:
+        with self._lock:
+            self._envelope.mark(marks)
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self._let_go())
+        self._loop.close()
+
+    def _measure(self) -> None:
+        """The rates of the last second, once a second."""
+        now = time.monotonic()
+        seconds = now - self._measured_at
+        if seconds < 1:
+            return
+        self._measured_at = now
+        for each in self._partitions.values():
+            before = self._measured.get(each.number, 0)
+            each.progress.records_per_second = (each.progress.records - before) / seconds
+            self._measured[each.number] = each.progress.records
+
+    async def _poll(self) -> Decoded | None:
+        self._measure()
+        if self._topic is None or time.monotonic() >= self._refresh_at:
+            begun = await self._refresh()
+            if begun is not None:
+                return begun
+        self._ask()
+        if not self._fetching:
+            await asyncio.sleep(POLL_SECONDS)
+            return None
+        done, _ = await asyncio.wait(self._fetching.values(), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        answers: list[Answer] = []
+        for node in [node for node, task in self._fetching.items() if task in done]:
+            answers.append(self._fetching.pop(node).result())
+        if not answers:
+            return None
+        for answer in answers:
+            self._check(answer)
+        parts = [part for answer in answers for part in answer.parts if part.partition in self._partitions]
+        for part in parts:
+            self._partitions[part.partition].progress.known = part.high_watermark
+        parts = [part for part in parts if part.data]
+        if not parts:
+            return None
+        records = records_of(parts)
+        for number, at in records.next.items():
+            self._partitions[number].next = at
+        self._ask()
+        await asyncio.sleep(0)  # the requests leave before the decoding begins
+        return self._decoded(records, sum(len(part.data) for part in parts))
+
+    def _decoded(self, records: Records, size: int) -> Decoded | None:
+        """The block of some records."""
+        with self._lock:
+            changes = self._envelope.apply(records)
+        for number, at in records.next.items():
+            self._partitions[number].progress.position = at
+        for number in records.next:
+            progress = self._partitions[number].progress
+            mine = int((records.partitions == number).sum())
+            progress.records += mine
+            progress.bytes += size * mine // max(1, len(records))
+            progress.errors += changes.refused.get(number, 0)
+        deltas = {self._rows_id: changes.rows, self._errors_id: changes.errors}
+        deltas = {id: batch for id, batch in deltas.items() if len(batch)}
+        offsets = {name_of(number, self._topic_id): at for number, at in records.next.items()}
+        offsets |= places(self._seen.reached, self._topic_id)
+        return Decoded(deltas, sum(len(batch) for batch in deltas.values()), offsets)
+
+    def _ask(self) -> None:
+        """Have a request under way at each broker that leads a partition of ours."""
+        wanted: dict[int, list[tuple[int, int]]] = {}
+        for each in self._partitions.values():
+            if each.leader >= 0 and each.leader not in self._fetching:
+                wanted.setdefault(each.leader, []).append((each.number, each.next))
+            elif each.leader < 0:
+                self._refresh_at = min(self._refresh_at, time.monotonic() + LEADERLESS_SECONDS)
+        description = self._description
+        for node, partitions in wanted.items():
+            # A broker fills an answer in the order of the request: another partition is first each time.
+            first = next((at for at, (number, _) in enumerate(partitions) if number > self._first.get(node, -1)), 0)
+            partitions = partitions[first:] + partitions[:first]
+            self._first[node] = partitions[0][0]
+            self._fetching[node] = self._loop.create_task(
+                self._client.fetch(
+                    node,
+                    description.topic,
+                    partitions,
+                    description.read_committed,
+                    description.fetch_bytes_max,
+                    WAIT_MS,
+                )
+            )
+
+    def _check(self, answer: Answer) -> None:
+        """Look again at what moved; SourceError for what is gone."""
+        for number, code in answer.errors.items():
+            if code in MOVED:
+                self._refresh_at = 0.0
+            elif code == OFFSET_OUT_OF_RANGE:
+                each = self._partitions[number]
+                raise SourceError(
+                    f'partition {number} of topic "{self._description.topic}" no longer has offset {each.next}',
+                    detail="The broker deleted records before they were read, or lost some that it had.",
+                    hint="Drop the source and create it again to begin at what is there.",
+                )
+            else:
+                raise SourceError(
+                    f'partition {number} of topic "{self._description.topic}" cannot be read: error {code} of Kafka'
+                )
+
+    async def _refresh(self) -> Decoded | None:
+        """Ask for metadata: leaders, new partitions, another topic of the name. The first time, and whenever there is
+        something new, the block is the offsets where reading begins."""
+        description = self._description
+        topic = await self._client.topic(description.topic)
+        self._refresh_at = time.monotonic() + max(description.refresh_ms, 100) / 1000
+        if topic.id != self._topic_id:
+            self._partitions.clear()
+            for task in self._fetching.values():
+                task.cancel()
+            self._fetching.clear()
+            self._seen.restart(kept_places(self._kept_offsets, topic.id))
+        again = self._started and topic.id != self._topic_id
+        self._topic, self._topic_id = topic, topic.id
+        for number, leader in topic.leaders.items():
+            if number in self._partitions:
+                self._partitions[number].leader = leader
+        mine = [n for n in topic.leaders if owner(self._spec.id, n, 1) == 0]
+        new = [number for number in mine if number not in self._partitions]
+        if not new:
+            return None
+        kept = kept_offsets(self._kept_offsets, topic.id)
+        unknown = [number for number in new if number not in kept]
+        begins = await self._begins(topic, unknown, later=again) if unknown else {}
+        for number in new:
+            at = kept[number] if number in kept else begins[number]
+            self._partitions[number] = Partition(number, topic.leaders[number], at)
+        self._started = True
+        self._kept_offsets |= {name_of(number, topic.id): at for number, at in begins.items()}
+        if not begins:
+            return None
+        return Decoded({}, 0, {name_of(number, topic.id): at for number, at in begins.items()})
+
+    async def _begins(self, topic: Topic, numbers: list[int], later: bool) -> dict[int, int]:
+        """Where to begin with partitions that were never read. `later`: the topic was made anew: at its beginning."""
+        description = self._description
+        low = await self._client.offsets(description.topic, topic, dict.fromkeys(numbers, EARLIEST))
+        if later:
+            return low
+        if description.start_ms is not None and not any(
+            name.partition("@")[2] == topic.id for name in self._kept_offsets
+        ):
+            since = description.start_ms
+            if since < 0:
+                since += time.time_ns() // 1_000_000
+            found = await self._client.offsets(description.topic, topic, dict.fromkeys(numbers, since))
+            if any(at < 0 for at in found.values()):
+                ends = await self._client.offsets(description.topic, topic, dict.fromkeys(numbers, LATEST))
+                found = {number: ends[number] if at < 0 else at for number, at in found.items()}
+            return found
+        given = dict(enumerate(description.start_offsets))
+        return {number: max(low[number], given.get(number, 0)) for number in numbers}
+
+    async def _let_go(self) -> None:
+        tasks = list(self._fetching.values())
+        self._fetching.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()
+        self._topic = None
+        for each in self._partitions.values():
+            each.next = each.progress.position

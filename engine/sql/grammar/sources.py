@@ -1,0 +1,320 @@
+"""CREATE SOURCE, CREATE SECRET, CREATE CONNECTION: where rows come from, and the formats and options of that."""
+
+from typing import Final
+
+from engine.catalog.sources import (
+    Append,
+    BytesFormat,
+    Compression,
+    CsvFormat,
+    Debezium,
+    Envelope,
+    Included,
+    JsonFormat,
+    Metadata,
+    RegexFormat,
+    TextFormat,
+    Upsert,
+)  # fmt: skip
+from engine.errors import InvalidParameter
+from engine.sql.grammar.tables import Tables
+from engine.sql.grammar.tokens import Kind, words
+from engine.sql.statements import (
+    AvroClause,
+    ColumnDefinition,
+    CreateConnection,
+    CreateSecret,
+    CreateSource,
+    FormatClause,
+    FromFile,
+    FromGenerator,
+    FromKafka,
+    KeyConstraint,
+    Option,
+    OptionValue,
+    ProtobufClause,
+    RegistryClause,
+    ValidateConnection,
+)  # fmt: skip
+
+CONNECTORS: Final = words("s3 kinesis pubnub postgres avro webhook mysql")
+"""Connectors that other systems know: refused by name instead of as a syntax error."""
+
+CONNECTIONS: Final = words("postgres mysql ssh aws sql iceberg")
+"""The same of connections."""
+
+
+class Sources(Tables):
+    """What sources read, and through what."""
+
+    __slots__ = ()
+
+    def create_secret(self) -> CreateSecret:
+        self.expect("secret")
+        if_not_exists = self.if_not_exists()
+        name = self.name()
+        self.expect("as")
+        return CreateSecret(name, self.expression(), if_not_exists, self.span())
+
+    def create_connection(self) -> CreateConnection:
+        self.expect("connection")
+        if_not_exists = self.if_not_exists()
+        name = self.name()
+        self.expect("to")
+        token = self.next
+        if self.accept("kafka"):
+            kind = "kafka"
+        elif self.accept("confluent", "schema", "registry"):
+            kind = "confluent schema registry"
+        elif token.key in CONNECTIONS:
+            self.unsupported(f"CREATE CONNECTION TO {token.key.upper()}")
+        else:
+            self.fail()
+        return CreateConnection(name, kind, self.options(), if_not_exists, self.span())
+
+    def validate(self) -> ValidateConnection:
+        self.expect("validate")
+        self.expect("connection")
+        return ValidateConnection(self.name(), self.span())
+
+    def create_source(self, materialized: bool) -> CreateSource:
+        self.expect("source")
+        if_not_exists = self.if_not_exists()
+        name = self.name()
+        self.in_cluster()
+        columns, key = self._source_columns() if self.next.key == "(" else ((), None)
+        self.expect("from")
+        connector = self._connector()
+        options = self.with_options()
+        key_format: FormatClause | None = None
+        format_: FormatClause | None = None
+        if self.accept("key", "format"):
+            key_format = self.format()
+            self.expect("value")
+            self.expect("format")
+            format_ = self.format()
+        elif self.accept("format"):
+            format_ = self.format()
+        elif not isinstance(connector, FromGenerator):
+            self.fail()
+        included = self.list_of(self._included) if self.accept("include") else ()
+        envelope = self._source_envelope() if self.accept("envelope") else Append()
+        if not options:
+            options = self.with_options()
+        return CreateSource(
+            name, columns, key, connector, key_format, format_, included, envelope, materialized, if_not_exists,
+            options, self.span(),
+        )  # fmt: skip
+
+    def _source_columns(self) -> tuple[tuple[ColumnDefinition, ...], KeyConstraint | None]:
+        """(name type, ..., PRIMARY KEY (names) NOT ENFORCED): the key is a promise of whoever writes."""
+        self.expect("(")
+        columns: list[ColumnDefinition] = []
+        key: KeyConstraint | None = None
+        while True:
+            if self.at("primary", "key", "("):
+                if key is not None:
+                    self.fail()
+                at = self.here
+                self.expect("primary")
+                self.expect("key")
+                key = KeyConstraint(None, self.parenthesised(self.identifier), True, at)
+                self.expect("not")
+                self.expect("enforced")
+            else:
+                columns.append(self.column())
+            if not self.accept(","):
+                break
+        self.expect(")")
+        return tuple(columns), key
+
+    def _connector(self) -> FromFile | FromGenerator | FromKafka:
+        token = self.next
+        if self.accept("file"):
+            path = self.string()
+            compression = Compression.NONE
+            if self.accept("compression"):
+                word = self.accept_any("none", "gzip")
+                if word is None:
+                    self.fail()
+                compression = Compression(word)
+            return FromFile(path, compression)
+        if self.accept("load", "generator"):
+            at = self.here
+            kind = self.identifier()
+            if kind == "key" and self.accept("value"):
+                kind = "key value"
+            options = self.options() if self.next.key == "(" else ()
+            return FromGenerator(kind, options, self.accept("for", "all", "tables"), at)
+        if self.accept("kafka"):
+            return self._kafka(token.at)
+        if token.key in CONNECTORS:
+            self.unsupported(f"source FROM {token.key.upper()}")
+        self.fail()
+
+    def _kafka(self, at: int) -> FromKafka:
+        """BROKER 'h:p' TOPIC 't' | CONNECTION name (TOPIC 't', ...)."""
+        if self.accept_any("broker", "brokers"):
+            brokers = self.string()
+            self.expect("topic")
+            return FromKafka(None, tuple(part.strip() for part in brokers.split(",")), self.string(), (), at)
+        self.expect("connection")
+        return FromKafka(self.name(), (), None, self.options(), at)
+
+    def format(self) -> FormatClause:
+        """What comes after FORMAT."""
+        token = self.next
+        if self.accept("json"):
+            return JsonFormat()
+        if self.accept("text"):
+            return TextFormat()
+        if self.accept("bytes"):
+            return BytesFormat()
+        if self.accept("csv"):
+            return self._csv()
+        if self.accept("regex"):
+            return RegexFormat(self.string())
+        if self.accept("avro"):
+            self.expect("using")
+            if self.accept("schema"):
+                schema = self.string()
+                framed = self._framed(self.with_options())
+                return AvroClause(schema, None, framed, token.at)
+            return AvroClause(None, self._registry(), True, token.at)
+        if self.accept("protobuf"):
+            message = self.string() if self.accept("message") else None
+            self.expect("using")
+            if self.accept("schema"):
+                return ProtobufClause(message, self.string(), None, token.at)
+            return ProtobufClause(message, None, self._registry(), token.at)
+        self.fail()
+
+    def _framed(self, options: tuple[Option, ...]) -> bool:
+        """Whether data with an inline schema begin with the registry's header all the same."""
+        framed = True
+        for option in options:
+            if option.name != "confluent wire format" or not isinstance(option.value, bool):
+                raise InvalidParameter(f'unrecognized format option "{option.name}"', position=option.at)
+            framed = option.value
+        return framed
+
+    def _registry(self) -> RegistryClause:
+        """CONFLUENT SCHEMA REGISTRY {'url' | CONNECTION name} [WITH (...)] [SEED ...]."""
+        self.expect("confluent")
+        self.expect("schema")
+        self.expect("registry")
+        at = self.here
+        connection = self.name() if self.accept("connection") else None
+        url = None if connection is not None else self.string()
+        options = self.with_options()
+        end = self.before
+        seeds: dict[str, tuple[str, str]] = {}
+        if self.accept("seed"):
+            while (part := self.accept_any("key", "value")) is not None:
+                message = self.string() if self.accept("message") else ""
+                self.expect("schema")
+                seeds[part] = message, self.string()
+        return RegistryClause(connection, url, options, seeds.get("key"), seeds.get("value"), at, end)
+
+    def _csv(self) -> CsvFormat:
+        header, names, width = True, (), None
+        if self.accept("with"):
+            if self.accept_any("header", "headers"):
+                names = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+            else:
+                header, width = False, self.integer()
+                self.expect("columns")
+        else:
+            header = False
+        delimiter = ","
+        if self.accept("delimited", "by"):
+            at = self.here
+            delimiter = self.string()
+            if len(delimiter) != 1 or not delimiter.isascii():
+                raise InvalidParameter("CSV delimiter must be one ASCII character", position=at)
+        return CsvFormat(header, names, width, delimiter)
+
+    def _included(self) -> Included:
+        word = self.accept_any(*(each.value for each in Metadata))
+        if word is None:
+            self.fail()
+        what = Metadata(word)
+        name = self.identifier() if self.accept("as") else None
+        return Included(what, name if name is not None or what is Metadata.KEY else what.value)
+
+    def _source_envelope(self) -> Envelope:
+        if self.accept("none"):
+            return Append()
+        if self.accept("upsert"):
+            return Upsert(self._inline_errors() if self.next.key == "(" else None)
+        if self.accept("debezium"):
+            return Debezium(upsert=self.accept("upsert"))
+        self.unsupported(f"ENVELOPE {self.next.value.upper()}")
+
+    def _inline_errors(self) -> str:
+        """(VALUE DECODING ERRORS = INLINE [AS name]), the choice in parentheses or not: the column's name."""
+        self.expect("(")
+        self.expect("value")
+        self.expect("decoding")
+        self.expect("errors")
+        self.accept("=")
+        inner = self.accept("(")
+        self.expect("inline")
+        name = self.identifier() if self.accept("as") else "error"
+        if inner:
+            self.expect(")")
+        self.expect(")")
+        return name
+
+    def with_options(self) -> tuple[Option, ...]:
+        """WITH (options), if it comes next."""
+        if not self.at("with", "("):
+            return ()
+        self.advance()
+        return self.options()
+
+    def options(self) -> tuple[Option, ...]:
+        """(name [=] value, ...); () may be empty."""
+        if self.accept("(", ")"):
+            return ()
+        return self.parenthesised(self._option)
+
+    def _option(self) -> Option:
+        """Words up to the value: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value', NAME SECRET name."""
+        at = self.here
+        words = [self.label()]
+        while self.next.kind in (Kind.WORD, Kind.QUOTED) and self.next.key not in ("true", "false"):
+            if self.next.key == "secret" and self.peek().kind in (Kind.WORD, Kind.QUOTED):
+                break
+            words.append(self.advance().value.lower())
+        words[0] = words[0].lower()
+        self.accept("=")
+        if words[-1] == "for":
+            words.pop()
+        name = " ".join(words).replace("_", " ")
+        if self.next.key in (",", ")"):
+            return Option(name, None, at)
+        if self.next.key == "secret" and self.peek().kind in (Kind.WORD, Kind.QUOTED):
+            self.advance()
+            return Option(name, self.name(), at)
+        if self.next.key in ("(", "["):
+            closing = ")" if self.advance().key == "(" else "]"
+            values = self.list_of(self._option_value)
+            self.expect(closing)
+            return Option(name, values, at)
+        return Option(name, self._option_value(), at)
+
+    def _option_value(self) -> OptionValue:
+        token = self.next
+        if token.key in ("true", "false"):
+            return self.advance().key == "true"
+        if token.kind is Kind.NUMBER or token.key == "-":
+            sign = -1 if self.accept("-") else 1
+            text = self.next.value
+            if self.next.kind is not Kind.NUMBER:
+                self.fail()
+            self.advance()
+            return sign * (int(text) if text.isdigit() else float(text))
+        if token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
+            return self.advance().value
+        self.fail()
