@@ -33,3 +33,4 @@ bench: setup
 
 openapi: setup
 	$(BIN)/tailrace openapi > openapi/openapi.json
+	$(BIN)/tailrace openapi --messages > openapi/asyncapi.yaml

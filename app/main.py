@@ -26,13 +26,13 @@ from app.access.identity import Identity
 from app.front import Front
 from app.live.streams import Streams
 from app.pgwire.server import Server
-from app.routers import access, changes, objects, ops, rows, sql, subscribe
+from app.routers import access, changes, docs, objects, ops, rows, sql, subscribe
 from app.settings import Address, Settings
 from engine.database import Database
 from engine.errors import SqlError
 
 VERSION: Final = "0.1.0"
-ROUTERS: Final = (sql, objects, rows, changes, subscribe, access, ops)
+ROUTERS: Final = (sql, objects, rows, changes, subscribe, access, ops, docs)
 STATIC: Final = Path(__file__).parent / "static"
 CONSOLE: Final = Path(__file__).parent / "console"
 """What browsers fetch: the client for live views."""
@@ -65,12 +65,13 @@ def application(front: Front | None = None) -> FastAPI:
         title="Tailrace",
         version=VERSION,
         summary="Answers to SQL queries, kept up to date",
-        docs_url=None,  # Swagger's page loads its scripts from a CDN; the document itself is /openapi.json
+        docs_url=None,  # FastAPI's page loads its scripts from a CDN; ours is routers/docs.py
         redoc_url=None,
     )
     for module in ROUTERS:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    docs.mount(app)
     app.mount("/console", StaticFiles(directory=CONSOLE), name="console")
     app.add_api_route("/", console, include_in_schema=False)
     problems.install(app)

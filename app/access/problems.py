@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from app.schemas.errors import Problem, status_of
 from engine.errors import SqlError
@@ -72,7 +73,19 @@ async def malformed(request: Request, error: Exception) -> Response:
 async def failed(request: Request, error: Exception) -> Response:
     """No such path, no such method, too long a body."""
     assert isinstance(error, HTTPException), "it is registered for HTTPException"
-    return problem(error.status_code, str(error.detail), id_of(request), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(methods(request)))
+    return problem(error.status_code, str(error.detail), id_of(request), headers=headers)
+
+
+def methods(request: Request) -> set[str]:
+    """What the path takes: each method has a route of its own."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
 
 
 async def broken(request: Request, error: Exception) -> Response:

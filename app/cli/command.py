@@ -31,7 +31,10 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--server", metavar="HOST:PORT", help="the server to talk to (default: TAILRACE_PG_LISTEN)")
     where.add_argument("--embedded", action="store_true", help="run in this process, in memory")
     commands.add_parser("demo", help="live views over generated data, in the terminal")
-    commands.add_parser("openapi", help="print the OpenAPI document")
+    openapi = commands.add_parser("openapi", help="print the OpenAPI document")
+    openapi.add_argument(
+        "--messages", action="store_true", help="print the AsyncAPI document of the websockets instead"
+    )
     return tailrace
 
 

@@ -12,14 +12,13 @@ Arrow    an IPC stream of the columns' Arrow types
 import io
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 from pyarrow import csv
 
 from app.data.datums import encoded, rows
 from engine.database import Result
-from engine.errors import InvalidParameter
 
 
 class Media(Enum):
@@ -31,7 +30,13 @@ class Media(Enum):
     ARROW = "application/vnd.apache.arrow.stream"
 
 
-NAMES: Final[Mapping[str, Media]] = {"json": Media.JSON, "ndjson": Media.NDJSON, "csv": Media.CSV, "arrow": Media.ARROW}
+FormatName = Literal["json", "ndjson", "csv", "arrow"]
+NAMES: Final[Mapping[FormatName, Media]] = {
+    "json": Media.JSON,
+    "ndjson": Media.NDJSON,
+    "csv": Media.CSV,
+    "arrow": Media.ARROW,
+}
 
 
 def chosen(accept: str | None) -> Media | None:
@@ -116,11 +121,3 @@ def as_arrow(parts: Iterator[Result], schema: pa.Schema) -> Iterator[bytes]:
             out.seek(0)
             out.truncate()
     yield out.getvalue()
-
-
-def media_named(name: str) -> Media:
-    """json, ndjson, csv or arrow."""
-    found = NAMES.get(name)
-    if found is None:
-        raise InvalidParameter(f"there is no format {name!r}", hint=f"There are {', '.join(NAMES)}.")
-    return found

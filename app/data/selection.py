@@ -23,6 +23,8 @@ from engine.errors import InvalidParameter, UndefinedColumn
 from engine.types import Column, Physical
 
 LIMIT_MAX: Final = 1_000_000
+CURSOR_MAX: Final = 16_384
+"""A cursor is part of a request's first line, of which HTTP servers read so much and no more."""
 TERM: Final = re.compile(r'(?:"((?:[^"]|"")+)"|([^":]+))(?::(.*))?', re.DOTALL)
 COMPARISONS: Final = {
     "eq": "=",
@@ -131,6 +133,11 @@ def page(selection: Selection, result: Result) -> Page:
         last = [column[0].as_py() for column in result.part(end - 1, end, result.batch.columns).text()]
         said = json.dumps([selection.digest, out, last[selection.shown :]], separators=(",", ":"))
         following = urlsafe_b64encode(said.encode()).rstrip(b"=").decode()
+        if len(following) > CURSOR_MAX:
+            raise InvalidParameter(
+                "the values that the rows are ordered by are too long for a cursor",
+                hint="Raise limit, or page a relation with a key: its columns are all that a cursor then holds.",
+            )
     return Page(result, begin, end, selection.shown, following)
 
 

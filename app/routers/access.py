@@ -7,7 +7,7 @@ from fastapi.security import HTTPBasic, HTTPBearer
 
 from app.front import Front, TheFront
 from app.schemas.access import TokenReply
-from app.schemas.errors import Problem
+from app.schemas.errors import PROBLEMS
 from engine.errors import InvalidAuthorization
 
 router = APIRouter(tags=["access"])
@@ -42,7 +42,7 @@ AUTHORIZED = [Security(BASIC), Security(BEARER), Depends(role_of)]
     operation_id="create_token",
     summary="Get a bearer token for the role that asks",
     response_model=TokenReply,
-    responses={401: {"model": Problem, "description": "The credentials are not right"}},
+    responses=PROBLEMS,
     dependencies=[Security(BASIC), Security(BEARER)],
 )
 async def create_token(role: TheRole, front: TheFront) -> TokenReply:

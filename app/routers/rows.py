@@ -6,10 +6,10 @@ from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Resp
 from fastapi.responses import StreamingResponse
 
 from app.data.datums import description
-from app.data.media import Media, chosen, media_named, of_body, pieces
+from app.data.media import NAMES, FormatName, Media, chosen, of_body, pieces
 from app.data.names import parts_of
 from app.data.reply import Streamed
-from app.data.selection import LIMIT_MAX, Asked, Page, page, select
+from app.data.selection import CURSOR_MAX, LIMIT_MAX, Asked, Page, page, select
 from app.front import Front, TheFront
 from app.routers.access import AUTHORIZED, TheRole
 from app.routers.parameters import AtLeast, ViewName
@@ -64,7 +64,7 @@ async def read_rows(
     name: ViewName,
     front: TheFront,
     role: TheRole,
-    columns: Annotated[list[str] | None, Query(description="Only these columns", max_length=1600)] = None,
+    columns: Annotated[list[str] | None, Query(description="Only these columns", max_length=100)] = None,
     where: Annotated[
         list[str] | None,
         Query(
@@ -77,16 +77,16 @@ async def read_rows(
         list[str] | None, Query(description="column, column:asc or column:desc", examples=["k:desc"], max_length=100)
     ] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 1000,
-    after: Annotated[str | None, Query(description="The cursor of the page before", max_length=65_536)] = None,
+    after: Annotated[str | None, Query(description="The cursor of the page before", max_length=CURSOR_MAX)] = None,
     as_of: Annotated[int | None, Query(ge=0, le=2**53, description="The state at this timestamp")] = None,
     at_least: AtLeast = None,
-    format: Annotated[str | None, Query(description="json, ndjson, csv or arrow; by default what Accept says")] = None,
+    format: Annotated[FormatName | None, Query(description="By default what Accept says")] = None,
     accept: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Answered from memory where the relation is maintained. Pages go by key: rows inserted or deleted between two of
     them are neither skipped nor repeated. The reply bears the timestamp that it is true at."""
-    media = chosen(accept) if format is None else media_named(format)
+    media = chosen(accept) if format is None else NAMES[format]
     if media is None:
         raise HTTPException(406, f"there are {', '.join(each.value for each in Media)}")
     await front.reach(at_least)

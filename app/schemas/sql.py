@@ -1,6 +1,6 @@
 """The shapes of JSON requests and replies. Those of /api/sql are Materialize's, so that its clients work."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -80,3 +80,75 @@ class SqlReply(BaseModel):
     """One result a statement, in order."""
 
     results: list[RowsResult | OkResult | ErrorResult]
+
+
+class Parameter(BaseModel):
+    name: str
+    value: str
+
+
+class BackendKey(BaseModel):
+    conn_id: int
+    secret_key: int
+
+
+class CommandStart(BaseModel):
+    """`is_streaming`: rows come until the subscription or the connection ends."""
+
+    has_rows: bool
+    is_streaming: bool
+
+
+class ParameterStatus(BaseModel):
+    """A session variable, after the first frame."""
+
+    type: Literal["ParameterStatus"]
+    payload: Parameter
+
+
+class BackendKeyData(BaseModel):
+    type: Literal["BackendKeyData"]
+    payload: BackendKey
+
+
+class ReadyForQuery(BaseModel):
+    """The last frame of each answer: outside (I), in (T), or in a failed (E) transaction."""
+
+    type: Literal["ReadyForQuery"]
+    payload: Literal["I", "T", "E"]
+
+
+class NoticeFrame(BaseModel):
+    type: Literal["Notice"]
+    payload: NoticeBody
+
+
+class CommandStarting(BaseModel):
+    type: Literal["CommandStarting"]
+    payload: CommandStart
+
+
+class RowsFrame(BaseModel):
+    """The columns of the rows that follow."""
+
+    type: Literal["Rows"]
+    payload: RowDescription
+
+
+class RowFrame(BaseModel):
+    """Values as in RowsResult."""
+
+    type: Literal["Row"]
+    payload: list[Any]
+
+
+class CommandComplete(BaseModel):
+    type: Literal["CommandComplete"]
+    payload: str = Field(examples=["SELECT 1"])
+
+
+class ErrorFrame(BaseModel):
+    """Nothing behind the failed statement runs."""
+
+    type: Literal["Error"]
+    payload: ErrorBody
