@@ -103,11 +103,16 @@ class Scope:
 
     def named_item(self, qualifier: tuple[str, ...], at: int) -> Item | None:
         """The item whose own name (and no alias of it) a qualifier is, here or further out."""
+        found = self.range_around(qualifier, at)
+        return None if found is None else found.item
+
+    def range_around(self, qualifier: tuple[str, ...], at: int) -> Range | None:
+        """The item of FROM that a qualifier means, here or further out."""
         scope: Scope | None = self
         while scope is not None:
             found = scope.range(qualifier, at)
             if found is not None:
-                return found.item
+                return found
             scope = scope.around.outer
         return None
 

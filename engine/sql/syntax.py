@@ -88,11 +88,13 @@ class ColumnName:
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """`*` or, with a qualifier, `t.*`; `until` is the position after the qualifier."""
+    """`*` or, with a qualifier, `t.*`; `until` is the position after the qualifier. `without`: the columns of
+    EXCEPT (...), which it leaves out."""
 
     qualifier: tuple[str, ...]
     at: int
     until: int = 0
+    without: "tuple[ColumnName, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,16 @@ class Subquery:
 
 
 @dataclass(frozen=True, slots=True)
+class SubqueryColumn:
+    """Column `index` of the one row of a query of so many columns: of `(a, b) = (SELECT ...)` in UPDATE."""
+
+    query: "Query"
+    index: int
+    width: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """`operand` is None for CASE WHEN condition THEN ..."""
 
@@ -355,7 +367,8 @@ class Default:
 
 Expression: TypeAlias = (
     Null | Boolean | Number | String | Parameter | ColumnName | Star | Function | Unary | Binary | Not | Logic | Is
-    | IsDistinct | Between | Like | InList | Quantified | QuantifiedArray | Exists | Subquery | Case | Cast | Row
+    | IsDistinct | Between | Like | InList | Quantified | QuantifiedArray | Exists | Subquery | SubqueryColumn | Case
+    | Cast | Row
     | Array | Map | MapQuery | ArrayQuery | Subscript | Field | Default
 )  # fmt: skip
 
@@ -431,6 +444,7 @@ class JoinTable:
     using: tuple[str, ...] | None
     alias: Alias | None
     at: int
+    whole: Alias | None = None  # what the parenthesis around it is called: its items have no name outside
 
 
 FromItem: TypeAlias = TableName | Derived | FunctionTable | JoinTable
@@ -476,6 +490,8 @@ class SetOperation:
     left: "Body"
     right: "Body"
     at: int
+    corresponding: bool = False  # by name: the columns that both have, or those of BY (...)
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

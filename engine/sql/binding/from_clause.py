@@ -25,6 +25,7 @@ from engine.catalog.items import (
 )
 from engine.errors import (
     AmbiguousColumn,
+    DuplicateColumn,
     SyntaxError_,
     UndefinedColumn,
     WrongObjectType,
@@ -218,14 +219,21 @@ class FromClause(Calls):
     def _join(self, item: syntax.JoinTable, around: Around) -> Source:
         left = self.from_item(item.left, around)
         source = self._joined(left, item.right, item.type, item, around, item.at)
-        if item.alias is None:
-            return source
-        if item.using is not None:  # JOIN ... USING (...) AS alias names the merged columns alone
+        if item.alias is not None:  # JOIN ... USING (...) AS alias names the merged columns alone
+            assert item.using is not None
             merged = Range(item.alias.name, (), source.star[: len(item.using)])
-            return replace(source, ranges=together(source.ranges, (merged,), item.at))
-        names = [*item.alias.columns, *(column.name for column in source.star[len(item.alias.columns) :])]
+            source = replace(source, ranges=together(source.ranges, (merged,), item.at))
+        if item.whole is None:
+            return source
+        if len(item.whole.columns) > len(source.star):
+            raise SyntaxError_(
+                f'join "{item.whole.name}" has {len(source.star)} columns available '
+                f"but {len(item.whole.columns)} columns specified",
+                position=item.whole.at,
+            )
+        names = [*item.whole.columns, *(column.name for column in source.star[len(item.whole.columns) :])]
         star = tuple(replace(column, name=name) for column, name in zip(source.star, names, strict=True))
-        return replace(source, star=star, ranges=(Range(item.alias.name, (), star),))
+        return replace(source, star=star, ranges=(Range(item.whole.name, (), star),))
 
     def _joined(
         self,
@@ -291,6 +299,8 @@ class FromClause(Calls):
     def _using(names: Sequence[str], left: Source, right: Source, at: int) -> BoundScalar:
         tests: list[BoundScalar] = []
         for name in names:
+            if names.count(name) > 1:
+                raise DuplicateColumn(f'column name "{name}" appears more than once in USING clause', position=at)
             a, b = _only(left, name, "left", at), _only(right, name, "right", at)
             shifted_b = Ref(b.index + left.width, b.type, b.nullable)
             tests.append(located(at, call, "=", a.ref, shifted_b))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from engine import types
 from engine.dataflow.graph import Order
-from engine.errors import InvalidParameter, SyntaxError_, Unsupported
+from engine.errors import AmbiguousColumn, InvalidParameter, SyntaxError_, UndefinedColumn, Unsupported
 from engine.expr import overload
 from engine.expr.scalar import Literal, Ref, Value
 from engine.plan.relation import (
@@ -19,6 +19,7 @@ from engine.plan.relation import (
     Local,
     Map,
     Negate,
+    Project,
     Query,
     Reduce,
     Relation,
@@ -185,6 +186,11 @@ class Queries(Commons):
         pending, distinct = [rows], False
         for operation in reversed(chain):
             right = self.branch(operation.right, around)
+            if operation.corresponding:
+                left = self._united(pending, distinct, operation)
+                names = operation.by or _common_names(left, right, operation)
+                rows, right = _by_name(left, names, operation), _by_name(right, names, operation)
+                pending, distinct = [rows], False
             if len(right.columns) != len(rows.columns):
                 raise SyntaxError_(
                     f"each {operation.operator.value} query must have the same number of columns",
@@ -249,6 +255,30 @@ class Queries(Commons):
         local = Local(id_, tuple(c.type for c in a.columns), tuple(c.nullable for c in a.columns))
         rest = Threshold(Union((local, Negate(b.relation))))
         return replace(a, relation=Let(id_, a.relation, Union((local, Negate(rest)))))
+
+
+def _common_names(left: Rows, right: Rows, operation: syntax.SetOperation) -> tuple[str, ...]:
+    """The names that columns of both sides have: what CORRESPONDING without BY means."""
+    others = {column.name for column in right.columns}
+    found = tuple(column.name for column in left.columns if column.name in others)
+    if not found:
+        raise SyntaxError_("CORRESPONDING needs a column name that both queries have", position=operation.at)
+    return found
+
+
+def _by_name(rows: Rows, names: Sequence[str], operation: syntax.SetOperation) -> Rows:
+    """The columns of those names, in that order."""
+    places: list[int] = []
+    for name in names:
+        found = [i for i, column in enumerate(rows.columns) if column.name == name]
+        if len(found) != 1:
+            error = AmbiguousColumn if found else UndefinedColumn
+            word = "is ambiguous" if found else "does not exist"
+            raise error(f'column "{name}" of CORRESPONDING {word} in one of the queries', position=operation.at)
+        places.append(found[0])
+    unknown = frozenset(i for i, place in enumerate(places) if place in rows.unknown)
+    columns = tuple(rows.columns[place] for place in places)
+    return Rows(Project(rows.relation, tuple(places)), columns, len(columns), (), unknown)
 
 
 def rows_of(cells: Sequence[Sequence[BoundScalar]]) -> Relation:

@@ -11,6 +11,7 @@ from engine.errors import (
     SyntaxError_,
     TypeMismatch,
     UndefinedColumn,
+    UndefinedTable,
     Unsupported,
 )
 from engine.expr import overload
@@ -18,7 +19,15 @@ from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.interval_text import parse_interval
 from engine.expr.scalar import Call, Case, Literal, Logic, Ref, Scalar
 from engine.expr.window import Frame, Kind
-from engine.plan.relation import AggregateCall, BoundScalar, Exists, Quantified, Relation, ScalarSubquery
+from engine.plan.relation import (
+    AggregateCall,
+    BoundScalar,
+    Exists,
+    Project,
+    Quantified,
+    Relation,
+    ScalarSubquery,
+)
 from engine.plan.temporal import MIRRORED, is_now, milliseconds
 from engine.sql import syntax
 from engine.sql.binding.types import number, widened
@@ -266,12 +275,16 @@ class Scalars(ABC):
                 return Exists(self.subquery(expression.query, self._around(place)).relation)
             case syntax.Subquery():
                 return self._scalar_subquery(expression, place)
+            case syntax.SubqueryColumn():
+                return self._subquery_column(expression, place)
             case syntax.Case():
                 return self._case(expression, place)
             case syntax.Cast():
                 return self._cast(expression, place)
             case syntax.Parameter():
                 return self.parameter(expression)
+            case syntax.Star() if expression.qualifier:
+                return self._row_of(expression, place)
             case syntax.Star():
                 raise SyntaxError_('"*" is only allowed in a select list and in count(*)', position=expression.at)
             case syntax.Default():
@@ -289,11 +302,21 @@ class Scalars(ABC):
         """What a subquery at this place stands in."""
         return Around(place.scope, place.scope.around.tables, place.aggregates, place.clause)
 
+    def _row_of(self, star: syntax.Star, place: Place) -> BoundScalar:
+        """`t.*` where one value is expected: the row of t."""
+        range_ = place.scope.range_around(star.qualifier, star.at)
+        if range_ is None:
+            name = ".".join(star.qualifier)
+            raise UndefinedTable(f'missing FROM-clause entry for table "{name}"', position=star.at)
+        self.note(star.qualifier, place.scope, star.at, star.until)
+        return self.whole_row(range_, star.at, place)
+
     def _column(self, expression: syntax.ColumnName, place: Place) -> BoundScalar:
         try:
             column = place.scope.column(expression.parts, expression.at)
         except UndefinedColumn:
-            range_ = place.scope.range(expression.parts, expression.at) if len(expression.parts) == 1 else None
+            one = len(expression.parts) == 1
+            range_ = place.scope.range_around(expression.parts, expression.at) if one else None
             if range_ is not None:
                 self.note(expression.parts, place.scope, expression.at, expression.until)
                 return self.whole_row(range_, expression.at, place)
@@ -405,6 +428,13 @@ class Scalars(ABC):
         if len(sub.columns) != 1:
             raise SyntaxError_("subquery must return only one column", position=expression.at)
         return ScalarSubquery(sub.relation, sub.columns[0].type)
+
+    def _subquery_column(self, expression: syntax.SubqueryColumn, place: Place) -> BoundScalar:
+        sub = self.subquery(expression.query, self._around(place))
+        if len(sub.columns) != expression.width:
+            raise SyntaxError_("number of columns does not match number of values", position=expression.at)
+        relation = Project(sub.relation, (expression.index,))
+        return ScalarSubquery(relation, sub.columns[expression.index].type)
 
     def _case(self, expression: syntax.Case, place: Place) -> BoundScalar:
         operand = None if expression.operand is None else self.scalar(expression.operand, place)

@@ -6,7 +6,15 @@ from typing import Final
 
 from engine import types
 from engine.dataflow.graph import Order
-from engine.errors import AmbiguousColumn, GroupingError, InvalidColumnReference, SyntaxError_, UndefinedTable
+from engine.errors import (
+    AmbiguousColumn,
+    DuplicateColumn,
+    GroupingError,
+    InvalidColumnReference,
+    SyntaxError_,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from engine.expr.scalar import Ref
 from engine.plan.relation import BoundScalar, Distinct, Filter, Map, Project, Relation, TopK
 from engine.sql import syntax
@@ -137,12 +145,28 @@ class Selects(FromClause):
                     name = ".".join(node.qualifier)
                     raise UndefinedTable(f'missing FROM-clause entry for table "{name}"', position=node.at)
                 self.note(node.qualifier, scope, node.at, node.until)
-                found.extend((column.name, column) for column in range_.columns)
+                found.extend((column.name, column) for column in self._kept(range_.columns, node, scope))
             elif not scope.ranges and not scope.star:
                 raise SyntaxError_("SELECT * with no tables specified is not valid", position=node.at)
             else:
-                found.extend((column.name, column) for column in scope.star)
+                found.extend((column.name, column) for column in self._kept(scope.star, node, scope))
         return found
+
+    @staticmethod
+    def _kept(columns: Sequence[ScopeColumn], star: syntax.Star, scope: Scope) -> list[ScopeColumn]:
+        """The columns of a star without those of its EXCEPT."""
+        gone: set[int] = set()
+        for name in star.without:
+            own = next((held for held in columns if (held.name,) == name.parts), None)
+            column = own or scope.find(name.parts, name.at)
+            if column is None or all(column.index != held.index for held in columns):
+                raise UndefinedColumn(
+                    f'column "{".".join(name.parts)}" in EXCEPT is not one that the star stands for', position=name.at
+                )
+            if column.index in gone:
+                raise DuplicateColumn(f'column "{name.parts[-1]}" in EXCEPT appears twice', position=name.at)
+            gone.add(column.index)
+        return [column for column in columns if column.index not in gone]
 
     def _output(
         self, items: Sequence[tuple[str, Expression | ScopeColumn]], place: Place

@@ -7,6 +7,7 @@ type_names    types
 forms         expressions that begin with a word of their own
 expressions   scalars, by operator precedence
 groups        GROUP BY
+options       lists of options
 queries       SELECT, VALUES, set operations, WITH, FROM
 tables        CREATE TABLE
 roles         CREATE ROLE and its like, GRANT

@@ -153,7 +153,7 @@ class Definitions(Sources, Roles):
         if_not_exists = self.if_not_exists()
         name = None
         self.in_cluster()
-        if self.next.key != "on" and not default:
+        if self.next.key != "on":
             name = self.identifier()
         self.in_cluster()
         self.expect("on")

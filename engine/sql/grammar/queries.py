@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-from engine.errors import SyntaxError_
+from engine.errors import InvalidParameter, SyntaxError_
 from engine.sql.grammar.cursor import JOIN_WORDS, NOT_BARE_LABELS, RESERVED
-from engine.sql.grammar.groups import Groups
+from engine.sql.grammar.options import Options
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (
     Alias,
     Body,
+    ColumnName,
     CommonTable,
     Derived,
     Expression,
@@ -36,7 +37,12 @@ NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"options", "option", "qualify"}
 """Words that follow a FROM item but are no alias of it."""
 
 
-class Queries(Groups):
+QUERY_WORDS = frozenset({"select", "values", "with", "table", "("})
+HINTS = ("aggregate input group size", "distinct on input group size", "limit input group size", "expected group size")
+"""Options of a SELECT that say how large its groups are."""
+
+
+class Queries(Options):
     """The query part of the grammar."""
 
     __slots__ = ()
@@ -131,15 +137,25 @@ class Queries(Groups):
         while self.next.key in ("union", "except"):
             token = self.advance()
             every = self._all()
-            left = SetOperation(SetOperator(token.key.upper()), every, left, self._intersection(), token.at)
+            named, by = self._corresponding()
+            operator = SetOperator(token.key.upper())
+            left = SetOperation(operator, every, left, self._intersection(), token.at, named, by)
         return left
 
     def _intersection(self) -> Body:
         left = self._branch()
         while self.next.key == "intersect":
             token = self.advance()
-            left = SetOperation(SetOperator.INTERSECT, self._all(), left, self._branch(), token.at)
+            every = self._all()
+            named, by = self._corresponding()
+            left = SetOperation(SetOperator.INTERSECT, every, left, self._branch(), token.at, named, by)
         return left
+
+    def _corresponding(self) -> tuple[bool, tuple[str, ...]]:
+        """CORRESPONDING [BY (columns)] of the SQL standard: columns are matched by name."""
+        if not self.accept("corresponding"):
+            return False, ()
+        return True, self.parenthesised(self.identifier) if self.accept("by") else ()
 
     def _all(self) -> bool:
         every = self.accept("all")
@@ -189,10 +205,10 @@ class Queries(Groups):
 
     def select_item(self) -> SelectItem:
         if self.next.key == "*":
-            return SelectItem(Star((), self.advance().at), None)
+            return SelectItem(self._star(Star((), self.advance().at)), None)
         expression = self.expression()
         if isinstance(expression, Star):
-            return SelectItem(expression, None)
+            return SelectItem(self._star(expression), None)
         if self.next.key == "as" and not self._at_as_of():
             self.advance()
             return SelectItem(expression, self.label())
@@ -202,6 +218,17 @@ class Queries(Groups):
                 return SelectItem(expression, None)
             return SelectItem(expression, self.advance().value)
         return SelectItem(expression, None)
+
+    def _star(self, star: Star) -> Star:
+        """A star with what EXCEPT (columns) or EXCLUDE (columns) takes out of it."""
+        if not self.at_any("except", "exclude") or self.peek().key != "(" or self.peek(2).key in QUERY_WORDS:
+            return star
+        self.advance()
+        return replace(star, without=self.parenthesised(self._left_out))
+
+    def _left_out(self) -> ColumnName:
+        name = self.name()
+        return ColumnName(name.parts, name.at)
 
     def _at_as_of(self) -> bool:
         """Whether AS OF comes next: `of` is then no alias."""
@@ -213,12 +240,13 @@ class Queries(Groups):
     def _hints(self) -> None:
         """OPTIONS (AGGREGATE INPUT GROUP SIZE = n, ...): sizes of groups, which no operator here needs to know."""
         self.advance()
-        self.expect("(")
-        while self.next.key != ")":
-            if self.next.kind is Kind.END:
-                self.fail()
-            self.advance()
-        self.expect(")")
+        for option in self.parenthesised(self.option):
+            if option.name not in HINTS:
+                raise InvalidParameter(
+                    f'unrecognized option "{option.name}"', hint=f"There are {', '.join(HINTS)}.", position=option.at
+                )
+            if isinstance(option.value, bool) or not isinstance(option.value, int) or option.value < 0:
+                raise InvalidParameter(f"invalid {option.name.upper()}: it is a number of rows", position=option.at)
 
     def _from_item(self) -> FromItem:
         left = self._from_primary()
@@ -318,7 +346,9 @@ class Queries(Groups):
 
     def _function_table(self, functions: tuple[Function, ...], lateral: bool, at: int) -> FunctionTable:
         ordinality = self.accept("with", "ordinality")
-        return FunctionTable(functions, self.alias(), ordinality, lateral, at)
+        alias = self.alias()
+        ordinality = ordinality or self.accept("with", "ordinality")
+        return FunctionTable(functions, alias, ordinality, lateral, at)
 
     def _from_parenthesis(self, lateral: bool, at: int) -> FromItem:
         self.expect("(")
@@ -335,7 +365,7 @@ class Queries(Groups):
         alias = self.alias()
         if alias is None:
             return item
-        return JoinTable(item.left, item.right, item.type, item.natural, item.on, item.using, alias, item.at)
+        return replace(item, whole=alias)
 
     def alias(self) -> Alias | None:
         """[AS] name [(columns)]."""

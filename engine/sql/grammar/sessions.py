@@ -134,7 +134,8 @@ class Sessions(Copies):
             name = self.identifier()
             return Transaction(TransactionVerb.ROLLBACK_TO, self.span(), name)
         if self.accept("and"):
-            self.accept("no")
+            if not self.accept("no"):
+                self.unsupported("AND CHAIN")
             self.expect("chain")
         verb = TransactionVerb.COMMIT if word in ("commit", "end") else TransactionVerb.ROLLBACK
         return Transaction(verb, self.span())

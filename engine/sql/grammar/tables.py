@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from engine.sql.grammar.queries import Queries
-from engine.sql.grammar.tokens import Kind
-from engine.sql.statements import ColumnDefinition, CreateTable, KeyConstraint, Option, Span
+from engine.sql.statements import ColumnDefinition, CreateTable, KeyConstraint, Span
 from engine.sql.syntax import Expression
 
 
@@ -37,50 +36,6 @@ class Tables(Queries):
 
     def if_not_exists(self) -> bool:
         return self.accept("if", "not", "exists")
-
-    def with_options(self) -> tuple[Option, ...]:
-        """WITH (options), if it comes next."""
-        if not self.at("with", "("):
-            return ()
-        self.advance()
-        return self.options()
-
-    def options(self) -> tuple[Option, ...]:
-        """(name [=] value, ...); () may be empty."""
-        if self.accept("(", ")"):
-            return ()
-        return self.parenthesised(self._option)
-
-    def _option(self) -> Option:
-        """Words up to the value: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value'."""
-        at = self.here
-        words = [self.label()]
-        while self.next.kind in (Kind.WORD, Kind.QUOTED) and self.next.key not in ("true", "false"):
-            words.append(self.advance().value.lower())
-        words[0] = words[0].lower()
-        if self.accept("="):
-            self.accept("for")
-        if words[-1] == "for":
-            words.pop()
-        name = " ".join(words).replace("_", " ")
-        token = self.next
-        if token.key in (",", ")"):
-            return Option(name, None, at)
-        value: str | int | float | bool
-        if token.key in ("true", "false"):
-            value = self.advance().key == "true"
-        elif token.kind is Kind.NUMBER or token.key == "-":
-            sign = -1 if self.accept("-") else 1
-            text = self.next.value
-            if self.next.kind is not Kind.NUMBER:
-                self.fail()
-            self.advance()
-            value = sign * (int(text) if text.isdigit() else float(text))
-        elif token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
-            value = self.advance().value
-        else:
-            self.fail()
-        return Option(name, value, at)
 
     def create_table(self, temporary: bool) -> CreateTable:
         self.expect("table")

@@ -3,7 +3,7 @@
 from engine.errors import SyntaxError_
 from engine.sql.grammar.alters import Alters
 from engine.sql.statements import Delete, Insert, OnConflict, Update
-from engine.sql.syntax import Expression, Name, Row, SelectItem
+from engine.sql.syntax import Expression, Name, Row, SelectItem, Subquery, SubqueryColumn
 
 
 class Writes(Alters):
@@ -72,6 +72,8 @@ class Writes(Alters):
         names = self.parenthesised(self.name)
         self.expect("=")
         value = self.expression()
+        if isinstance(value, Subquery) and len(names) > 1:
+            return tuple((name, SubqueryColumn(value.query, i, len(names), at)) for i, name in enumerate(names))
         values = value.items if isinstance(value, Row) else (value,)
         if len(values) != len(names):
             raise SyntaxError_("number of columns does not match number of values", position=at)
