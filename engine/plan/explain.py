@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Final
 
+from engine.collection.value import Interval
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Order, Plan
+from engine.expr.aggregate import WHOLE_GROUP
+from engine.expr.interval_text import format_interval
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Value
 from engine.expr.window import reach_of
 from engine.plan.relation import (
@@ -116,6 +119,8 @@ def literal_text(literal: Literal) -> str:
             return '"' + literal.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         case bytes():
             return f"\\x{literal.value.hex()}"
+        case Interval():
+            return f"'{format_interval(literal.value)}'"
         case datetime() | date() | time():
             return literal.value.isoformat(*((" ",) if isinstance(literal.value, datetime) else ()))
         case _:
@@ -378,7 +383,9 @@ class PlanText:
                 calls = ", ".join(
                     f"{a.kind.value.removesuffix('(*)')}({columns_text(a.columns) or '*'})" for a in plan.aggregates
                 )
-                return [f"Reduce key=({columns_text(plan.key)}) aggregates=[{calls}]"]
+                whole = any(aggregate.kind in WHOLE_GROUP for aggregate in plan.aggregates)
+                again = " recomputes=touched groups" if whole else ""
+                return [f"Reduce key=({columns_text(plan.key)}) aggregates=[{calls}]{again}"]
             case graph.TopK():
                 relation = TopK(Constant((), ()), plan.group, plan.order, plan.limit, plan.offset)
                 return [self.text.head(relation)]

@@ -6,6 +6,7 @@ from typing import Final
 from engine.plan.facts import Facts
 from engine.plan.relation import Relation
 from engine.plan.rules.demand import prune
+from engine.plan.rules.eager import count_in_bins
 from engine.plan.rules.fallible_keys import key_fallible
 from engine.plan.rules.fold import fold
 from engine.plan.rules.fuse import fuse
@@ -17,7 +18,7 @@ from engine.plan.rules.pushdown import push_down
 Rule = Callable[[Relation, Facts], Relation]
 
 RULES: Final[tuple[Rule, ...]] = (
-    inline_lets, fold, fuse, flatten_joins, push_down, fuse, key_fallible, prune, fuse
+    inline_lets, fold, fuse, flatten_joins, push_down, fuse, key_fallible, count_in_bins, prune, fuse
 )  # fmt: skip
 
 BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (simplify_outer_joins,)

@@ -199,3 +199,26 @@ Distinct
 Distinct
   Mfp project=(#2)
     Source lines
+
+CREATE TABLE readings (sensor bigint NOT NULL, at timestamp, value integer);
+
+-- Hopping windows are counted in bins before they overlap.
+SELECT sensor, w, count(*), max(value) FROM readings, date_bin_hopping('2 s', '10 s', at) AS w GROUP BY sensor, w;
+[plan]>
+Reduce group_by=[#0, #3] aggregates=[count(*), max(#2)]
+  FlatMap date_bin_hopping('00:00:02', '00:00:10', #1)
+    Get materialize.public.readings
+[opt]>
+Reduce group_by=[#0, #3] aggregates=[sum(#1), max(#2)]
+  Project (#0, #2, #3, #4)
+    FlatMap date_bin_hopping('00:00:02', '00:00:10', #1)
+      Reduce group_by=[#0, date_bin('00:00:02', #1)] aggregates=[count(*), max(#2)]
+        Get materialize.public.readings
+[flow]>
+Reduce key=(#0, #1) aggregates=[sum(#2), max(#3)]
+  Mfp project=(#0, #4, #2, #3)
+    FlatMap date_bin_hopping('00:00:02', '00:00:10', #1)
+      Reduce key=(#0, #1) aggregates=[count(*), max(#2)]
+        Mfp project=(#0, #3, #2)
+          compute date_bin('00:00:02', #1)
+          Source readings

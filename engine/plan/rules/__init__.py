@@ -8,6 +8,7 @@
     pushdown    predicates go to where their columns come from; `=` between inputs becomes an equivalence
     ranking     row_number() <= k sees the first k rows of a partition (pushdown asks for it)
     fallible_keys   equalities that can fail are keys of a join where they do not
+    eager           aggregates of hopping windows begin below the windows
     demand      columns that nobody reads go
     aggregates  not of the loop: the form of aggregates that operators take (lower asks for it)
 
