@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.agrees-with-pyproject
 
-.PHONY: setup test demo bench openapi clients
+.PHONY: setup broker test demo bench openapi clients
 
 setup: $(READY)
 
@@ -18,7 +18,11 @@ clients:
 	@{ command -v psql && command -v chromium; } >/dev/null || test "$$(id -u)" != 0 || \
 		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium; } >/dev/null
 
-test: setup clients
+# The broker of tests/kafka, from Maven. Without Java and Maven those tests are skipped, and say so; in CI they fail.
+broker: setup
+	@test -z "$$(command -v java)" || test -z "$$(command -v mvn)" || $(BIN)/python -m tests.kafka.broker
+
+test: setup clients broker
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright

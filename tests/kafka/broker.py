@@ -225,3 +225,7 @@ class Registry:
 
 def in_ci() -> bool:
     return os.environ.get("CI") == "true"
+
+
+if __name__ == "__main__":
+    install()

@@ -1,0 +1,143 @@
+"""UPSERT and DEBEZIUM: what a topic's records come to is the last word on each key, whatever blocks they come in."""
+
+import json
+from decimal import Decimal
+
+from engine.connectors.kafka import reader
+from tests.kafka.test_formats import avro, register
+from tests.kafka.waiting import caught_up, until
+
+
+def test_upsert_by_text_keys(db, topic, broker):
+    events = topic()
+    db.execute(f"""CREATE SOURCE u (n bigint) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        KEY FORMAT TEXT VALUE FORMAT JSON INCLUDE KEY AS k, OFFSET AS o ENVELOPE UPSERT""")
+    db.execute("CREATE MATERIALIZED VIEW total AS SELECT count(*) AS c, sum(n) AS s FROM u")
+    events.send(b'{"n": 1}', b'{"n": 2}', b'{"n": 3}', None, keys=[b"a", b"b", b"a", b"none"])
+    until(db, "SELECT * FROM u", [("a", 3, 2), ("b", 2, 1)])
+    until(db, "SELECT * FROM total", [(2, Decimal(5))])
+    events.send(None, b'{"n": 7}', b"{", b'{"n": 8}', keys=[b"a", b"b", b"c", None])
+    until(db, "SELECT * FROM u", [("b", 7, 5)])
+    until(db, 'SELECT "offset", key, data FROM u_errors', [(6, b"c", b"{"), (7, None, b'{"n": 8}')])
+    events.send(b'{"n": 9}', keys=[b"c"])
+    until(db, "SELECT * FROM u", [("b", 7, 5), ("c", 9, 8)])
+    until(db, 'SELECT "offset", reason FROM u_errors', [(7, "the record has no key")])  # the value of c is mended
+    events.send(b"[", b"{", None, keys=[b"b", b"b", b"c"])
+    until(db, "SELECT * FROM u", [])
+    until(db, 'SELECT "offset", data FROM u_errors', [(7, b'{"n": 8}'), (10, b"{")])
+    until(db, "SELECT * FROM total", [(0, None)])
+
+
+def test_upsert_with_inline_errors(db, topic, broker):
+    events = topic()
+    db.execute(f"""CREATE SOURCE u (n bigint) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE UPSERT (VALUE DECODING ERRORS = (INLINE AS wrong))""")
+    events.send(b'{"n": 1}', b"{", keys=[b"a", b"b"])
+    until(db, "SELECT key0, n, (wrong).code FROM u", [("a", 1, None), ("b", None, "22P02")])
+    events.send(b"{", b'{"n": 2}', keys=[b"a", b"b"])
+    until(db, "SELECT key0, n, (wrong).code FROM u", [("a", None, "22P02"), ("b", 2, None)])
+
+
+KEY = {"type": "record", "name": "Key", "fields": [{"name": "id", "type": "int"}, {"name": "part", "type": "string"}]}
+VALUE = {"type": "record", "name": "Value", "fields": [{"name": "id", "type": "int"}, {"name": "v", "type": "double"}]}
+
+
+def test_upsert_by_avro_keys(db, topic, broker, registry):
+    """A key's column that the value has too is there once; CREATE CONNECTION says where both registries are."""
+    events = topic()
+    key, value = (register(registry, f"{events.name}-{part}", json.dumps(schema))
+                  for part, schema in (("key", KEY), ("value", VALUE)))  # fmt: skip
+    db.execute(f"CREATE CONNECTION k TO KAFKA (BROKER '{broker.address}')")
+    db.execute(f"CREATE CONNECTION r TO CONFLUENT SCHEMA REGISTRY (URL '{registry.url}')")
+    db.execute("VALIDATE CONNECTION k")
+    db.execute("VALIDATE CONNECTION r")
+    db.execute(f"""CREATE SOURCE u FROM KAFKA CONNECTION k (TOPIC '{events.name}')
+        FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r ENVELOPE UPSERT""")
+    keys = [avro(KEY, {"id": i, "part": p}, key) for i, p in ((1, "a"), (1, "b"), (2, "a"))]
+    values = [avro(VALUE, {"id": i, "v": i / 2}, value) for i in (1, 1, 2)]
+    events.send(*values, None, values[2], keys=[*keys, keys[0], keys[1]])
+    until(db, "SELECT id, part, v FROM u", [(1, "b", 1.0), (2, "a", 1.0)])
+    until(db, "SELECT * FROM u_errors", [])
+
+
+def change(op: str, before: dict | None, after: dict | None, lsn: int | None = None) -> bytes:
+    return json.dumps({"op": op, "before": before, "after": after, "source": {"lsn": lsn}}).encode()
+
+
+def test_debezium_in_json(db, topic, broker):
+    events = topic()
+    db.execute(f"""CREATE SOURCE d (id int, v text) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        FORMAT JSON ENVELOPE DEBEZIUM""")
+    one, two, three = {"id": 1, "v": "a"}, {"id": 1, "v": "b"}, {"id": 2, "v": "é"}
+    changes = [change("r", None, one), change("u", one, two, 10), change("c", None, three, 11)]
+    events.send(*changes)
+    until(db, "SELECT * FROM d", [(1, "b"), (2, "é")])
+    events.send(*changes[1:], None, change("d", three, None, 12))  # Debezium has begun again where it had been
+    until(db, "SELECT * FROM d", [(1, "b")])
+    wrapped = json.dumps({"schema": {}, "payload": json.loads(change("c", None, {"id": 3, "v": None}, 13))}).encode()
+    events.send(wrapped, change("u", None, one, 14), b"{", change("c", None, {"id": "x"}, 15))
+    until(db, "SELECT * FROM d", [(1, "b"), (3, None)])
+    until(db, 'SELECT "offset" FROM d_errors ORDER BY 1', [(8,), (9,), (10,)])
+
+
+ROW = {"type": "record", "name": "Row", "fields": [
+    {"name": "id", "type": "int"}, {"name": "v", "type": ["null", "string"]},
+    {"name": "tags", "type": {"type": "array", "items": "int"}}]}  # fmt: skip
+ENVELOPE = {"type": "record", "name": "Envelope", "fields": [
+    {"name": "before", "type": ["null", ROW]}, {"name": "after", "type": ["null", "Row"]},
+    {"name": "source", "type": {"type": "record", "name": "Source", "fields": [
+        {"name": "file", "type": "string"}, {"name": "pos", "type": "long"}, {"name": "row", "type": "int"},
+        {"name": "snapshot", "type": ["null", "string"]}]}},
+    {"name": "op", "type": "string"}, {"name": "ts_ms", "type": ["null", "long"]}]}  # fmt: skip
+
+
+def test_debezium_in_avro(db, topic, broker, registry):
+    events = topic()
+    id = register(registry, f"{events.name}-value", json.dumps(ENVELOPE))
+
+    def told(op: str, before: dict | None, after: dict | None, pos: int) -> bytes:
+        source = {"file": "bin.000007", "pos": pos, "row": 0, "snapshot": None}
+        value = {"before": before, "after": after, "source": source, "op": op, "ts_ms": 1}
+        return avro(ENVELOPE, value, id)
+
+    one, two = {"id": 1, "v": "a", "tags": [1, 2]}, {"id": 1, "v": None, "tags": []}
+    db.execute(f"""CREATE SOURCE d FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY '{registry.url}' ENVELOPE DEBEZIUM""")
+    events.send(told("c", None, one, 1), told("u", one, two, 2))
+    until(db, "SELECT * FROM d", [(1, None, [])])
+    events.send(told("c", None, one, 1), told("u", one, two, 2), told("d", two, None, 3), told("c", None, one, 4))
+    until(db, "SELECT * FROM d", [(1, "a", [1, 2])])
+    until(db, "SELECT * FROM d_errors", [])
+
+
+def test_debezium_upsert(db, topic, broker):
+    """By the key alone: a topic that was compacted has no record of what a row was before."""
+    events = topic()
+    db.execute(f"""CREATE SOURCE d (id int, v text) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE DEBEZIUM UPSERT""")
+    one, two = {"id": 1, "v": "a"}, {"id": 2, "v": "b"}
+    events.send(change("u", one, one | {"v": "z"}), change("c", None, two), keys=[b"1", b"2"])
+    until(db, "SELECT * FROM d", [(1, "z"), (2, "b")])
+    events.send(change("d", two, None), None, change("c", None, two), None, keys=[b"2", b"2", b"3", b"1"])
+    until(db, "SELECT * FROM d", [(2, "b")])
+
+
+def test_blocks_do_not_matter(db, topic, broker, monkeypatch):
+    """Many small answers come to what one large one does."""
+    monkeypatch.setattr(reader, "WAIT_MS", 50)
+    events = topic(3)
+    model: dict[str, int] = {}
+    for i in range(600):
+        key, gone = f"k{i * 7919 % 41}", i % 11 == 3
+        events.producer.produce(events.name, None if gone else b'{"n": %d}' % i, key.encode(), i * 7919 % 41 % 3)
+        model.pop(key, None)
+        if not gone:
+            model[key] = i
+        if i % 20 == 0:
+            events.producer.flush()
+    events.producer.flush()
+    for name, size in (("small", 600), ("large", 1 << 20)):
+        db.execute(f"""CREATE SOURCE {name} (n bigint) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+            WITH (fetch_message_max_bytes = {size}) KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE UPSERT""")
+        caught_up(db, name, 600)
+        assert sorted(db.execute(f"SELECT * FROM {name}").rows()) == sorted(model.items())

@@ -1,0 +1,305 @@
+"""Partitions that come, brokers that go, servers that are killed: no record lost, none twice, and nobody restarts."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+
+from engine.connectors.kafka.partitions import kept_offsets, kept_places, name_of, owner, places
+from engine.database import Database, Options
+from engine.errors import DependentObjects, InvalidParameter, SourceError, SqlError
+from tests.kafka.broker import PASSWORD, USERNAME
+from tests.kafka.waiting import SECONDS_MAX, caught_up, until
+
+
+def status(db: Database, source: str) -> tuple:
+    sql = f"SELECT status, error FROM mz_internal.mz_source_statuses WHERE name = '{source}'"
+    return db.execute(sql).rows()[0]
+
+
+def waiting(db: Database, rows: int) -> None:
+    """So many rows lie in the inbox of the one source."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while next(iter(db._coordinator.ingest.status().values())).waiting < rows:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_twelve_partitions_and_more(db, topic, broker):
+    events = topic(12)
+    for partition in range(12):
+        events.send(*(b'{"n": %d}' % i for i in range(50)), partition=partition)
+    db.execute(f"""CREATE SOURCE s (n bigint) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        WITH (topic_metadata_refresh_interval_ms = 100) FORMAT JSON INCLUDE PARTITION""")
+    db.execute("CREATE MATERIALIZED VIEW v AS SELECT partition, count(*) AS c, sum(n)::bigint AS s FROM s GROUP BY 1")
+    until(db, "SELECT * FROM v", [(partition, 50, 1225) for partition in range(12)])
+    events.grow(14)
+    for partition in (12, 13):
+        events.send(b'{"n": 1}', b"{", b'{"n": 2}', partition=partition)  # a poison record in the middle
+    more = [(12, 2, 3), (13, 2, 3)]
+    until(db, "SELECT * FROM v", [*((partition, 50, 1225) for partition in range(12)), *more])
+    until(db, 'SELECT partition, "offset", data FROM s_errors', [(12, 1, b"{"), (13, 1, b"{")])
+    rows = db.execute("""SELECT partition, messages_received, offset_committed, offset_known, lag, decode_errors
+        FROM mz_internal.mz_source_partitions ORDER BY partition::int""").rows()
+    assert rows == [*((str(p), 50, 50, 50, 0, 0) for p in range(12)), ("12", 3, 3, 3, 0, 1), ("13", 3, 3, 3, 0, 1)]
+
+
+def test_errors_are_subscribable(db, topic, broker):
+    events = topic()
+    db.execute(f"CREATE SOURCE s (n int) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}' FORMAT JSON")
+    with db.subscribe("SUBSCRIBE s_errors") as changes:
+        events.send(b"bad")
+        found = next(change for change in changes if not change.progressed)
+        assert (found.diff, found.row[:4]) == (1, (0, 0, None, b"bad"))
+
+
+def test_transactions(db, topic, broker):
+    """What was aborted is never seen, control records are none, and what is open waits."""
+    events = topic(2)
+    producer = Producer({"bootstrap.servers": broker.address, "transactional.id": events.name})
+    producer.init_transactions(30)
+
+    def transaction(commit: bool, *values: str) -> None:
+        producer.begin_transaction()
+        for i, value in enumerate(values):
+            producer.produce(events.name, value.encode(), None, i % 2)
+        producer.flush(30)
+        producer.commit_transaction(30) if commit else producer.abort_transaction(30)
+
+    transaction(True, "1", "2")
+    transaction(False, "no", "no", "no")
+    events.send(b"plain")
+    transaction(True, "3")
+    transaction(False, "no", "no")
+    for name, level in (("s", "read_committed"), ("dirty", "read_uncommitted")):
+        db.execute(f"""CREATE SOURCE {name} FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+            WITH (isolation_level = '{level}') FORMAT TEXT""")
+    until(db, "SELECT text FROM s", [("1",), ("2",), ("plain",), ("3",)])
+    until(db, "SELECT text, count(*) FROM dirty GROUP BY text", [("1", 1), ("2", 1), ("plain", 1), ("3", 1), ("no", 5)])
+    producer.begin_transaction()
+    producer.produce(events.name, b"open", None, 0)
+    producer.flush(30)
+    until(db, "SELECT count(*) FROM dirty WHERE text = 'open'", [(1,)])
+    assert db.execute("SELECT count(*) FROM s WHERE text = 'open'").rows() == [(0,)]
+    producer.commit_transaction(30)
+    until(db, "SELECT count(*) FROM s", [(5,)])
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_compressed(db, topic, broker, codec):
+    events = topic()
+    producer = Producer({"bootstrap.servers": broker.address, "compression.type": codec, "linger.ms": 50})
+    for i in range(2000):
+        producer.produce(events.name, b'{"n": %d, "pad": "%s"}' % (i, b"x" * 100))
+    assert producer.flush(30) == 0
+    db.execute(f"CREATE SOURCE s (n int) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}' FORMAT JSON")
+    until(db, "SELECT count(*), sum(n)::bigint FROM s", [(2000, 1999000)])
+
+
+def test_where_reading_begins(db, topic, broker):
+    events = topic(2)
+    events.send(b"0", b"1", b"2", partition=0)
+    events.send(b"3", b"4", partition=1)
+    time.sleep(0.05)  # kafka's time is in ms, and between is where the next source begins
+    now = int(time.time() * 1000)
+    time.sleep(0.05)
+    events.send(b"5", partition=1)
+    for name, option, wanted in (
+        ("a", "start_offset = 1", ["1", "2", "3", "4", "5"]),
+        ("b", "start_offset = [2, 1]", ["2", "4", "5"]),
+        ("c", f"kafka_time_offset = {now}", ["5"]),
+        ("d", "kafka_time_offset = -3600000", ["0", "1", "2", "3", "4", "5"]),
+    ):
+        db.execute(f"""CREATE SOURCE {name} FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+            WITH ({option}) FORMAT TEXT""")
+        until(db, f"SELECT text FROM {name}", [(text,) for text in wanted])
+    with pytest.raises(InvalidParameter, match="not at both"):
+        db.execute(f"""CREATE SOURCE e FROM KAFKA BROKER '{broker.address}' TOPIC 't'
+            WITH (start_offset = 1, kafka_time_offset = 5) FORMAT TEXT""")
+
+
+def test_a_topic_that_comes_late_goes_and_comes_again(db, topic, broker):
+    events = topic()
+    events.delete()
+    db.execute(f"""CREATE SOURCE s FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        WITH (topic_metadata_refresh_interval_ms = 100) FORMAT TEXT""")
+    until(db, "SELECT status, error FROM mz_internal.mz_source_statuses",
+          [("stalled", f'topic "{events.name}" does not exist')])  # fmt: skip
+    events.create()
+    events.send(b"a", b"b")
+    until(db, "SELECT text FROM s", [("a",), ("b",)])
+    assert status(db, "s") == ("running", None)
+    events.delete()
+    until(db, "SELECT status FROM mz_internal.mz_source_statuses", [("stalled",)])
+    events.create()
+    events.send(b"c", b"d", b"e")
+    until(db, "SELECT text FROM s", [("a",), ("b",), ("c",), ("d",), ("e",)])
+
+
+def test_records_that_are_gone_before_they_were_read_are_an_error(topic, broker, admin):
+    events = topic()
+    events.send(b"a")
+    with Database.in_memory(Options(inbox_rows_max=1)) as db:
+        with db._coordinator.ticks.lock:  # no tick takes what the source has read
+            db.execute(f"CREATE SOURCE s FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}' FORMAT TEXT")
+            waiting(db, 1)
+            events.send(b"b")  # is on its way already: a fetch is always asked for ahead
+            events.send(b"c")
+            events.send(b"d")
+            [deleted] = admin.delete_records([TopicPartition(events.name, 0, 3)]).values()
+            deleted.result(30)
+        until(db, "SELECT status FROM mz_internal.mz_source_statuses", [("stalled",)])
+        assert re.search("no longer has offset [12]", status(db, "s")[1])
+
+
+def test_sasl_tls_and_secrets(db, topic, broker, tmp_path):
+    events = topic()
+    events.send(b"a")
+    db.execute(f"CREATE SECRET password AS '{PASSWORD}'")
+    db.execute(f"CREATE SECRET authority AS '{broker.certificate.read_text()}'")
+    db.execute("CREATE SECRET wrong AS decode('d3Jvbmc=', 'base64')")
+    for name, address, options in (
+        ("plain", broker.sasl, "SASL MECHANISMS = 'PLAIN', SECURITY PROTOCOL = 'SASL_PLAINTEXT'"),
+        ("scram", broker.sasl, "SASL MECHANISMS = 'SCRAM-SHA-256', SECURITY PROTOCOL = 'SASL_PLAINTEXT'"),
+        ("tls", broker.sasl_ssl, "SASL MECHANISMS 'SCRAM-SHA-512', SSL CERTIFICATE AUTHORITY = SECRET authority"),
+    ):
+        db.execute(f"""CREATE CONNECTION {name} TO KAFKA (BROKER '{address}', {options},
+            SASL USERNAME = '{USERNAME}', SASL PASSWORD = SECRET password)""")
+        db.execute(f"VALIDATE CONNECTION {name}")
+        db.execute(f"CREATE SOURCE s_{name} FROM KAFKA CONNECTION {name} (TOPIC '{events.name}') FORMAT TEXT")
+        until(db, f"SELECT text FROM s_{name}", [("a",)])
+    token = "eyJhbGciOiJub25lIn0." + _base64({"sub": USERNAME, "iat": 0, "exp": 4102444800}) + "."
+    db.execute(f"CREATE SECRET token AS '{token}'")
+    db.execute(f"""CREATE CONNECTION oauth TO KAFKA (BROKER '{broker.sasl}', SASL MECHANISMS 'OAUTHBEARER',
+        SECURITY PROTOCOL 'SASL_PLAINTEXT', SASL OAUTHBEARER TOKEN = SECRET token)""")
+    db.execute("VALIDATE CONNECTION oauth")
+    db.execute(f"""CREATE CONNECTION refused TO KAFKA (BROKER '{broker.sasl}', SASL MECHANISMS = 'PLAIN',
+        SECURITY PROTOCOL = 'SASL_PLAINTEXT', SASL USERNAME = '{USERNAME}', SASL PASSWORD = SECRET wrong)""")
+    with pytest.raises(SourceError, match=r"Authentication failed|username or password") as refused:
+        db.execute("VALIDATE CONNECTION refused")
+    assert "wrong" not in str(refused.value)
+    db.execute(f"CREATE CONNECTION untrusted TO KAFKA (BROKER '{broker.sasl_ssl}', SECURITY PROTOCOL = 'SSL')")
+    with pytest.raises(SourceError, match="TLS failed"):
+        db.execute("VALIDATE CONNECTION untrusted")
+    shown = str(db.execute("SHOW CREATE CONNECTION tls").rows()) + str(db.execute("SHOW SECRETS").rows())
+    assert PASSWORD not in shown
+    assert "SECRET materialize.public.password" in shown
+    with pytest.raises(DependentObjects):
+        db.execute("DROP SECRET password")
+    with pytest.raises(SqlError, match="is a secret"):
+        db.execute("SELECT * FROM password")
+
+
+def _base64(claims: dict) -> str:
+    return base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+
+
+def test_who_reads_what():
+    """Every partition has one owner, whatever the process; the log's names tell topics of one name apart."""
+    owners = [owner(7, partition, 3) for partition in range(300)]
+    assert set(owners) == {0, 1, 2}
+    assert owners == [owner(7, partition, 3) for partition in range(300)]
+    assert min(map(owners.count, range(3))) > 70
+    offsets = {name_of(0, "x"): 5, name_of(1, "x"): 6, name_of(0, "y"): 7} | places({0: (3, 4)}, "x")
+    assert kept_offsets(offsets, "x") == {0: 5, 1: 6}
+    assert kept_places(offsets, "x") == {0: (3, 4)}
+    assert kept_places(offsets, "y") == {}
+
+
+def test_back_pressure(topic, broker):
+    """A source that is faster than its ticks waits: no more rows lie in its inbox than the limit and a block."""
+    events = topic()
+    events.send(*(b'{"n": %d}' % i for i in range(20_000)))
+    with Database.in_memory(Options(inbox_rows_max=1000, tick_rows_max=500)) as db:
+        with db._coordinator.ticks.lock:
+            db.execute(f"""CREATE SOURCE s (n int) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+                WITH (fetch_message_max_bytes = 20000) FORMAT JSON""")
+            waiting(db, 1000)
+            time.sleep(0.3)  # a reader without a limit would have all of them by now
+            assert next(iter(db._coordinator.ingest.status().values())).waiting < 4000
+        until(db, "SELECT count(*), sum(n)::bigint FROM s", [(20_000, 199990000)])
+
+
+CHILD = """
+import sys, time
+from engine.database import Database
+with Database.open(sys.argv[1]) as db:
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+def produce_slowly(events, total: int, done: threading.Event) -> threading.Thread:
+    def run() -> None:
+        for i in range(total):
+            key = b"k%d" % (i % 100)
+            events.producer.produce(events.name, b'{"n": %d}' % i, key, i % 100 % events.partitions)
+            if i % 500 == 499:
+                events.producer.flush()
+                done.wait(0.02)
+        events.producer.flush()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_the_server_is_killed(topic, broker, tmp_path):
+    """SIGKILL at any time: what the log has and where reading goes on are of one tick."""
+    events = topic(3)
+    total = 30_000
+    folder = tmp_path / "data"
+    with Database.open(folder) as db:
+        at = f"FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'"
+        db.execute(f"CREATE SOURCE s (n bigint) {at} FORMAT JSON")
+        db.execute(f"CREATE SOURCE u (n bigint) {at} KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE UPSERT")
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n)::bigint AS s FROM s")
+    producing = produce_slowly(events, total, threading.Event())
+    for delay in (0.7, 0.1, 0.5):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    producing.join()
+    with Database.open(folder) as db:
+        begun = db.execute("SELECT count(*) FROM s").rows()[0][0]
+        assert begun > 0
+        until(db, "SELECT * FROM v", [(total, total * (total - 1) // 2)])
+        read = db.execute("SELECT sum(messages_received)::bigint FROM mz_internal.mz_source_partitions").rows()[0][0]
+        assert read < 2 * total  # two sources, neither of which began again
+        wanted = [(f"k{i}", total - 100 + i) for i in range(100)]
+        until(db, "SELECT * FROM u", wanted)
+        assert db.execute("SELECT * FROM s_errors").rows() == []
+    with Database.open(folder) as db:
+        assert sorted(db.execute("SELECT * FROM u").rows()) == sorted(wanted)
+        assert db.execute("SELECT * FROM v").rows() == [(total, total * (total - 1) // 2)]
+
+
+def test_the_broker_is_killed(db, topic, broker):
+    """The source stalls with the reason, and goes on by itself when the broker is back."""
+    events = topic(3)
+    db.execute(f"""CREATE SOURCE s (n bigint) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        WITH (topic_metadata_refresh_interval_ms = 200) FORMAT JSON""")
+    total = 20_000
+    producing = produce_slowly(events, total, threading.Event())
+    until(db, "SELECT count(*) > 1000 FROM s", [(True,)])
+    broker.kill()
+    until(db, "SELECT status FROM mz_internal.mz_source_statuses", [("stalled",)])
+    assert "broker" in status(db, "s")[1]
+    broker.start()
+    producing.join()
+    numbers = "SELECT count(DISTINCT n), max(n) FROM s"
+    until(db, numbers, [(total, total - 1)])
+    caught_up(db, "s", db.execute("SELECT count(*) FROM s").rows()[0][0])  # the producer may have sent some twice
+    assert status(db, "s") == ("running", None)
