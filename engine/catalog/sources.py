@@ -79,11 +79,22 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSource:
-    """`kind` in lower case: counter, auction. One tick of the generator every `tick_ms`."""
+    """`kind` in lower case. One tick of the generator every `tick_ms` (0: as fast as they are taken), those before
+    `as_of` at once, none from `up_to` on. What a kind has no use for keeps its default."""
 
     kind: str
     tick_ms: int
-    max_cardinality: int | None
+    max_cardinality: int | None = None
+    as_of: int = 0
+    up_to: int | None = None
+    scale_factor: float = 0.01
+    batch_size: int = 1
+    keys: int = 0
+    partitions: int = 1
+    snapshot_rounds: int = 1
+    value_size: int = 0
+    seed: int = 0
+    upsert: bool = False
 
 
 class Metadata(Enum):

@@ -4,7 +4,7 @@ feed.py         the protocol: Feed, SourceSpec, Decoded, Reader
 ingest.py       describe() for CREATE SOURCE; Ingest: one thread and one bounded inbox a source
 files.py        a file's bytes, whole lines at a time, tailed
 decode_*.py     lines to columns, and to error rows what is no row
-generator.py    COUNTER and AUCTION
+generator.py    the reader of load generators; generated.py what one is; generate_*.py each
 dice.py         numbers that are a function of a key: what generated rows are drawn from
 tpch.py         the tables of TPC-H as functions of their keys
 nexmark.py      the stream of Nexmark as functions of event numbers

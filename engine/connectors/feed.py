@@ -22,6 +22,8 @@ from engine.types import Column
 Resolve = Callable[[Setting], str]
 """The value of a setting: a secret's, a file's, or itself. SourceError when it cannot be read."""
 
+PROGRESS: Final = "progress"
+"""The feed that says how far a source is (the catalog calls it <source>_progress)."""
 ERRORS: Final = "errors"
 ERROR_COLUMNS: Final = (
     Column("line", types.BIGINT, nullable=False),

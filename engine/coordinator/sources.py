@@ -5,12 +5,13 @@ found is written into the statement that the log keeps, so that a restart needs 
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from engine.catalog.items import Item, Role, Source, SourceRelation
 from engine.catalog.sources import AvroFormat, Description, Format, KafkaSource, ProtobufFormat, is_kept
 from engine.cluster.command import CreateCollection
 from engine.collection.batch import Batch
-from engine.connectors.feed import ERRORS, Feed, SourceSpec
+from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
 from engine.connectors.ingest import describe, resolved
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import enter, exists, new_id, types_of
@@ -20,6 +21,9 @@ from engine.durable.log import Log
 from engine.sql.binding.writing import text
 from engine.sql.bound import BoundCreateSource
 from engine.types import Column
+
+ROLES: Final = {ERRORS: Role.ERRORS, PROGRESS: Role.PROGRESS}
+"""Feeds that are about the source; they bear its name before their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,8 @@ def create_source(
         if feed is own:
             spec.append((id, feed))
             continue
-        role = Role.ERRORS if feed.name == ERRORS else Role.DATA
-        name = f"{bound.name.item}_{ERRORS}" if feed.name == ERRORS else feed.name
+        role = ROLES.get(feed.name, Role.DATA)
+        name = f"{bound.name.item}_{feed.name}" if feed.name in ROLES else feed.name
         entries.append(
             SourceRelation(
                 id + len(entries), replace(bound.name, item=name), feed.columns, id, role, feed.append_only, feed.keys

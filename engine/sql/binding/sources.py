@@ -4,22 +4,17 @@ A binder asks nobody: schemas that a registry has are filled in when the stateme
 a SEED, so that the source means the same after a restart.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from engine import types
 from engine.catalog.connections import (
-    ConnectionDescription,
-    FileRef,
     KafkaConnection,
     RegistryConnection,
     Sasl,
-    SecretRef,
-    Setting,
     Tls,
 )
-from engine.catalog.items import Connection, Secret, kind
 from engine.catalog.sources import (
     FETCH_BYTES_MAX,
     REFRESH_MS,
@@ -45,17 +40,14 @@ from engine.plan.rules.fold import folded_bound
 from engine.sql import bound, statements
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import name_in, with_full_names
-from engine.sql.binding.options import milliseconds
+from engine.sql.binding.generators import generator
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place
+from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.tables import declared
 from engine.sql.binding.writing import full
-from engine.sql.statements import AvroClause, FormatClause, Option, ProtobufClause, RegistryClause
-from engine.sql.syntax import Name
+from engine.sql.statements import AvroClause, FormatClause, ProtobufClause, RegistryClause
 from engine.types import Column
-
-TICK_MS: Final = 1000
-"""How often a load generator ticks unless TICK INTERVAL says otherwise."""
 
 PROTOCOLS: Final[Mapping[str, tuple[bool, bool]]] = {
     "plaintext": (False, False), "ssl": (True, False), "sasl_plaintext": (False, True), "sasl_ssl": (True, True),
@@ -69,88 +61,6 @@ IGNORED: Final = frozenset(
      "progress group id prefix", "topic metadata refresh interval"}
 )  # fmt: skip
 """Options of other systems that change nothing here: ticks come when records do, and offsets are with the log."""
-
-
-class Options:
-    """The options of a statement by name; whoever takes all that it knows ends with `done`."""
-
-    def __init__(self, what: str, options: Iterable[Option], reads: "Reads") -> None:
-        self._what = what
-        self._reads = reads
-        self._left: dict[str, Option] = {}
-        for option in options:
-            if option.name in self._left:
-                raise SyntaxError_(f'option "{option.name}" is given twice', position=option.at)
-            self._left[option.name] = option
-
-    def take(self, *names: str) -> Option | None:
-        """The option that bears one of the names."""
-        found = [self._left.pop(name) for name in names if name in self._left]
-        if len(found) > 1:
-            raise SyntaxError_(f'option "{found[1].name}" means the same as "{found[0].name}"', position=found[1].at)
-        return found[0] if found else None
-
-    def text(self, *names: str) -> str | None:
-        option = self.take(*names)
-        if option is None:
-            return None
-        if not isinstance(option.value, str):
-            raise InvalidParameter(f'option "{option.name}" must be a string', position=option.at)
-        return option.value
-
-    def integer(self, name: str, low: int, high: int) -> int | None:
-        option = self.take(name)
-        if option is None:
-            return None
-        value = option.value
-        if isinstance(value, str) and value.removeprefix("-").isdecimal():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise InvalidParameter(
-                f'option "{option.name}" must be an integer between {low} and {high}', position=option.at
-            )
-        return value
-
-    def setting(self, name: str, file: str | None = None) -> Setting | None:
-        """A value in the open, SECRET name, or (under the name `file`) a path of the server."""
-        if file is not None:
-            path = self.text(file)
-            if path is not None:
-                return FileRef(path)
-        option = self.take(name)
-        if option is None:
-            return None
-        if isinstance(option.value, Name):
-            return self._reads.secret(option.value)
-        if not isinstance(option.value, str):
-            raise InvalidParameter(f'option "{option.name}" must be a string or SECRET name', position=option.at)
-        return option.value
-
-    def done(self) -> None:
-        for option in self._left.values():
-            raise InvalidParameter(f'unrecognized {self._what} option "{option.name}"', position=option.at)
-
-
-class Reads:
-    """The secrets and connections that a statement names."""
-
-    def __init__(self, context: Context) -> None:
-        self.context: Final = context
-        self.ids: Final[set[int]] = set()
-
-    def secret(self, name: Name) -> SecretRef:
-        item = self.context.resolve(name)
-        if not isinstance(item, Secret):
-            raise WrongObjectType(f'"{name}" is a {kind(item)}, not a secret', position=name.at)
-        self.ids.add(item.id)
-        return SecretRef(item.id)
-
-    def connection(self, name: Name) -> ConnectionDescription:
-        item = self.context.resolve(name)
-        if not isinstance(item, Connection):
-            raise WrongObjectType(f'"{name}" is a {kind(item)}, not a connection', position=name.at)
-        self.ids.add(item.id)
-        return item.description
 
 
 def create_secret(statement: statements.CreateSecret, context: Context) -> bound.BoundCreateSecret:
@@ -292,8 +202,10 @@ def _description(statement: statements.CreateSource, reads: Reads) -> Descriptio
     connector = statement.connector
     if isinstance(connector, statements.FromKafka):
         return _kafka_source(statement, connector, reads)
-    if statement.key_format is not None or statement.included or not isinstance(statement.envelope, Append):
-        raise Unsupported("keys, INCLUDE and envelopes other than NONE are for Kafka sources")
+    if statement.key_format is not None or statement.included:
+        raise Unsupported("KEY FORMAT and INCLUDE are for Kafka sources")
+    if not isinstance(statement.envelope, Append) and not isinstance(connector, statements.FromGenerator):
+        raise Unsupported("envelopes other than NONE are for Kafka sources and the load generator KEY VALUE")
     if isinstance(connector, statements.FromFile):
         tail = False
         for option in statement.options:
@@ -305,27 +217,11 @@ def _description(statement: statements.CreateSource, reads: Reads) -> Descriptio
         if isinstance(format_, AvroFormat | ProtobufFormat):
             raise Unsupported("FORMAT AVRO and PROTOBUF of a file are not supported", position=statement.name.end)
         return FileSource(connector.path, connector.compression, format_, tail)
-    return _generator(statement, connector)
-
-
-def _generator(statement: statements.CreateSource, connector: statements.FromGenerator) -> GeneratorSource:
-    if connector.kind not in ("counter", "auction"):
-        raise Unsupported(f"load generator {connector.kind.upper()} is not supported", position=connector.at)
     if statement.columns or statement.format is not None:
         raise WrongObjectType("a load generator has its own columns and no format", position=connector.at)
-    if connector.kind == "auction" and not connector.for_all_tables:
-        raise SyntaxError_(
-            "load generator AUCTION has several tables", hint="Add FOR ALL TABLES.", position=connector.at
-        )
-    tick_ms, cardinality = TICK_MS, None
-    for option in (*connector.options, *statement.options):
-        if option.name == "tick interval":
-            tick_ms = milliseconds(option)
-        elif option.name == "max cardinality" and isinstance(option.value, int) and option.value > 0:
-            cardinality = int(option.value)
-        else:
-            raise InvalidParameter(f'unrecognized load generator option "{option.name}"', position=option.at)
-    return GeneratorSource(connector.kind, tick_ms, cardinality)
+    return generator(
+        connector, Options("load generator", (*connector.options, *statement.options), reads), statement.envelope
+    )
 
 
 def _kafka_source(statement: statements.CreateSource, connector: statements.FromKafka, reads: Reads) -> KafkaSource:

@@ -1,0 +1,102 @@
+"""The options of sources and connections, taken one by one; what nobody takes is refused by name."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from engine.catalog.connections import ConnectionDescription, FileRef, SecretRef, Setting
+from engine.catalog.items import Connection, Secret, kind
+from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
+from engine.sql.binding.context import Context
+from engine.sql.statements import Option
+from engine.sql.syntax import Name
+
+
+class Options:
+    """The options of a statement by name; whoever takes all that it knows ends with `done`."""
+
+    def __init__(self, what: str, options: Iterable[Option], reads: "Reads") -> None:
+        self._what = what
+        self._reads = reads
+        self._left: dict[str, Option] = {}
+        for option in options:
+            if option.name in self._left:
+                raise SyntaxError_(f'option "{option.name}" is given twice', position=option.at)
+            self._left[option.name] = option
+
+    def take(self, *names: str) -> Option | None:
+        """The option that bears one of the names."""
+        found = [self._left.pop(name) for name in names if name in self._left]
+        if len(found) > 1:
+            raise SyntaxError_(f'option "{found[1].name}" means the same as "{found[0].name}"', position=found[1].at)
+        return found[0] if found else None
+
+    def text(self, *names: str) -> str | None:
+        option = self.take(*names)
+        if option is None:
+            return None
+        if not isinstance(option.value, str):
+            raise InvalidParameter(f'option "{option.name}" must be a string', position=option.at)
+        return option.value
+
+    def integer(self, name: str, low: int, high: int) -> int | None:
+        option = self.take(name)
+        if option is None:
+            return None
+        value = option.value
+        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise InvalidParameter(
+                f'option "{option.name}" must be an integer between {low} and {high}', position=option.at
+            )
+        return value
+
+    def number(self, name: str, least: float) -> float | None:
+        """A number above `least`."""
+        option = self.take(name)
+        if option is None:
+            return None
+        if not isinstance(option.value, int | float) or isinstance(option.value, bool) or option.value <= least:
+            raise InvalidParameter(f'option "{option.name}" must be a number above {least}', position=option.at)
+        return float(option.value)
+
+    def setting(self, name: str, file: str | None = None) -> Setting | None:
+        """A value in the open, SECRET name, or (under the name `file`) a path of the server."""
+        if file is not None:
+            path = self.text(file)
+            if path is not None:
+                return FileRef(path)
+        option = self.take(name)
+        if option is None:
+            return None
+        if isinstance(option.value, Name):
+            return self._reads.secret(option.value)
+        if not isinstance(option.value, str):
+            raise InvalidParameter(f'option "{option.name}" must be a string or SECRET name', position=option.at)
+        return option.value
+
+    def done(self) -> None:
+        for option in self._left.values():
+            raise InvalidParameter(f'unrecognized {self._what} option "{option.name}"', position=option.at)
+
+
+class Reads:
+    """The secrets and connections that a statement names."""
+
+    def __init__(self, context: Context) -> None:
+        self.context: Final = context
+        self.ids: Final[set[int]] = set()
+
+    def secret(self, name: Name) -> SecretRef:
+        item = self.context.resolve(name)
+        if not isinstance(item, Secret):
+            raise WrongObjectType(f'"{name}" is a {kind(item)}, not a secret', position=name.at)
+        self.ids.add(item.id)
+        return SecretRef(item.id)
+
+    def connection(self, name: Name) -> ConnectionDescription:
+        item = self.context.resolve(name)
+        if not isinstance(item, Connection):
+            raise WrongObjectType(f'"{name}" is a {kind(item)}, not a connection', position=name.at)
+        self.ids.add(item.id)
+        return item.description
