@@ -13,10 +13,11 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[dev]'
 	@touch $@
 
-# The clients that no Python package brings. Without them (and without root) tests/wire and tests/console fail and say so.
+# The clients that no Python package brings, and openssl for the certificate of the TLS tests. Without them (and without
+# root) tests/wire and tests/console fail and say so.
 clients:
-	@{ command -v psql && command -v chromium; } >/dev/null || test "$$(id -u)" != 0 || \
-		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium; } >/dev/null
+	@{ command -v psql && command -v chromium && command -v openssl; } >/dev/null || test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium openssl; } >/dev/null
 
 # The broker of tests/kafka, from Maven. Without Java and Maven those tests are skipped, and say so; in CI they fail.
 broker: setup

@@ -6,6 +6,7 @@ with in_background(settings) as server: ...   # in a thread of its own: the demo
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,7 +28,7 @@ from app.front import Front
 from app.live.streams import Streams
 from app.pgwire.server import Server
 from app.routers import access, changes, docs, objects, ops, rows, sql, subscribe
-from app.settings import Address, Settings
+from app.settings import Address, SettingError, Settings
 from engine.database import Database
 from engine.errors import SqlError
 
@@ -136,15 +137,18 @@ def address_of(listening: socket.socket) -> Address:
 async def running(settings: Settings) -> AsyncIterator[Running]:
     """A server for as long as the context lasts. Addresses are taken first: a port in use costs no start of an engine.
 
-    Raises AddressInUse, and SqlError for a data directory that cannot be opened.
+    Raises AddressInUse, SettingError for settings that do not go together, and SqlError for a data directory that
+    cannot be opened.
     """
+    refuse_strangers(settings)
+    tls = tls_context(settings)
     with (
         listen(settings.pg_listen, "--pg-listen or TAILRACE_PG_LISTEN") as pg_socket,
         listen(settings.http_listen, "--http-listen or TAILRACE_HTTP_LISTEN") as http_socket,
     ):
         threads = ThreadPoolExecutor(settings.connections_max + HTTP_THREADS, thread_name_prefix="session")
         with opened(settings) as database:
-            pg = Server(database, settings, threads)
+            pg = Server(database, settings, threads, tls)
             app = application(Front(database, threads, settings, Identity(database, settings)))
             http = HttpServer(http_config(app, settings))
             serving = asyncio.create_task(http.serve([http_socket]))
@@ -157,6 +161,34 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 http.should_exit = True
                 await asyncio.gather(serving, pg.close())
         threads.shutdown(wait=False, cancel_futures=True)
+
+
+def refuse_strangers(settings: Settings) -> None:
+    """SettingError where anybody could come from anywhere."""
+    if settings.auth != "trust" or settings.insecure_no_auth:
+        return
+    for name, address in (("pg_listen", settings.pg_listen), ("http_listen", settings.http_listen)):
+        if not address.loopback:
+            flag = "--" + name.replace("_", "-")
+            raise SettingError(
+                f"{flag} {address} is not loopback, and nobody would be asked for a password: "
+                "set --auth scram-sha-256, or say --insecure-no-auth true"
+            )
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """What pgwire's TLS is made of; None: it has none. SettingError for files that are no certificate and key."""
+    if settings.tls_mode == "disable" or (settings.tls_cert is None and settings.tls_mode == "allow"):
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise SettingError("--tls-cert and --tls-key are both needed for TLS")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["postgresql"])
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingError(f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}: {error}") from None
+    return context
 
 
 def opened(settings: Settings) -> Database:
@@ -193,7 +225,7 @@ def in_background(settings: Settings) -> Iterator[Running]:
     def run() -> None:
         try:
             asyncio.run(serve())
-        except (OSError, SqlError) as error:
+        except (OSError, SqlError, SettingError) as error:
             if started.done():
                 raise
             started.set_exception(error)

@@ -8,6 +8,7 @@ engine.database.Options.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -30,6 +31,16 @@ class Address:
         if not colon or not port.isdecimal() or int(port) > 65535:
             raise ValueError(f"{text!r} is not host:port")
         return cls(host.strip("[]") or "127.0.0.1", int(port))
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False  # another name: nobody knows what it means elsewhere
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -60,6 +71,13 @@ def choice(*allowed: str) -> Callable[[str], str]:
 def several(text: str) -> tuple[str, ...]:
     """Words with commas between them."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def truth(text: str) -> bool:
+    """Whether a switch is on."""
+    if text.lower() not in ("true", "false", "on", "off", "1", "0"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() in ("true", "on", "1")
 
 
 def knob(parse: Callable[[str], object], unit: str, reason: str) -> Mapping[str, Any]:
@@ -96,11 +114,35 @@ class Settings:
     auth: str = field(
         default="trust",
         metadata=knob(
-            choice("trust", "scram-sha-256"),
-            "trust or scram-sha-256",
-            "Whether clients have to prove who they are. trust takes their word for it, so it is for loopback.",
+            choice("trust", "scram-sha-256", "password"),
+            "trust, scram-sha-256 or password",
+            "Whether clients have to prove who they are. trust takes their word for it, so it is for loopback; "
+            "password asks for it in the clear, so pgwire does that over TLS only.",
         ),
     )
+    insecure_no_auth: bool = field(
+        default=False,
+        metadata=knob(
+            truth,
+            "true or false",
+            "Listen beyond loopback although nobody is asked for a password. Whoever reaches the port is superuser.",
+        ),
+    )
+    tls_mode: str = field(
+        default="allow",
+        metadata=knob(
+            choice("disable", "allow", "require"),
+            "disable, allow or require",
+            "Whether pgwire speaks TLS when asked, or only so. It needs tls_cert and tls_key.",
+        ),
+    )
+    tls_cert: Path | None = field(
+        default=None,
+        metadata=knob(
+            directory, "path", "The certificate of pgwire's TLS, in PEM, its chain behind it. Unset: no TLS."
+        ),
+    )
+    tls_key: Path | None = field(default=None, metadata=knob(directory, "path", "The private key of tls_cert, in PEM."))
     token_seconds_max: int = field(
         default=43_200,
         metadata=knob(positive, "seconds", "How long a bearer token of POST /api/tokens is good: a working day."),

@@ -1,7 +1,9 @@
 """One client's conversation: each message answered from its session, in the protocol's words.
 
-Rule  A simple query runs in one thread hop: its small answers are encoded where they were made and leave in one write.
-      A large answer leaves in pieces of `rows_max` rows; a subscription as each tick's changes come.
+Rule  A message that cannot block is answered where it came (`at_once`): Bind, Describe, Sync, and an Execute that is a
+      look-up by key, so such a series costs no thread and one write. A simple query, or what has come of a series, runs
+      in one thread hop: its small answers are encoded where they were made and leave in one write. A large answer
+      leaves in pieces of `rows_max` rows; a subscription as each tick's changes come.
 Law   Whatever happens, the client gets exactly one ReadyForQuery for each Query and each Sync.
 """
 
@@ -14,7 +16,20 @@ from typing import Final, Protocol, TypeVar
 
 from app.pgwire import messages
 from app.pgwire.forms import ROWS, Answer, Form, described_rows, error_of, form_of, notices_of
-from app.pgwire.messages import CopyData, CopyDone, CopyFail, Flush, Message, Query, Sync
+from app.pgwire.messages import (
+    Bind,
+    Close,
+    CopyData,
+    CopyDone,
+    CopyFail,
+    Describe,
+    Execute,
+    Flush,
+    Message,
+    Parse,
+    Query,
+    Sync,
+)
 from app.pgwire.portals import Portals
 from app.pgwire.protocol import Connection
 from engine.database import Portal, Result, Session, Subscription
@@ -29,6 +44,10 @@ REPORTED: Final = (
     "standard_conforming_strings",
 )  # fmt: skip
 """What PostgreSQL tells at startup and at every change, spelled as it spells them: drivers match exactly."""
+
+IN_SERIES: Final = (Parse, Bind, Describe, Execute, Close, Flush, Sync)
+AT_ONCE_BYTES: Final = 4096
+"""Larger parameters are read in a thread."""
 
 COPY_BYTES_MAX: Final = 1 << 30
 """What the data of one COPY FROM STDIN may be: they are held until the last has come, and commit together."""
@@ -45,7 +64,9 @@ class Socket(Protocol):
     gone: bool
 
     async def send(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None: ...
     def poll(self) -> Message | None: ...
+    def unread(self, message: Message) -> None: ...
     def wake(self) -> None: ...
 
 
@@ -76,6 +97,10 @@ class Conversation:
         self._rows_max = rows_max
         self._portals = Portals(session)
         self._reported: dict[str, str] = {}
+        self._told = -1
+        self._in_series = False
+        self._copied_in = False
+        """Whether the statement that ran last took the data of a COPY FROM STDIN."""
         self._cancelled = False
         self._unsent: list[bytes] = []
         """Replies that wait for the end of a hop: a COPY FROM STDIN sends them first."""
@@ -98,19 +123,31 @@ class Conversation:
         match message:
             case Query(sql):
                 await self._query(sql)
-            case Sync():
-                await self._sync()
             case _:
                 await self._extended(message)
 
-    async def _sync(self) -> None:
+    def at_once(self, message: Message) -> bool:
+        """On the event loop, while no thread has the session: answer a message that cannot block. False: it may."""
         try:
-            await self._hop(self._session.sync)
-        except (ConnectionError, asyncio.CancelledError):
-            raise
-        except Exception as error:  # noqa: BLE001 - as in _collect
-            self._portals.reply(error_of(known(error)))
-        await self._socket.send(self._portals.replies() + self._ready())
+            match message:
+                case Bind(parameters=values) if sum(len(value) for value in values if value) <= AT_ONCE_BYTES:
+                    self._portals.answer(message, False)
+                case Describe() | Flush() | Close("S"):
+                    self._portals.answer(message, False)
+                case Execute(name, 0) if self._socket.connection.sync_follows:
+                    return self._portals.look_up(name)
+                case Sync() if not self._session.series_open:
+                    self._session.sync()
+                    self._socket.write(self._portals.replies() + self._ready())
+                    return True
+                case _:
+                    return False
+        except SqlError as error:
+            self._portals.reply(error_of(error))
+            self._socket.connection.failed()
+        if isinstance(message, Flush):
+            self._socket.write(self._portals.replies())
+        return True
 
     async def close(self) -> None:
         await self._hop(self._session.close)
@@ -126,6 +163,9 @@ class Conversation:
 
     def _statuses(self) -> bytes:
         """ParameterStatus of all that has changed since the client was told."""
+        if self._told == self._session.settings_made:
+            return b""
+        self._told = self._session.settings_made
         variables = self._session.variables
         data: list[bytes] = []
         for name in REPORTED:
@@ -159,7 +199,7 @@ class Conversation:
             for answer in run.answers:
                 run.answered += 1
                 source, form = form_of(answer)
-                if isinstance(source, Subscription) or source.row_count > self._rows_max:
+                if isinstance(source, Subscription) or (source.batch is not None and source.row_count > self._rows_max):
                     return Step(b"".join(data), answer)
                 data.append(notices_of(source.notices) + form.whole(source))
                 size += len(data[-1])
@@ -176,7 +216,8 @@ class Conversation:
         return asyncio.run_coroutine_threadsafe(self._copied(columns), self._loop).result()
 
     async def _copied(self, columns: int) -> bytes:
-        self._socket.connection.copying()
+        self._socket.connection.copying(self._in_series)
+        self._copied_in = True
         await self._socket.send(b"".join(self._unsent) + messages.copy_in_response(columns, False))
         self._unsent.clear()
         data = bytearray()
@@ -251,23 +292,65 @@ class Conversation:
             await self._hop(subscription.close)  # it waits for the tick under way
 
     async def _extended(self, message: Message) -> None:
-        """A message of the extended protocol. Its replies wait for Sync or Flush, so that a pipeline is one write."""
-        try:
-            alone = self._socket.connection.sync_follows
-            endless = await self._hop(lambda: self._portals.answer(message, alone))
-        except (ConnectionError, asyncio.CancelledError):
-            raise
-        except Exception as error:  # noqa: BLE001 - as in _collect
-            self._portals.reply(error_of(known(error)))
-            self._socket.connection.failed()
-            return
-        if endless is not None:
-            await self._socket.send(self._portals.replies())
-            assert endless.answer is not None, "it has run"
-            if not await self._send_at_length(endless.answer, described_rows(endless.formats), endless):
+        """A series of the extended protocol, as far as it has come: in one hop, its replies in one write.
+
+        Replies wait for Sync or Flush, so that a pipeline is one write.
+        """
+        series = [message]
+        while not isinstance(series[-1], Sync) and (further := self._socket.poll()) is not None:
+            if not isinstance(further, IN_SERIES):
+                self._socket.unread(further)
+                break
+            series.append(further)
+        while series:
+            self._unsent, self._in_series = self._portals.waiting, True
+            try:
+                endless, failed = await self._hop(lambda: self._some(series))
+            finally:
+                self._in_series = False
+            if endless is not None:
+                await self._socket.send(self._portals.replies())
+                assert endless.answer is not None, "it has run"
+                failed = not await self._send_at_length(endless.answer, described_rows(endless.formats), endless)
+                if failed:
+                    self._skip(series)
+            if failed and not series:
                 self._socket.connection.failed()
-        elif isinstance(message, Flush):
+        if self._portals.flushed:
             await self._socket.send(self._portals.replies())
+
+    def _some(self, series: list[Message]) -> tuple[Portal | None, bool]:
+        """In a thread: answer messages of a series, up to a portal whose answer is sent apart; whether one failed."""
+        while series:
+            message = series.pop(0)
+            try:
+                if isinstance(message, Sync):
+                    self._session.sync()
+                    self._portals.reply(self._ready(), flush=True)
+                    continue
+                alone = isinstance(series[0], Sync) if series else self._socket.connection.sync_follows
+                self._copied_in = False
+                endless = self._portals.answer(message, alone)
+                if self._copied_in:
+                    series.clear()  # a Sync that came before the data says nothing
+            except Exception as error:  # noqa: BLE001 - as in _collect
+                self._portals.reply(error_of(known(error)))
+                if isinstance(message, Sync):
+                    self._portals.reply(self._ready(), flush=True)
+                    continue
+                self._skip(series)
+                if self._copied_in or not series:
+                    series.clear()
+                    return None, True
+                continue
+            if endless is not None:
+                return endless, False
+        return None, False
+
+    @staticmethod
+    def _skip(series: list[Message]) -> None:
+        """After an error: all but a Sync is dropped."""
+        series[:] = [message for message in series if isinstance(message, Sync)]
 
 
 def known(error: Exception) -> SqlError:

@@ -1,4 +1,4 @@
-"""The codec of PostgreSQL's protocol 3.0: frontend messages are decoded, backend messages encoded.
+"""The codec of PostgreSQL's protocol 3: frontend messages are decoded, backend messages encoded.
 
 Every message after the startup packet is a type byte, then int32 length (itself included), then the body; integers are
 big-endian, strings end in a zero byte. A body that does not parse is a ProtocolViolation, never an IndexError.
@@ -14,6 +14,8 @@ from typing import Final, TypeAlias
 from engine.types import Column
 
 PROTOCOL_3_0: Final = 3 << 16
+PROTOCOL_3_2: Final = 3 << 16 | 2
+"""The newest that we speak: its cancel keys are longer. There never was a 3.1."""
 CANCEL: Final = 1234 << 16 | 5678
 SSL: Final = 1234 << 16 | 5679
 GSSENC: Final = 1234 << 16 | 5680
@@ -37,8 +39,10 @@ class GssEncRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
+    """`secret` is 4 bytes to protocol 3.0, up to 256 to 3.2."""
+
     process: int
-    secret: int
+    secret: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def decode_startup(data: bytes) -> Message:
     body = Body(data)
     version = body.int32()
     if version == CANCEL:
-        message: Message = CancelRequest(body.int32(), body.int32())
+        message: Message = CancelRequest(body.int32(), body.rest())
     elif version == SSL:
         message = SslRequest()
     elif version == GSSENC:
@@ -201,7 +205,7 @@ def decode_startup(data: bytes) -> Message:
         message = Startup(version, parameters)
     else:
         asked = f"{version >> 16}.{version & 0xFFFF}"
-        raise ProtocolViolation(f"unsupported frontend protocol {asked}: server supports 3.0")
+        raise ProtocolViolation(f"unsupported frontend protocol {asked}: server supports 3.0 to 3.2")
     body.end()
     return message
 
@@ -254,6 +258,7 @@ def cstring(text: str) -> bytes:
 
 
 AUTHENTICATION_OK: Final = frame(b"R", struct.pack(">i", 0))
+AUTHENTICATION_PASSWORD: Final = frame(b"R", struct.pack(">i", 3))
 PARSE_COMPLETE: Final = frame(b"1")
 BIND_COMPLETE: Final = frame(b"2")
 CLOSE_COMPLETE: Final = frame(b"3")
@@ -263,19 +268,33 @@ PORTAL_SUSPENDED: Final = frame(b"s")
 COPY_DONE: Final = frame(b"c")
 NO_ENCRYPTION: Final = b"N"
 """The whole answer to SSLRequest and GSSENCRequest: go on in the clear."""
+ENCRYPTION: Final = b"S"
+"""The whole answer to SSLRequest: begin TLS."""
 
 
 def parameter_status(name: str, value: str) -> bytes:
     return frame(b"S", cstring(name) + cstring(value))
 
 
-def backend_key_data(process: int, secret: int) -> bytes:
-    return frame(b"K", struct.pack(">ii", process, secret))
+def backend_key_data(process: int, secret: bytes) -> bytes:
+    return frame(b"K", struct.pack(">i", process) + secret)
 
 
-def negotiate_protocol_version(options: Sequence[str]) -> bytes:
-    """We speak 3.0; `options` are the _pq_. options that we do not know."""
-    return frame(b"v", struct.pack(">ii", PROTOCOL_3_0, len(options)) + b"".join(map(cstring, options)))
+def negotiate_protocol_version(version: int, options: Sequence[str]) -> bytes:
+    """`version` is what we go on in; `options` are the _pq_. options that we do not know."""
+    return frame(b"v", struct.pack(">ii", version, len(options)) + b"".join(map(cstring, options)))
+
+
+def authentication_sasl(mechanisms: Sequence[str]) -> bytes:
+    return frame(b"R", struct.pack(">i", 10) + b"".join(map(cstring, mechanisms)) + b"\0")
+
+
+def authentication_sasl_continue(data: bytes) -> bytes:
+    return frame(b"R", struct.pack(">i", 11) + data)
+
+
+def authentication_sasl_final(data: bytes) -> bytes:
+    return frame(b"R", struct.pack(">i", 12) + data)
 
 
 def ready_for_query(status: str) -> bytes:

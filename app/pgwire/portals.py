@@ -18,7 +18,9 @@ class Portals:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._replies: list[bytes] = []
+        self.waiting: list[bytes] = []
+        self.flushed = False
+        """Whether a Sync or a Flush wants what waits to be sent."""
 
     def answer(self, message: Message, alone: bool) -> Portal | None:
         """Answer one message of the extended protocol into the buffer; may run a statement. Raises SqlError.
@@ -48,18 +50,34 @@ class Portals:
                     self._session.close_portal(name)
                 self.reply(messages.CLOSE_COMPLETE)
             case Flush():
-                pass
+                self.flushed = True
             case _:
                 raise AssertionError(f"{type(message).__name__} is no message of the extended protocol")
         return None
 
-    def reply(self, data: bytes) -> None:
-        self._replies.append(data)
+    def look_up(self, name: str) -> bool:
+        """Execute a portal that is a look-up by key and need not wait; False: it is none, or would have to."""
+        portal = self._session.portal(name)
+
+        def use(result: Result) -> bytes:
+            portal.answer, portal.sent = result.slice(0, 0), 0
+            return described_rows(portal.formats).rows(result) + messages.command_complete(result.tag)
+
+        data = self._session.look_up(portal, False, use)
+        if data is None:
+            return False
+        self.reply(data)
+        return True
+
+    def reply(self, data: bytes, flush: bool = False) -> None:
+        self.waiting.append(data)
+        self.flushed = self.flushed or flush
 
     def replies(self) -> bytes:
         """What waits to be sent; empties it."""
-        data = b"".join(self._replies)
-        self._replies.clear()
+        data = b"".join(self.waiting)
+        self.waiting.clear()
+        self.flushed = False
         return data
 
     def forget_unnamed(self) -> None:

@@ -13,8 +13,9 @@ from enum import Enum
 from typing import Final
 
 from app.pgwire.messages import (
+    ENCRYPTION,
     NO_ENCRYPTION,
-    PROTOCOL_3_0,
+    PROTOCOL_3_2,
     Bind,
     CancelRequest,
     Close,
@@ -27,6 +28,7 @@ from app.pgwire.messages import (
     GssEncRequest,
     Message,
     Parse,
+    Password,
     ProtocolViolation,
     Query,
     SslRequest,
@@ -37,11 +39,11 @@ from app.pgwire.messages import (
     decode_startup,
     negotiate_protocol_version,
 )
-from engine.errors import Unsupported
 
 
 class State(Enum):
     STARTING = "before the startup packet"
+    AUTHENTICATING = "before the client has proven who it is"
     READY = "between queries"
     EXTENDED = "inside a series of extended query messages, until Sync"
     COPYING = "inside the data of a COPY FROM STDIN"
@@ -58,7 +60,11 @@ NEXT: Final[Mapping[State, Mapping[type[Message], State]]] = {
         SslRequest: State.STARTING,
         GssEncRequest: State.STARTING,
         CancelRequest: State.CLOSED,
-        Startup: State.READY,
+        Startup: State.AUTHENTICATING,
+    },
+    State.AUTHENTICATING: {
+        Password: State.AUTHENTICATING,
+        Terminate: State.CLOSED,
     },
     State.READY: {
         Query: State.READY,
@@ -92,6 +98,9 @@ NEXT: Final[Mapping[State, Mapping[type[Message], State]]] = {
 
 SYNC: Final = b"S\0\0\0\4"
 
+PASSWORD_BYTES_MAX: Final = 65_535
+"""PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH, for the same reason as the next."""
+
 STARTUP_BYTES_MAX: Final = 10_000
 """PostgreSQL's MAX_STARTUP_PACKET_LENGTH: a stranger cannot make us buffer more before we know who it is."""
 
@@ -99,11 +108,16 @@ STARTUP_BYTES_MAX: Final = 10_000
 class Connection:
     """The protocol's side of one connection. Used by one task."""
 
-    __slots__ = ("_buffer", "_replies", "message_bytes_max", "state")
+    __slots__ = ("_back", "_buffer", "_replies", "message_bytes_max", "state", "tls", "version")
 
-    def __init__(self, message_bytes_max: int) -> None:
+    def __init__(self, message_bytes_max: int, tls: bool = False) -> None:
         self.state = State.STARTING
         self.message_bytes_max: Final = message_bytes_max
+        self.tls = tls
+        """Whether an SSLRequest is granted: it is then given to the shell, which begins TLS."""
+        self.version = PROTOCOL_3_2
+        """What the client and we speak, once it has started."""
+        self._back = State.READY
         self._buffer = bytearray()
         self._replies: list[bytes] = []
 
@@ -125,20 +139,24 @@ class Connection:
                 raise ProtocolViolation(f"unexpected {type(message).__name__} message {self.state.value}")
             copied = self.state is State.COPYING
             skipped = self.state is State.SKIPPING and follows is State.SKIPPING
-            self.state = follows
+            self.state = self._back if copied and follows is State.READY else follows
             if not skipped and (copied or not self._answered(message)):
                 return message
         return None
+
+    def admitted(self) -> None:
+        """The client is who it says: it may send queries."""
+        assert self.state is State.AUTHENTICATING
+        self.state = State.READY
 
     @property
     def sync_follows(self) -> bool:
         """Whether the next message is a Sync, and is there."""
         return self._buffer.startswith(SYNC)
 
-    def copying(self) -> None:
-        """The session wants the data of a COPY FROM STDIN: inside a simple query alone."""
-        if self.state is not State.READY:
-            raise Unsupported("COPY FROM STDIN in the extended protocol is not supported", hint="Send a simple query.")
+    def copying(self, in_series: bool) -> None:
+        """The session wants the data of a COPY FROM STDIN. Behind them it goes on where it was."""
+        self._back = State.EXTENDED if in_series else State.READY
         self.state = State.COPYING
 
     def failed(self) -> None:
@@ -159,13 +177,20 @@ class Connection:
 
     def _answered(self, message: Message) -> bool:
         match message:
+            case SslRequest() if self.tls:
+                if self._buffer:
+                    raise ProtocolViolation("received unencrypted data after SSL request")
+                self.tls = False
+                self._replies.append(ENCRYPTION)
+                return False
             case SslRequest() | GssEncRequest():
                 self._replies.append(NO_ENCRYPTION)
                 return True
             case Startup(version, parameters):
+                self.version = min(version, PROTOCOL_3_2)
                 unknown = [name for name in parameters if name.startswith("_pq_.")]
-                if version != PROTOCOL_3_0 or unknown:
-                    self._replies.append(negotiate_protocol_version(unknown))
+                if version != self.version or unknown:
+                    self._replies.append(negotiate_protocol_version(self.version, unknown))
                 return False
             case CopyData() | CopyDone() | CopyFail():
                 return True
@@ -180,7 +205,8 @@ class Connection:
         if not self._buffer:
             return None
         tag = self._buffer[0]
-        body = self._take(at=1, bytes_max=self.message_bytes_max, what="message")
+        bytes_max = PASSWORD_BYTES_MAX if self.state is State.AUTHENTICATING else self.message_bytes_max
+        body = self._take(at=1, bytes_max=bytes_max, what="message")
         return None if body is None else decode(tag, body)
 
     def _take(self, at: int, bytes_max: int, what: str) -> bytes | None:

@@ -45,6 +45,12 @@ class Portal:
     def columns(self) -> Columns | None:
         return self.prepared.columns
 
+    @property
+    def streams(self) -> bool:
+        """Whether it is over a subscription."""
+        source = self.answer.source if isinstance(self.answer, CopyOut) else self.answer
+        return isinstance(source, Subscription)
+
     def piece(self, count: int | None) -> Result:
         """The next `count` rows (None: all that are left) of a result, as a result of their own."""
         result = self.answer

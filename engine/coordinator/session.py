@@ -66,6 +66,8 @@ class Session:
         self._closed = False
         self.receive: Callable[[int], bytes] | None = None
         """How the data of COPY FROM STDIN come, for so many columns: the front end's. It may wait for the client."""
+        self.settings_made = 0
+        """How often a variable was assigned: whoever tells a client of them need not look else."""
         self._resolved: tuple[tuple[str, str], Path] | None = None
         self.number: Final = coordinator.request()
         self.began: Final = datetime.now(UTC)
@@ -183,6 +185,11 @@ class Session:
                 self._transaction.end(self._coordinator, True)
         if self._transaction.status == "I":
             self._names.end_transaction()
+
+    @property
+    def series_open(self) -> bool:
+        """Whether `sync` has something to end that may take its time: a transaction, or a subscription."""
+        return self._transaction.implicit or any(portal.streams for portal in self._names.portals.values())
 
     def close_statement(self, name: str) -> None:
         """Forget a prepared statement, if there is one of that name."""
@@ -340,6 +347,7 @@ class Session:
 
     def set_variable(self, name: str, value: str | None) -> None:
         """Assign a variable; None: its default; name "all": every default."""
+        self.settings_made += 1
         if name == "all":
             self._variables = dict(self._defaults)
             return

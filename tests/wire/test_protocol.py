@@ -77,6 +77,8 @@ def taken(connection, chunks):
         try:
             while message := connection.next():
                 seen.append(message)
+                if isinstance(message, m.Startup):
+                    connection.admitted()
         except m.ProtocolViolation as violation:
             return [*seen, str(violation)], connection.replies()
     return seen, connection.replies()
@@ -110,6 +112,8 @@ def test_a_truncated_stream_gives_a_prefix(messages, cut):
 def test_after_an_error_all_but_sync_is_dropped(dropped, after):
     connection = Connection(LIMIT)
     connection.receive(startup(user="ada") + encode(m.Parse("", "", ())))
+    assert connection.next() is not None
+    connection.admitted()
     while connection.next():
         connection.failed()
     assert connection.state is State.SKIPPING
@@ -120,6 +124,8 @@ def test_after_an_error_all_but_sync_is_dropped(dropped, after):
 def test_an_error_of_a_simple_query_drops_nothing():
     connection = Connection(LIMIT)
     connection.receive(startup(user="ada") + encode(m.Query("SELECT 1/0")))
+    assert connection.next() is not None
+    connection.admitted()
     while connection.next():
         connection.failed()
     assert connection.state is State.READY
@@ -155,11 +161,40 @@ def test_unknown_protocol_options_are_negotiated_away():
     connection = Connection(LIMIT)
     connection.receive(startup(**{"user": "ada", "_pq_.shiny": "1"}))
     assert connection.next() is not None
-    assert connection.replies() == m.negotiate_protocol_version(["_pq_.shiny"])
+    assert connection.replies() == m.negotiate_protocol_version(m.PROTOCOL_3_0, ["_pq_.shiny"])
 
 
 def test_a_cancel_request_ends_the_conversation():
     connection = Connection(LIMIT)
     connection.receive(struct.pack(">iiii", 16, m.CANCEL, 7, 8) + b"more")
-    assert connection.next() == m.CancelRequest(7, 8)
+    assert connection.next() == m.CancelRequest(7, struct.pack(">i", 8))
     assert connection.next() is None
+
+
+@pytest.mark.parametrize(
+    ("minor", "version", "told"), [(0, m.PROTOCOL_3_0, False), (2, m.PROTOCOL_3_2, False), (9999, m.PROTOCOL_3_2, True)]
+)
+def test_the_version_is_negotiated_down(minor, version, told):
+    connection = Connection(LIMIT)
+    body = struct.pack(">i", 3 << 16 | minor) + b"user\0ada\0\0"
+    connection.receive(struct.pack(">i", len(body) + 4) + body)
+    assert connection.next() is not None
+    assert connection.version == version
+    assert connection.replies() == (m.negotiate_protocol_version(version, []) if told else b"")
+
+
+def test_nothing_but_a_password_comes_before_the_client_is_admitted():
+    connection = Connection(LIMIT)
+    connection.receive(startup(user="ada") + m.frame(b"p", b"secret\0") + encode(m.Query("SELECT 1")))
+    assert isinstance(connection.next(), m.Startup)
+    assert connection.next() == m.Password(b"secret\0")
+    with pytest.raises(m.ProtocolViolation):
+        connection.next()
+
+
+def test_bytes_behind_a_granted_request_for_tls_are_refused():
+    """They would be read as if they had come encrypted (CVE-2021-23214)."""
+    connection = Connection(LIMIT, tls=True)
+    connection.receive(struct.pack(">ii", 8, m.SSL) + startup(user="ada"))
+    with pytest.raises(m.ProtocolViolation):
+        connection.next()
