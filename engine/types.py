@@ -138,6 +138,8 @@ UUID: Final = SqlType("uuid", 2950, 16, Physical.BYTES, Category.USER, pa.binary
 JSONB: Final = SqlType("jsonb", 3802, -1, Physical.JSON, Category.USER, pa.large_string())
 INTERNAL_CHAR: Final = SqlType('"char"', 18, 1, Physical.BYTES, S, pa.large_string())
 """PostgreSQL's one-letter codes in its catalog: drivers tell relkind and typtype by this OID."""
+NAME: Final = SqlType("name", 19, 64, Physical.BYTES, S, pa.large_string())
+"""PostgreSQL's type of identifiers: texts of at most 63 bytes."""
 UNKNOWN: Final = SqlType("unknown", 705, -2, Physical.BYTES, Category.UNKNOWN, pa.large_string())
 """An untyped literal ('x' or NULL) before resolution; the binder leaves none behind."""
 
@@ -181,7 +183,7 @@ ARRAY_OIDS: Final[Mapping[int, int]] = {
     16: 1000, 21: 1005, 23: 1007, 20: 1016, 26: 1028, 700: 1021, 701: 1022, 1700: 1231, 25: 1009, 1043: 1015,
     1042: 1014, 17: 1001, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 2950: 2951, 3802: 3807,
     16460: 16461, 16462: 16463, 16464: 16465, 16552: 16553,
-    2249: 2287, 18: 1002, 2205: 2210, 2206: 2211, 24: 1008, 2202: 2207, 4089: 4090, 4096: 4097,
+    2249: 2287, 19: 1003, 18: 1002, 2205: 2210, 2206: 2211, 24: 1008, 2202: 2207, 4089: 4090, 4096: 4097,
 }  # fmt: skip
 """PostgreSQL's OID of the array type, by that of its element type."""
 
@@ -252,7 +254,7 @@ def _plain_nested(kind: SqlType) -> SqlType:
 
 TYPES: Final[tuple[SqlType, ...]] = (
     BOOLEAN, SMALLINT, INTEGER, BIGINT, *UNSIGNED, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
-    TIMESTAMP, TIMESTAMPTZ, MZ_TIMESTAMP, INTERVAL, UUID, JSONB, INTERNAL_CHAR, *REGISTERED, UNKNOWN,
+    TIMESTAMP, TIMESTAMPTZ, MZ_TIMESTAMP, INTERVAL, UUID, JSONB, INTERNAL_CHAR, NAME, *REGISTERED, UNKNOWN,
 )  # fmt: skip
 ARRAYS: Final = tuple(array_of(row) for row in TYPES if row.oid in ARRAY_OIDS)
 BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *ARRAYS, *VECTORS)}
@@ -261,7 +263,7 @@ ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in TYPES} | {
     "bool": BOOLEAN, "int2": SMALLINT, "int": INTEGER, "int4": INTEGER, "int8": BIGINT, "float4": REAL,
     "float8": DOUBLE, "float": DOUBLE, "double": DOUBLE, "decimal": NUMERIC, "dec": NUMERIC, "string": TEXT,
     "varchar": VARCHAR, "char": CHAR, "bpchar": CHAR, "bytes": BYTEA, "time without time zone": TIME,
-    "timestamp without time zone": TIMESTAMP, "timestamptz": TIMESTAMPTZ, "json": JSONB, "name": TEXT,
+    "timestamp without time zone": TIMESTAMP, "timestamptz": TIMESTAMPTZ, "json": JSONB,
 }  # fmt: skip
 """Every spelling of a type name, in lower case."""
 
@@ -305,9 +307,10 @@ CASTS: Final[Mapping[SqlType, Mapping[SqlType, CastContext]]] = {
     REAL: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, DOUBLE: IM, NUMERIC: AS, **dict.fromkeys(UNSIGNED, AS)},
     DOUBLE: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: AS, NUMERIC: AS, **dict.fromkeys(UNSIGNED, AS)},
     NUMERIC: {SMALLINT: AS, INTEGER: AS, BIGINT: AS, REAL: IM, DOUBLE: IM, **TO_UNSIGNED},
-    TEXT: {VARCHAR: IM, CHAR: IM, INTERNAL_CHAR: AS},
-    VARCHAR: {TEXT: IM, CHAR: IM, INTERNAL_CHAR: AS},
-    CHAR: {TEXT: IM, VARCHAR: IM, INTERNAL_CHAR: AS},
+    TEXT: {NAME: IM, VARCHAR: IM, CHAR: IM, INTERNAL_CHAR: AS},
+    VARCHAR: {NAME: IM, TEXT: IM, CHAR: IM, INTERNAL_CHAR: AS},
+    CHAR: {NAME: IM, TEXT: IM, VARCHAR: IM, INTERNAL_CHAR: AS},
+    NAME: {TEXT: IM, VARCHAR: AS, CHAR: AS},
     INTERNAL_CHAR: {TEXT: IM, VARCHAR: AS, CHAR: AS},
     DATE: {TIMESTAMP: IM, TIMESTAMPTZ: IM, MZ_TIMESTAMP: AS},
     TIME: {INTERVAL: IM},

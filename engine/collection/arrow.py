@@ -237,6 +237,7 @@ CONVERTERS: Final[dict[int, Callable[[pa.Array, SqlType, Heap], Codes]]] = {
     types.VARCHAR.oid: _text,
     types.CHAR.oid: _text,
     types.INTERNAL_CHAR.oid: _text,
+    types.NAME.oid: _text,
     types.UNKNOWN.oid: _text,
     types.BYTEA.oid: _bytea,
     types.DATE.oid: _date,

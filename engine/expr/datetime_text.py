@@ -20,6 +20,7 @@ MONTHS: Final = {
     )
     for length in (3, 4, len(name))
 }  # fmt: skip
+OFFSET_HOURS_MAX: Final = 15
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 NUMERIC_DATE: Final = re.compile(r"(\d+)[-/.](\d{1,2})[-/.](\d+)")
@@ -149,6 +150,8 @@ def _read(text: str, name: str) -> _Fields:
                 raise _invalid(name, text)
             elif value == "z":
                 fields.offset = 0
+            elif value == "t" and (fields.date is not None or numbers):
+                pass  # ISO 8601's, set apart
             elif fields.zone is None and (fields.date is not None or fields.clock is not None):
                 calendar.zone(value)
                 fields.zone = value
@@ -224,6 +227,8 @@ def _offset(value: str) -> int:
     found = OFFSET.fullmatch(value)
     assert found is not None
     hours, minutes, seconds = (int(part or 0) for part in found.group(2, 3, 4))
+    if hours > OFFSET_HOURS_MAX or minutes > 59 or seconds > 59:
+        raise DatetimeOverflow(f'time zone displacement out of range: "{value}"')
     micros = hours * HOUR + minutes * MINUTE + seconds * SECOND
     return -micros if found[1] == "-" else micros
 

@@ -33,8 +33,9 @@ ISO: Final = re.compile(r"([+-]?\d+(?:\.\d*)?)([ymwdhs])")
 FIELD_MAX: Final = (1 << 31) - 1
 
 
-def parse_interval(text: str, unit: str | None = None) -> Interval:
-    """The interval of a text; a bare number counts `unit` (INTERVAL '3' DAY), or seconds."""
+def parse_interval(text: str, fields: str = "") -> Interval:
+    """The interval of a text; a bare number counts the last of its `fields` (INTERVAL '3' DAY), or seconds."""
+    unit = fields.split()[-1] if fields else None
     source = text.strip().lower()
     total = _Sum(text)
     if re.match(r"[+-]?p", source):
@@ -52,7 +53,7 @@ def parse_interval(text: str, unit: str | None = None) -> Interval:
             total.add(pending, "day")  # '1 04:05:06'
             pending = None
         if (value := token["clock"]) is not None:
-            total.add_clock(value)
+            total.add_clock(value, fields == "minute to second")
         elif (value := token["years"]) is not None:
             years, months = value.lstrip("+-").split("-")
             sign = -1 if value.startswith("-") else 1
@@ -104,10 +105,10 @@ class _Sum:
         else:
             raise self.invalid()
 
-    def add_clock(self, clock: str) -> None:
+    def add_clock(self, clock: str, in_minutes: bool) -> None:
         sign = -1 if clock.startswith("-") else 1
         parts = clock.lstrip("+-").split(":")
-        if len(parts) == 2 and "." in parts[1]:
+        if len(parts) == 2 and (in_minutes or "." in parts[1]):
             parts.insert(0, "0")  # 12:30.5 is minutes and seconds
         hours, minutes = int(parts[0]), int(parts[1])
         seconds = Fraction(parts[2] + "0" if parts[2].endswith(".") else parts[2]) if len(parts) > 2 else Fraction(0)

@@ -25,6 +25,8 @@ RawValue: TypeAlias = Any
 DIGITS_MAX: Final = 39
 """Materialize's precision of numeric; more digits are an error, never rounded away silently before the point."""
 
+NAME_BYTES_MAX: Final = 63
+
 EXACT: Final = Context(prec=1000, rounding=ROUND_HALF_UP, Emax=999999, Emin=-999999)
 
 INTEGER_RANGES: Final[Mapping[SqlType, tuple[int, int]]] = {
@@ -295,6 +297,11 @@ def fit_text(text: str, type: SqlType, explicit: bool) -> str:
     return text[:limit].rstrip(" ") if type.plain == types.CHAR else text[:limit]
 
 
+def parse_name(text: str) -> str:
+    """As much of the text as 63 bytes hold."""
+    return text.encode()[:NAME_BYTES_MAX].decode(errors="ignore")
+
+
 def identity(text: str) -> str:
     """Strings are their own text."""
     return text
@@ -311,6 +318,7 @@ PARSERS: Final[Mapping[SqlType, Callable[[str], RawValue]]] = {
     types.VARCHAR: identity,
     types.CHAR: identity,
     types.INTERNAL_CHAR: lambda text: text[:1],
+    types.NAME: parse_name,
     types.UNKNOWN: identity,
     types.BYTEA: parse_bytea,
     types.DATE: datetime_text.parse_date,
@@ -332,6 +340,7 @@ FORMATTERS: Final[Mapping[SqlType, Callable[[RawValue], str]]] = {
     types.VARCHAR: identity,
     types.CHAR: identity,
     types.INTERNAL_CHAR: identity,
+    types.NAME: identity,
     types.UNKNOWN: identity,
     types.BYTEA: lambda value: f"\\x{value.hex()}",
     types.DATE: datetime_text.format_date,

@@ -43,6 +43,7 @@ VALUES = {
     types.VARCHAR: texts,
     types.CHAR: texts,
     types.INTERNAL_CHAR: texts,
+    types.NAME: texts,
     types.UNKNOWN: texts,
     types.BYTEA: st.binary(max_size=12),
     types.DATE: st.dates(),

@@ -171,6 +171,7 @@ SPELLINGS: Final[Mapping[str, SqlType]] = {
     "char": types.INTERNAL_CHAR,
     "int2vector": types.INT2VECTOR,
     "oidvector": types.OIDVECTOR,
+    "name": types.TEXT,
 }
 """Types by PostgreSQL's own names. Its `name` is text here; node trees, ACL items and the like are text too."""
 

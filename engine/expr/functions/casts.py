@@ -360,6 +360,12 @@ def _parsed(target: SqlType) -> Kernel:
     return kernel
 
 
+def _named_from(source: SqlType) -> Kernel:
+    """The text form, cut to a name."""
+    first, then = _as_text(source), _parsed(types.NAME)
+    return lambda context, vectors, type: then(context, (first(context, vectors, types.TEXT),), type)
+
+
 def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
     """(kernel, whether it can fail, whether it may run on the words of NULL rows) of one pair of plain types."""
     found = number_casts.conversion(source, target)
@@ -388,12 +394,14 @@ def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
             return _json_number(target), True, False
         case _ if source == target or (source in STRINGS and target in STRINGS):
             return _same, False, True
-        case types.INTERNAL_CHAR, _ if target in STRINGS:
+        case ((types.INTERNAL_CHAR | types.NAME), _) if target in STRINGS:
             return _same, False, True
         case types.JSONB, _:
             return _same, False, True  # canonical text is the very datum
         case _ if target in STRINGS:
             return _as_text(source), False, False
+        case _, types.NAME if source.category is not Category.STRING:
+            return _named_from(source), False, False
         case _:
             assert source.category is Category.STRING
             return _parsed(target), True, False

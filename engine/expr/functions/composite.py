@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument
+from engine.errors import InvalidArgument, TypeMismatch
 from engine.expr.columns import each, own, pack, raws
 from engine.expr.functions.comparison import comparisons
 from engine.expr.registry import Function, Generic, OnNull
@@ -98,6 +98,17 @@ def _made(
     return Generic(name, parameters, instantiate, result="as x" if callable(result) else result.name, doc=doc)
 
 
+def _map_build(given: Types) -> Function:
+    element = given[0].within
+    if element.nesting is not Nesting.RECORD or [kind for _, kind in element.fields][:-1] != [types.TEXT]:
+        raise TypeMismatch(f"map_build needs a list of records of a text and a value, not {given[0].name}")
+
+    def apply(rows: list[RawValue]) -> dict[str, RawValue]:
+        return {row[0]: row[1] for row in rows if row is not None and row[0] is not None}
+
+    return each("map_build", given, types.map_of(element.fields[1][1]), apply)
+
+
 def _layers(kind: SqlType) -> int:
     return 1 + _layers(kind.within) if kind.nesting is Nesting.LIST else 0
 
@@ -176,6 +187,8 @@ def _rows() -> Iterator[Generic]:
                 "whether some of y is a key of x")  # fmt: skip
     yield _made("@>", (MAP, MAP), types.BOOLEAN, _map_contains, "whether x has all pairs of y")
     yield _made("<@", (MAP, MAP), types.BOOLEAN, lambda a, b: _map_contains(b, a), "whether y has all pairs of x")
+    doc = "a map of the records (key, value); of equal keys the last, without NULL keys"
+    yield Generic("map_build", (LIST,), _map_build, result="map", doc=doc)
     for whole in (LIST, MAP, types.ANYRECORD):
         yield from comparisons(whole)
 

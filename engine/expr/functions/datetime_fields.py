@@ -244,6 +244,13 @@ def _part_kernel(kind: SqlType) -> Kernel:
     return _by_field(part)
 
 
+def _midnight_part(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    """Of a date its midnight's, as PostgreSQL's: a date has hours there, but not for extract()."""
+    fields, days = vectors
+    stamps = Vector((days.words.view(np.int64) * DAY).view(np.uint64))
+    return _part_kernel(types.TIMESTAMP)(context, (fields, stamps), type)
+
+
 def _extract_kernel(kind: SqlType) -> Kernel:
     def part(context: "Context", field: str, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
         values, scale = extract(field, words.view(np.int64), kind)
@@ -293,9 +300,11 @@ def _rows() -> Iterator[Function]:
     triple = (text, types.TIMESTAMPTZ, text)
     yield each("date_trunc", triple, types.TIMESTAMPTZ, _zone_truncate, "the same by a zone's clock", can_fail=True)
     yield each("date_trunc", (text, span), span, truncate_interval, "all below the unit x dropped", can_fail=True)
-    for kind in (types.DATE, types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ):
-        doc = "the field x of y"
+    doc = "the field x of y"
+    yield Function("date_part", (text, types.DATE), types.DOUBLE, _midnight_part, can_fail=True, doc=doc)
+    for kind in (types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ):
         yield Function("date_part", (text, kind), types.DOUBLE, _part_kernel(kind), can_fail=True, doc=doc)
+    for kind in (types.DATE, types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ):
         yield Function("extract", (text, kind), types.NUMERIC, _extract_kernel(kind), can_fail=True, doc=doc)
     yield each("extract", (text, span), types.NUMERIC, extract_interval, "the field x of y", can_fail=True)
     yield each(

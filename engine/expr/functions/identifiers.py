@@ -9,6 +9,7 @@ from engine.collection.nested import Array
 from engine.errors import InvalidArgument, NullNotAllowed
 from engine.expr import text_forms
 from engine.expr.columns import each, own
+from engine.expr.keywords import COLUMN_WORDS, JOIN_WORDS, RESERVED
 from engine.expr.registry import Function, Generic
 from engine.expr.text_forms import RawValue
 from engine.types import SqlType
@@ -16,13 +17,14 @@ from engine.types import SqlType
 SPEC: Final = re.compile(r"%(?:(\d+)\$)?(-?)(\d+|\*(?:(\d+)\$)?)?(.?)", re.DOTALL)
 """A place of format(): position, flag, width (perhaps an argument's), conversion."""
 
+QUOTED: Final = RESERVED | JOIN_WORDS | COLUMN_WORDS
 WIDTH_MAX: Final = 100 << 20
 
 
 def quote_ident(name: str) -> str:
     """The name as SQL spells it: bare where that reads back the same."""
-    plain = name and (name[0].islower() or name[0] == "_") and all(c.islower() or c.isdigit() or c == "_" for c in name)
-    return name if plain and name.isascii() else '"' + name.replace('"', '""') + '"'
+    plain = re.fullmatch("[a-z_][a-z0-9_]*", name) is not None and name not in QUOTED
+    return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def quote_literal(text: str) -> str:
@@ -61,6 +63,14 @@ def parse_ident(text: str, strict: bool = True) -> list[str]:
     if rest and strict:
         raise refused()
     return parts
+
+
+def _normalized(text: str, parts: int) -> list[str | None]:
+    """A dotted name in so many parts, the leading ones NULL where it does not say."""
+    found = parse_ident(text)
+    if len(found) > parts:
+        raise InvalidArgument(f'improper relation name (too many dotted names): "{text}"')
+    return [None] * (parts - len(found)) + list[str | None](found)
 
 
 def _quoted(kind: SqlType, write: Callable[[str], str]) -> Callable[[RawValue], str]:
@@ -140,6 +150,12 @@ def _rows() -> Iterator[Function]:
     doc = "the parts of a dotted name; if z is false, what follows it is ignored"
     for more in ((), (types.BOOLEAN,)):
         yield each("parse_ident", (text, *more), texts, lambda *given: Array.of(parse_ident(*given)), doc,
+                   can_fail=True)  # fmt: skip
+    for name, parts, doc in (
+        ("mz_normalize_object_name", 3, "database, schema and name; NULL for what it does not say"),
+        ("mz_normalize_schema_name", 2, "database and schema; NULL for what it does not say"),
+    ):
+        yield each(name, (text,), texts, lambda value, parts=parts: Array.of(_normalized(value, parts)), doc,
                    can_fail=True)  # fmt: skip
 
 

@@ -165,6 +165,11 @@ def _same(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vecto
     return vectors[0]
 
 
+def _to_oid(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    """The same 32 bits, unsigned."""
+    return Vector(vectors[0].words & np.uint64((1 << 32) - 1))
+
+
 def _to_wide(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     words = vectors[0].words
     return failing(words.copy(), words.view(np.int64) < 0, context, "22003", _range_message(type))
@@ -241,6 +246,8 @@ def conversion(source: SqlType, target: SqlType) -> Conversion | None:
             return _float_to_wide, True, True
         case types.NUMERIC, _ if target in WIDE:
             return per_value(source, target, lambda value: number_as(value, target)), True, False
+        case ((types.SMALLINT | types.INTEGER), _) if target == types.OID or target in types.REGISTERED:
+            return _to_oid, False, True
         case _ if source in INTEGERS and target in INTEGERS:
             low, high = INTEGER_RANGES[source]
             widening = INTEGER_RANGES[target][0] <= low and high <= INTEGER_RANGES[target][1]

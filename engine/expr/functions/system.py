@@ -1,18 +1,21 @@
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """What depends on the session or the clock is only named here: the coordinator puts a literal in its place.
 
 So evaluation stays a function of its input. What remains is pure: pg_typeof, version.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.vector import Vector
 from engine.expr.columns import each
 from engine.expr.registry import Function, Generic, OnNull
-from engine.types import SqlType
+from engine.types import Physical, SqlType
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -76,8 +79,30 @@ def _size_pretty(size: int) -> str:
     return f"{value} {SIZE_UNITS[unit]}"
 
 
+def _size(name: str) -> Callable[[tuple[SqlType, ...]], Function]:
+    """The bytes of a datum: those of its word, or of what the word stands for."""
+
+    def instantiate(parameters: tuple[SqlType, ...]) -> Function:
+        kind = parameters[0]
+
+        def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+            words = vectors[0].words
+            if not kind.physical.on_heap:
+                return Vector(np.full(len(words), kind.length, np.uint64))
+            if kind.physical is Physical.DECIMAL:
+                return Vector(np.full(len(words), 8, np.uint64))
+            lengths = pc.binary_length(context.heap.decode(words))
+            return Vector(lengths.to_numpy().astype(np.uint64))
+
+        return Function(name, parameters, types.INTEGER, kernel)
+
+    return instantiate
+
+
 FUNCTIONS: Final[tuple[Function | Generic, ...]] = (
     *UNMATERIALIZABLE,
     Generic("pg_typeof", (types.ANY,), _pg_typeof, result="text", doc="the name of the argument's type"),
+    Generic("pg_column_size", (types.ANY,), _size("pg_column_size"), result="integer", doc="bytes of the value"),
+    Generic("mz_row_size", (types.ANYRECORD,), _size("mz_row_size"), result="integer", doc="bytes of the row"),
     each("pg_size_pretty", (types.BIGINT,), types.TEXT, _size_pretty, "bytes in the unit that people read"),
 )

@@ -20,6 +20,8 @@ from engine.sql.binding.window_functions import WindowFunctions
 from engine.sql.binding.yielding import yielding
 from engine.types import CastContext
 
+KEYS = Kind.JSONB_OBJECT_AGG
+"""The keys of an object are the texts of whatever they are: its casts are those of an assignment."""
 NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
 
 
@@ -161,7 +163,7 @@ class Calls(WindowFunctions, Nested):
         given = tuple(
             settled(scalar)
             if parameter == types.ANY
-            else located(node.at, cast, scalar, parameter, CastContext.IMPLICIT)
+            else located(node.at, cast, scalar, parameter, CastContext(found.kind is KEYS and parameter == types.TEXT))
             for node, scalar, parameter in zip(expression.arguments, arguments, parameters, strict=True)
         )
         condition = None if expression.filter is None else self.boolean(expression.filter, place, "FILTER")

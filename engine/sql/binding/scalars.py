@@ -466,8 +466,8 @@ class Scalars(ABC):
         to = self.type_of(expression.type)
         operand = self.towards(expression.operand, place, to)
         if to.plain == types.INTERVAL and isinstance(operand, Literal) and isinstance(operand.value, str):
-            unit = expression.type.fields.split()[-1] if expression.type.fields else None
-            return Literal(located(expression.operand.at, parse_interval, operand.value, unit), types.INTERVAL)
+            fields = expression.type.fields
+            return Literal(located(expression.operand.at, parse_interval, operand.value, fields), types.INTERVAL)
         at = expression.operand.at if operand.type == types.UNKNOWN else expression.at
         self.unsettled = self.unsettled or not {to.plain, operand.type.plain}.isdisjoint(types.REGISTERED)
         return located(at, cast, operand, to, CastContext.EXPLICIT)

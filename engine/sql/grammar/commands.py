@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from engine.expr.keywords import words
 from engine.sql.grammar.cursors import Cursors
-from engine.sql.grammar.tokens import words
 from engine.sql.statements import Statement
 
 METHODS: Final = {

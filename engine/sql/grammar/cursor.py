@@ -4,24 +4,9 @@ from collections.abc import Callable
 from typing import Final, NoReturn, TypeVar
 
 from engine.errors import LimitExceeded, SyntaxError_, Unsupported
-from engine.sql.grammar.tokens import Kind, Token, tokenize, words
+from engine.expr.keywords import JOIN_WORDS, RESERVED, words
+from engine.sql.grammar.tokens import Kind, Token, tokenize
 from engine.sql.syntax import Name
-
-RESERVED: Final = words(
-    """all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create
-    current_catalog current_date current_role current_time current_timestamp current_user default deferrable desc
-    distinct do else end except false fetch for foreign from grant group having in initially intersect into lateral
-    leading limit localtime localtimestamp not null offset on only or order placing primary references returning select
-    session_user some symmetric table then to trailing true union unique user using variadic when where window
-    with"""
-)
-"""Words that are no names unless quoted: PostgreSQL's reserved key words."""
-
-JOIN_WORDS: Final = words(
-    """authorization binary collation concurrently cross current_schema freeze full ilike inner is isnull join left
-    like natural notnull outer overlaps right similar tablesample verbose"""
-)
-"""Words that may name a function or a type but no column or table."""
 
 NOT_BARE_LABELS: Final = RESERVED | words(
     """char character day filter hour minute month over precision second varying within without year isnull notnull

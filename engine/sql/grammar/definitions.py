@@ -2,9 +2,9 @@
 
 from typing import Final, TypeAlias
 
+from engine.expr.keywords import words
 from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.sources import Sources
-from engine.sql.grammar.tokens import words
 from engine.sql.statements import (
     CreateCluster,
     CreateConnection,

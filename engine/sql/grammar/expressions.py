@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from engine.errors import SyntaxError_, UndefinedFunction
-from engine.sql.grammar.cursor import JOIN_WORDS, RESERVED
+from engine.expr.keywords import JOIN_WORDS, RESERVED, words
 from engine.sql.grammar.forms import SPECIAL
 from engine.sql.grammar.levels import (
     AND,
@@ -24,7 +24,7 @@ from engine.sql.grammar.levels import (
     SIGN,
     ZONE,
 )
-from engine.sql.grammar.tokens import Kind, Token, words
+from engine.sql.grammar.tokens import Kind, Token
 from engine.sql.grammar.windows import Windows
 from engine.sql.syntax import (
     LIKE,

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from engine.errors import InvalidParameter, SyntaxError_
-from engine.sql.grammar.cursor import JOIN_WORDS, NOT_BARE_LABELS, RESERVED
+from engine.expr.keywords import JOIN_WORDS, RESERVED
+from engine.sql.grammar.cursor import NOT_BARE_LABELS
 from engine.sql.grammar.options import Options
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (

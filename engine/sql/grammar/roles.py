@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from engine.expr.keywords import words
 from engine.sql.grammar.tables import Tables
-from engine.sql.grammar.tokens import Kind, words
+from engine.sql.grammar.tokens import Kind
 from engine.sql.statements import AlterRole, CreateRole, DropRoles, Inert, Option, Reason
 
 FLAGS: Final = words("login superuser createrole createdb createcluster inherit replication bypassrls")

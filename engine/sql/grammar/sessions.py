@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from engine.expr.keywords import words
 from engine.sql.grammar.copies import Copies
-from engine.sql.grammar.tokens import Kind, words
+from engine.sql.grammar.tokens import Kind
 from engine.sql.statements import (
     Discard,
     Explain,

@@ -8,7 +8,7 @@ import re
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from engine.errors import SyntaxError_
+from engine.errors import InvalidEncoding, SyntaxError_
 
 
 class Kind(IntEnum):
@@ -62,11 +62,6 @@ ESCAPE: Final = re.compile(
 )
 
 
-def words(text: str) -> frozenset[str]:
-    """The set of the words of `text`: how tables of key words are written."""
-    return frozenset(text.split())
-
-
 def tokenize(text: str) -> list[Token]:
     """The tokens of `text`, closed by one of kind END. Raises SyntaxError_ where no token starts. O(len(text))."""
     tokens: list[Token] = []
@@ -104,7 +99,7 @@ def tokenize(text: str) -> list[Token]:
                 raise SyntaxError_('zero-length delimited identifier at or near """"', position=at)
             add(Token(Kind.QUOTED, "", name, at, end + 1))
         elif group == "escape":
-            _string(tokens, text, ESCAPE.sub(_unescape, found.group()[2:-1]), at, end + 1)
+            _string(tokens, text, _unescaped(found.group()[2:-1], at), at, end + 1)
         elif group == "param":
             add(Token(Kind.PARAMETER, "", found.group()[1:], at, end + 1))
         elif group == "dollar":
@@ -158,6 +153,14 @@ def _comment(text: str, offset: int) -> int:
     return at
 
 
+def _unescaped(text: str, at: int) -> str:
+    """What an escape string says. Octal and \\x escapes are bytes, which have to be UTF-8 together."""
+    try:
+        return ESCAPE.sub(_unescape, text).encode(errors="surrogateescape").decode()
+    except UnicodeDecodeError:
+        raise InvalidEncoding('invalid byte sequence for encoding "UTF8"', position=at) from None
+
+
 def _unescape(found: "re.Match[str]") -> str:
     octal, short, four, eight, letter = found.groups()
     if letter is not None:
@@ -165,7 +168,9 @@ def _unescape(found: "re.Match[str]") -> str:
     digits = short or four or eight
     if octal is None and digits is None:
         return "'"
-    code = int(octal, 8) if octal else int(digits, 16)
+    code = int(octal, 8) & 255 if octal else int(digits, 16)
+    if 0x80 <= code < 0x100 and (octal or short):
+        return chr(0xDC00 + code)  # a byte, in the guise that encoding takes off again
     if code == 0 or code > 0x10FFFF or 0xD800 <= code < 0xE000:
         raise SyntaxError_(f'invalid Unicode escape value at or near "{found.group()}"')
     return chr(code)

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Final
 
-from engine.sql.grammar.cursor import RESERVED, Cursor
-from engine.sql.grammar.tokens import Kind, words
+from engine.expr.keywords import RESERVED, words
+from engine.sql.grammar.cursor import Cursor
+from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import Name, TypeName
 
 INTERVAL_FIELDS: Final = words("year month day hour minute second")
