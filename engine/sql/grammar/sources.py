@@ -17,8 +17,9 @@ from engine.catalog.sources import (
     Upsert,
 )  # fmt: skip
 from engine.errors import InvalidParameter
+from engine.expr.keywords import words
 from engine.sql.grammar.tables import Tables
-from engine.sql.grammar.tokens import Kind, words
+from engine.sql.grammar.tokens import Kind
 from engine.sql.statements import (
     AvroClause,
     ColumnDefinition,
