@@ -9,7 +9,19 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-WORKLOADS = ("aggregate", "join", "latency", "growth", "views", "memory", "windows", "planning", "tpch", "nexmark")
+WORKLOADS = (
+    "aggregate",
+    "join",
+    "latency",
+    "growth",
+    "views",
+    "memory",
+    "windows",
+    "planning",
+    "tpch",
+    "nexmark",
+    "subscribers",
+)
 
 
 def number(value: float | None) -> str:

@@ -9,11 +9,13 @@ from app.cli.compiling import progress
 from app.settings import Settings
 
 with progress():
+    from app.access.logs import configure
     from app.main import AddressInUse, running
     from engine.errors import SqlError
 
 
 async def serve(settings: Settings) -> None:
+    configure(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

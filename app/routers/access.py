@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Security, WebSocket
-from fastapi.security import HTTPBasic, HTTPBearer
+from fastapi.openapi.models import HTTPBase
+from fastapi.security.base import SecurityBase
 
 from app.front import Front, TheFront
 from app.schemas.access import TokenReply
@@ -12,9 +13,20 @@ from engine.errors import InvalidAuthorization
 
 router = APIRouter(tags=["access"])
 
-BASIC = HTTPBasic(auto_error=False, description="A role and its password")
-BEARER = HTTPBearer(auto_error=False, description="A token of POST /api/tokens")
-"""They are in the OpenAPI document; the header itself is read by Identity."""
+
+class Scheme(SecurityBase):
+    """A way to authorize, for the OpenAPI document; the header itself is read by Identity."""
+
+    def __init__(self, scheme: str, description: str) -> None:
+        self.model = HTTPBase(scheme=scheme, description=description)
+        self.scheme_name = scheme
+
+    async def __call__(self) -> None:
+        """Nothing to do."""
+
+
+BASIC = Scheme("basic", "A role and its password")
+BEARER = Scheme("bearer", "A token of POST /api/tokens")
 
 
 async def role_of(request: Request, front: TheFront) -> str:
