@@ -1,5 +1,6 @@
 """Queries that an arrangement answers by itself: literals or parameters for every column of one of its keys."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -67,7 +68,31 @@ def as_lookup(plan: Plan, arranged: Arranged) -> KeyLookup | None:
             if prod(map(len, choices)) <= LOOKUP_KEYS_MAX:
                 done = [answered[column] for column in key]
                 return KeyLookup(plan.input.id, key, tuple(product(*choices)), plan, without(plan.steps, done))
+    return by_whole_keys(plan, plan.input, keys)
+
+
+def by_whole_keys(plan: Mfp, source: Source, keys: AbstractSet[tuple[int, ...]]) -> KeyLookup | None:
+    """The look-up of an OR whose every branch has literals for the whole of a key: `(a, b) IN ((1, 2), (3, 4))`."""
+    for step in plan.steps:
+        if not isinstance(step, Keep):
+            break
+        for predicate in conjuncts((step.predicate,)):
+            if not isinstance(predicate, Logic) or predicate.conjunction:
+                continue
+            branches = [branch_values(branch, source.types) for branch in predicate.arguments]
+            for key in sorted(keys, key=lambda key: (-len(key), key)):
+                if key and all(column in branch for branch in branches for column in key):
+                    each = [[branch[column] for column in key] for branch in branches]
+                    if sum(prod(map(len, choices)) for choices in each) <= LOOKUP_KEYS_MAX:
+                        rows = dict.fromkeys(row for choices in each for row in product(*choices))
+                        return KeyLookup(source.id, key, tuple(rows), plan, plan.steps)
     return None
+
+
+def branch_values(branch: Scalar, row: tuple[SqlType, ...]) -> dict[int, tuple[Scalar, ...]]:
+    """The columns that a branch of an OR bounds to a few values, and these."""
+    found = [column_values(part, row) for part in conjuncts((branch,))]
+    return dict(reversed([pair for pair in found if pair is not None]))
 
 
 def without(steps: tuple[Step, ...], answered: list[BoundScalar]) -> tuple[Step, ...]:

@@ -18,7 +18,7 @@ from engine.plan.rules.pushdown import push_down
 Rule = Callable[[Relation, Facts], Relation]
 
 RULES: Final[tuple[Rule, ...]] = (
-    inline_lets, fold, fuse, flatten_joins, push_down, fuse, key_fallible, count_in_bins, prune, fuse
+    inline_lets, fold, fuse, flatten_joins, push_down, fuse, flatten_joins, key_fallible, count_in_bins, prune, fuse
 )  # fmt: skip
 
 BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (simplify_outer_joins,)

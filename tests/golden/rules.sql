@@ -222,3 +222,23 @@ Reduce key=(#0, #1) aggregates=[sum(#2), max(#3)]
         Mfp project=(#0, #3, #2)
           compute date_bin('00:00:02', #1)
           Source readings
+
+CREATE INDEX parts_id ON parts (id);
+
+-- A collection met by its own unique key is itself.
+SELECT a.brand, b.size FROM parts a JOIN parts b ON a.id = b.id WHERE a.size > 3;
+[plan]>
+Project (#1, #5)
+  Filter (#2 > 3)
+    Filter (#0 = #3)
+      CrossJoin
+        Get materialize.public.parts
+        Get materialize.public.parts
+[opt]>
+Filter (#1 > 3)
+  Project (#1, #2)
+    Get materialize.public.parts
+[flow]>
+Mfp project=(#1, #2)
+  keep #2 > 3
+  Source parts

@@ -34,6 +34,14 @@ def test_in_list_and_the_longest_key() -> None:
     assert found.values == ((9, 1), (9, 2))
 
 
+def test_or_of_whole_keys() -> None:
+    each = [Logic(True, (call("=", A, one(a)), call("=", B, one(b)))) for a, b in ((1, 2), (3, 4), (1, 2))]
+    found = as_lookup(lower(Filter(TABLE, (Logic(False, tuple(each)),))), {7: {(1, 0)}})
+    assert found is not None
+    assert found.values == ((2, 1), (4, 3))
+    assert found.rest == found.mfp.steps
+
+
 def test_null_is_no_key() -> None:
     found = as_lookup(lower(Filter(TABLE, (call("=", A, one(None)),))), ARRANGED)
     assert found is not None

@@ -42,7 +42,8 @@ class World:
         item: Item | None = None
         match bound:
             case BoundCreateTable():
-                item = Table(id_, bound.name, bound.columns, bound.create_sql, default_texts=bound.default_texts)
+                texts = bound.default_texts
+                item = Table(id_, bound.name, bound.columns, bound.create_sql, keys=bound.keys, default_texts=texts)
             case BoundCreateView():
                 if bound.replaces is not None:
                     catalog = catalog.drop([bound.replaces])

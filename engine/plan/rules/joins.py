@@ -119,43 +119,65 @@ def flatten(relation: Join, facts: Facts) -> Relation:
 
 
 def without_implied(relation: Join, facts: Facts) -> Relation:
-    """The join without inputs Distinct(Project(x, columns)) that another input x, tied to it on all of them, implies.
+    """The join without the inputs that another one implies: each row of that other meets exactly one of theirs.
 
-    Each row of x meets exactly the one row that its own columns made. The scopes of subqueries go this way.
+    One is Distinct(Project(x, columns)) beside x, tied on all its columns: the scopes of subqueries go this way. The
+    other is x beside some rows of x, tied on a unique key: each meets itself.
     """
     starts = [0]
     for branch in relation.inputs:
         starts.append(starts[-1] + facts.arity(branch))
+
+    def tied(one: int, other: int) -> bool:
+        """Whether an equivalence holds both columns."""
+        columns = ({scalar.index for scalar in group if isinstance(scalar, Ref)} for group in relation.equivalences)
+        return any(one in group and other in group for group in columns)
+
     for j, branch in enumerate(relation.inputs):
-        if not isinstance(branch, Distinct):
-            continue
         for i, other in enumerate(relation.inputs):
-            if i == j:
-                continue
-            twins = implied(branch, other)
+            twins = (
+                None if i == j else implied(branch, other) if isinstance(branch, Distinct) else itself(branch, other)
+            )
             if twins is None:
                 continue
-            tied = all(
-                any(is_column(s, starts[j] + k) for s in group) and any(is_column(s, starts[i] + twin) for s in group)
-                for k, twin in enumerate(twins)
-                for group in [tying(relation, starts[j] + k, starts[i] + twin)]
-            )
-            if tied:
+            met = {k for k, twin in enumerate(twins) if tied(starts[j] + k, starts[i] + twin)}
+            if len(met) == len(twins) if isinstance(branch, Distinct) else facts.unique(branch, met):
                 return dropped(relation, j, {starts[j] + k: starts[i] + twin for k, twin in enumerate(twins)}, facts)
     return relation
 
 
+def itself(branch: Relation, other: Relation) -> tuple[int, ...] | None:
+    """Which columns of `other`, some rows of a collection, are those of the branch, columns of the same collection."""
+    wanted = range_of(branch)
+    place: list[int] | None = None
+    while isinstance(other, Filter | Project):
+        if isinstance(other, Project):
+            place = list(other.columns) if place is None else [other.columns[p] for p in place]
+        other = other.input
+    if wanted is None or not same(wanted[0], other):
+        return None
+    columns = wanted[1]
+    if place is None:
+        return columns
+    return tuple(place.index(column) for column in columns) if set(columns) <= set(place) else None
+
+
+def range_of(relation: Relation) -> tuple[Get | Local, tuple[int, ...]] | None:
+    """The collection that a relation is columns of, and which."""
+    if isinstance(relation, Project):
+        below = range_of(relation.input)
+        return None if below is None else (below[0], tuple(below[1][column] for column in relation.columns))
+    match relation:
+        case Get():
+            return relation, tuple(range(len(relation.columns)))
+        case Local():
+            return relation, tuple(range(len(relation.types)))
+        case _:
+            return None
+
+
 def is_column(scalar: Scalar, column: int) -> bool:
     return isinstance(scalar, Ref) and scalar.index == column
-
-
-def tying(relation: Join, one: int, other: int) -> tuple[Scalar, ...]:
-    """The equivalence that holds both columns, or ()."""
-    for group in relation.equivalences:
-        columns = {scalar.index for scalar in group if isinstance(scalar, Ref)}
-        if one in columns and other in columns:
-            return group
-    return ()
 
 
 def implied(distinct: Distinct, other: Relation) -> tuple[int, ...] | None:
