@@ -338,7 +338,16 @@ def _reads(command: Building) -> set[int]:
 
 
 def sources(plan: Plan) -> set[int]:
-    """The collections that a plan reads."""
-    if isinstance(plan, Source):
-        return {plan.id}
-    return {id for child in inputs(plan) for id in sources(child)}
+    """The collections that a plan reads. O(size): a plan is a graph, in which one node may have many readers."""
+    found: set[int] = set()
+    seen: set[int] = set()
+    todo: list[Plan] = [plan]
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Source):
+            found.add(node.id)
+        todo.extend(inputs(node))
+    return found

@@ -22,6 +22,7 @@ from engine.coordinator.variables import VARIABLES, checked, variable
 from engine.errors import (
     ActiveTransaction,
     InvalidParameter,
+    LimitExceeded,
     NoTransaction,
     QueryCanceled,
     SqlError,
@@ -393,7 +394,13 @@ class Session:
 
     def _answer(self, statement: Statement, ready: Ready | None) -> Answer:
         if not isinstance(statement, SessionStatement):
-            return sequence(self._coordinator, self, statement, ready)
+            try:
+                return sequence(self._coordinator, self, statement, ready)
+            except RecursionError:
+                raise LimitExceeded(
+                    "statement is too deep: it stacks more queries, joins or set operations than can be planned",
+                    hint="Bind parts of it to names with CREATE VIEW.",
+                ) from None
         self._transaction.check_usable()
         match statement:
             case statements.Prepare():

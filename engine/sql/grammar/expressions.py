@@ -227,20 +227,22 @@ class Expressions(Windows):
         return Like(left, pattern, escape, token.key == "ilike", negated, at)
 
     def _postfix(self, operand: Expression) -> Expression:
+        chain = 0
         while True:
             token = self.next
+            if token.key not in ("::", "[", "."):
+                self.depth -= chain
+                return operand
+            self.deeper()
+            chain += 1
+            self.advance()
             if token.key == "::":
-                self.advance()
                 operand = Cast(operand, self.type_name(), token.at)
             elif token.key == "[":
-                self.advance()
                 operand = self._subscript(operand, token.at)
                 self.expect("]")
-            elif token.key == ".":  # after a bare name only in parentheses: (t).a
-                self.advance()
+            else:  # after a bare name only in parentheses: (t).a
                 operand = Field(operand, "*" if self.accept("*") else self.label(), token.at)
-            else:
-                return operand
 
     def _subscript(self, operand: Expression, at: int) -> Expression:
         lower = None if self.next.key == ":" else self.expression()

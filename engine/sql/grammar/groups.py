@@ -48,10 +48,12 @@ class Groups(Expressions):
     def _group_element(self) -> list[Set]:
         """The groupings that an element of GROUP BY stands for: one for an expression."""
         if self.at("grouping", "sets"):
+            self.deeper()
             self.expect("grouping", "sets")
             sets = [group for element in self.parenthesised(self._group_element) for group in element]
             if len(sets) > GROUPING_SETS_MAX:
                 self._too_many()
+            self.depth -= 1
             return sets
         word = self.next.key
         if word in ("rollup", "cube") and self.peek().key == "(":

@@ -278,6 +278,7 @@ class Queries(Options):
 
     def _from_primary_or_join(self) -> FromItem:
         """The right side of a join: `a JOIN b JOIN c ON x ON y` nests to the right."""
+        self.deeper()
         right = self._from_primary()
         while self._nests():
             at = self.here
@@ -286,6 +287,7 @@ class Queries(Options):
             inner = self._from_primary_or_join()
             self.expect("on")
             right = JoinTable(right, inner, kind, False, self.expression(), None, None, at)
+        self.depth -= 1
         return right
 
     def _nests(self) -> bool:

@@ -18,6 +18,12 @@ class TypeNames(Cursor):
 
     def type_name(self) -> TypeName:
         """A type: its words, modifier and dimensions."""
+        self.deeper()
+        found = self._type_name()
+        self.depth -= 1
+        return found
+
+    def _type_name(self) -> TypeName:
         at = self.here
         if self.next.key == "map" and self.peek().key == "[":
             return self._suffixed(self._map())
@@ -49,6 +55,7 @@ class TypeNames(Cursor):
 
     def _suffixed(self, found: TypeName) -> TypeName:
         """What follows a type and makes another of it: [], [3], ARRAY, LIST."""
+        chain = 0
         while True:
             if self.next.key == "[" and (self.peek().key == "]" or self.peek(2).key == "]"):
                 self.advance()
@@ -59,8 +66,11 @@ class TypeNames(Cursor):
             elif self.accept("array"):
                 found = replace(found, dimensions=max(1, found.dimensions))
             elif self.accept("list"):
+                self.deeper()
+                chain += 1
                 found = TypeName("list", (), 0, found.at, "", found)
             else:
+                self.depth -= chain
                 return found
 
     def _map(self) -> TypeName:
