@@ -157,7 +157,16 @@ class Server:
             key = messages.backend_key_data(process, secret)
             await peer.send(admitted + messages.AUTHENTICATION_OK + conversation.greeting(key))
             peer.at_once = conversation.at_once
-            while (message := await peer.message()) is not None and not isinstance(message, Terminate):
+            while True:
+                try:
+                    async with asyncio.timeout(session.idle_seconds_max):
+                        message = await peer.message()
+                except TimeoutError:
+                    said = "terminating connection due to idle-in-transaction timeout"
+                    await peer.send(fatal("25P03", f"{said} (idle_in_transaction_session_timeout)"))
+                    return
+                if message is None or isinstance(message, Terminate):
+                    return
                 await conversation.answer(message)
         finally:
             peer.at_once = lambda _: False

@@ -29,9 +29,9 @@ class Local:
             self._deliver(self.worker.handle(command))
             self._hydrate_more()
 
-    def peek(self, command: Peek | Lookup) -> Rows:
-        """Answer a read, beside whatever tick is running."""
-        return self.worker.peek(command)
+    def peek(self, command: Peek | Lookup, check: Callable[[], None] = lambda: None) -> Rows:
+        """Answer a read, beside whatever tick is running. What `check` raises ends it."""
+        return self.worker.peek(command, check)
 
     def close(self) -> None:
         """Stop hydrating. What runs is abandoned."""

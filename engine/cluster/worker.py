@@ -6,6 +6,7 @@ by the shell beside the ticks, and joined by `adopt` at a tick boundary; what is
 over something that is still hydrating waits until that is there, so everything is built from complete inputs.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final, assert_never
@@ -283,11 +284,12 @@ class Worker:
 
     # Reads
 
-    def peek(self, command: Peek | Lookup) -> Rows:
-        """Answer a read as of one complete tick. From any thread; the caller keeps the heap pinned."""
+    def peek(self, command: Peek | Lookup, check: Callable[[], None] = lambda: None) -> Rows:
+        """Answer a read as of one complete tick. From any thread; the caller keeps the heap pinned. What `check` raises
+        ends it."""
         try:
             if isinstance(command, Peek):
-                rows, error, tick = self.circuit.read(command.plan, command.timestamp)
+                rows, error, tick = self.circuit.read(command.plan, command.timestamp, check)
             else:
                 rows, error, tick = self._look_up(command)
         except TooEarly as early:

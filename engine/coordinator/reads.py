@@ -53,7 +53,7 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> 
     try:
         rows = look_up(coordinator, plan, at)
         if rows is None:
-            rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at))
+            rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at), check)
     except KeyError:
         if reads <= coordinator.catalog.items.keys():
             raise

@@ -17,7 +17,7 @@ from engine.collection.vector import Vector
 from engine.collection.words import decode_column, encode
 from engine.expr.binary_columns import sent_binary, sent_few, sent_text
 from engine.expr.evaluate import Context
-from engine.types import Column
+from engine.types import Column, Physical
 
 if TYPE_CHECKING:
     from engine.coordinator.subscription import Subscription
@@ -119,6 +119,17 @@ class Result:
         words = np.ascontiguousarray(self.batch.words[:, start:end])
         rows = Batch(words, self.batch.diffs[start:end], self.batch.columns)
         return Result(self.tag, self.columns, batch=rows, heap=self._heap, timestamp=self.timestamp)
+
+    def bytes_held(self) -> int:
+        """The rows' words, and the data that they refer to, as often as they do."""
+        if self.batch is None or self._heap is None:
+            return 0
+        _, length, _ = self._heap.view()
+        size = self.batch.words.nbytes
+        for i, column in enumerate(self.columns):
+            if column.type.physical in (Physical.BYTES, Physical.JSON):
+                size += int(length[self.batch.vector(i).words].sum(dtype=np.int64))
+        return size
 
     def numeric(self, number: int) -> int:
         """The word of a whole number as a numeric."""

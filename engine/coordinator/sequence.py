@@ -23,7 +23,8 @@ from engine.coordinator.secrets import create_connection, create_secret, validat
 from engine.coordinator.sources import create_source, prepare
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
-from engine.coordinator.variables import VARIABLES, variable
+from engine.coordinator.variables import VARIABLES, byte_count, variable
+from engine.errors import LimitExceeded
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
 from engine.sql.binding.settling import settled
@@ -117,7 +118,7 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
     """Do what a bound statement says."""
     match bound:
         case BoundSelect():
-            return _select(coordinator, client, bound)
+            return _fitting(client, _select(coordinator, client, bound))
         case BoundInsert() | BoundUpdate() | BoundDelete():
             return _write(coordinator, client, bound)
         case BoundCreateDatabase():
@@ -201,6 +202,17 @@ def _create_source(coordinator: Coordinator, client: Client, statement: CreateSo
             skipped = exists(coordinator, "CREATE SOURCE", bound.name, bound.if_not_exists)
             if skipped is not None:
                 return skipped
+
+
+def _fitting(client: Client, answer: Result) -> Result:
+    """The answer, unless it is too large for the session."""
+    limit = byte_count(client.variable_of("max_result_size"))
+    size = answer.bytes_held()
+    if size > limit:
+        raise LimitExceeded(
+            f"the result has {size} bytes, more than max_result_size ({limit})", hint="Use LIMIT, or raise it."
+        )
+    return answer
 
 
 def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Result:

@@ -1,5 +1,6 @@
 """Sessions: the variables and the transaction of one client."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +19,7 @@ from engine.coordinator.resume import Following, follow
 from engine.coordinator.sequence import Answer, Ready, sequence
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
-from engine.coordinator.variables import VARIABLES, checked, variable
+from engine.coordinator.variables import VARIABLES, checked, milliseconds, variable
 from engine.errors import (
     ActiveTransaction,
     InvalidParameter,
@@ -64,6 +65,7 @@ class Session:
         self._subscriptions: list[Subscription] = []
         self._on_close: Final = on_close
         self._cancelled = False
+        self._deadline: float | None = None  # of the statement that runs, by time.monotonic()
         self._closed = False
         self.receive: Callable[[int], bytes] | None = None
         """How the data of COPY FROM STDIN come, for so many columns: the front end's. It may wait for the client."""
@@ -188,6 +190,12 @@ class Session:
             self._names.end_transaction()
 
     @property
+    def idle_seconds_max(self) -> float | None:
+        """How long the client may say nothing, being in a transaction; None: as long as it likes."""
+        limit = milliseconds(self._variables["idle_in_transaction_session_timeout"])
+        return limit / 1000 if limit and self._transaction.status != "I" else None
+
+    @property
     def series_open(self) -> bool:
         """Whether `sync` has something to end that may take its time: a transaction, or a subscription."""
         return self._transaction.implicit or any(portal.streams for portal in self._names.portals.values())
@@ -307,6 +315,8 @@ class Session:
 
     def check(self) -> None:
         """Raises QueryCanceled if the running statement was cancelled."""
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise QueryCanceled("canceling statement due to statement timeout", hint="Raise statement_timeout.")
         if self._cancelled:
             raise QueryCanceled("canceling statement due to user request")
 
@@ -375,6 +385,8 @@ class Session:
     def _run_one(self, statement: Statement, alone: bool = True, ready: Ready | None = None) -> Answer:
         if self._closed:
             raise SqlError("the session is closed")
+        limit = milliseconds(self._variables["statement_timeout"])
+        self._deadline = time.monotonic() + limit / 1000 if limit else None
         with self._failing():
             self.check()
             if isinstance(statement, Execute):

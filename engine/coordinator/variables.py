@@ -36,6 +36,38 @@ def _utf8(value: str) -> str:
     raise InvalidParameter("it may be UTF8")
 
 
+def milliseconds(value: str) -> int:
+    """A duration as PostgreSQL's settings have it: '250ms', '5 s', '1min', '2h', or a number of milliseconds."""
+    found = DURATION.fullmatch(value.strip())
+    if found is None:
+        raise InvalidParameter("it may be a number of milliseconds, or one with a unit: ms, s, min, h, d")
+    return int(float(found[1]) * UNITS_MS[found[2] or "ms"])
+
+
+def _duration(value: str) -> str:
+    milliseconds(value)
+    return value
+
+
+def byte_count(value: str) -> int:
+    """A size: '64kB', '1GB', or a number of bytes."""
+    found = SIZE.fullmatch(value.strip())
+    if found is None:
+        raise InvalidParameter("it may be a number of bytes, or one with a unit: kB, MB, GB, TB")
+    return int(found[1]) * UNITS_BYTES[(found[2] or "B").upper()]
+
+
+def _size(value: str) -> str:
+    byte_count(value)
+    return value
+
+
+UNITS_MS: Final = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+UNITS_BYTES: Final = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?")
+SIZE: Final = re.compile(r"(\d+)\s*(B|kB|MB|GB|TB)?", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     name: str
@@ -56,14 +88,22 @@ VARIABLES: Final = {
         Variable("DateStyle", "ISO, MDY", _one_of("ISO, MDY", "ISO", "ISO,MDY"), "how dates are written: always ISO"),
         Variable("default_table_access_method", "heap", _one_of("heap"), "how tables are held: there is one way"),
         Variable("extra_float_digits", "3", _any, "accepted; floats are always written so that they read back exactly"),
+        Variable(
+            "idle_in_transaction_session_timeout",
+            "0",
+            _duration,
+            "how long a client may leave a transaction open and say nothing; 0: for ever",
+        ),
         Variable("integer_datetimes", "on", _fixed, "times are 64-bit integers"),
         Variable("jit", "off", TRUE_FALSE, "accepted, without effect: there is nothing to compile in a query"),
         Variable("IntervalStyle", "postgres", _one_of("postgres"), "how intervals are written"),
+        Variable("max_result_size", "1GB", _size, "the most bytes that the answer to a SELECT may have"),
         Variable("search_path", "public", _any, "the schemas that unqualified names are looked up in"),
         Variable("server_version", "15.0", _fixed, "the PostgreSQL version that clients go by"),
         Variable("server_version_num", "150000", _fixed, "the same as a number"),
         Variable("sql_safe_updates", "off", TRUE_FALSE, "accepted, without effect"),
         Variable("standard_conforming_strings", "on", _one_of("on"), "backslashes in '...' are backslashes"),
+        Variable("statement_timeout", "0", _duration, "how long a statement may run; 0: for ever"),
         Variable("TimeZone", "UTC", _one_of("UTC", "GMT", "Etc/UTC", "Z", "+00:00"), "the session's zone: always UTC"),
         Variable(
             "transaction_isolation",

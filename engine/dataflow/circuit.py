@@ -14,7 +14,7 @@ and touch nothing shared; from `stage` to `adopt` the caller holds `heap.pinned(
 """
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -357,8 +357,13 @@ class Circuit:
         rows, error, _ = self.read(plan, as_of)
         return rows, error
 
-    def read(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None, int]:
-        """As `run_once`, with the tick that it read as of. TooEarly; KeyError for a collection that is not there."""
+    def read(
+        self, plan: Plan, as_of: int | None = None, check: Callable[[], None] = lambda: None
+    ) -> tuple[Batch, int | None, int]:
+        """As `run_once`, with the tick that it read as of. TooEarly; KeyError for a collection that is not there.
+
+        `check` is called now and then and raises when the answer is not wanted any more.
+        """
         copies: dict[Node, list[Batch]] = {}
         found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
         with self.publish_lock:
@@ -375,7 +380,7 @@ class Circuit:
             rows = Batch.concat([node.empty, *derive(node, copies), *undone])
             return rows.consolidate() if undone else rows
 
-        evaluation = OneShot(self._heap, given)
+        evaluation = OneShot(self._heap, given, check)
         rows = evaluation.run(plan).consolidate()
         return rows, evaluation.error if error is None else error, tick
 

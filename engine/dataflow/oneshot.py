@@ -4,7 +4,8 @@ A join needs one of its paths only, since all inputs are there at once: from its
 each stage is arranged and the larger one probes it. What a subplan has given is let go when nothing needs it any more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -17,14 +18,21 @@ from engine.dataflow.operators import join
 from engine.dataflow.render import Types, demands, render, types_of
 from engine.dataflow.trace import Trace
 
+FIRST_ROWS: Final = 1024
+PIECE_ROWS: Final = 262_144
+"""Rows that go through an operator between two looks at whether the query is still wanted: tens of milliseconds."""
+
 
 class OneShot:
     """`given` has the contents of a subplan that is held somewhere, or None; `error` is a failed row's, if any."""
 
-    def __init__(self, heap: Heap, given: Callable[[Plan], Batch | None]) -> None:
+    def __init__(
+        self, heap: Heap, given: Callable[[Plan], Batch | None], check: Callable[[], None] = lambda: None
+    ) -> None:
         self.error: int | None = None
         self._heap = heap
         self._given = given
+        self._check = check
         self._done: dict[int, tuple[Batch, Types]] = {}  # by id of the plan object, which the caller keeps alive
 
     def run(self, plan: Plan) -> Batch:
@@ -41,15 +49,19 @@ class OneShot:
 
     def _evaluate(self, plan: Plan) -> tuple[Batch, Types]:
         inputs = [self._run(child) for child in graph.inputs(plan)]
+        self._check()
         types = types_of(plan, [types for _, types in inputs])
         if isinstance(plan, graph.Join):
-            return join_once(plan, [rows for rows, _ in inputs]), types
+            return join_once(plan, [rows for rows, _ in inputs], self._check), types
         traces = [Trace(len(inputs[i][1]), key) for i, key in demands(plan, types)]
         operator = render(plan, [types for _, types in inputs], False, traces, self._heap)
         rows = operator.contents() if isinstance(plan, graph.Constant) else None
         if rows is None:
             deltas = [rows for rows, _ in inputs]
-            rows = operator.step(0, deltas) if any(map(len, deltas)) else Batch.empty(len(types))
+            if isinstance(plan, graph.Mfp | graph.FlatMap) and len(deltas[0]) > FIRST_ROWS:
+                rows = in_pieces(lambda part: operator.step(0, [part]), deltas[0], self._check)
+            else:
+                rows = operator.step(0, deltas) if any(map(len, deltas)) else Batch.empty(len(types))
         operator.publish()
         operator.errors.publish()
         if self.error is None:
@@ -57,7 +69,39 @@ class OneShot:
         return rows, types
 
 
-def join_once(plan: graph.Join, inputs: Sequence[Batch]) -> Batch:
+def in_pieces(step: Callable[[Batch], Batch], batch: Batch, check: Callable[[], None]) -> Batch:
+    """What a linear operator makes of a batch, piece by piece: a row may become a million of them, so the pieces grow
+    and shrink with what they give."""
+    parts: list[Batch] = []
+    at, rows = 0, FIRST_ROWS
+    while at < len(batch):
+        check()
+        end = min(at + rows, len(batch))
+        parts.append(step(batch.take(np.arange(at, end))))
+        at = end
+        rows = min(4 * rows, PIECE_ROWS) if len(parts[-1]) <= PIECE_ROWS // 4 else max(1, rows // 4)
+    return Batch.concat(parts)
+
+
+def pieces(batch: Batch, rows: int, check: Callable[[], None]) -> Iterator[Batch]:
+    """The batch in parts of so many rows, with a look in between whether the query is still wanted."""
+    for start in range(0, len(batch), rows):
+        check()
+        yield batch.take(np.arange(start, min(start + rows, len(batch))))
+
+
+def met_in_pieces(
+    build: Arrangement, stream: Batch, key: np.ndarray, sources: np.ndarray, check: Callable[[], None]
+) -> Batch:
+    """build.join, in pieces that give about PIECE_ROWS rows each where each row meets an average group."""
+    rows = max(1, PIECE_ROWS // max(1, len(build) // max(1, build.groups)))
+    if len(stream) <= rows:
+        check()
+        return build.join(stream, key, sources)
+    return Batch.concat([build.join(part, key, sources) for part in pieces(stream, rows, check)])
+
+
+def join_once(plan: graph.Join, inputs: Sequence[Batch], check: Callable[[], None] = lambda: None) -> Batch:
     """The join of whole inputs. O(inputs + intermediate results of the path)."""
     widths = [batch.columns for batch in inputs]
     start = min(range(len(inputs)), key=lambda i: len(inputs[i]))
@@ -67,9 +111,9 @@ def join_once(plan: graph.Join, inputs: Sequence[Batch]) -> Batch:
         if len(met) <= len(stream):
             build = Arrangement(met.columns, lookup.key)
             build.apply(met)
-            stream = build.join(stream, stage.key, stage.sources)
+            stream = met_in_pieces(build, stream, stage.key, stage.sources, check)
         else:
             build = Arrangement(stream.columns, stage.key.tolist())
             build.apply(stream)
-            stream = build.join(met, key, -1 - stage.sources)
+            stream = met_in_pieces(build, met, key, -1 - stage.sources, check)
     return stream
