@@ -3,6 +3,7 @@
 Adding an interval moves by its months (to the month's last day at most), then its days, then its microseconds.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from engine import types
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
-from engine.errors import DatetimeOverflow, DivisionByZero, UnsupportedValue
+from engine.errors import DataError, DatetimeOverflow, DivisionByZero, UnsupportedValue
 from engine.expr import calendar
 from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND, TIMESTAMP_MAX, TIMESTAMP_MIN
 from engine.expr.columns import Codes, distinct, each, failing, map_rows, unpack
+from engine.expr.datetime_text import parse_timestamp
 from engine.expr.registry import Function, Kernel
 from engine.kernels import calendar as kernels
 from engine.types import SqlType
@@ -219,6 +221,20 @@ def _age(later: int, earlier: int) -> Interval:
     return interval(months, days, micros)
 
 
+ISO_8601: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d\.\d{3})Z", re.ASCII)
+
+
+def _monotonic(text: str) -> int | None:
+    """A timestamp of the one form whose texts sort as their times do; NULL of any other text."""
+    found = ISO_8601.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        return parse_timestamp(f"{found[1]} {found[2]}")
+    except DataError:
+        return None
+
+
 def _make_date(year: int, month: int, day: int) -> int:
     actual = year + 1 if year < 0 else year
     if year == 0 or not 1 <= month <= 12 or not 1 <= day <= calendar.month_length(actual, month):
@@ -307,6 +323,8 @@ def _rows() -> Iterator[Function]:
     parts = (number, number, number, number, number, types.DOUBLE)
     yield each("make_timestamp", parts, stamp, _make_timestamp, "year, month, day, hour, minute, second", can_fail=True)
     yield each("make_timestamptz", parts, stamptz, _make_timestamp, "the same, in UTC", can_fail=True)
+    doc = "the timestamp of a text of the form 2024-01-31T04:05:06.789Z; NULL of any other"
+    yield each("try_parse_monotonic_iso8601_timestamp", (types.TEXT,), stamp, _monotonic, doc, gives_null=True)
     doc = "the moment so many seconds after 1970-01-01 00:00 UTC"
     yield each("to_timestamp", (types.DOUBLE,), stamptz, _to_timestamp, doc, can_fail=True)
 

@@ -91,6 +91,10 @@ def regex_of(pattern: str, flags: str = "") -> str:
                 options = options.replace("i", "")
             case "n" | "m":
                 options = options.replace("s", "") + "m"
+            case "w":  # only ^ and $ mind newlines
+                options += "m"
+            case "p":  # only the dot minds them
+                options = options.replace("s", "")
             case "g" | "s":
                 pass
             case _:
@@ -166,22 +170,6 @@ def _like_escape(pattern: str, escape: str) -> str:
     return "".join(out)
 
 
-def _replacement(text: str) -> str:
-    r"""PostgreSQL's \& is the whole match, which RE2 calls \0."""
-    return text.replace("\\&", "\\0")
-
-
-def _regexp_replace(text: str, pattern: str, replacement: str, flags: str = "") -> str:
-    array = pa.array([text], pa.large_string())
-    every = None if "g" in flags else 1
-    expression = regex_of(pattern, flags)
-    try:
-        found = pc.replace_substring_regex(array, expression, _replacement(replacement), max_replacements=every)
-    except pa.ArrowInvalid as error:
-        raise invalid(error) from None
-    return found[0].as_py()
-
-
 def _regexp_like(text: str, pattern: str, flags: str = "") -> bool:
     return _matched(pa.array([text], pa.large_string()), regex_of(pattern, flags))[0].as_py()
 
@@ -202,9 +190,6 @@ def _rows() -> Iterator[Function]:
             yield Function(name, pair, types.BOOLEAN, _by_pattern(match, negated), can_fail=True, doc=doc)
     doc = "a LIKE pattern with escape character y, rewritten to backslash"
     yield each("like_escape", pair, text, _like_escape, doc, can_fail=True)
-    doc = "the first match of y in x (flag g: each) replaced by z"
-    yield each("regexp_replace", (text, text, text), text, _regexp_replace, doc, can_fail=True)
-    yield each("regexp_replace", (text, text, text, text), text, _regexp_replace, doc, can_fail=True)
     doc = "whether the regular expression y matches in x"
     yield each("regexp_like", pair, types.BOOLEAN, _regexp_like, doc, can_fail=True)
     yield each("regexp_like", (text, text, text), types.BOOLEAN, _regexp_like, doc, can_fail=True)

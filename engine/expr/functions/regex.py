@@ -137,6 +137,31 @@ def split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
     return [*parts, text[at:]]
 
 
+def _replacement(text: str, groups: int) -> str:
+    r"""PostgreSQL's replacement as RE2's: \& is the whole match, a group that is not there is empty."""
+
+    def one(found: re.Match[str]) -> str:
+        mark = found[1]
+        if mark == "&":
+            return "\\0"
+        if mark and mark in "123456789":
+            return f"\\{mark}" if int(mark) <= groups else ""
+        return "\\\\" if mark in ("\\", "") else "\\\\" + mark
+
+    return re.sub(r"\\(.|\Z)", one, text, flags=re.DOTALL)
+
+
+def _regexp_replace(text: str, pattern: str, replacement: str, flags: str = "") -> str:
+    regex = Regex.of(pattern, flags)
+    every = None if "g" in flags else 1
+    by = _replacement(replacement, len(regex.groups))
+    try:
+        found = pc.replace_substring_regex(pa.scalar(text), regex.expression, by, max_replacements=every)
+    except pa.ArrowInvalid as error:
+        raise invalid(error) from None
+    return found.as_py()
+
+
 def _substring(text: str, pattern: str) -> str | None:
     """The first group of the first match, or all of it."""
     regex = Regex.of(pattern)
@@ -226,6 +251,9 @@ def _rows() -> Iterator[Function]:
         doc = "the parts between the matches of y"
         yield each("regexp_split_to_array", (*pair, *more), texts, lambda *given: Array.of(split(*given)), doc,
                    can_fail=True)  # fmt: skip
+    for more in ((), (text,)):
+        doc = "the first match of y in x (flag g: each) replaced by z"
+        yield each("regexp_replace", (*pair, text, *more), text, _regexp_replace, doc, can_fail=True)
     doc = "the first group of the first match of the regular expression y, or all of it"
     yield each("substring", pair, text, _substring, doc, can_fail=True, gives_null=True)
     doc = 'what the SIMILAR TO pattern y with escape character z matches, or its part between #" and #"'
