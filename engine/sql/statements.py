@@ -476,7 +476,7 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """`target` is a query, or the view or materialized view of that name."""
+    """`target` is a query, or the view or materialized view of that name, or an index of one."""
 
     stage: Stage
     target: Query | Name

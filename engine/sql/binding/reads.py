@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine import types
-from engine.catalog.items import MaterializedView, View
+from engine.catalog.items import Index, MaterializedView, View
 from engine.dataflow.graph import Order
 from engine.errors import (
     AmbiguousColumn,
@@ -14,7 +14,6 @@ from engine.errors import (
     SyntaxError_,
     UndefinedColumn,
     Unsupported,
-    WrongObjectType,
 )
 from engine.expr.scalar import Call, Literal
 from engine.plan.relation import Query
@@ -114,9 +113,11 @@ def explain(statement: statements.Explain, context: Context) -> bound.BoundExpla
     if isinstance(statement.target, syntax.Name):
         name = statement.target
         item = context.catalog.resolve(name.parts, context.path, name.at)
-        if not isinstance(item, View | MaterializedView):
-            raise WrongObjectType(f'"{name}" is not a view', position=name.at)
-        found = Query(item.relation, tuple(column.name for column in item.columns))
+        if isinstance(item, Index):
+            item = context.catalog.items[item.on]
+        own = isinstance(item, View | MaterializedView)
+        relation = item.relation if own else Queries(context).read(item, name.at)
+        found = Query(relation, tuple(column.name for column in item.columns))
     else:
         found, _ = Queries(context).top(statement.target)
     return bound.BoundExplain(statement.stage, Query(settle(found.relation, context), found.names, found.finishing))

@@ -6,6 +6,8 @@ from engine.expr.keywords import words
 from engine.sql.grammar.copies import Copies
 from engine.sql.grammar.tokens import Kind
 from engine.sql.statements import (
+    CreateIndex,
+    CreateView,
     Discard,
     Explain,
     SetVariable,
@@ -43,8 +45,15 @@ class Sessions(Copies):
         if self.accept("plan"):
             self.accept("as", "text")
             self.expect("for")
-        if self.accept("materialized", "view") or self.accept("view"):
+        if self.accept("materialized", "view") or self.accept("view") or self.accept("index"):
             return Explain(stage, self.name(), self.span())
+        if self.at("create"):  # what making it would run
+            made = self.create()
+            if isinstance(made, CreateView):
+                return Explain(stage, made.query, self.span())
+            if isinstance(made, CreateIndex):
+                return Explain(stage, made.on, self.span())
+            self.unsupported("EXPLAIN of this CREATE")
         return Explain(stage, self.query(), self.span())
 
     def show(self) -> ShowObjects | ShowCreate | ShowVariable:
