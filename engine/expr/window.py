@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from engine.expr.aggregate import WHOLE_GROUP
+from engine.expr.aggregate import EXTREME, WHOLE_GROUP
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.types import SqlType
 
@@ -242,7 +242,10 @@ def _reach(call: WindowCall) -> Reach | None:
     if Edge.UNBOUNDED_FOLLOWING in ends or (Edge.UNBOUNDED_PRECEDING in ends and not call.runs()):
         return None
     bounds = (start, end)
+    # Of rows that a frame excludes the state so far tells nothing: the same least value may be theirs alone.
+    opaque = frame.exclude is not Exclude.NO_OTHERS and (kind in EXTREME or kind is Kind.FIRST_VALUE)
     back = max((bound.offset for bound in bounds if bound.edge is Edge.PRECEDING), default=0)
+    back = max(back, int(opaque))
     ahead = max((bound.offset for bound in bounds if bound.edge is Edge.FOLLOWING), default=0)
     return Reach(back, ahead, peers, Edge.UNBOUNDED_PRECEDING in ends)
 

@@ -88,13 +88,14 @@ def walk_regions(
     that does not begin with the group, the entry before it comes first, once, to stand for all that is before; and
     where to_end[k], row k's region goes on to the end of the group.
 
-    counts int64[2, entries]: multiplicities before and after the change. regions int64[4, r]: begin and end of the
-    region, begin and end of its zone. inside uint8[2, r]: whether the group goes on before and behind the region. The
-    store counts what is added already, not yet what is taken away. O(entries + changes).
+    counts int64[2, entries]: multiplicities before and after the change. regions int64[5, r]: begin and end of the
+    region, begin and end of its zone, the entry behind its last change. inside uint8[2, r]: whether the group goes on
+    before and behind the region. The store counts what is added already, not yet what is taken away. O(entries +
+    changes).
     """
     n = len(gids)
     slots, befores, afters = np.empty(64, np.int32), np.empty(64, np.int64), np.empty(64, np.int64)
-    regions, inside = np.empty((4, n), np.int64), np.zeros((2, n), np.uint8)
+    regions, inside = np.empty((5, n), np.int64), np.zeros((2, n), np.uint8)
     last_word = store.shape[1] - 1
     far = back + ahead
     used, r, run = 0, 0, 0
@@ -140,7 +141,7 @@ def walk_regions(
             leaf, i = before, at
         # On from there to where it ends; what runs is compared at an entry that stays.
         behind = max(far, 1) if one else far
-        regions[0, r] = regions[2, r] = regions[3, r] = used
+        regions[0, r] = regions[2, r] = regions[3, r] = regions[4, r] = used
         seen, passed = False, 0
         while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g:
             slot = load_of(nodes[leaf, META + 2 * i])
@@ -164,7 +165,7 @@ def walk_regions(
                 marks[slot] = VISITED
                 seen, passed = True, 0
                 left -= 1
-                regions[3, r] = used + 1
+                regions[3, r] = regions[4, r] = used + 1
             if slot == zone:
                 regions[2, r] = used
             if used == len(slots):

@@ -108,14 +108,14 @@ class WindowOperator:
             new, states, ends = self._shown(slots, counts[1], bounds, carried)
             if self._running is None or states is None:
                 break
-            open_ends = regions[1][inside[1] != 0] - 1
-            agree = self._running.agrees(states, ends[open_ends], slots[open_ends])
+            behind = regions[4][inside[1] != 0]
+            agree = self._running.agrees(states, ends[behind], slots[behind])
             if agree.all():
                 break
             to_end[:] = 1
         old, _, _ = self._shown(slots, counts[0], bounds, carried)
         self._keep(states, ends, slots)
-        zones = regions[2:]
+        zones = regions[2:4]
         old, new = old.within(zones, counts[0]), new.within(zones, counts[1])
         rows.enter(coming.take(coming.diffs < 0), records, self._place)
         return old, new
