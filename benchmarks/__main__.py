@@ -21,6 +21,7 @@ WORKLOADS = (
     "tpch",
     "nexmark",
     "subscribers",
+    "kafka",
 )
 
 

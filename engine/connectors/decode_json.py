@@ -118,12 +118,15 @@ class JsonColumns:
         ranges = [text_forms.INTEGER_RANGES.get(column.type, (0, 0)) for column in columns]
         self._low = np.array([low for low, _ in ranges], np.int64)
         self._high = np.array([high for _, high in ranges], np.int64)
+        self._scratch = _Scratch()
 
     def cut(self, block: bytes) -> int:
         return last_newline(block)
 
     def decode_lines(self, block: bytes, first_line: int) -> Rows:
-        vectors, lines, starts, slow, count = self._parsed(block, first_line)
+        given = np.frombuffer(block, np.uint8)
+        room = block.count(b"\n") + 1
+        vectors, lines, starts, slow, count = self._parsed(given, room, first_line, block.isascii())
         decoded = self._settled(vectors, slow, lambda row: _line(block, starts, row))
         bad = [BadLine(int(lines[row]), _line(block, starts, row), why) for row, why in decoded.failed.items()]
         return Rows(kept(decoded), count, bad)
@@ -131,22 +134,25 @@ class JsonColumns:
     def decode(self, data: Spans) -> Decoded:
         """The kernel reads lines: the data become such, those with newlines in them (or blank) one by one."""
         n = len(data)
-        block = np.empty(int((data.ends - data.begins).sum()) + 2 * n, np.uint8)
+        block = self._scratch.bytes("block", int((data.ends - data.begins).sum()) + 2 * n)
         apart = np.empty(n, np.bool_)
-        size = join_lines(data.data, data.begins, data.ends, block, apart)
-        vectors, _, _, slow, _ = self._parsed(block[:size].tobytes(), 1)
+        size, ascii = join_lines(data.data, data.begins, data.ends, block, apart)
+        vectors, _, _, slow, _ = self._parsed(block[:size], n + 1, 1, bool(ascii))
         return self._settled(vectors, slow | apart, data.get)
 
     def _parsed(
-        self, block: bytes, first_line: int
+        self, given: NDArray[np.uint8], room: int, first_line: int, ascii: bool
     ) -> tuple[list[Vector], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
-        """(columns, line of each row, where each row stands, rows that the kernel leaves to others, lines)."""
-        k, room = len(self.columns), block.count(b"\n") + 1
-        given = np.frombuffer(block, np.uint8)
-        text = np.full(len(block) + SLACK, kernels.NEWLINE, np.uint8)
-        text[: len(block)] = given
+        """(columns, line of each row, where each row stands, rows that the kernel leaves to others, lines).
+
+        `room` is above the number of lines in `given`.
+        """
+        k = len(self.columns)
+        text = self._scratch.bytes("text", len(given) + SLACK)[: len(given) + SLACK]
+        text[: len(given)] = given
+        text[len(given) :] = kernels.NEWLINE
         words = np.empty((k, room), np.uint64)
-        begins, ends = np.empty((k, room), np.int64), np.empty((k, room), np.int64)
+        begins, ends = self._scratch.places("begins", k, room), self._scratch.places("ends", k, room)
         states = np.empty((k, room), np.uint8)
         lines, starts, slow = np.empty(room, np.int64), np.empty(room + 1, np.int64), np.empty(room, np.bool_)
         n, count = kernels.parse_lines(
@@ -154,8 +160,8 @@ class JsonColumns:
             words, begins, ends, states, lines, starts, slow,
         )  # fmt: skip
         slow = slow[:n]
-        if not is_utf8(block):
-            slow |= [not is_utf8(block[starts[r] : starts[r + 1]]) for r in range(n)]
+        if not ascii and not is_utf8(given.tobytes()):
+            slow |= [not is_utf8(given[starts[r] : starts[r + 1]].tobytes()) for r in range(n)]
         vectors: list[Vector] = []
         for j, column in enumerate(self.columns):
             cells = _Cells(text, words[j, :n], begins[j, :n], ends[j, :n], states[j, :n])
@@ -230,6 +236,25 @@ class JsonColumns:
         if type.plain == types.TEXT:
             return texts
         return cast_texts(texts, type.plain if kind == kernels.DECIMAL else type, self._heap)
+
+
+class _Scratch:
+    """Arrays for one block, kept for the next: fresh memory costs as much as parsing."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, NDArray] = {}
+
+    def bytes(self, name: str, size: int) -> NDArray[np.uint8]:
+        """At least so many bytes."""
+        held = self._held.get(name)
+        if held is None or len(held) < size:
+            held = self._held[name] = np.empty(size + size // 4, np.uint8)
+        return held
+
+    def places(self, name: str, columns: int, rows: int) -> NDArray[np.int64]:
+        """columns x rows offsets."""
+        size = columns * rows * 8
+        return self.bytes(name, size)[:size].view(np.int64).reshape(columns, rows)
 
 
 class _Cells:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.coordinator.variables import VARIABLES
 from engine.database import Database
+from engine.sql.dialect import parse
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -24,3 +25,9 @@ def test_metrics(db: Database) -> None:
     told = {(name.strip("`"), labels) for name, labels, _ in rows("metrics.md")}
     assert {(name, ", ".join(labels)) for name, labels, _ in db.metrics()} == told
     assert all(re.fullmatch(r"tailrace_[a-z_]+", name) for name, _ in told)
+
+
+def test_statements_about_sources() -> None:
+    """Each is one that the grammar reads."""
+    blocks = re.findall(r"```sql\n(.*?)```", (DOCS / "sources.md").read_text(), re.DOTALL)
+    assert [len(parse(block)) for block in blocks] == [7]
