@@ -16,8 +16,9 @@ $(READY): pyproject.toml
 # The clients that no Python package brings, and openssl for the certificate of the TLS tests. Without them (and without
 # root) tests/wire and tests/console fail and say so.
 clients:
-	@{ command -v psql && command -v chromium && command -v openssl; } >/dev/null || test "$$(id -u)" != 0 || \
-		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium openssl; } >/dev/null
+	@{ command -v psql && command -v chromium && command -v openssl && command -v docker-compose; } >/dev/null || \
+		test "$$(id -u)" != 0 || \
+		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium openssl docker-compose; } >/dev/null
 
 # The broker of tests/kafka, from Maven. Without Java and Maven those tests are skipped, and say so; in CI they fail.
 broker: setup
@@ -32,6 +33,10 @@ test: setup clients broker
 
 demo: setup
 	@$(BIN)/tailrace demo
+
+# The same with Kafka: a broker of its own on this machine (Java and Maven), a shop that streams into it, views over it.
+demo-kafka: setup
+	@$(BIN)/python -m examples.shop.demo
 
 bench: setup
 	$(BIN)/python -m benchmarks

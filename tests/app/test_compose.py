@@ -1,0 +1,25 @@
+"""docker-compose.yml and the image: what can be held to without a container engine."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_compose_takes_its_file():
+    command = shutil.which("docker-compose")
+    assert command is not None, "this test asks Compose about its file: install Debian's package docker-compose"
+    found = subprocess.run([command, "-f", "docker-compose.yml", "config"], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    for service in ("tailrace:", "broker:", "registry:", "shop:", "views:", "prometheus:", "grafana:"):
+        assert f"  {service}" in found.stdout
+
+
+@pytest.mark.parametrize("line", (ROOT / "docker-compose.yml").read_text().splitlines())
+def test_what_compose_mounts_is_there(line: str):
+    path = line.strip().removeprefix("- ").split(":")[0]
+    if path.startswith("./"):
+        assert (ROOT / path).exists()
