@@ -20,9 +20,11 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors import files, generator
 from engine.connectors.feed import Decoded, Feed, Progress, Reader, Resolve, SourceSpec
+from engine.connectors.infer import inferred
 from engine.connectors.kafka import columns as kafka_columns
 from engine.connectors.kafka.client import check_brokers
 from engine.connectors.kafka.reader import KafkaReader
+from engine.connectors.kafka.sample import sample
 from engine.connectors.registry import Registry
 from engine.errors import SourceError
 from engine.types import Column
@@ -39,6 +41,12 @@ def resolved(description: Description, resolve: Resolve) -> Description:
     if isinstance(description, KafkaSource):
         return kafka_columns.resolved(description, resolve)
     return description
+
+
+def infer(description: Description, resolve: Resolve) -> tuple[Column, ...]:
+    """The columns that a sample of the source's JSON has. Reads it, so never under the tick lock."""
+    assert isinstance(description, KafkaSource)
+    return inferred(sample(description, resolve))
 
 
 def describe(

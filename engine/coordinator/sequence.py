@@ -20,7 +20,7 @@ from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.secrets import create_connection, create_secret, validate_connection
-from engine.coordinator.sources import create_source, prepare
+from engine.coordinator.sources import create_source, prepare, printed
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, byte_count, variable
@@ -190,6 +190,8 @@ def _create_source(coordinator: Coordinator, client: Client, statement: CreateSo
     while True:
         bound = bind(statement, client.context())
         assert isinstance(bound, BoundCreateSource)
+        if bound.infer is not None:
+            return printed(coordinator, bound)
         if coordinator.catalog.named(bound.name) is None:
             prepared = prepare(coordinator, bound)
         else:

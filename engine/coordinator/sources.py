@@ -12,15 +12,15 @@ from engine.catalog.sources import AvroFormat, Description, Format, KafkaSource,
 from engine.cluster.command import CreateCollection
 from engine.collection.batch import Batch
 from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
-from engine.connectors.ingest import describe, resolved
+from engine.connectors.ingest import describe, infer, resolved
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import enter, exists, new_id, types_of
 from engine.coordinator.record import packed, unpacked
 from engine.coordinator.result import Result
 from engine.durable.log import Log
-from engine.sql.binding.writing import text
+from engine.sql.binding.writing import quoted, text, type_sql
 from engine.sql.bound import BoundCreateSource
-from engine.types import Column
+from engine.types import TEXT, Column
 
 ROLES: Final = {ERRORS: Role.ERRORS, PROGRESS: Role.PROGRESS}
 """Feeds that are about the source; they bear its name before their own."""
@@ -40,6 +40,16 @@ def prepare(coordinator: Coordinator, bound: BoundCreateSource) -> Prepared:
     description = resolved(bound.description, coordinator.resolve)
     feeds = describe(description, bound.columns, bound.key)
     return Prepared(description, feeds, _seeded(bound, description))
+
+
+def printed(coordinator: Coordinator, bound: BoundCreateSource) -> Result:
+    """The statement of FORMAT JSON INFER with the columns of a sample: one row, nothing is made."""
+    assert bound.infer is not None
+    columns = infer(bound.description, coordinator.resolve)
+    at, begin, end = bound.infer
+    listed = ", ".join(f"{quoted(column.name)} {type_sql(column.type)}" for column in columns)
+    sql = f"{bound.create_sql[:at]} ({listed}){bound.create_sql[at:begin]}{bound.create_sql[end:]}"
+    return coordinator.rows("CREATE SOURCE", (Column("create_sql", TEXT, nullable=False),), [(sql,)])
 
 
 def _seeded(bound: BoundCreateSource, description: Description) -> str:

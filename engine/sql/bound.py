@@ -175,7 +175,8 @@ class BoundCreateSource:
     """`columns` is None where only the connector knows them: the header of a CSV file, the tables of a generator.
 
     `key` are declared columns that no two rows share. `seeds` are where in `create_sql` the schemas go that a registry
-    has: (offset, whether it is of the key's format, of the value's).
+    has: (offset, whether it is of the key's format, of the value's). `infer`: only print the statement, with the
+    columns of a sample: (where they go, where INFER begins, where it ends).
     """
 
     name: QualifiedName
@@ -186,6 +187,7 @@ class BoundCreateSource:
     if_not_exists: bool
     create_sql: str
     seeds: tuple[tuple[int, bool, bool], ...] = ()
+    infer: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,10 @@ FormatClause: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class CreateSource:
-    """`columns` is () without a list; `format` is None for generators. `key` is a promise, not checked."""
+    """`columns` is () without a list; `format` is None for generators. `key` is a promise, not checked.
+
+    `infer` is where INFER stands: the columns are to be found in a sample, and the statement is printed, not run.
+    """
 
     name: Name
     columns: tuple[ColumnDefinition, ...]
@@ -301,6 +304,7 @@ class CreateSource:
     materialized: bool
     if_not_exists: bool
     options: tuple[Option, ...]
+    infer: tuple[int, int] | None
     span: Span
 
 

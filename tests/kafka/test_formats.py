@@ -55,6 +55,26 @@ def test_json_text_bytes_csv_regex(db, topic, broker):
     until(db, 'SELECT "offset" FROM typed_errors ORDER BY 1', [(2,), (3,), (4,), (5,), (6,)])
 
 
+def test_columns_are_inferred_and_printed(db, topic, broker):
+    events = topic(2)
+    events.send(
+        b'{"id": 1, "price": 2, "at": "2024-01-02T03:04:05Z", "who": {"a": 1}, "odd Name": null, "big": 1}',
+        b'{"id": 2, "price": 2.5, "at": "2024-01-02T03:04:05.5Z", "flag": true, "odd Name": "x", "big": %d}' % 2**64,
+        b"{", b"[]",
+    )  # fmt: skip
+    events.send(b'{"day": "2024-01-02", "id": "no", "uid": "12345678-1234-5678-1234-567812345678"}', partition=1)
+    sql = f"CREATE SOURCE s FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}' FORMAT JSON INFER INCLUDE OFFSET"
+    [(made,)] = db.execute(sql).rows()
+    listed = made[made.index("(") + 1 : made.index(") FROM")].replace('"', "").split(", ")
+    assert sorted(listed) == sorted([
+        "id jsonb", "price double precision", "at timestamp with time zone", "who jsonb", "odd Name text",
+        "big numeric", "flag boolean", "day date", "uid uuid",
+    ])  # fmt: skip
+    assert made.endswith("FORMAT JSON INCLUDE OFFSET")
+    db.execute(made)
+    until(db, 'SELECT count(*), count("odd Name") FROM s', [(3, 1)])
+
+
 EVENT = {
     "type": "record", "name": "Event", "namespace": "shop", "fields": [
         {"name": "id", "type": "long"},

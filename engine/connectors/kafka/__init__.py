@@ -5,5 +5,6 @@ batches.py    what a fetch brings, as arrays: no object a record, no aborted tra
 columns.py    key, value and metadata of records as the columns of a source
 envelopes.py  what records do to rows: append, upsert, Debezium's before and after
 partitions.py which partitions are whose, where reading begins, how far it is
+sample.py     a few records, to infer columns from
 reader.py     the source: fetches ahead, decodes whole fetches, survives its brokers
 """

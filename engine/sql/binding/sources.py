@@ -180,7 +180,19 @@ def create_source(statement: statements.CreateSource, context: Context) -> bound
     return bound.BoundCreateSource(
         name, description, columns, key, frozenset(reads.ids), statement.if_not_exists, head + text,
         tuple((len(head) + _moved(at, begin, context), of_key, of_value) for at, of_key, of_value in wanted),
+        _inferring(statement, len(head), begin, context),
     )  # fmt: skip
+
+
+def _inferring(
+    statement: statements.CreateSource, head: int, begin: int, context: Context
+) -> tuple[int, int, int] | None:
+    if statement.infer is None:
+        return None
+    if statement.columns or not isinstance(statement.connector, statements.FromKafka):
+        raise InvalidParameter("INFER is for a Kafka source that lists no columns", position=statement.infer[0])
+    first, last = (head + _moved(at, begin, context) for at in statement.infer)
+    return head, first, last
 
 
 def _moved(at: int, begin: int, context: Context) -> int:

@@ -89,6 +89,7 @@ class Sources(Tables):
         options = self.with_options()
         key_format: FormatClause | None = None
         format_: FormatClause | None = None
+        infer: tuple[int, int] | None = None
         if self.accept("key", "format"):
             key_format = self.format()
             self.expect("value")
@@ -98,13 +99,17 @@ class Sources(Tables):
             format_ = self.format()
         elif not isinstance(connector, FromGenerator):
             self.fail()
+        if isinstance(format_, JsonFormat) and self.next.key == "infer":
+            before = self.before
+            self.advance()
+            infer = before, self.before
         included = self.list_of(self._included) if self.accept("include") else ()
         envelope = self._source_envelope() if self.accept("envelope") else Append()
         if not options:
             options = self.with_options()
         return CreateSource(
             name, columns, key, connector, key_format, format_, included, envelope, materialized, if_not_exists,
-            options, self.span(),
+            options, infer, self.span(),
         )  # fmt: skip
 
     def _source_columns(self) -> tuple[tuple[ColumnDefinition, ...], KeyConstraint | None]:
