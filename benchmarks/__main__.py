@@ -10,19 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 WORKLOADS = (
-    "aggregate",
-    "join",
-    "latency",
-    "growth",
-    "views",
-    "memory",
-    "windows",
-    "planning",
-    "tpch",
-    "nexmark",
-    "subscribers",
-    "kafka",
-)
+    "aggregate", "join", "latency", "growth", "views", "memory", "windows", "planning", "tpch",
+    "nexmark", "subscribers", "kafka", "lookups",
+)  # fmt: skip
 
 
 def number(value: float | None) -> str:
