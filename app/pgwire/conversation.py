@@ -39,6 +39,7 @@ T = TypeVar("T")
 LOG: Final = logging.getLogger("tailrace.pgwire")
 
 REPORTED: Final = (
+    "mz_version",
     "server_version", "server_encoding", "client_encoding", "application_name", "is_superuser",
     "session_authorization", "DateStyle", "IntervalStyle", "TimeZone", "integer_datetimes",
     "standard_conforming_strings",
@@ -294,9 +295,10 @@ class Conversation:
     async def _extended(self, message: Message) -> None:
         """A series of the extended protocol, as far as it has come: in one hop, its replies in one write.
 
-        Replies wait for Sync or Flush, so that a pipeline is one write.
+        Replies wait for Sync or Flush, so that a pipeline is one write; an error is sent at once, as PostgreSQL does:
+        some drivers send Sync only when they have seen it.
         """
-        series = [message]
+        series, broken = [message], False
         while not isinstance(series[-1], Sync) and (further := self._socket.poll()) is not None:
             if not isinstance(further, IN_SERIES):
                 self._socket.unread(further)
@@ -316,7 +318,8 @@ class Conversation:
                     self._skip(series)
             if failed and not series:
                 self._socket.connection.failed()
-        if self._portals.flushed:
+            broken = broken or failed
+        if self._portals.flushed or broken:
             await self._socket.send(self._portals.replies())
 
     def _some(self, series: list[Message]) -> tuple[Portal | None, bool]:

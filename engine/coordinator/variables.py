@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import InvalidParameter, UndefinedObject
+from engine.sql.binding.session import MZ_VERSION
 
 Check = Callable[[str], str]
 """Gives the value as it is kept, or raises InvalidParameter."""
@@ -81,12 +82,15 @@ VARIABLES: Final = {
     variable.name.lower(): variable
     for variable in (
         Variable("application_name", "", _any, "what the client calls itself"),
+        Variable("auto_route_catalog_queries", "on", TRUE_FALSE, "accepted: there is one cluster to send queries to"),
         Variable("client_encoding", "UTF8", _utf8, "the encoding of text: always UTF-8"),
         Variable("client_min_messages", "notice", _any, "the least severity of notices that the client wants"),
         Variable("cluster", "quickstart", _any, "where dataflows run: there is one cluster"),
+        Variable("current_object_missing_warnings", "off", TRUE_FALSE, "accepted: there are none"),
         Variable("database", "materialize", _any, "the database that unqualified names are in"),
         Variable("DateStyle", "ISO, MDY", _one_of("ISO, MDY", "ISO", "ISO,MDY"), "how dates are written: always ISO"),
         Variable("default_table_access_method", "heap", _one_of("heap"), "how tables are held: there is one way"),
+        Variable("default_transaction_read_only", "off", TRUE_FALSE, "accepted, without effect"),
         Variable("extra_float_digits", "3", _any, "accepted; floats are always written so that they read back exactly"),
         Variable(
             "idle_in_transaction_session_timeout",
@@ -98,6 +102,11 @@ VARIABLES: Final = {
         Variable("jit", "off", TRUE_FALSE, "accepted, without effect: there is nothing to compile in a query"),
         Variable("IntervalStyle", "postgres", _one_of("postgres"), "how intervals are written"),
         Variable("max_result_size", "1GB", _size, "the most bytes that the answer to a SELECT may have"),
+        Variable("max_identifier_length", "255", _fixed, "bytes of a name that clients may count on"),
+        Variable(
+            "mz_version", MZ_VERSION, _fixed, "the version of Materialize that clients go by, and that of Tailrace"
+        ),
+        Variable("max_index_keys", "32", _fixed, "columns of a key that clients may count on"),
         Variable("search_path", "public", _any, "the schemas that unqualified names are looked up in"),
         Variable("server_version", "15.0", _fixed, "the PostgreSQL version that clients go by"),
         Variable("server_version_num", "150000", _fixed, "the same as a number"),
@@ -111,6 +120,8 @@ VARIABLES: Final = {
             _one_of("strict serializable", "serializable", "repeatable read", "read committed", "read uncommitted"),
             "every level is run as strict serializable",
         ),
+        Variable("transaction_read_only", "off", TRUE_FALSE, "accepted, without effect"),
+        Variable("welcome_message", "off", TRUE_FALSE, "accepted: there is none"),
     )
 }
 SYNONYMS: Final = {"time zone": "timezone", "schema": "search_path", "names": "client_encoding"}

@@ -66,9 +66,11 @@ class Decorrelation(Joins):
     """One run over one relation."""
 
     def apply(self, relation: Relation, scope: Scope) -> Relation:
-        if scope is not TOP and not self.references.of(relation):
+        if scope is not TOP and not self.references.of(relation) and not self.recurs(relation):
             return self.crossed(scope.rows, self.apply(relation, TOP))
         match relation:
+            case Local() if relation.id in self.scoped:
+                return self.own_round(relation, scope)
             case Get() | Constant() | Local():
                 return relation
             case Let():
@@ -79,7 +81,7 @@ class Decorrelation(Joins):
                 return Let(relation.id, value, self.apply(relation.body, scope))
             case LetRec():
                 if any(map(self.references.of, relation.values)):
-                    raise Unsupported("a recursive query that reads columns of the query around it is not supported")
+                    return self.recursion(relation, scope)
                 values = tuple(self.apply(value, TOP) for value in relation.values)
                 return replace(relation, values=values, body=self.apply(relation.body, scope))
             case Project():
@@ -115,6 +117,23 @@ class Decorrelation(Joins):
                 return Window(below, partition, order, tuple(call.moved(at) for call in relation.calls))
             case Distinct() | Negate() | Threshold() | Union():
                 return with_children(relation, tuple(self.apply(child, scope) for child in children(relation)))
+
+    def recursion(self, relation: LetRec, scope: Scope) -> Relation:
+        """A recursion for each row of the scope, all of them in one: its rows carry the scope's columns."""
+        prefix = tuple(self.facts.types(scope.rows))
+        self.scoped |= dict.fromkeys(relation.ids, scope)
+        values = tuple(self.apply(value, scope) for value in relation.values)
+        body = self.apply(relation.body, scope)
+        kinds = tuple((*prefix, *kinds) for kinds in relation.types)
+        return replace(relation, types=kinds, values=values, body=body)
+
+    def own_round(self, local: Local, scope: Scope) -> Relation:
+        """A recursion's rows, read in the scope that it is computed against."""
+        if self.scoped[local.id] is not scope:
+            raise Unsupported(
+                "a recursive query that reads columns of the query around it cannot be read inside a further subquery"
+            )
+        return Local(local.id, (*self.facts.types(scope.rows), *local.types))
 
     def scalar(self, bound: BoundScalar, row: Row, scope: Scope) -> Scalar:
         match bound:

@@ -435,6 +435,7 @@ class Reason(Enum):
 
     PRIVILEGES = "privileges are not enforced: every role that may log in may read and change everything"
     CLUSTERS = "there is one cluster: its other names and its replicas are names only"
+    CHANNELS = "nothing is ever notified"
     ENABLED = "every index is maintained from its creation on"
 
 

@@ -623,7 +623,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
         name: constant(None)
         for name in (
             "pg_get_function_arg_default", "pg_get_function_sqlbody",
-            "pg_get_triggerdef", "pg_get_partkeydef", "pg_get_partition_constraintdef",
+            "pg_get_triggerdef", "pg_advisory_unlock_all", "pg_get_partkeydef", "pg_get_partition_constraintdef",
             "pg_get_statisticsobjdef", "pg_get_statisticsobjdef_columns", "pg_get_serial_sequence",
             "inet_server_addr", "inet_server_port", "inet_client_addr",
             "inet_client_port",

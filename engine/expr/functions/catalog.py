@@ -98,6 +98,7 @@ OTHERS: Final[Rows] = (
     ("current_schemas", ((B,),), types.array_of(T), "the schemas of the search path that exist, the system's if asked"),
     ("set_config", ((T, T, B),), T, "assigns a variable of the session, and gives it; of constants only"),
     ("current_setting", ((T,), (T, B)), T, "a variable of the session; with true NULL for one that there is not"),
+    ("pg_advisory_unlock_all", ((),), T, "lets go of advisory locks: there are none"),
     ("pg_postmaster_start_time", ((),), types.TIMESTAMPTZ, "when this process began"),
     ("pg_conf_load_time", ((),), types.TIMESTAMPTZ, "when this process began"),
     ("pg_backend_pid", ((),), INT, "the number of the session"),

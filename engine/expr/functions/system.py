@@ -50,7 +50,7 @@ UNMATERIALIZABLE: Final = tuple(
         ("current_catalog", types.TEXT, "the session's database"),
         ("current_schema", types.TEXT, "the first schema of the search path"),
         ("version", types.TEXT, "which PostgreSQL this answers as"),
-        ("mz_version", types.TEXT, "the version of this system"),
+        ("mz_version", types.TEXT, "the version of Materialize that clients go by, and that of this system"),
     )
 )
 """Functions without arguments whose value is the statement's."""

@@ -43,7 +43,9 @@ class Joins(Subqueries):
         outer = relation.kind is JoinKind.LEFT
         if outer:
             left.relation = self.shared(left, left.relation)
-        if relation.lateral:
+        if self.recurs(relation.right) and not relation.lateral:
+            columns, inner = list(range(scope.width)), scope
+        elif relation.lateral:
             columns, inner = self.subscope(relation.right, left, scope)
         else:
             at = {reference: scope.at[reference] for reference in self.references.of(relation.right)}

@@ -5,9 +5,9 @@ from itertools import count
 
 from engine import types
 from engine.expr.scalar import Ref, Scalar
-from engine.plan.decorrelation.bound import highest_let
+from engine.plan.decorrelation.bound import highest_let, nested
 from engine.plan.decorrelation.outer import References
-from engine.plan.decorrelation.scope import Partners, Row
+from engine.plan.decorrelation.scope import Partners, Row, Scope
 from engine.plan.facts import Facts
 from engine.plan.predicates import (
     Equi,
@@ -28,6 +28,8 @@ from engine.plan.relation import (
     Project,
     Relation,
     Union,
+    children,
+    scalars,
 )
 from engine.plan.scalars import (
     FALSE,
@@ -42,6 +44,16 @@ class Shapes:
         self.ids = count(highest_let(relation) + 1)
         self.facts = Facts()
         self.references = References()
+        self.scoped: dict[int, Scope] = {}  # recursions that are computed against a scope, by the ids of their rows
+
+    def recurs(self, relation: Relation) -> bool:
+        """Whether such a recursion's rows are read anywhere in it."""
+        if not self.scoped:
+            return False
+        if isinstance(relation, Local) and relation.id in self.scoped:
+            return True
+        inner = (found for scalar in scalars(relation) for found in nested(scalar))
+        return any(map(self.recurs, (*children(relation), *inner)))
 
     def cut(self, relation: Relation, columns: Sequence[int]) -> Relation:
         """Those columns, without a node where they are all of them."""

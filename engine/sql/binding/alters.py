@@ -59,7 +59,9 @@ def rename(statement: statements.AlterRename, context: Context) -> bound.BoundRe
             raise Unsupported(f"{tag} ... RENAME is not supported", position=statement.name.at)
         case _:
             pass
-    item = find(statement.kind, statement.name, statement.if_exists, context)
+    # As in PostgreSQL, ALTER TABLE renames whatever pg_class has.
+    relations = (View, MaterializedView, Index) if statement.kind is ObjectKind.TABLE else ()
+    item = find(statement.kind, statement.name, statement.if_exists, context, relations)
     if item is None:
         return bound.BoundRedefine(tag, (), catalog.databases, catalog.schemas, (str(statement.name),))
     new = replace(item.name, item=statement.new)

@@ -69,8 +69,10 @@ def drop(statement: statements.Drop, context: Context) -> bound.BoundDrop:
     return bound.BoundDrop(statement.kind, context.catalog.drop_order(roots, statement.cascade), missing=tuple(missing))
 
 
-def find(kind_: ObjectKind, name: syntax.Name, if_exists: bool, context: Context) -> Item | None:
-    """The item of that kind and name; None where `if_exists` and there is none."""
+def find(
+    kind_: ObjectKind, name: syntax.Name, if_exists: bool, context: Context, also: tuple[type[Item], ...] = ()
+) -> Item | None:
+    """The item of that kind (or of those `also` allowed) and name; None where `if_exists` and there is none."""
     item = context.catalog.find(name.parts, context.path)
     if item is None:
         if not if_exists:
@@ -78,7 +80,7 @@ def find(kind_: ObjectKind, name: syntax.Name, if_exists: bool, context: Context
         return None
     if isinstance(item, SystemRelation):
         raise WrongObjectType(f'system relation "{name}" cannot be changed', position=name.at)
-    if not isinstance(item, KINDS[kind_]):
+    if not isinstance(item, KINDS[kind_]) and not isinstance(item, also):
         raise WrongObjectType(
             f'"{name}" is not {article(str(kind_))}',
             hint=f"It is {article(kind(item))}: use {kind(item).upper()}.",

@@ -7,7 +7,7 @@ from engine import types
 from engine.dataflow.graph import Order
 from engine.errors import AmbiguousColumn, InvalidParameter, SyntaxError_, UndefinedColumn, Unsupported
 from engine.expr import overload
-from engine.expr.scalar import Literal, Ref, Value
+from engine.expr.scalar import Call, Literal, Ref, Value
 from engine.plan.relation import (
     UNIT,
     AggregateCall,
@@ -100,8 +100,12 @@ class Queries(Commons):
 
     def _count(self, node: Expression, clause: str, around: Around) -> int | None:
         """The constant of LIMIT or OFFSET; None for NULL."""
-        scalar = located(node.at, cast, self.scalar(node, Place(NOWHERE, clause)), types.BIGINT, CastContext.ASSIGNMENT)
+        scalar = self.scalar(node, Place(NOWHERE, clause))
         parameters = self.context.parameters
+        if parameters is not None and isinstance(scalar, Call) and len(scalar.arguments) == 1:  # $1::integer
+            value = parameters.constant(scalar.arguments[0])
+            scalar = scalar if value is None else replace(scalar, arguments=(value,))
+        scalar = located(node.at, cast, scalar, types.BIGINT, CastContext.ASSIGNMENT)
         given = None if parameters is None else parameters.constant(scalar)
         scalar = folded(scalar) if given is None else given  # pyright: ignore[reportArgumentType]: as below
         if not isinstance(scalar, Literal):

@@ -465,6 +465,8 @@ class Scalars(ABC):
     def _cast(self, expression: syntax.Cast, place: Place) -> BoundScalar:
         to = self.type_of(expression.type)
         operand = self.towards(expression.operand, place, to)
+        if to.plain in types.REGISTERED and isinstance(expression.operand, syntax.Parameter):
+            operand = settled(operand)  # a name comes as text, which the catalog of the moment reads
         if to.plain == types.INTERVAL and isinstance(operand, Literal) and isinstance(operand.value, str):
             fields = expression.type.fields
             return Literal(located(expression.operand.at, parse_interval, operand.value, fields), types.INTERVAL)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERSION: Final = "PostgreSQL 15.0 (Tailrace 0.1)"
 """What version() says: clients read the dialect and the level of the catalog from it."""
+MZ_VERSION: Final = "v0.130.0 (tailrace 0.1.0)"
+"""The version of Materialize whose clients find here what they ask for, and that of this system."""
 
 
 SESSION_FUNCTIONS: Final = {row.name: row for row in UNMATERIALIZABLE}
@@ -67,7 +69,7 @@ def value(name: str, context: Context) -> Plain:
             return VERSION
         case _:
             assert name == "mz_version"
-            return "v0.1.0 (tailrace)"
+            return MZ_VERSION
 
 
 def settle(relation: Relation, context: Context) -> Relation:

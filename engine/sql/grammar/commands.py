@@ -14,13 +14,13 @@ METHODS: Final = {
     "prepare": "prepare", "execute": "execute", "deallocate": "deallocate", "declare": "declare", "fetch": "fetch",
     "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter", "comment": "comment",
     "close": "close", "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
-    "savepoint": "savepoint", "release": "release",
+    "savepoint": "savepoint", "release": "release", "unlisten": "unlisten",
     "validate": "validate",
 }  # fmt: skip
 """The first word of a statement and the method that reads it."""
 
 REFUSED: Final = words(
-    """truncate vacuum analyze lock cluster reindex listen notify unlisten
+    """truncate vacuum analyze lock cluster reindex listen notify
     call do merge refresh checkpoint load move security"""
 )
 """Statements of PostgreSQL that are known, and not run."""

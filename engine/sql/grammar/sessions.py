@@ -10,6 +10,8 @@ from engine.sql.statements import (
     CreateView,
     Discard,
     Explain,
+    Inert,
+    Reason,
     SetVariable,
     ShowCreate,
     ShowObjects,
@@ -149,6 +151,12 @@ class Sessions(Copies):
             self.expect("chain")
         verb = TransactionVerb.COMMIT if word in ("commit", "end") else TransactionVerb.ROLLBACK
         return Transaction(verb, self.span())
+
+    def unlisten(self) -> Inert:
+        self.expect("unlisten")
+        if not self.accept("*"):
+            self.identifier()
+        return Inert("UNLISTEN", Reason.CHANNELS, self.span())
 
     def savepoint(self) -> Transaction:
         self.expect("savepoint")

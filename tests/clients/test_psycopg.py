@@ -1,0 +1,114 @@
+"""psycopg 3 (sync, async, pipelines, binary, COPY, server-side cursors) and psycopg2."""
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import psycopg
+import psycopg2
+import psycopg2.extras
+import pytest
+from psycopg.rows import dict_row
+from psycopg.types import TypeInfo
+from psycopg.types.json import Jsonb
+
+AT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
+def test_values(url: str, binary: bool):
+    with psycopg.connect(url) as session:
+        cursor = session.cursor(binary=binary)
+        given = (1, 2.5, Decimal("1.25"), "é", True, None, AT, [1, 2, None], b"\x00\xff")
+        row = cursor.execute(
+            "SELECT %s::bigint, %s::float8, %s::numeric, %s::text, %s::bool, %s::int, %s::timestamptz, %s::int[],"
+            " %s::bytea",
+            given,
+        ).fetchone()
+        assert row == given
+        assert cursor.execute("SELECT %s::jsonb", [Jsonb({"a": [1]})]).fetchone() == ({"a": [1]},)
+        assert cursor.execute("SELECT * FROM sales WHERE id = 1").fetchone() == (
+            1, "north", Decimal("12.5"), ["new"], AT,
+        )  # fmt: skip
+
+
+def test_rows_as_dictionaries_and_prepared(url: str):
+    with psycopg.connect(url, row_factory=dict_row, prepare_threshold=0) as session:
+        for key in (1, 2, 3):
+            found = session.execute("SELECT id, shop FROM sales WHERE id = %s", [key]).fetchall()
+            assert found == [
+                row for row in ({"id": 1, "shop": "north"}, {"id": 2, "shop": "south"}) if row["id"] == key
+            ]
+
+
+def test_transactions_and_savepoints(url: str):
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute("CREATE TABLE psy_t (a int)")
+        with session.transaction():
+            session.execute("INSERT INTO psy_t VALUES (1)")
+            for failing in ("INSERT INTO psy_t VALUES (2 / 0)", "INSERT INTO psy_t VALUES (3); SELECT nope"):
+                with pytest.raises(psycopg.Error), session.transaction():
+                    session.execute(failing)
+            session.execute("INSERT INTO psy_t VALUES (4)")
+        assert session.execute("SELECT a FROM psy_t ORDER BY a").fetchall() == [(1,), (4,)]
+        with session.transaction(force_rollback=True):
+            session.execute("DELETE FROM psy_t")
+        assert session.execute("SELECT count(*) FROM psy_t").fetchone() == (2,)
+
+
+def test_pipeline_executemany_and_copy(url: str):
+    with psycopg.connect(url) as session:
+        session.execute("CREATE TABLE psy_many (a int PRIMARY KEY, b text)")
+        with session.pipeline():
+            session.cursor().executemany("INSERT INTO psy_many VALUES (%s, %s)", [(i, f"b{i}") for i in range(50)])
+            count = session.execute("SELECT count(*) FROM psy_many")
+        assert count.fetchone() == (50,)
+        with session.cursor().copy("COPY psy_many FROM STDIN") as copy:
+            for row in [(100, "tab\t"), (101, None)]:
+                copy.write_row(row)
+        with session.cursor().copy("COPY (SELECT a, b FROM psy_many WHERE a >= 100 ORDER BY a) TO STDOUT") as copy:
+            copy.set_types(["int4", "text"])
+            assert list(copy.rows()) == [(100, "tab\t"), (101, None)]
+
+
+def test_server_side_cursor(url: str):
+    with psycopg.connect(url) as session, session.cursor(name="many") as cursor:
+        cursor.itersize = 7
+        cursor.execute("SELECT generate_series(1, 30)")
+        assert [n for (n,) in cursor] == list(range(1, 31))
+
+
+def test_type_lookup(url: str):
+    with psycopg.connect(url) as session:
+        found = TypeInfo.fetch(session, "timestamptz")
+        assert found is not None
+        assert (found.oid, found.array_oid) == (1184, 1185)
+        assert TypeInfo.fetch(session, "nothing") is None
+
+
+def test_async(url: str):
+    async def conversation() -> list[tuple[int, str]]:
+        async with await psycopg.AsyncConnection.connect(url) as session, session.cursor() as cursor:
+            await cursor.execute("SELECT id, shop FROM sales ORDER BY id")
+            return await cursor.fetchall()
+
+    assert asyncio.run(conversation()) == [(1, "north"), (2, "south")]
+
+
+def test_psycopg2(url: str):
+    session = psycopg2.connect(url)
+    try:
+        with session, session.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute("SELECT id, tags, at FROM sales WHERE id = ANY(%s) ORDER BY id", ([1, 2],))
+            assert [dict(row) for row in cursor] == [
+                {"id": 1, "tags": ["new"], "at": AT}, {"id": 2, "tags": None, "at": None},
+            ]  # fmt: skip
+            cursor.execute("CREATE TABLE psy2 (a int, b text)")
+            psycopg2.extras.execute_values(cursor, "INSERT INTO psy2 VALUES %s", [(i, "x") for i in range(10)])
+        with session, session.cursor("named") as cursor:
+            cursor.execute("SELECT a FROM psy2 ORDER BY a")
+            assert cursor.fetchmany(3) == [(0,), (1,), (2,)]
+        with pytest.raises(psycopg2.errors.UndefinedTable), session, session.cursor() as cursor:
+            cursor.execute("SELECT * FROM nope")
+    finally:
+        session.close()
