@@ -150,7 +150,7 @@ def _read(text: str, name: str) -> _Fields:
                 raise _invalid(name, text)
             elif value == "z":
                 fields.offset = 0
-            elif value == "t" and (fields.date is not None or numbers):
+            elif value == "t" and (fields.date is not None or numbers) and re.match(r"\s*\d", source[at:]):
                 pass  # ISO 8601's, set apart
             elif fields.zone is None and (fields.date is not None or fields.clock is not None):
                 calendar.zone(value)
