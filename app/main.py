@@ -29,7 +29,7 @@ from app.live.streams import Streams
 from app.pgwire.server import Server
 from app.routers import access, changes, docs, objects, ops, rows, sql, subscribe
 from app.settings import Address, SettingError, Settings
-from engine.database import Database
+from engine.database import Database, Options
 from engine.errors import SqlError
 
 VERSION: Final = "0.1.0"
@@ -192,7 +192,10 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def opened(settings: Settings) -> Database:
-    return Database.in_memory() if settings.data_directory is None else Database.open(settings.data_directory)
+    """The database, whose clients read files of this host below the setting's directories only."""
+    data = settings.data_directory
+    options = Options(roots=settings.file_roots or (Path.cwd(), *(() if data is None else (data,))))
+    return Database.in_memory(options) if data is None else Database.open(data, options)
 
 
 def http_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -73,6 +73,10 @@ def several(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def directories(text: str) -> tuple[Path, ...]:
+    return tuple(directory(each) for each in several(text))
+
+
 def truth(text: str) -> bool:
     """Whether a switch is on."""
     if text.lower() not in ("true", "false", "on", "off", "1", "0"):
@@ -109,6 +113,15 @@ class Settings:
             directory,
             "path",
             "Where the catalog, tables and source offsets are kept. Unset: the database ends with the process.",
+        ),
+    )
+    file_roots: tuple[Path, ...] = field(
+        default=(),
+        metadata=knob(
+            directories,
+            "path,...",
+            "Directories below which sources may read files of this host; links are followed before the check. Unset: "
+            "the working and the data directory. The log in the data directory is never read.",
         ),
     )
     auth: str = field(

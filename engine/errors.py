@@ -372,6 +372,12 @@ class MissingFile(SourceError):
     sqlstate = "58P01"
 
 
+class ForbiddenFile(SourceError):
+    """A file of the host that no setting lets clients read."""
+
+    sqlstate = "42501"
+
+
 class MalformedCopy(SqlError):
     sqlstate = "22P04"
 

@@ -47,8 +47,8 @@ def duration() -> float:
 
 
 @contextmanager
-def served() -> Iterator[Running]:
-    settings = replace(Settings.read(), data_directory=None)
+def served(directory: Path) -> Iterator[Running]:
+    settings = replace(Settings.read(), data_directory=None, file_roots=(directory,))
     try:
         with in_background(settings) as server:
             yield server
@@ -90,7 +90,7 @@ def run(_: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        with TemporaryDirectory(prefix="tailrace-demo-") as directory, served() as server:
+        with TemporaryDirectory(prefix="tailrace-demo-") as directory, served(Path(directory)) as server:
             orders = Path(directory) / "orders.ndjson"
             with Feed(SEED, orders):
                 for statement in statements(orders):

@@ -9,7 +9,6 @@ import csv
 import gzip
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import BinaryIO, Final, assert_never
 
 from engine import types
@@ -34,6 +33,7 @@ from engine.connectors.decode_text import LineDecoder
 from engine.connectors.feed import ERROR_COLUMNS, ERRORS, Decoded, Feed, Progress, SourceSpec
 from engine.connectors.lines import Decoder, error_batch, insert_batch
 from engine.connectors.records import SpanLines
+from engine.connectors.roots import Roots
 from engine.errors import MalformedSource, MissingFile, SourceError
 from engine.types import Column
 
@@ -48,9 +48,9 @@ IDLE_SECONDS: Final = 0.01
 """Between two looks at a file that has nothing new: a look costs 2 us, so this is what bounds freshness."""
 
 
-def describe(description: FileSource, columns: tuple[Column, ...] | None) -> tuple[Feed, ...]:
-    """The feeds of a file that is there and readable; MissingFile or MalformedSource when it is not."""
-    with _open(description) as file:
+def describe(description: FileSource, columns: tuple[Column, ...] | None, roots: Roots) -> tuple[Feed, ...]:
+    """The feeds of a file that is there and may be read; MissingFile, ForbiddenFile or MalformedSource when not."""
+    with _open(description, roots) as file:
         found = _columns(description, columns, file)
     return Feed("", found, append_only=True), Feed(ERRORS, ERROR_COLUMNS, append_only=True)
 
@@ -97,8 +97,8 @@ def _header(format: CsvFormat, path: str, file: BinaryIO) -> tuple[str, ...]:
     return tuple(next(csv.reader([line.decode()], delimiter=format.delimiter)))
 
 
-def _open(description: FileSource) -> BinaryIO:
-    path = Path(description.path)
+def _open(description: FileSource, roots: Roots) -> BinaryIO:
+    path = roots.find(description.path)
     try:
         match description.compression:
             case Compression.NONE:
@@ -108,9 +108,9 @@ def _open(description: FileSource) -> BinaryIO:
             case _:
                 assert_never(description.compression)
     except FileNotFoundError:
-        raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.") from None
+        raise MissingFile(f'file "{description.path}" does not exist', hint="Paths are the server's.") from None
     except OSError as error:
-        raise SourceError(f'file "{path}" cannot be opened: {error.strerror}') from None
+        raise SourceError(f'file "{description.path}" cannot be opened: {error.strerror}') from None
 
 
 def decoder_of(format: Format, columns: Sequence[Column], heap: Heap) -> Decoder:
@@ -137,13 +137,14 @@ class FileReader:
 
     idle_seconds: float = IDLE_SECONDS
 
-    def __init__(self, spec: SourceSpec, description: FileSource, heap: Heap) -> None:
+    def __init__(self, spec: SourceSpec, description: FileSource, heap: Heap, roots: Roots) -> None:
         feed = next(feed for _, feed in spec.feeds if feed.name == "")
         self._rows_id, self._errors_id = spec.collection(""), spec.collection(ERRORS)
         self._description = description
         self._heap = heap
         self._decoder = decoder_of(description.format, feed.columns, heap)
-        self._file = _open(description)
+        self._roots = roots
+        self._file = _open(description, roots)
         self._rest = b""  # read, but no whole line yet
         self._bytes = 0  # decoded
         self._line = 1  # number of the next line

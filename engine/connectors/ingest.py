@@ -26,6 +26,7 @@ from engine.connectors.kafka.client import check_brokers
 from engine.connectors.kafka.reader import KafkaReader
 from engine.connectors.kafka.sample import sample
 from engine.connectors.registry import Registry
+from engine.connectors.roots import ANYWHERE, Roots
 from engine.errors import SourceError
 from engine.types import Column
 
@@ -50,7 +51,7 @@ def infer(description: Description, resolve: Resolve) -> tuple[Column, ...]:
 
 
 def describe(
-    description: Description, columns: tuple[Column, ...] | None, key: tuple[str, ...] = ()
+    description: Description, columns: tuple[Column, ...] | None, key: tuple[str, ...] = (), roots: Roots = ANYWHERE
 ) -> tuple[Feed, ...]:
     """The relations of a source that is to be created; MissingFile and MalformedSource if it cannot be read.
 
@@ -58,7 +59,7 @@ def describe(
     """
     match description:
         case FileSource():
-            return files.describe(description, columns)
+            return files.describe(description, columns, roots)
         case GeneratorSource():
             return generator.describe(description)
         case KafkaSource():
@@ -68,7 +69,12 @@ def describe(
 
 
 def open_reader(
-    spec: SourceSpec, heap: Heap, offsets: Mapping[str, int], kept: Mapping[int, Batch], resolve: Resolve
+    spec: SourceSpec,
+    heap: Heap,
+    offsets: Mapping[str, int],
+    kept: Mapping[int, Batch],
+    resolve: Resolve,
+    roots: Roots = ANYWHERE,
 ) -> Reader:
     """A reader at the source's beginning, or where the log says that its rows have been kept up to.
 
@@ -76,7 +82,7 @@ def open_reader(
     """
     match spec.description:
         case FileSource():
-            return files.FileReader(spec, spec.description, heap)
+            return files.FileReader(spec, spec.description, heap, roots)
         case GeneratorSource():
             return generator.GeneratorReader(spec, spec.description, heap, offsets)
         case KafkaSource():
@@ -131,9 +137,17 @@ class Status:
 class Ingest:
     """All sources of one worker."""
 
-    def __init__(self, heap: Heap, inbox_rows_max: int, on_ready: Callable[[], None], resolve: Resolve) -> None:
+    def __init__(
+        self,
+        heap: Heap,
+        inbox_rows_max: int,
+        on_ready: Callable[[], None],
+        resolve: Resolve,
+        roots: Roots = ANYWHERE,
+    ) -> None:
         self._heap = heap
         self._resolve = resolve
+        self._roots = roots
         self._rows_max = inbox_rows_max
         self._on_ready = on_ready
         self._changed = Condition()
@@ -141,7 +155,7 @@ class Ingest:
 
     def start(self, spec: SourceSpec, offsets: Mapping[str, int], kept: Mapping[int, Batch]) -> None:
         """Begin to read a source."""
-        source = _Source(spec, open_reader(spec, self._heap, offsets, kept, self._resolve))
+        source = _Source(spec, open_reader(spec, self._heap, offsets, kept, self._resolve, self._roots))
         source.status.offsets = dict(offsets)
         with self._changed:
             self._sources[spec.id] = source

@@ -27,6 +27,7 @@ from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.words import vector_of
 from engine.connectors.ingest import Ingest
+from engine.connectors.roots import Roots
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.envelope import Telling
 from engine.coordinator.options import Options
@@ -60,7 +61,8 @@ class Coordinator:
         self.ticks.constraints = self.constraints
         self.ticker: Final = Ticker(self.ticks, options.progress_ms, lambda: bool(self.subscriptions))
         self.ticks.due_changed = self.ticker.wake
-        self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake, self.resolve)
+        self.roots: Final = Roots(options.roots, None if log is None else log.directory)
+        self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake, self.resolve, self.roots)
         self.ticks.sources = self.ingest
         self.oids: Final = Oids()
         self.began: Final = datetime.now(UTC)

@@ -1,6 +1,7 @@
 """Every limit of the engine: its unit, its default, the reason for it. An error that a limit causes names the field."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class Options:
 
     heap_sweep_bytes_min: int = 67_108_864
     """The heap is not swept before it holds this much: below it a sweep frees less than it costs."""
+
+    roots: tuple[Path, ...] | None = None
+    """Directories below which sources may read files; unset: anywhere, because a program that holds a Database can read
+    them anyhow. Links are followed before the check. The server says which (its setting `file_roots`)."""
 
     optimize: bool = True
     """Whether the optimiser runs. Off is for the tests that hold it to "on equals off"."""

@@ -38,7 +38,7 @@ class Prepared:
 def prepare(coordinator: Coordinator, bound: BoundCreateSource) -> Prepared:
     """Asks registries and files. The input must be there: MissingFile, MalformedSource, SourceError."""
     description = resolved(bound.description, coordinator.resolve)
-    feeds = describe(description, bound.columns, bound.key)
+    feeds = describe(description, bound.columns, bound.key, coordinator.roots)
     return Prepared(description, feeds, _seeded(bound, description))
 
 
