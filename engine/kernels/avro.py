@@ -7,7 +7,8 @@ An instruction is four numbers: what, column, a, b. Columns get words, or spans 
 
 import numpy as np
 from numba import njit
-from numba.extending import register_jitable
+
+from engine.kernels.varint import varint
 
 END, LONG, BOOL, FLOAT, DOUBLE, BYTES, FIXED, UNION, JUMP = range(9)
 NULL, CONST, BLOCK, LOOP, BEGIN, CLOSE, ENUM, DECIMAL = range(9, 17)
@@ -27,20 +28,6 @@ DEPTH_MAX = 32
 ITEMS_MAX = 1 << 27
 """Of a block: more of them, in whatever few bytes, are no datum."""
 NAN = np.uint64(0x7FF8000000000000)
-
-
-@register_jitable
-def _long(data, at, end):
-    """(value, position behind it) of a zigzag varint; the position is -1 when it runs out of data."""
-    value, shift = np.uint64(0), np.uint64(0)
-    while at < end and shift < np.uint64(70):
-        b = np.uint64(data[at])
-        at += 1
-        value |= (b & np.uint64(127)) << shift
-        if b < np.uint64(128):
-            return np.int64(value >> np.uint64(1)) ^ -np.int64(value & np.uint64(1)), at
-        shift += np.uint64(7)
-    return np.int64(0), -1
 
 
 @njit(
@@ -66,7 +53,7 @@ def run(data, starts, stops, program, constants, words, begins, ends, states, wr
             op, c, a, b = program[pc, 0], program[pc, 1], program[pc, 2], program[pc, 3]
             pc += 1
             if op == LONG or op == ENUM:
-                value, at = _long(data, at, end)
+                value, at = varint(data, at, end)
                 if at < 0:
                     fault = CUT_OFF
                     break
@@ -79,7 +66,7 @@ def run(data, starts, stops, program, constants, words, begins, ends, states, wr
             elif op == BYTES or op == FIXED or op == DECIMAL:
                 size = a
                 if op == BYTES or a == 0:
-                    size, at = _long(data, at, end)
+                    size, at = varint(data, at, end)
                     if at < 0:
                         fault = CUT_OFF
                         break
@@ -98,7 +85,7 @@ def run(data, starts, stops, program, constants, words, begins, ends, states, wr
                         states[c, r] = WORD
                 at += size
             elif op == UNION:
-                branch, at = _long(data, at, end)
+                branch, at = varint(data, at, end)
                 if at < 0:
                     fault = CUT_OFF
                     break
@@ -141,10 +128,10 @@ def run(data, starts, stops, program, constants, words, begins, ends, states, wr
                     states[c, r] = WORD
                 at += size
             elif op == BLOCK:
-                count, at = _long(data, at, end)
+                count, at = varint(data, at, end)
                 if at >= 0 and count < 0:
                     count = -count
-                    _, at = _long(data, at, end)
+                    _, at = varint(data, at, end)
                 if at < 0:
                     fault = CUT_OFF
                     break

@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from engine.kernels.varint import varint
+
 HEADER = 61
 """Bytes of a batch before its records."""
 
@@ -52,20 +54,6 @@ def scan_batches(data, found):
     return n
 
 
-@register_jitable
-def _varint(data, at, end):
-    """(value, position behind it) of a zigzag varint; the position is -1 when it runs out of data."""
-    value, shift = np.uint64(0), np.uint64(0)
-    while at < end and shift < np.uint64(70):
-        b = np.uint64(data[at])
-        at += 1
-        value |= (b & np.uint64(127)) << shift
-        if b < np.uint64(128):
-            return np.int64(value >> np.uint64(1)) ^ -np.int64(value & np.uint64(1)), at
-        shift += np.uint64(7)
-    return np.int64(0), -1
-
-
 @njit(
     "int64(Array(uint8, 1, 'C', readonly=True), int64, int64, int64, int64, int64, int64, int64,"
     "int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])",
@@ -83,23 +71,23 @@ def parse_records(
     begins at -1. Headers are a count and as many (length, name, length, value), from header_begins to header_ends.
     """
     for _ in range(count):
-        length, at = _varint(data, at, end)
+        length, at = varint(data, at, end)
         if at < 0 or length < 0 or at + length > end:
             return -1
         stop = at + length
-        delta_ms, at = _varint(data, at + 1, stop)
+        delta_ms, at = varint(data, at + 1, stop)
         if at < 0:
             return -1
-        delta, at = _varint(data, at, stop)
+        delta, at = varint(data, at, stop)
         if at < 0:
             return -1
-        size, at = _varint(data, at, stop)
+        size, at = varint(data, at, stop)
         if at < 0 or size > stop - at:
             return -1
         key = -1 if size < 0 else at
         at += max(size, 0)
         key_end = at
-        size, at = _varint(data, at, stop)
+        size, at = varint(data, at, stop)
         if at < 0 or size > stop - at:
             return -1
         begin = -1 if size < 0 else at

@@ -1,8 +1,8 @@
-"""Lists of options in parentheses: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value'."""
+"""Lists of options in parentheses: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value', NAME SECRET name."""
 
 from engine.sql.grammar.groups import Groups
 from engine.sql.grammar.tokens import Kind
-from engine.sql.statements import Option
+from engine.sql.statements import Option, OptionValue
 
 
 class Options(Groups):
@@ -24,10 +24,10 @@ class Options(Groups):
         return self.parenthesised(self.option)
 
     def option(self) -> Option:
-        """Words up to the value: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value'."""
+        """Words up to the value, or to the end. Several values stand in parentheses or brackets."""
         at = self.here
         words = [self.label()]
-        while self.next.kind in (Kind.WORD, Kind.QUOTED) and self.next.key not in ("true", "false"):
+        while self._is_word() and self.next.key not in ("true", "false") and not self._is_secret():
             words.append(self.advance().value.lower())
         words[0] = words[0].lower()
         if self.accept("="):
@@ -35,21 +35,36 @@ class Options(Groups):
         if words[-1] == "for":
             words.pop()
         name = " ".join(words).replace("_", " ")
-        token = self.next
-        if token.key in (",", ")"):
+        if self.next.key in (",", ")"):
             return Option(name, None, at)
-        value: str | int | float | bool
+        if self._is_secret():
+            self.advance()
+            return Option(name, self.name(), at)
+        if self.next.key in ("(", "["):
+            closing = ")" if self.advance().key == "(" else "]"
+            values = self.list_of(self._value)
+            self.expect(closing)
+            return Option(name, values, at)
+        return Option(name, self._value(), at)
+
+    def _is_word(self) -> bool:
+        return self.next.kind in (Kind.WORD, Kind.QUOTED)
+
+    def _is_secret(self) -> bool:
+        """SECRET before a name."""
+        return self.next.key == "secret" and self.peek().kind in (Kind.WORD, Kind.QUOTED)
+
+    def _value(self) -> OptionValue:
+        token = self.next
         if token.key in ("true", "false"):
-            value = self.advance().key == "true"
-        elif token.kind is Kind.NUMBER or token.key == "-":
+            return self.advance().key == "true"
+        if token.kind is Kind.NUMBER or token.key == "-":
             sign = -1 if self.accept("-") else 1
             text = self.next.value
             if self.next.kind is not Kind.NUMBER:
                 self.fail()
             self.advance()
-            value = sign * (int(text) if text.isdigit() else float(text))
-        elif token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
-            value = self.advance().value
-        else:
-            self.fail()
-        return Option(name, value, at)
+            return sign * (int(text) if text.isdigit() else float(text))
+        if token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
+            return self.advance().value
+        self.fail()

@@ -19,7 +19,6 @@ from engine.catalog.sources import (
 from engine.errors import InvalidParameter
 from engine.expr.keywords import words
 from engine.sql.grammar.tables import Tables
-from engine.sql.grammar.tokens import Kind
 from engine.sql.statements import (
     AvroClause,
     ColumnDefinition,
@@ -32,7 +31,6 @@ from engine.sql.statements import (
     FromKafka,
     KeyConstraint,
     Option,
-    OptionValue,
     ProtobufClause,
     RegistryClause,
     ValidateConnection,
@@ -271,56 +269,3 @@ class Sources(Tables):
             self.expect(")")
         self.expect(")")
         return name
-
-    def with_options(self) -> tuple[Option, ...]:
-        """WITH (options), if it comes next."""
-        if not self.at("with", "("):
-            return ()
-        self.advance()
-        return self.options()
-
-    def options(self) -> tuple[Option, ...]:
-        """(name [=] value, ...); () may be empty."""
-        if self.accept("(", ")"):
-            return ()
-        return self.parenthesised(self._option)
-
-    def _option(self) -> Option:
-        """Words up to the value: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value', NAME SECRET name."""
-        at = self.here
-        words = [self.label()]
-        while self.next.kind in (Kind.WORD, Kind.QUOTED) and self.next.key not in ("true", "false"):
-            if self.next.key == "secret" and self.peek().kind in (Kind.WORD, Kind.QUOTED):
-                break
-            words.append(self.advance().value.lower())
-        words[0] = words[0].lower()
-        self.accept("=")
-        if words[-1] == "for":
-            words.pop()
-        name = " ".join(words).replace("_", " ")
-        if self.next.key in (",", ")"):
-            return Option(name, None, at)
-        if self.next.key == "secret" and self.peek().kind in (Kind.WORD, Kind.QUOTED):
-            self.advance()
-            return Option(name, self.name(), at)
-        if self.next.key in ("(", "["):
-            closing = ")" if self.advance().key == "(" else "]"
-            values = self.list_of(self._option_value)
-            self.expect(closing)
-            return Option(name, values, at)
-        return Option(name, self._option_value(), at)
-
-    def _option_value(self) -> OptionValue:
-        token = self.next
-        if token.key in ("true", "false"):
-            return self.advance().key == "true"
-        if token.kind is Kind.NUMBER or token.key == "-":
-            sign = -1 if self.accept("-") else 1
-            text = self.next.value
-            if self.next.kind is not Kind.NUMBER:
-                self.fail()
-            self.advance()
-            return sign * (int(text) if text.isdigit() else float(text))
-        if token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
-            return self.advance().value
-        self.fail()
