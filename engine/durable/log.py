@@ -35,6 +35,9 @@ CREATE INDEX writes_of ON writes (item);
 FACTS: Final = "CREATE TABLE IF NOT EXISTS facts (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key))"
 """What the catalog knows beside its items: roles, comments. A directory of before there were any has no such table."""
 
+FOR_THE_OWNER: Final = 0o600
+"""The mode of the file, which SQLite gives to those beside it: secrets and verifiers of passwords are in it."""
+
 NOTHING: Final[Mapping[tuple[str, str], str | None]] = {}
 
 COMPACT_WRITES_MIN: Final = 1_000
@@ -58,6 +61,9 @@ class Log:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock_file = (directory / "lock").open("a")
+            path = directory / "tailrace.db"
+            path.touch(FOR_THE_OWNER)
+            path.chmod(FOR_THE_OWNER)
         except OSError as error:
             raise SourceError(f"data directory {str(directory)!r} cannot be used: {error.strerror}") from None
         try:
@@ -66,7 +72,7 @@ class Log:
             self._lock_file.close()
             raise SourceError(f"data directory {str(directory)!r} is in use by another process") from None
         try:
-            self._db = sqlite3.connect(directory / "tailrace.db", check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():

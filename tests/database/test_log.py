@@ -33,6 +33,16 @@ def test_what_committed_is_there_again(tmp_path: Path) -> None:
     log.close()
 
 
+def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
+    """Secrets are in it."""
+    log = Log(tmp_path)
+    create(log, "CREATE SECRET s AS 'x'")
+    assert {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("tailrace.db*")} == {
+        name: 0 for name in ("tailrace.db", "tailrace.db-wal", "tailrace.db-shm")
+    }
+    log.close()
+
+
 def test_a_tick_is_in_the_log_whole_or_not_at_all(tmp_path: Path) -> None:
     log = Log(tmp_path)
     table = create(log, "CREATE TABLE t (v bigint)")
