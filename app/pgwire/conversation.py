@@ -212,14 +212,14 @@ class Conversation:
             data.append(error_of(known(error)))
         return Step(b"".join(data), ended=True)
 
-    def _receive(self, columns: int) -> bytes:
+    def _receive(self, columns: int, binary: bool) -> bytes:
         """In the statement's thread: the data of a COPY FROM STDIN, when they are all there."""
-        return asyncio.run_coroutine_threadsafe(self._copied(columns), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._copied(columns, binary), self._loop).result()
 
-    async def _copied(self, columns: int) -> bytes:
+    async def _copied(self, columns: int, binary: bool) -> bytes:
         self._socket.connection.copying(self._in_series)
         self._copied_in = True
-        await self._socket.send(b"".join(self._unsent) + messages.copy_in_response(columns, False))
+        await self._socket.send(b"".join(self._unsent) + messages.copy_in_response(columns, binary))
         self._unsent.clear()
         data = bytearray()
         while True:

@@ -1,4 +1,4 @@
-"""COPY ... FROM STDIN: the client's text becomes rows of texts, which an INSERT casts to the table's types.
+"""COPY ... FROM STDIN: the client's data become rows, which an INSERT casts to the table's types.
 
 The formats are PostgreSQL's: in text a backslash escapes, in CSV a quoted field is never NULL and may hold line ends.
 """
@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from engine.coordinator.copy_binary import in_binary
 from engine.errors import MalformedCopy
 from engine.plan.relation import Constant, Let, Query
 from engine.sql.bound import BoundCopyFrom, BoundInsert, CopyForm
-from engine.types import TEXT
 
 ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
@@ -18,19 +18,25 @@ ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOT
 
 def insertion(bound: BoundCopyFrom, data: bytes) -> BoundInsert:
     """The INSERT of all rows in the data. MalformedCopy for a row of another width or bytes that are not UTF-8."""
+    rows = in_binary(data, bound.given) if bound.form.binary else in_words(data, bound.form, len(bound.given))
+    given = Constant(tuple((row, 1) for row in rows), tuple(column.type for column in bound.given))
+    return BoundInsert(bound.table, Query(Let(bound.rows.id, given, bound.rows.relation), bound.names), frozenset())
+
+
+def in_words(data: bytes, form: CopyForm, width: int) -> list[tuple[str | None, ...]]:
+    """Rows of the text and the CSV format."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise MalformedCopy(f'invalid byte sequence for encoding "UTF8": {error.reason}') from None
-    rows = list(in_csv(text, bound.form) if bound.form.quote else in_text(text, bound.form))
-    if bound.form.header:
+    rows = list(in_csv(text, form) if form.quote else in_text(text, form))
+    if form.header:
         del rows[:1]
-    for number, row in enumerate(rows, 1 + bound.form.header):
-        if len(row) != bound.columns:
-            problem = "extra data after last expected column" if len(row) > bound.columns else "missing data for column"
-            raise MalformedCopy(problem, detail=f"line {number} has {len(row)} columns, not {bound.columns}")
-    given = Constant(tuple((row, 1) for row in rows), (TEXT,) * bound.columns)
-    return BoundInsert(bound.table, Query(Let(bound.rows.id, given, bound.rows.relation), bound.names), frozenset())
+    for number, row in enumerate(rows, 1 + form.header):
+        if len(row) != width:
+            problem = "extra data after last expected column" if len(row) > width else "missing data for column"
+            raise MalformedCopy(problem, detail=f"line {number} has {len(row)} columns, not {width}")
+    return rows
 
 
 def in_text(text: str, form: CopyForm) -> Iterator[tuple[str | None, ...]]:

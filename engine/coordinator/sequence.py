@@ -92,7 +92,7 @@ class Client(Protocol):
     def set_variable(self, name: str, value: str | None) -> None: ...
     def variable_of(self, key: str) -> str: ...
     def discard(self, what: str) -> None: ...
-    def received(self, columns: int) -> bytes: ...
+    def received(self, columns: int, binary: bool) -> bytes: ...
 
 
 def sequence(coordinator: Coordinator, client: Client, statement: Statement, ready: Ready | None = None) -> Answer:
@@ -172,7 +172,7 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             assert not isinstance(answer, CopyOut)
             return CopyOut(answer, bound.form)
         case BoundCopyFrom():
-            answer = _write(coordinator, client, insertion(bound, client.received(bound.columns)))
+            answer = _write(coordinator, client, insertion(bound, client.received(len(bound.given), bound.form.binary)))
             return Result(f"COPY {answer.row_count}", timestamp=answer.timestamp, row_count=answer.row_count)
         case BoundShowVariable():
             return _show(coordinator, client, bound)

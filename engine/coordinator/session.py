@@ -67,7 +67,7 @@ class Session:
         self._cancelled = False
         self._deadline: float | None = None  # of the statement that runs, by time.monotonic()
         self._closed = False
-        self.receive: Callable[[int], bytes] | None = None
+        self.receive: Callable[[int, bool], bytes] | None = None
         """How the data of COPY FROM STDIN come, for so many columns: the front end's. It may wait for the client."""
         self.settings_made = 0
         """How often a variable was assigned: whoever tells a client of them need not look else."""
@@ -340,11 +340,11 @@ class Session:
         """The value of a variable by its key in VARIABLES."""
         return self._variables[key]
 
-    def received(self, columns: int) -> bytes:
+    def received(self, columns: int, binary: bool) -> bytes:
         """The data of COPY FROM STDIN."""
         if self.receive is None:
             raise Unsupported("COPY FROM STDIN needs the PostgreSQL protocol", hint="Use INSERT, or connect with psql.")
-        return self.receive(columns)
+        return self.receive(columns, binary)
 
     def discard(self, what: str) -> None:
         """DISCARD: temporary items; or all that the session holds."""

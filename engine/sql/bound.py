@@ -347,10 +347,10 @@ class BoundCopy:
 
 @dataclass(frozen=True, slots=True)
 class BoundCopyFrom:
-    """Rows of `columns` texts come from the client in `form`; `rows` makes rows of the table of them."""
+    """The client gives rows of `given`: texts, or values in the binary format. `rows` makes the table's of them."""
 
     table: int
-    columns: int
+    given: tuple[Column, ...]
     rows: Over
     names: tuple[str, ...]
     form: "CopyForm"

@@ -1,12 +1,22 @@
 """COPY ... FROM STDIN, by psycopg."""
 
+import struct
 from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg import errors
 
 from app.main import Running
+
+HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+ONE: Final = struct.pack(">hiii", 2, 4, 1, -1)
+"""The row (1, NULL)."""
+CENTS: Final = Decimal("12.35"), Decimal("-0.50")
 
 
 @pytest.fixture
@@ -62,3 +72,73 @@ def test_a_client_may_give_up(connection: psycopg.Connection) -> None:
         with pytest.raises(ZeroDivisionError):
             give_up()
         assert cursor.execute("SELECT count(*) FROM c").fetchone() == (0,)
+
+
+def test_binary_rows_are_the_rows_that_were_sent(connection: psycopg.Connection) -> None:
+    rows = [
+        (1, "tab\there", Decimal("12.345"), datetime(2024, 5, 6, 7, 8, 9), UUID(int=7), [1, None, 3], True, b"\0\xff"),
+        (-2, "", Decimal("-0.5"), datetime(1970, 1, 1), UUID(int=0), [], False, b""),
+        (3, None, None, None, None, None, None, None),
+    ]
+    kinds = ["int4", "text", "numeric", "timestamp", "uuid", "int8[]", "bool", "bytea"]
+    table = "a int, b text, c numeric(10,2), d timestamp, e uuid, f bigint[], g boolean, h bytea"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE c ({table}, i date DEFAULT '2020-01-01')")
+        for statement in ("COPY c (a, b, c, d, e, f, g, h) FROM STDIN (FORMAT binary)", "COPY BINARY c (a) FROM STDIN"):
+            width = 8 if "h" in statement.partition("FROM")[0] else 1
+            with cursor.copy(statement) as copy:
+                copy.set_types(kinds[:width])
+                for row in rows:
+                    copy.write_row(row[:width])
+            assert cursor.statusmessage == "COPY 3"
+        cursor.execute("SELECT * FROM c WHERE g IS NOT NULL ORDER BY a")
+        stored = [(*row[:2], cents, *row[3:], date(2020, 1, 1)) for row, cents in zip(rows, CENTS, strict=False)]
+        assert cursor.fetchall() == stored[::-1]
+        assert cursor.execute("SELECT a, count(*) FROM c GROUP BY a ORDER BY a").fetchall() == [(-2, 2), (1, 2), (3, 2)]
+
+
+def test_what_is_copied_out_in_binary_comes_in_again(connection: psycopg.Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE c (a double precision, b interval, c jsonb, d time, e varchar(5))")
+        cursor.execute(
+            "INSERT INTO c VALUES (1.5, '1 month', '{\"a\": [1]}', '01:02:03', 'abc'), (NULL, NULL, NULL, NULL, NULL)"
+        )
+        with cursor.copy("COPY c TO STDOUT (FORMAT binary)") as out:
+            data = b"".join(bytes(piece) for piece in out)
+        with cursor.copy("COPY c FROM STDIN (FORMAT binary)") as copy:
+            for at in range(0, len(data), 7):
+                copy.write(data[at : at + 7])
+        assert cursor.execute("SELECT count(*) FROM c GROUP BY a, b, c, d, e").fetchall() == [(2,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "said"),
+    [
+        (b"1\tx\n", errors.BadCopyFileFormat, "signature"),
+        (HEAD[:11] + struct.pack(">II", 1 << 16, 0), errors.BadCopyFileFormat, "critical flags"),
+        (HEAD + ONE + ONE[:5], errors.BadCopyFileFormat, "unexpected end"),
+        (HEAD + ONE + struct.pack(">hi", 2, 99), errors.BadCopyFileFormat, "row 2, column a"),
+        (HEAD + struct.pack(">h", 3), errors.BadCopyFileFormat, "field count is 3, expected 2"),
+        (HEAD + ONE + struct.pack(">hihi", 2, 2, 1, -1), errors.InvalidBinaryRepresentation, "row 2, column a"),
+        (HEAD + struct.pack(">hiii", 2, 4, 1, 4) + b"long", errors.StringDataRightTruncation, "too long"),
+        (HEAD + struct.pack(">hii", 2, -1, -1), errors.NotNullViolation, "null"),
+        (HEAD + ONE + b"\xff\xff!", errors.BadCopyFileFormat, "behind the end"),
+    ],
+)
+def test_bad_binary_data_fails_whole(
+    connection: psycopg.Connection, data: bytes, error: type[Exception], said: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE c (a int NOT NULL, b varchar(3))")
+        with pytest.raises(error, match=said), cursor.copy("COPY c FROM STDIN (FORMAT binary)") as copy:
+            copy.write(data)
+        assert cursor.execute("SELECT count(*) FROM c").fetchone() == (0,)
+
+
+def test_a_text_too_long_for_its_column_is_an_error(connection: psycopg.Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE c (a varchar(3))")
+        with pytest.raises(errors.StringDataRightTruncation), cursor.copy("COPY c FROM STDIN") as copy:
+            copy.write("long\n")
+        with pytest.raises(errors.InvalidParameterValue):
+            cursor.execute("COPY c FROM STDIN (FORMAT binary, HEADER)")

@@ -21,6 +21,8 @@ def copy_form(options: Sequence[statements.Option]) -> bound.CopyForm:
     values = {"delimiter": "," if csv else "\t", "null": "" if csv else "\\N", "quote": '"'}
     header = False
     for name, option in given.items():
+        if form == "binary" and name in ("header", "delimiter", "null", "quote", "escape"):
+            raise InvalidParameter(f"cannot specify {name.upper()} in BINARY mode", position=option.at)
         if name == "header":
             header = option.value in (None, True, "true", "on", 1)
         elif name in ("delimiter", "null") or (csv and name in ("quote", "escape")):

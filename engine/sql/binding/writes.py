@@ -275,12 +275,18 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
     table = _table(statement.table, context, "copy to")
     targets = _targets(statement, table)
     binder = Queries(context)
-    local = Local(binder.fresh(), (types.TEXT,) * len(targets))
+    form, at = copy_form(statement.options), statement.table.at
     row = defaults(table, binder)
+    given: list[Column] = []
     for i, target in enumerate(targets):
-        text, column = Ref(i, types.TEXT), table.columns[target]
-        row[target] = located(statement.table.at, cast, text, column.type, CastContext.EXPLICIT)
+        column = table.columns[target]
+        plain = column.type.plain
+        kind = plain if form.binary else types.TEXT
+        given.append(Column(column.name, kind))
+        value = Ref(i, kind) if kind == plain else located(at, cast, Ref(i, kind), plain, CastContext.EXPLICIT)
+        row[target] = assigned(value, column, at)
+    local = Local(binder.fresh(), tuple(column.type for column in given))
     relation = projected(local, len(targets), row)
     names = tuple(column.name for column in table.columns)
     over = bound.Over(local.id, relation)
-    return bound.BoundCopyFrom(table.id, len(targets), over, names, copy_form(statement.options), binder.unsettled)
+    return bound.BoundCopyFrom(table.id, tuple(given), over, names, form, binder.unsettled)

@@ -67,9 +67,9 @@ class Copies(Writes):
 
     def copy(self) -> Copy | CopyFrom:
         self.expect("copy")
-        self.accept("binary")
-        if self.next.key != "(":
-            return self._copy_table()
+        binary = self.here if self.accept("binary") else None
+        if binary is not None or self.next.key != "(":
+            return self._copy_table(binary)
         self.expect("(")
         began, self.began = self.began, self.here
         statement = self.subscribe() if self.next.key in ("subscribe", "tail") else self.select()
@@ -77,11 +77,12 @@ class Copies(Writes):
         self.expect(")")
         return self._copy_to(statement)
 
-    def _copy_table(self) -> Copy | CopyFrom:
-        binary, at = self.tokens[self.index - 1].key == "binary", self.here
+    def _copy_table(self, binary: int | None) -> Copy | CopyFrom:
+        """`binary` is where the older COPY BINARY table says so."""
+        at = self.here
         table = self.name()
         columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
-        first = (Option("format", "binary", at),) if binary else ()
+        first = () if binary is None else (Option("format", "binary", binary),)
         if self.next.key == "to":
             items = tuple(SelectItem(ColumnName((column,), at), None) for column in columns)
             items = items or (SelectItem(Star((), at), None),)
