@@ -69,7 +69,8 @@ Format: TypeAlias = JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFor
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """`tail`: keep reading what is appended; without it the source is complete at the end of the file."""
+    """`tail`: keep reading what is appended, and what takes the file's place; without it the source is complete
+    at the end of the file."""
 
     path: str
     compression: Compression

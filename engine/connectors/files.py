@@ -1,13 +1,12 @@
 """A file on disk: read in blocks of whole lines, then watched for what is appended.
 
-A line counts once its newline is there; at the end of a file that is not tailed the last one needs none. What has been
-read is never looked at again: a file that shrinks is an error of the source until it has its length back. Memory: two
-blocks and the longest line. Compressed files are read once, to their end.
+A line counts once its newline is there; at the end of a file that is not tailed, or that another one has followed, the
+last one needs none. Rows stay, whatever happens to their file: streams.py tells what is new of it. Memory: two blocks
+and the longest line. Compressed files are read once, to their end.
 """
 
 import csv
 import gzip
-import os
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Final, assert_never
 
@@ -34,12 +33,9 @@ from engine.connectors.feed import ERROR_COLUMNS, ERRORS, Decoded, Feed, Progres
 from engine.connectors.lines import Decoder, error_batch, insert_batch
 from engine.connectors.records import SpanLines
 from engine.connectors.roots import Roots
+from engine.connectors.streams import Followed, Stream, Whole
 from engine.errors import MalformedSource, MissingFile, SourceError
 from engine.types import Column
-
-BLOCK_BYTES: Final = 16 << 20
-"""Read at once: some 200,000 lines, a tenth of a second of decoding. A tick costs a view that groups its rows at least
-what showing the touched groups costs: five million rows into 100,000 groups took 4.2 s of CPU by 4 MiB, 3.2 by 16."""
 
 LINE_BYTES_MAX: Final = 256 << 20
 """A longer line is no line: the file is not what the source takes it for."""
@@ -132,6 +128,12 @@ def decoder_of(format: Format, columns: Sequence[Column], heap: Heap) -> Decoder
             assert_never(format)
 
 
+def _stream(description: FileSource, roots: Roots) -> Stream:
+    if description.tail and description.compression is Compression.NONE:
+        return Followed(description.path, lambda: _open(description, roots))
+    return Whole(_open(description, roots))
+
+
 class FileReader:
     """Reader of one file; see feed.Reader for the protocol."""
 
@@ -140,58 +142,57 @@ class FileReader:
     def __init__(self, spec: SourceSpec, description: FileSource, heap: Heap, roots: Roots) -> None:
         feed = next(feed for _, feed in spec.feeds if feed.name == "")
         self._rows_id, self._errors_id = spec.collection(""), spec.collection(ERRORS)
-        self._description = description
+        self._path = description.path
         self._heap = heap
         self._decoder = decoder_of(description.format, feed.columns, heap)
-        self._roots = roots
-        self._file = _open(description, roots)
+        self._stream = _stream(description, roots)
         self._rest = b""  # read, but no whole line yet
-        self._bytes = 0  # decoded
-        self._line = 1  # number of the next line
+        self._line = 1  # number of the next line in its file
+        self._bytes = self._lines = 0  # decoded, of all files that were at the path
+        self._has_header = isinstance(description.format, CsvFormat) and description.format.header
+        self._header: bytes | None = None  # the first file's
+        self._refused: SourceError | None = None  # why nothing more is read, ever
         self.finished = False
 
     def poll(self) -> Decoded | None:
         while not self.finished:
+            if self._refused is not None:
+                raise self._refused
             try:
-                block = self._file.read(BLOCK_BYTES)
+                block = self._stream.read()
             except (OSError, EOFError) as error:
-                raise SourceError(f'file "{self._description.path}" cannot be read: {error}') from None
-            text = self._rest + block if self._rest else block
-            if block:
+                raise SourceError(f'file "{self._path}" cannot be read: {error}') from None
+            if block is None:
+                last, self._rest = self._rest, b""
+                decoded = self._decode(last)
+                self._line = 1
+                self.finished = self._stream.ended
+            elif block:
+                text = self._rest + block if self._rest else block
                 end = self._decoder.cut(text)
-            else:
-                end = len(text) if self._at_end() else 0
-            if end:
                 self._rest = text[end:]
+                if len(self._rest) > LINE_BYTES_MAX:
+                    self._refused = SourceError(f'line {self._line} of "{self._path}" exceeds {LINE_BYTES_MAX} bytes')
                 decoded = self._decode(text[:end] if end < len(text) else text)
-                if decoded is not None:
-                    return decoded
-                continue
-            self._rest = text
-            if len(text) > LINE_BYTES_MAX:
-                raise SourceError(f'line {self._line} of "{self._description.path}" exceeds {LINE_BYTES_MAX} bytes')
-            if not block:
+            else:
                 return None
+            if decoded is not None:
+                return decoded
         return None
 
-    def _at_end(self) -> bool:
-        """Whether the file has nothing more and never will."""
-        if self._description.compression is Compression.NONE:
-            size, reached = os.fstat(self._file.fileno()).st_size, self._bytes + len(self._rest)
-            if size < reached:
-                raise SourceError(
-                    f'file "{self._description.path}" was truncated: {size} bytes, but {reached} were read',
-                    hint="Drop the source and create it again to read the file anew.",
-                )
-            if self._description.tail:
-                return False
-        self.finished = True
-        return True
-
     def _decode(self, block: bytes) -> Decoded | None:
-        rows = self._decoder.decode_lines(block if block.endswith(b"\n") else block + b"\n", self._line)
-        self._bytes += len(block)
+        if not block:
+            return None
+        if not block.endswith(b"\n"):
+            size, block = len(block), block + b"\n"
+        else:
+            size = len(block)
+        if self._line == 1 and self._has_header and not self._is_header(block[: block.index(b"\n")].rstrip(b"\r")):
+            return None
+        rows = self._decoder.decode_lines(block, self._line)
+        self._bytes += size
         self._line += rows.lines
+        self._lines += rows.lines
         deltas: dict[int, Batch] = {}
         if len(rows.columns[0]):
             deltas[self._rows_id] = insert_batch(rows.columns)
@@ -200,7 +201,19 @@ class FileReader:
         if not deltas:
             return None
         count = sum(len(batch) for batch in deltas.values())
-        return Decoded(deltas, count, {"byte": self._bytes, "line": self._line - 1})
+        return Decoded(deltas, count, {"byte": self._bytes, "line": self._lines})
+
+    def _is_header(self, line: bytes) -> bool:
+        """Whether the first line of a file says what that of the first file said. If not, its columns are others."""
+        if self._header is None:
+            self._header = line
+        if line != self._header:
+            self._refused = MalformedSource(
+                f'"{self._path}" was replaced by a file with another header',
+                detail=f"before: {self._header.decode(errors='replace')}; now: {line.decode(errors='replace')}",
+                hint="Drop the source and create it again to read the new columns.",
+            )
+        return self._refused is None
 
     def progress(self) -> Mapping[str, Progress]:
         return {}
@@ -212,4 +225,4 @@ class FileReader:
         """It holds no codes between two polls."""
 
     def close(self) -> None:
-        self._file.close()
+        self._stream.close()
