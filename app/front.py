@@ -20,6 +20,26 @@ AT_LEAST_SECONDS_MAX = 30
 """How long a request waits for the timestamp that it asks for: a clock that is ahead by more is wrong."""
 
 
+WEBHOOKS_RUNNING_MAX = 500
+"""Requests for webhook sources at once; each may hold a body of 2 MB."""
+
+
+class Gate:
+    """Lets in so many at once, and refuses more: LimitExceeded."""
+
+    def __init__(self, running_max: int) -> None:
+        self._running = 0
+        self._running_max = running_max
+
+    def __enter__(self) -> None:
+        if self._running >= self._running_max:
+            raise LimitExceeded(f"{self._running_max} webhook requests are under way", hint="Send it again later.")
+        self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._running -= 1
+
+
 @dataclass(frozen=True, slots=True)
 class Front:
     """One a server. `closing` is set when it begins to shut down."""
@@ -28,6 +48,7 @@ class Front:
     threads: Executor
     settings: Settings
     identity: Identity
+    webhooks: Gate = field(default_factory=lambda: Gate(WEBHOOKS_RUNNING_MAX))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def in_thread(self, work: Callable[[], T]) -> T:

@@ -27,13 +27,13 @@ from app.access.identity import Identity
 from app.front import Front
 from app.live.streams import Streams
 from app.pgwire.server import Server
-from app.routers import access, changes, docs, objects, ops, rows, sql, subscribe
+from app.routers import access, changes, docs, objects, ops, rows, sql, subscribe, webhook
 from app.settings import Address, SettingError, Settings
 from engine.database import Database, Options
 from engine.errors import SqlError
 
 VERSION: Final = "0.1.0"
-ROUTERS: Final = (sql, objects, rows, changes, subscribe, access, ops, docs)
+ROUTERS: Final = (sql, objects, rows, changes, subscribe, webhook, access, ops, docs)
 STATIC: Final = Path(__file__).parent / "static"
 CONSOLE: Final = Path(__file__).parent / "console"
 """What browsers fetch: the client for live views."""

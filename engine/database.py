@@ -32,6 +32,7 @@ from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.resume import Following
 from engine.coordinator.session import Session
 from engine.coordinator.subscription import Change, Subscription, SubscriptionBatch
+from engine.coordinator.webhook import receive
 from engine.coordinator.write import Rows, write
 from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
@@ -128,6 +129,14 @@ class Database:
         not give takes its DEFAULT. Atomic: a row that does not fit fails all.
         """
         return load(self._coordinator, table, data, form)
+
+    def webhook(self, source: Sequence[str], headers: Sequence[tuple[str, bytes]], body: bytes) -> tuple[int, int]:
+        """Commit what a request for a webhook source brings, if its CHECK lets it in; (rows, their tick's timestamp).
+
+        `source` are the parts of its name. UndefinedTable for no such source, InvalidAuthorization for a header that
+        comes twice, InvalidParameter for a body that is not of the format or a failed CHECK.
+        """
+        return receive(self._coordinator, source, headers, body)
 
     def describe(self, name: Sequence[str]) -> Description:
         """What is known of an item, by the parts of its name. UndefinedTable for none."""

@@ -2,7 +2,7 @@
 
     Item
     ├── Table              rows come from INSERT, UPDATE, DELETE
-    ├── Source             rows come from a connector; one with `columns` is itself a relation (files)
+    ├── Source             rows come from a connector; one with `columns` is itself a relation (files, webhooks)
     ├── SourceRelation     a relation fed by a source: a table of a generator, its errors, its progress
     ├── View               a name for a query
     ├── MaterializedView   a query whose answer is kept up to date

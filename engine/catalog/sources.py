@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from engine.catalog.connections import KafkaConnection, RegistryConnection
+from engine.catalog.connections import KafkaConnection, RegistryConnection, SecretRef
+from engine.plan.relation import BoundScalar
 
 
 class Compression(Enum):
@@ -169,9 +170,61 @@ class KafkaSource:
     client_id: str = "tailrace"
 
 
-Description: TypeAlias = FileSource | GeneratorSource | KafkaSource
+class WebhookBody(Enum):
+    """How the body of a request becomes rows of column `body`."""
+
+    JSON = "json"  # one JSON value, or several one after the other
+    JSON_ARRAY = "json array"  # the same, and the elements of an array are rows
+    TEXT = "text"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderColumn:
+    """INCLUDE HEADER 'x' AS column [BYTES]: `header` in lower case; NULL where a request has none."""
+
+    header: str
+    column: str
+    binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFilter:
+    """INCLUDE HEADERS: column `headers` has those in `only` (None: every one) but for those in `but`."""
+
+    only: frozenset[str] | None
+    but: frozenset[str]
+
+
+class Part(Enum):
+    """What CHECK sees of a request."""
+
+    HEADERS = "headers"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """CHECK: a condition over one row of what it was given; a request that it is not true of is refused. `given` are
+    parts of the request and secrets, as bytes or else as text."""
+
+    given: tuple[tuple[Part | SecretRef, bool], ...]
+    condition: BoundScalar
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSource:
+    """Rows come in requests of HTTP. Column `body`, then `headers` if `headers` is not None, then those of `named`."""
+
+    body: WebhookBody
+    headers: HeaderFilter | None = None
+    named: tuple[HeaderColumn, ...] = ()
+    check: Check | None = None
+
+
+Description: TypeAlias = FileSource | GeneratorSource | KafkaSource | WebhookSource
 
 
 def is_kept(description: Description) -> bool:
     """Whether the log keeps the rows of such a source, so that it goes on where it stood; others are read again."""
-    return isinstance(description, KafkaSource)
+    return isinstance(description, KafkaSource | WebhookSource)

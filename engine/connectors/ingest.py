@@ -15,7 +15,7 @@ from threading import Condition, Event, Thread
 from typing import Final, assert_never
 
 from engine.catalog.connections import ConnectionDescription, KafkaConnection, RegistryConnection
-from engine.catalog.sources import Description, FileSource, GeneratorSource, KafkaSource
+from engine.catalog.sources import Description, FileSource, GeneratorSource, KafkaSource, WebhookSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors import files, generator
@@ -64,6 +64,9 @@ def describe(
             return generator.describe(description)
         case KafkaSource():
             return kafka_columns.describe(description, columns, key)
+        case WebhookSource():
+            assert columns is not None
+            return (Feed("", columns, append_only=True),)
         case _:
             assert_never(description)
 
@@ -87,6 +90,8 @@ def open_reader(
             return generator.GeneratorReader(spec, spec.description, heap, offsets)
         case KafkaSource():
             return KafkaReader(spec, spec.description, heap, offsets, kept, resolve)
+        case WebhookSource():
+            raise AssertionError("a webhook source is written to, and read by nobody")
         case _:
             assert_never(spec.description)
 
@@ -152,6 +157,7 @@ class Ingest:
         self._on_ready = on_ready
         self._changed = Condition()
         self._sources: dict[int, _Source] = {}
+        self._written: dict[int, Status] = {}
 
     def start(self, spec: SourceSpec, offsets: Mapping[str, int], kept: Mapping[int, Batch]) -> None:
         """Begin to read a source."""
@@ -162,10 +168,23 @@ class Ingest:
         source.thread = Thread(target=self._read, args=(source,), name=f"source {spec.id}", daemon=True)
         source.thread.start()
 
+    def stand(self, id: int) -> None:
+        """A source that clients write to: it has no reader, but it is running."""
+        with self._changed:
+            self._written[id] = Status(state=State.RUNNING)
+
+    def received(self, id: int, rows: int) -> None:
+        """Rows of such a source were committed."""
+        with self._changed:
+            if id in self._written:
+                self._written[id].rows += rows
+
     def stop(self, id: int) -> None:
         """Stop reading a source and drop what it has in its inbox. Its thread may end a little later: it may be waiting
         for an answer that does not come."""
         with self._changed:
+            if self._written.pop(id, None) is not None:
+                return
             source = self._sources.pop(id)
             source.stopping.set()
             self._changed.notify_all()
@@ -210,7 +229,7 @@ class Ingest:
         with self._changed:
             for source in self._sources.values():
                 source.status.progress = source.reader.progress()
-            return {id: source.status for id, source in self._sources.items()}
+            return {**self._written, **{id: source.status for id, source in self._sources.items()}}
 
     def mark(self, marks: Marks) -> None:
         """Keep the heap codes of blocks that wait: they are older than a sweep allows while ticks are slow."""

@@ -10,6 +10,7 @@ sequence.py                                a statement -> bind -> what its bound
 ticks.py                                   group commit: whoever has work runs the tick for all that waits
 subscription.py                            the bounded queue between the ticks and one subscriber
 load.py                                    rows as JSON, CSV or Arrow: one write
+webhook.py                                 a request for a webhook source: checked, one write
 describe.py                                what is known of an item
 envelope.py                                changes by key
 resume.py                                  going on behind the last tick that a subscriber has whole

@@ -72,7 +72,7 @@ class Coordinator:
         self.system: Final = SystemCollections(self, self.runtime)
         self.ticker.follow = self.system.follow
         self._named: tuple[Catalog, dict[str, Item]] = catalog, {}
-        self.tables: dict[int, tuple[Column, ...]] = {}  # collections that statements write to
+        self.tables: dict[int, tuple[Column, ...]] = {}  # collections that clients write to
         self.secrets: Final[dict[int, bytes]] = {}  # the values of secrets, by id
         self.subscriptions: dict[int, Subscription] = {}  # by request
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads

@@ -191,6 +191,8 @@ def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
                 coordinator.send(Drop(on.id))
                 coordinator.forget([on.id])
             return
+        case Source():
+            coordinator.tables.pop(item.id, None)
         case Table():
             coordinator.tables.pop(item.id)
             coordinator.constraints.forget(item.id)

@@ -192,15 +192,28 @@ def quoted(name: QualifiedName) -> str:
 
 def elements(data: bytes) -> list[bytes]:
     """The elements of a JSON array, each as its text. InvalidText for anything else."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise InvalidText("the body is not UTF-8") from None
-    decoder, found = json.JSONDecoder(), list[bytes]()
-    at = _blank(text, 0)
+    text = utf8(data)
+    at = blank(text, 0)
     if text[at : at + 1] != "[":
         raise InvalidText("the body is no JSON array", hint="For one object a line send application/x-ndjson.")
-    at = _blank(text, at + 1)
+    found, at = array(text, at)
+    if blank(text, at) != len(text):
+        raise InvalidText("something follows the JSON array")
+    return found
+
+
+def utf8(data: bytes) -> str:
+    """The body as text."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidText("the body is not UTF-8") from None
+
+
+def array(text: str, at: int) -> tuple[list[bytes], int]:
+    """The elements of the JSON array that begins at `at`, and where it ends."""
+    decoder, found = json.JSONDecoder(), list[bytes]()
+    at = blank(text, at + 1)
     if text[at : at + 1] == "]":
         at += 1
     else:
@@ -210,19 +223,17 @@ def elements(data: bytes) -> list[bytes]:
             except (ValueError, RecursionError) as error:
                 raise InvalidText(f"element {len(found) + 1} is malformed JSON: {error}") from None
             found.append(text[at:end].encode())
-            at = _blank(text, end)
+            at = blank(text, end)
             separator, at = text[at : at + 1], at + 1
             if separator == "]":
                 break
             if separator != ",":
                 raise InvalidText(f"element {len(found)} is followed by neither a comma nor ]")
-            at = _blank(text, at)
-    if _blank(text, at) != len(text):
-        raise InvalidText("something follows the JSON array")
-    return found
+            at = blank(text, at)
+    return found, at
 
 
-def _blank(text: str, at: int) -> int:
+def blank(text: str, at: int) -> int:
     """The first place from `at` on that is no white space of JSON."""
     while text[at : at + 1] in ("\t", "\n", "\r", " ") and at < len(text):
         at += 1

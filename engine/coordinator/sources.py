@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.catalog.items import Item, Role, Source, SourceRelation
-from engine.catalog.sources import AvroFormat, Description, Format, KafkaSource, ProtobufFormat, is_kept
+from engine.catalog.sources import AvroFormat, Description, Format, KafkaSource, ProtobufFormat, WebhookSource, is_kept
 from engine.cluster.command import CreateCollection
 from engine.collection.batch import Batch
 from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
@@ -111,7 +111,11 @@ def create_source(
         if is_kept(description):
             kept = {at: contents(coordinator, coordinator.log, at, feed.columns) for at, feed in spec}
             coordinator.ticks.restore({at: rows for at, rows in kept.items() if len(rows)})
-    coordinator.ingest.start(SourceSpec(id, description, tuple(spec), bound.columns), offsets, kept)
+    if isinstance(description, WebhookSource):
+        coordinator.tables[id] = columns
+        coordinator.ingest.stand(id)
+    else:
+        coordinator.ingest.start(SourceSpec(id, description, tuple(spec), bound.columns), offsets, kept)
     return Result("CREATE SOURCE")
 
 

@@ -12,10 +12,14 @@ from engine.catalog.sources import (
     Compression,
     CsvFormat,
     Envelope,
+    HeaderColumn,
+    HeaderFilter,
     Included,
     JsonFormat,
+    Part,
     RegexFormat,
     TextFormat,
+    WebhookBody,
 )  # fmt: skip
 from engine.sql.syntax import Expression, FromItem, Name, OrderItem, Query, SelectItem, TypeName
 
@@ -246,6 +250,28 @@ class FromKafka:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """{HEADERS | BODY | SECRET name} [AS name] [BYTES]: what a CHECK sees, and what it calls it."""
+
+    what: Part | Name
+    name: str
+    binary: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromWebhook:
+    """FROM WEBHOOK BODY FORMAT f [INCLUDE ...] [CHECK ([WITH (given, ...)] condition)]."""
+
+    body: WebhookBody
+    headers: HeaderFilter | None
+    named: tuple[HeaderColumn, ...]
+    given: tuple[Given, ...]
+    condition: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryClause:
     """CONFLUENT SCHEMA REGISTRY {CONNECTION name | 'url' [WITH (options)]} [SEED ...], a seed as (message, schema).
 
@@ -288,7 +314,7 @@ FormatClause: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class CreateSource:
-    """`columns` is () without a list; `format` is None for generators. `key` is a promise, not checked.
+    """`columns` is () without a list; `format` is None for generators and webhooks. `key` is a promise, not checked.
 
     `infer` is where INFER stands: the columns are to be found in a sample, and the statement is printed, not run.
     """
@@ -296,7 +322,7 @@ class CreateSource:
     name: Name
     columns: tuple[ColumnDefinition, ...]
     key: KeyConstraint | None
-    connector: FromFile | FromGenerator | FromKafka
+    connector: FromFile | FromGenerator | FromKafka | FromWebhook
     key_format: FormatClause | None
     format: FormatClause | None
     included: tuple[Included, ...]

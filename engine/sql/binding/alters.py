@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path, is_temporary
 from engine.catalog.items import (
+    Connection,
     Index,
     Item,
     MaterializedView,
     QualifiedName,
+    Secret,
     Source,
     SourceRelation,
     SystemRelation,
@@ -245,7 +247,7 @@ def _same(
             if found.columns != item.columns:
                 raise _ambiguous(item, "it would have other columns")
             return replace(item, name=name, create_sql=sql)
-        case Source() | Type(), _:
+        case Source() | Type() | Secret() | Connection(), _:
             return replace(item, name=name, create_sql=sql)
         case _:
             raise AssertionError(f"{sql} makes another kind of item than {item}")

@@ -33,6 +33,7 @@ from engine.catalog.sources import (
     ProtobufFormat,
     TextFormat,
     Upsert,
+    WebhookSource,
 )
 from engine.errors import InvalidParameter, SyntaxError_, UndefinedColumn, Unsupported, WrongObjectType
 from engine.expr.scalar import Literal
@@ -45,6 +46,7 @@ from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.tables import declared
+from engine.sql.binding.webhooks import webhook, webhook_columns
 from engine.sql.binding.writing import full
 from engine.sql.statements import AvroClause, FormatClause, ProtobufClause, RegistryClause
 from engine.types import Column
@@ -214,6 +216,8 @@ def _description(statement: statements.CreateSource, reads: Reads) -> Descriptio
     connector = statement.connector
     if isinstance(connector, statements.FromKafka):
         return _kafka_source(statement, connector, reads)
+    if isinstance(connector, statements.FromWebhook):
+        return webhook(statement, connector, reads)
     if statement.key_format is not None or statement.included:
         raise Unsupported("KEY FORMAT and INCLUDE are for Kafka sources")
     if not isinstance(statement.envelope, Append) and not isinstance(connector, statements.FromGenerator):
@@ -362,6 +366,8 @@ def _source_columns(
     match description:
         case GeneratorSource():
             return None
+        case WebhookSource():
+            return webhook_columns(description, statement.name.end)
         case FileSource():
             format_ = description.format
         case KafkaSource():

@@ -10,6 +10,8 @@ groups        GROUP BY
 options       lists of options
 queries       SELECT, VALUES, set operations, WITH, FROM
 tables        CREATE TABLE
+webhooks      CREATE SOURCE FROM WEBHOOK
+sources       CREATE SOURCE, SECRET, CONNECTION
 roles         CREATE ROLE and its like, GRANT
 definitions   CREATE, DROP
 alters        ALTER, COMMENT ON

@@ -18,7 +18,7 @@ from engine.catalog.sources import (
 )  # fmt: skip
 from engine.errors import InvalidParameter
 from engine.expr.keywords import words
-from engine.sql.grammar.tables import Tables
+from engine.sql.grammar.webhooks import Webhooks
 from engine.sql.statements import (
     AvroClause,
     ColumnDefinition,
@@ -29,6 +29,7 @@ from engine.sql.statements import (
     FromFile,
     FromGenerator,
     FromKafka,
+    FromWebhook,
     KeyConstraint,
     Option,
     ProtobufClause,
@@ -36,14 +37,14 @@ from engine.sql.statements import (
     ValidateConnection,
 )  # fmt: skip
 
-CONNECTORS: Final = words("s3 kinesis pubnub postgres avro webhook mysql")
+CONNECTORS: Final = words("s3 kinesis pubnub postgres avro mysql")
 """Connectors that other systems know: refused by name instead of as a syntax error."""
 
 CONNECTIONS: Final = words("postgres mysql ssh aws sql iceberg")
 """The same of connections."""
 
 
-class Sources(Tables):
+class Sources(Webhooks):
     """What sources read, and through what."""
 
     __slots__ = ()
@@ -95,7 +96,7 @@ class Sources(Tables):
             format_ = self.format()
         elif self.accept("format"):
             format_ = self.format()
-        elif not isinstance(connector, FromGenerator):
+        elif not isinstance(connector, FromGenerator | FromWebhook):
             self.fail()
         if isinstance(format_, JsonFormat) and self.next.key == "infer":
             before = self.before
@@ -132,7 +133,7 @@ class Sources(Tables):
         self.expect(")")
         return tuple(columns), key
 
-    def _connector(self) -> FromFile | FromGenerator | FromKafka:
+    def _connector(self) -> FromFile | FromGenerator | FromKafka | FromWebhook:
         token = self.next
         if self.accept("file"):
             path = self.string()
@@ -152,6 +153,8 @@ class Sources(Tables):
             return FromGenerator(kind, options, self.accept("for", "all", "tables"), at)
         if self.accept("kafka"):
             return self._kafka(token.at)
+        if self.accept("webhook"):
+            return self.webhook(token.at)
         if token.key in CONNECTORS:
             self.unsupported(f"source FROM {token.key.upper()}")
         self.fail()
