@@ -71,7 +71,7 @@ Format: TypeAlias = JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFor
 @dataclass(frozen=True, slots=True)
 class FileSource:
     """`tail`: keep reading what is appended, and what takes the file's place; without it the source is complete
-    at the end of the file."""
+    at the end of the files: the one at the path, those in the directory, or those that match the pattern."""
 
     path: str
     compression: Compression

@@ -1,4 +1,4 @@
-"""A file on disk: read in blocks of whole lines, then watched for what is appended.
+"""Files on disk: read in blocks of whole lines, one after the other, or one that is then watched for more.
 
 A line counts once its newline is there; at the end of a file that is not tailed, or that another one has followed, the
 last one needs none. Rows stay, whatever happens to their file: streams.py tells what is new of it. Memory: two blocks
@@ -8,6 +8,8 @@ and the longest line. Compressed files are read once, to their end.
 import csv
 import gzip
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO, Final, assert_never
 
 from engine import types
@@ -46,7 +48,9 @@ IDLE_SECONDS: Final = 0.01
 
 def describe(description: FileSource, columns: tuple[Column, ...] | None, roots: Roots) -> tuple[Feed, ...]:
     """The feeds of a file that is there and may be read; MissingFile, ForbiddenFile or MalformedSource when not."""
-    with _open(description, roots) as file:
+    if description.tail:
+        roots.find(description.path)  # that is one file
+    with _open(roots.find_all(description.path)[0], description.compression) as file:
         found = _columns(description, columns, file)
     return Feed("", found, append_only=True), Feed(ERRORS, ERROR_COLUMNS, append_only=True)
 
@@ -93,20 +97,19 @@ def _header(format: CsvFormat, path: str, file: BinaryIO) -> tuple[str, ...]:
     return tuple(next(csv.reader([line.decode()], delimiter=format.delimiter)))
 
 
-def _open(description: FileSource, roots: Roots) -> BinaryIO:
-    path = roots.find(description.path)
+def _open(path: Path, compression: Compression) -> BinaryIO:
     try:
-        match description.compression:
+        match compression:
             case Compression.NONE:
                 return path.open("rb")
             case Compression.GZIP:
                 return gzip.open(path, "rb")  # pyright: ignore[reportReturnType] - it reads as a BinaryIO does
             case _:
-                assert_never(description.compression)
+                assert_never(compression)
     except FileNotFoundError:
-        raise MissingFile(f'file "{description.path}" does not exist', hint="Paths are the server's.") from None
+        raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.") from None
     except OSError as error:
-        raise SourceError(f'file "{description.path}" cannot be opened: {error.strerror}') from None
+        raise SourceError(f'file "{path}" cannot be opened: {error.strerror}') from None
 
 
 def decoder_of(format: Format, columns: Sequence[Column], heap: Heap) -> Decoder:
@@ -130,12 +133,13 @@ def decoder_of(format: Format, columns: Sequence[Column], heap: Heap) -> Decoder
 
 def _stream(description: FileSource, roots: Roots) -> Stream:
     if description.tail and description.compression is Compression.NONE:
-        return Followed(description.path, lambda: _open(description, roots))
-    return Whole(_open(description, roots))
+        return Followed(description.path, lambda: _open(roots.find(description.path), Compression.NONE))
+    files = roots.find_all(description.path)
+    return Whole([partial(_open, file, description.compression) for file in files])
 
 
 class FileReader:
-    """Reader of one file; see feed.Reader for the protocol."""
+    """Reader of the files of one source; see feed.Reader for the protocol."""
 
     idle_seconds: float = IDLE_SECONDS
 
@@ -209,7 +213,7 @@ class FileReader:
             self._header = line
         if line != self._header:
             self._refused = MalformedSource(
-                f'"{self._path}" was replaced by a file with another header',
+                f'"{self._path}" has or was replaced by a file with another header',
                 detail=f"before: {self._header.decode(errors='replace')}; now: {line.decode(errors='replace')}",
                 hint="Drop the source and create it again to read the new columns.",
             )

@@ -4,11 +4,29 @@ A path counts as what it leads to: `..` and symbolic links are followed first, a
 Asked at each opening, not only when a source is made: a restart with other roots means those.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from glob import escape, iglob
 from pathlib import Path
 from typing import Final
 
 from engine.errors import ForbiddenFile, MissingFile, SourceError
+
+WILD: Final = re.compile(r"[*?\[{]")
+"""What makes a part of a path a pattern."""
+
+BRACES: Final = re.compile(r"\{([^{}]*)\}")
+
+
+def _alternatives(pattern: str) -> Iterator[str]:
+    """The patterns without braces that {a,b} stands for."""
+    found = BRACES.search(pattern)
+    if found is None:
+        yield pattern
+        return
+    for each in found[1].split(","):
+        yield from _alternatives(pattern[: found.start()] + each + pattern[found.end() :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +44,38 @@ class Roots:
             if found.is_file():
                 return found
             if found.is_dir():
-                raise SourceError(f'file "{path}" cannot be read: it is a directory')
+                raise SourceError(
+                    f'file "{path}" cannot be read: it is a directory', hint="tail = true follows one file."
+                )
             if found.exists():
                 raise SourceError(f'file "{path}" cannot be read: it is no regular file')
         except (OSError, RuntimeError, ValueError) as error:  # no permission; links that go round; a NUL in the path
             raise SourceError(f'file "{path}" cannot be read: {error}') from None
-        raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.")
+        raise MissingFile(
+            f'file "{path}" does not exist', hint="Paths are the server's, and with tail = true of one file."
+        )
+
+    def find_all(self, path: str) -> tuple[Path, ...]:
+        """Regular files, each once and in the order of their paths: the one at the path, those in the directory, or
+        those that match its pattern (hidden ones only where the pattern says the dot)."""
+        parts = Path(path).parts
+        wild = next((i for i, part in enumerate(parts) if WILD.search(part)), len(parts))
+        try:
+            self._check(path, Path(*parts[:wild]).resolve())
+            if ".." in parts[wild:]:
+                raise ForbiddenFile(f'pattern "{path}" has ".." behind a wildcard')
+            if Path(path).is_dir():
+                patterns = [escape(path) + "/*"]
+            elif wild == len(parts) or Path(path).exists():
+                return (self.find(path),)
+            else:
+                patterns = list(_alternatives(path))
+            matches = [each for pattern in patterns for each in iglob(pattern, recursive=True) if Path(each).is_file()]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise SourceError(f'files "{path}" cannot be read: {error}') from None
+        if not matches:
+            raise MissingFile(f'no file is in or matches "{path}"', hint="Paths are the server's.")
+        return tuple(sorted({self.find(each) for each in matches}))
 
     def _check(self, path: str, found: Path) -> None:
         if self.allowed is not None and not any(found.is_relative_to(root.resolve()) for root in self.allowed):

@@ -1,4 +1,4 @@
-"""The bytes of a file: once to its end, or followed through appends, rotation and truncation.
+"""The bytes of files: once to their end, or followed through appends, rotation and truncation.
 
     read() -> bytes     what comes next
               b""       nothing for now
@@ -11,7 +11,8 @@ it is another file from its beginning. What is written and truncated between two
 """
 
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, Final, Protocol
 
 BLOCK_BYTES: Final = 16 << 20
@@ -35,21 +36,28 @@ class Stream(Protocol):
 
 
 class Whole:
-    """A file to the end that it has when that is reached."""
+    """Files one after the other, each to the end that it has when that is reached. One is open at a time."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, files: Sequence[Callable[[], BinaryIO]]) -> None:
+        self._left = deque(files)
+        self._file: BinaryIO | None = None
         self.ended = False
 
     def read(self) -> bytes | None:
+        if self._file is None:
+            self._file = self._left[0]()
+            self._left.popleft()
         block = self._file.read(BLOCK_BYTES)
         if block:
             return block
-        self.ended = True
+        self.close()
+        self.ended = not self._left
         return None
 
     def close(self) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class Followed:

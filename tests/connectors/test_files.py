@@ -122,8 +122,51 @@ def test_columns_that_only_the_file_knows(tmp_path):
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(MissingFile, match="nowhere"):
         spec_of(tmp_path / "nowhere", TextFormat())
-    with pytest.raises(SourceError, match="directory"):
+    with pytest.raises(MissingFile, match="no file is in"):
         spec_of(tmp_path, TextFormat())
+    with pytest.raises(MissingFile, match="matches"):
+        spec_of(tmp_path / "*.txt", TextFormat())
+    with pytest.raises(SourceError, match="directory"):
+        spec_of(tmp_path, TextFormat(), tail=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("", "a1 a2 b1"),
+        ("*", "a1 a2 b1"),
+        ("a?", "a1 a2"),
+        ("[!a]1", "b1"),
+        ("{a,b}1", "a1 b1"),
+        ("{a{1,2},a1}", "a1 a2"),
+        ("**/a*", "a1 a2 a3"),
+        ("d/*", "a3"),
+        (".*", ".h"),
+        ("[x]", "literal"),
+    ],
+)
+def test_patterns_and_directories_are_their_files_each_once(tmp_path, path, wanted):
+    (tmp_path / "d").mkdir()
+    for name in ("a1", "a2", "b1", "d/a3", ".h"):
+        (tmp_path / name).write_text(name.removeprefix("d/"))  # a last line needs no newline in any of them
+    if path == "[x]":
+        (tmp_path / path).write_text("literal")
+    (tmp_path / "a0").symlink_to(tmp_path / "a1")
+    heap, spec = Heap(), spec_of(tmp_path / path, TextFormat())
+    assert [row[0] for row in rows_of(spec, drained(spec, heap), heap)[""]] == wanted.split()
+
+
+def test_every_file_has_the_header(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(f"x,y\n1,{name}\n")
+    heap, spec = Heap(), spec_of(tmp_path, CsvFormat(header=True, names=(), width=None))
+    assert rows_of(spec, drained(spec, heap), heap)[""] == [("1", "a"), ("1", "b")]
+    (tmp_path / "b").write_text("y,x\n1,2\n")
+    reader = open_reader(spec, heap, {}, {}, str)
+    assert reader.poll() is not None
+    with pytest.raises(MalformedSource, match="another header"):
+        reader.poll()
+    reader.close()
 
 
 class Woken:
