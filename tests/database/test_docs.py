@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from engine.connectors.feed import Progress
+from engine.connectors.ingest import Status
+from engine.coordinator.metrics import of_source
 from engine.coordinator.variables import VARIABLES
 from engine.database import Database
 from engine.sql.dialect import parse
@@ -23,8 +26,9 @@ def test_variables() -> None:
 def test_metrics(db: Database) -> None:
     db.execute("CREATE SOURCE c FROM LOAD GENERATOR COUNTER (MAX CARDINALITY 1)")
     told = {(name.strip("`"), labels) for name, labels, _ in rows("metrics.md")}
-    assert {(name, ", ".join(labels)) for name, labels, _ in db.metrics()} == told
-    assert all(re.fullmatch(r"tailrace_[a-z_]+", name) for name, _ in told)
+    partitioned = of_source("k", Status(progress={"0@topic": Progress("0")}))
+    assert {(name, ", ".join(labels)) for name, labels, _ in [*db.metrics(), *partitioned]} == told
+    assert all(re.fullmatch(r"(tailrace|mz)_[a-z_]+", name) for name, _ in told)
 
 
 def test_statements_about_sources() -> None:
