@@ -3,9 +3,9 @@
 What makes a source is told apart by its connector's `type`, and how its bytes become rows by the format's.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from app.schemas.sql import ColumnDescription
 from app.schemas.strict import Strict
@@ -60,7 +60,53 @@ class CsvFormat(Strict):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
 
 
+class RegexFormat(Strict):
+    """The groups of a match are columns, by their names if they have any."""
+
+    type: Literal["regex"]
+    pattern: str = Field(min_length=1, max_length=10_000, examples=["(?P<k>\\w+)=(?P<v>.*)"])
+
+
+class AvroFormat(Strict):
+    """Either the schema or the connection to a registry that has it."""
+
+    type: Literal["avro"]
+    definition: str | None = Field(default=None, alias="schema", min_length=1, description="The reader's, as JSON")
+    registry: Name | None = None
+
+    @model_validator(mode="after")
+    def one_of_them(self) -> Self:
+        return of_one(self, schema=self.definition, registry=self.registry)
+
+
+class ProtobufFormat(Strict):
+    """Either a FileDescriptorSet or the connection to a registry."""
+
+    type: Literal["protobuf"]
+    message: str | None = Field(default=None, min_length=1, max_length=400, examples=["shop.Order"])
+    descriptors: str | None = Field(default=None, pattern="^([0-9a-fA-F]{2})+$", description="In hexadecimal")
+    registry: Name | None = None
+
+    @model_validator(mode="after")
+    def one_of_them(self) -> Self:
+        return of_one(self, descriptors=self.descriptors, registry=self.registry)
+
+
+M = TypeVar("M", bound=Strict)
+
+
+def of_one(model: M, **given: object) -> M:
+    """The model, of which exactly one of these members is given."""
+    if sum(bool(value) for value in given.values()) != 1:
+        raise ValueError(f"exactly one of {' and '.join(given)} is needed")
+    return model
+
+
 Format = Annotated[JsonFormat | TextFormat | BytesFormat | CsvFormat, Field(discriminator="type")]
+RecordFormat = Annotated[
+    JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroFormat | ProtobufFormat,
+    Field(discriminator="type"),
+]
 
 
 class FileConnector(Strict):
@@ -89,7 +135,113 @@ class AuctionGenerator(Strict):
     max_cardinality: int | None = Field(default=None, ge=1, le=10_000_000)
 
 
-Connector = Annotated[FileConnector | CounterGenerator | AuctionGenerator, Field(discriminator="type")]
+class MarketingGenerator(Strict):
+    """Customers, impressions, clicks, leads, coupons and conversion predictions, each a table of its own."""
+
+    type: Literal["marketing"]
+    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
+
+
+class TpchGenerator(Strict):
+    """The eight tables of TPC-H; each tick an order goes and another comes."""
+
+    type: Literal["tpch"]
+    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
+    scale_factor: float = Field(default=0.01, gt=0, le=10, description="1 is a gigabyte of text")
+
+
+class NexmarkGenerator(Strict):
+    """The tables person, auction and bid."""
+
+    type: Literal["nexmark"]
+    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
+    batch_size: int = Field(default=50, ge=1, le=1_000_000, description="Events a tick")
+
+
+class KeyValueGenerator(Strict):
+    """`key`, `partition`, `offset` and `value`; all keys have a value from the beginning."""
+
+    type: Literal["key value"]
+    keys: int = Field(ge=1, le=100_000_000)
+    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
+    batch_size: int = Field(default=1, ge=1, le=1_000_000, description="Updates a tick")
+    partitions: int = Field(default=1, ge=1, le=10_000)
+    snapshot_rounds: int = Field(default=1, ge=1, le=1_000)
+    value_size: int = Field(default=16, ge=1, le=1 << 20, description="Bytes")
+    seed: int = Field(default=0, ge=0, le=2**53)
+    upsert: bool = Field(default=False, description="One row a key; else every update is a row")
+
+
+class IncludedColumn(Strict):
+    """What a record has beside its value."""
+
+    what: Literal["key", "partition", "offset", "timestamp", "headers"]
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="By default its own")
+
+
+class KafkaConnector(Strict):
+    """A topic, through a connection (CREATE CONNECTION) or in the open from brokers."""
+
+    type: Literal["kafka"]
+    connection: Name | None = None
+    brokers: list[str] = Field(default=[], max_length=100, examples=[["b1:9092", "b2:9092"]])
+    topic: str = Field(min_length=1, max_length=249, examples=["orders"])
+    key_format: RecordFormat | None = Field(default=None, description="Of the key; `format` is then of the value")
+    format: RecordFormat
+    include: list[IncludedColumn] = Field(default=[], max_length=5)
+    envelope: Literal["none", "upsert", "debezium", "debezium upsert"] = "none"
+    start_offsets: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(
+        default=[], max_length=10_000, description="By partition; the others begin at 0"
+    )
+    start_timestamp_ms: int | None = Field(
+        default=None, ge=-(2**53), le=2**53, description="Begin at this time; negative: so long ago"
+    )
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+
+    @model_validator(mode="after")
+    def one_of_them(self) -> Self:
+        return of_one(self, connection=self.connection, brokers=self.brokers)
+
+
+class NamedHeader(Strict):
+    """A column of a header; null where a request has none."""
+
+    header: str = Field(min_length=1, max_length=200, examples=["x-kind"])
+    column: str = Field(min_length=1, max_length=200, examples=["kind"])
+    binary: bool = False
+
+
+class WebhookConnector(Strict):
+    """Requests to /api/webhook. Columns `body`, `headers` if asked for, and those of named headers."""
+
+    type: Literal["webhook"]
+    body: Literal["json", "json array", "text", "bytes"]
+    headers: bool = Field(default=False, description="A column `headers`, a map of text")
+    headers_but: list[str] = Field(default=[], max_length=100, description="But for these")
+    named: list[NamedHeader] = Field(default=[], max_length=100)
+    check: str | None = Field(
+        default=None,
+        min_length=1,
+        description="SQL: [WITH (HEADERS, BODY, SECRET name)] condition, which a request must pass",
+        examples=[
+            "WITH (HEADERS, BODY, SECRET hook) "
+            "constant_time_eq(decode(headers->'x-signature', 'base64'), hmac(body, hook, 'sha256'))"
+        ],
+    )
+
+
+Connector = Annotated[
+    FileConnector
+    | KafkaConnector
+    | WebhookConnector
+    | CounterGenerator
+    | AuctionGenerator
+    | MarketingGenerator
+    | TpchGenerator
+    | NexmarkGenerator
+    | KeyValueGenerator,
+    Field(discriminator="type"),
+]
 
 
 class NewSource(Strict):

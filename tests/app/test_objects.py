@@ -79,6 +79,47 @@ def test_sources(http, tmp_path):
         assert http.delete(f"/api/sources/{name}").status_code == 204
 
 
+AVRO = '{"type": "record", "name": "r", "fields": [{"name": "a", "type": "long"}]}'
+
+
+@pytest.mark.parametrize(
+    "connector",
+    [
+        {"type": "marketing", "tick_interval_ms": 1000},
+        {"type": "tpch", "scale_factor": 0.001},
+        {"type": "nexmark", "batch_size": 5},
+        {"type": "key value", "keys": 10, "value_size": 3, "partitions": 2, "upsert": True},
+        {
+            "type": "kafka", "brokers": ["127.0.0.1:1", "127.0.0.1:2"], "topic": "it's",
+            "key_format": {"type": "text"}, "format": {"type": "avro", "schema": AVRO},
+            "include": [{"what": "partition"}, {"what": "timestamp", "name": "at"}], "envelope": "upsert",
+            "start_offsets": [3, 4], "isolation_level": "read_uncommitted",
+        },
+        {"type": "kafka", "connection": "ob_k", "topic": "t", "format": {"type": "regex", "pattern": "(?P<k>.)"},
+          "start_timestamp_ms": -5000},
+        {"type": "webhook", "body": "json array", "headers": True, "headers_but": ["authorization"],
+          "named": [{"header": "x-kind", "column": "ki'nd"}], "check": "WITH (BODY AS b) b <> ''"},
+    ],
+)  # fmt: skip
+def test_sources_of_every_connector(server, http, connector):
+    """A body makes the source whose every option it says."""
+    server.database.execute("CREATE CONNECTION IF NOT EXISTS ob_k TO KAFKA (BROKER '127.0.0.1:1')")
+    server.database.execute("CREATE SCHEMA IF NOT EXISTS ob_gs")
+    source = made(http, "sources", name="ob_gs.g", connector=connector)
+    assert source["kind"] == "source"
+    for value in connector.values():
+        if isinstance(value, int) and not isinstance(value, bool):
+            assert str(value) in source["create_sql"]
+    server.database.execute("DROP SCHEMA ob_gs CASCADE")
+
+
+def test_a_webhook_from_a_body_takes_requests(http):
+    made(http, "sources", name="ob_w", connector={"type": "webhook", "body": "json", "check": "body <> '0'"})
+    assert http.post("/api/webhook/materialize/public/ob_w", content="[1]").json()["rows"] == 1
+    assert http.post("/api/webhook/materialize/public/ob_w", content="0").status_code == 400
+    assert http.get("/api/views/ob_w/rows").json()["rows"] == [[["1"]]]
+
+
 def test_names_are_exact(http):
     name = 'Od"d.name; DROP TABLE x'
     quoted = '"' + name.replace('"', '""') + '"'
@@ -119,6 +160,12 @@ def test_there_once_and_no_more(http):
         ("views", {"name": "x", "query": "SELECT 1", "colour": "red"}, 400),
         ("indexes", {"on": "nowhere"}, 404),
         ("sources", {"name": "x", "connector": {"type": "pigeon"}}, 400),
+        ("sources", {"name": "x", "connector": {"type": "kafka", "topic": "t", "format": {"type": "text"}}}, 400),
+        (
+            "sources",
+            {"name": "x", "connector": {"type": "webhook", "body": "json", "check": "true); DROP TABLE x"}},
+            400,
+        ),
         ("sources", {"name": "x", "connector": {"type": "counter", "tick_interval_ms": 0}}, 400),
         ("sources", {"name": "x", "connector": {"type": "file", "path": "a\x00b", "format": {"type": "text"}}}, 400),
     ],
