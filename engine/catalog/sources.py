@@ -9,8 +9,12 @@ from engine.plan.relation import BoundScalar
 
 
 class Compression(Enum):
+    """Of a file. BY_NAME, where the statement says none: .gz is GZIP, .zst is ZSTD, all else NONE."""
+
+    BY_NAME = "by name"
     NONE = "none"
     GZIP = "gzip"
+    ZSTD = "zstd"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,11 @@ import csv
 import gzip
 from collections.abc import Mapping, Sequence
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final, assert_never
+from typing import BinaryIO, Final, Literal, assert_never
+
+import pyarrow as pa
 
 from engine import types
 from engine.catalog.sources import (
@@ -97,15 +100,27 @@ def _header(format: CsvFormat, path: str, file: BinaryIO) -> tuple[str, ...]:
     return tuple(next(csv.reader([line.decode()], delimiter=format.delimiter)))
 
 
+def _compression(path: Path, given: Compression) -> Literal[Compression.NONE, Compression.GZIP, Compression.ZSTD]:
+    if given is not Compression.BY_NAME:
+        return given
+    match path.suffix:
+        case ".gz":
+            return Compression.GZIP
+        case ".zst":
+            return Compression.ZSTD
+        case _:
+            return Compression.NONE
+
+
 def _open(path: Path, compression: Compression) -> BinaryIO:
     try:
-        match compression:
+        match _compression(path, compression):
             case Compression.NONE:
                 return path.open("rb")
             case Compression.GZIP:
                 return gzip.open(path, "rb")  # pyright: ignore[reportReturnType] - it reads as a BinaryIO does
-            case _:
-                assert_never(compression)
+            case Compression.ZSTD:
+                return BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))  # pyright: ignore[reportReturnType,reportArgumentType] - as above
     except FileNotFoundError:
         raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.") from None
     except OSError as error:
@@ -132,7 +147,7 @@ def decoder_of(format: Format, columns: Sequence[Column], heap: Heap) -> Decoder
 
 
 def _stream(description: FileSource, roots: Roots) -> Stream:
-    if description.tail and description.compression is Compression.NONE:
+    if description.tail and _compression(Path(description.path), description.compression) is Compression.NONE:
         return Followed(description.path, lambda: _open(roots.find(description.path), Compression.NONE))
     files = roots.find_all(description.path)
     return Whole([partial(_open, file, description.compression) for file in files])

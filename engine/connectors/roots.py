@@ -62,14 +62,14 @@ class Roots:
         wild = next((i for i, part in enumerate(parts) if WILD.search(part)), len(parts))
         try:
             self._check(path, Path(*parts[:wild]).resolve())
-            if ".." in parts[wild:]:
-                raise ForbiddenFile(f'pattern "{path}" has ".." behind a wildcard')
             if Path(path).is_dir():
                 patterns = [escape(path) + "/*"]
             elif wild == len(parts) or Path(path).exists():
                 return (self.find(path),)
             else:
                 patterns = list(_alternatives(path))
+                if any(".." in Path(each).parts[wild:] for each in patterns):
+                    raise ForbiddenFile(f'pattern "{path}" has ".." behind a wildcard')
             matches = [each for pattern in patterns for each in iglob(pattern, recursive=True) if Path(each).is_file()]
         except (OSError, RuntimeError, ValueError) as error:
             raise SourceError(f'files "{path}" cannot be read: {error}') from None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
+import pyarrow as pa
 import pytest
 
 from engine import types
@@ -128,6 +129,27 @@ def test_files_that_are_not_there(tmp_path):
         spec_of(tmp_path / "*.txt", TextFormat())
     with pytest.raises(SourceError, match="directory"):
         spec_of(tmp_path, TextFormat(), tail=True)
+
+
+def test_the_name_of_a_file_says_its_compression_where_the_statement_does_not(tmp_path):
+    lines = b"".join(b"line %d\n" % i for i in range(1000))
+    compressed = pa.compress(lines, "zstd", asbytes=True)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(lines[:9]) + gzip.compress(lines[9:]))
+    (tmp_path / "b.zst").write_bytes(compressed)
+    (tmp_path / "c").write_bytes(lines)
+    (tmp_path / "d.txt.Z").write_bytes(lines)
+    heap, spec = Heap(), spec_of(tmp_path, TextFormat(), compression=Compression.BY_NAME)
+    found = [row[0] for row in rows_of(spec, drained(spec, heap), heap)[""]]
+    assert found == lines.decode().splitlines() * 4
+    (tmp_path / "b").write_bytes(compressed)
+    spec = spec_of(tmp_path / "b", TextFormat(), compression=Compression.ZSTD)
+    assert len(rows_of(spec, drained(spec, heap), heap)[""]) == 1000
+    (tmp_path / "b").write_bytes(compressed[:-5])
+    with pytest.raises(SourceError, match="cannot be read"):
+        drained(spec, heap)
+    (tmp_path / "c.csv.zst").write_bytes(pa.compress(b"x,y\n1,2\n", "zstd", asbytes=True))
+    spec = spec_of(tmp_path / "c.csv.zst", CsvFormat(True, (), None), compression=Compression.BY_NAME)
+    assert rows_of(spec, drained(spec, heap), heap)[""] == [("1", "2")]
 
 
 @pytest.mark.parametrize(

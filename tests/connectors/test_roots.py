@@ -35,7 +35,7 @@ def test_only_what_is_below_the_roots_is_read(tmp_path):
             assert "file_roots" in error.message
             assert "--file-roots" in (error.hint or "")
         assert refused(db, inside / "nowhere.txt").sqlstate == "58P01"
-        for path in (outside, outside / "*", f"{tmp_path}/{{in,in-beside}}/*", f"{inside}/*/../../in-beside/*"):
+        for path in (outside, outside / "*", f"{tmp_path}/{{in,in-beside}}/*", f"{inside}/{{..,a}}/in-beside/*"):
             assert refused(db, path).sqlstate == "42501", path
         assert refused(db, inside / "n*").sqlstate == "58P01"
         assert refused(db, inside).sqlstate == "42501"  # one of its files is a link that leads out

@@ -137,9 +137,9 @@ class Sources(Webhooks):
         token = self.next
         if self.accept("file"):
             path = self.string()
-            compression = Compression.NONE
+            compression = Compression.BY_NAME
             if self.accept("compression"):
-                word = self.accept_any("none", "gzip")
+                word = self.accept_any("none", "gzip", "zstd")
                 if word is None:
                     self.fail()
                 compression = Compression(word)
