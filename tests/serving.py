@@ -1,7 +1,9 @@
 """A real server for tests: real sockets on ports of the system's choice, a real engine, and no error goes unseen."""
 
 import logging
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,10 @@ from app.main import Running, in_background
 from app.settings import Address, Settings
 
 ANYWHERE = Address("127.0.0.1", 0)
-SETTINGS = Settings(pg_listen=ANYWHERE, http_listen=ANYWHERE, shutdown_seconds_max=2, heartbeat_ms=200)
+SETTINGS = Settings(
+    pg_listen=ANYWHERE, http_listen=ANYWHERE, shutdown_seconds_max=2, heartbeat_ms=200,
+    file_roots=(Path(tempfile.gettempdir()),),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

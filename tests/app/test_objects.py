@@ -72,7 +72,7 @@ def test_sources(http, tmp_path):
     assert {"ob_f", "ob_c", "ob_n"} <= {item["item"] for item in http.get("/api/sources").json()["items"]}
     reply = http.post(
         "/api/sources",
-        json={"name": "ob_x", "connector": {"type": "file", "path": "/nowhere", "format": {"type": "text"}}},
+        json={"name": "ob_x", "connector": {"type": "file", "path": f"{tmp_path}/nowhere", "format": {"type": "text"}}},
     )
     assert (reply.status_code, reply.json()["sqlstate"]) == (422, "58P01")
     for name in ("ob_f", "ob_c", "ob_n"):
