@@ -24,10 +24,8 @@ TRAILER: Final = b"\xff\xff"
 
 
 def begun(form: CopyForm, names: Sequence[str]) -> bytes:
-    """What stands before the rows."""
-    if form.binary:
-        return frame(b"d", SIGNATURE)
-    if not form.header:
+    """What stands before the rows in a message of its own."""
+    if form.binary or not form.header:
         return b""
     return copied(form, [pa.array([name], pa.large_string()) for name in names], 1)
 
@@ -35,6 +33,12 @@ def begun(form: CopyForm, names: Sequence[str]) -> bytes:
 def ended(form: CopyForm) -> bytes:
     """What stands behind the rows."""
     return frame(b"d", TRAILER) if form.binary else b""
+
+
+def led(lead: bytes, messages: bytes) -> bytes:
+    """The messages, the first of which begins with `lead`: the binary format's signature comes with the first row."""
+    size = 1 + int.from_bytes(messages[1:5], "big")
+    return frame(b"d", lead + messages[5:size]) + messages[size:]
 
 
 def copied(form: CopyForm, columns: Sequence[pa.Array], count: int) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from app.pgwire import messages
-from app.pgwire.copy_out import begun, copied, ended
+from app.pgwire.copy_out import SIGNATURE, begun, copied, ended, led
 from app.pgwire.messages import ProtocolViolation
 from app.pgwire.values import data_rows, few_rows
 from engine.database import CopyForm, CopyOut, Notice, Result, Subscription
@@ -60,7 +60,15 @@ def described_rows(formats: Formats) -> Form:
 
 
 def copy(form: CopyForm) -> Form:
-    """COPY ... TO STDOUT."""
+    """COPY ... TO STDOUT, once: a reader of the binary format looks for the first row behind the signature."""
+    lead = SIGNATURE if form.binary else b""
+
+    def after_lead(sending: bytes) -> bytes:
+        nonlocal lead
+        if not lead or not sending:
+            return sending
+        sending, lead = led(lead, sending), b""
+        return sending
 
     def begin(columns: tuple[Column, ...]) -> bytes:
         names = [column.name for column in columns]
@@ -68,10 +76,10 @@ def copy(form: CopyForm) -> Form:
 
     def rows(result: Result) -> bytes:
         columns = result.encoded((1,) * len(result.columns)) if form.binary else result.text()
-        return copied(form, columns, result.row_count)
+        return after_lead(copied(form, columns, result.row_count))
 
     def end(_: str, count: int) -> bytes:
-        return ended(form) + messages.COPY_DONE + messages.command_complete(f"COPY {count}")
+        return after_lead(ended(form)) + messages.COPY_DONE + messages.command_complete(f"COPY {count}")
 
     return Form(begin, rows, end)
 

@@ -1,18 +1,23 @@
 """Data frames: ADBC, pandas and polars read and write."""
 
+from datetime import UTC, datetime
+
 import adbc_driver_postgresql.dbapi
 import pandas as pd
 import polars as pl
 import psycopg
 import sqlalchemy as sa
 
+AT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
 
 def test_adbc(url: str):
     with adbc_driver_postgresql.dbapi.connect(url, autocommit=True) as session, session.cursor() as cursor:
-        cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
-        cursor.execute("SELECT id, shop, at FROM sales ORDER BY id")
-        found = cursor.fetch_arrow_table()
-        assert found.num_rows == 2
+        for copy in ("true", "false"):
+            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": copy})
+            cursor.execute("SELECT id, shop, tags, at FROM sales ORDER BY id")
+            found = cursor.fetch_arrow_table().to_pydict()
+            assert found == {"id": [1, 2], "shop": ["north", "south"], "tags": [["new"], None], "at": [AT, None]}
         assert [field.name for field in session.adbc_get_table_schema("sales")] == [
             "id", "shop", "amount", "tags", "at",
         ]  # fmt: skip
@@ -33,3 +38,6 @@ def test_polars(url: str):
     with psycopg.connect(url) as session:
         frame = pl.read_database("SELECT id, shop FROM sales ORDER BY id", session)
     assert frame.to_dict(as_series=False) == {"id": [1, 2], "shop": ["north", "south"]}
+    uri = pl.read_database_uri("SELECT shop, orders, total FROM totals ORDER BY shop", url, engine="adbc")
+    assert uri["shop"].to_list() == ["north", "south"]
+    assert uri["orders"].to_list() == [1, 1]

@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pgwire.copy_out import begun, copied, ended
+from app.pgwire.copy_out import SIGNATURE, begun, copied, ended, led
 from app.pgwire.values import data_rows, few_rows
 from engine.database import CopyForm
 
@@ -91,15 +91,17 @@ def test_copied_csv_is_read_back(table):
 @given(tables())
 def test_copied_binary_equals_a_loop(table):
     count, columns = table
-    data = begun(AS_BINARY, []) + copied(AS_BINARY, binaries(columns), count) + ended(AS_BINARY)
-    expected = [b"PGCOPY\n\xff\r\n\0" + bytes(8)]
+    assert not begun(AS_BINARY, [])
+    data = led(SIGNATURE, copied(AS_BINARY, binaries(columns), count) + ended(AS_BINARY))
+    expected: list[bytes] = []
     for row in range(count):
         body = struct.pack(">h", len(columns))
         for column in columns:
             value = column[row]
             body += struct.pack(">i", -1) if value is None else struct.pack(">i", len(value.encode())) + value.encode()
         expected.append(body)
-    assert list(bodies(data)) == [*expected, b"\xff\xff"]
+    first, *others = [*expected, b"\xff\xff"]
+    assert list(bodies(data)) == [b"PGCOPY\n\xff\r\n\0" + bytes(8) + first, *others]
 
 
 def test_slices_are_encoded_from_their_own_offset():

@@ -640,6 +640,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "pg_tablespace_location": constant(""),
     "pg_describe_object": _described,
     "pg_relation_size": _relation_size,
+    "pg_stat_get_numscans": constant(0),
     "pg_table_size": _relation_size,
     "pg_indexes_size": _with_indexes(False),
     "pg_total_relation_size": _with_indexes(True),

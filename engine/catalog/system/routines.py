@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine import types
+from engine.catalog.system.type_io import io_functions
 from engine.expr import window
 from engine.expr.aggregate import AGGREGATES
 from engine.expr.functions.families import FUNCTIONS, TABLE_FUNCTIONS
@@ -13,8 +14,6 @@ from engine.types import SqlType
 
 FIRST_OID: Final = 9_000
 """Above PostgreSQL's own functions, whose numbers mean others."""
-ARRAY_IN, ARRAY_RECEIVE = 750, 2400
-"""PostgreSQL's numbers of array_in and array_recv: drivers tell array types by the function that reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,8 @@ def _all() -> Iterator[Routine]:
             only = row.columns[0].type if len(row.columns) == 1 else types.ANYRECORD
             yield Routine(oid, name, row.parameters, only, "f", True, False, False, True, row.doc)
             oid += 1
-    for oid, name in ((ARRAY_IN, "array_in"), (ARRAY_RECEIVE, "array_recv")):
-        yield Routine(oid, name, (types.ANY,), types.ANYARRAY, "f", False, False, False, True, "reads an array")
+    for number, name, argument, result in io_functions():
+        yield Routine(number, name, (argument,), result, "f", False, False, False, True, "I/O")
 
 
 ROUTINES: Final = tuple(_all())

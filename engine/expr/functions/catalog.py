@@ -53,6 +53,7 @@ TEXTS: Final[Rows] = (
 NUMBERS: Final[Rows] = (
     ("pg_char_to_encoding", ((T,),), INT, "the number of an encoding; -1 for one that there is not"),
     ("pg_relation_size", ((C,), (C, T)), N, "bytes of a relation in memory"),
+    ("pg_stat_get_numscans", ((OID,),), N, "scans of a relation: 0, as none is counted"),
     ("pg_table_size", ((C,),), N, "bytes of a relation in memory"),
     ("pg_indexes_size", ((C,),), N, "bytes of a relation's indexes in memory"),
     ("pg_total_relation_size", ((C,),), N, "bytes of a relation and its indexes in memory"),
