@@ -22,6 +22,7 @@
     │   ├── OutOfRange                  22003
     │   ├── InvalidText                 22P02
     │   ├── CardinalityViolation        21000
+    │   ├── EncodeError                 22P03  a value that the format of a sink has no form for
     │   └── UnknownName                 42704  of a relation 42P01, of a function 42883 ...
     ├── InsufficientPrivilege           42501
     ├── ConstraintViolation             23502
@@ -358,6 +359,10 @@ class InvalidAuthorization(SqlError):
 
 class QueryCanceled(SqlError):
     sqlstate = "57014"
+
+
+class EncodeError(DataError):
+    sqlstate = "22P03"
 
 
 class LimitExceeded(SqlError):

@@ -10,6 +10,7 @@
     ├── Index              an arrangement of a relation by some of its columns
     ├── Secret             a name for a value that is never shown
     ├── Connection         how to reach a broker, a registry, ...
+    ├── Sink               tells a topic the changes of a relation
     └── SystemRelation     rows are computed from the catalog and the runtime when a query reads it
 
 Items are values: a change of the catalog makes another catalog with other items. `create_sql` with every name qualified
@@ -21,6 +22,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from engine.catalog.connections import ConnectionDescription
+from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.plan.relation import BoundScalar, Relation
 from engine.types import Column, SqlType
@@ -202,6 +204,24 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class Sink:
+    """`relation` is what of `on` is written, its columns `written`: those of `on`, and perhaps the partition behind."""
+
+    id: int
+    name: QualifiedName
+    on: int
+    description: KafkaSink
+    relation: Relation
+    written: tuple[Column, ...]
+    depends_on: frozenset[int]
+    create_sql: str
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
 class SystemRelation:
     """Its rows come from engine/catalog/system by its id; `doc` says what they are."""
 
@@ -220,8 +240,9 @@ class SystemRelation:
 
 
 Item: TypeAlias = (
-    Table | Source | SourceRelation | View | MaterializedView | Type | Index | Secret | Connection | SystemRelation
-)
+    Table | Source | SourceRelation | View | MaterializedView | Type | Index | Secret | Connection | Sink
+    | SystemRelation
+)  # fmt: skip
 
 
 def kind(item: Item) -> str:
@@ -243,5 +264,7 @@ def kind(item: Item) -> str:
             return "secret"
         case Connection():
             return "connection"
+        case Sink():
+            return "sink"
         case SystemRelation():
             return "table"

@@ -77,9 +77,16 @@ class Registry:
             found = self._by_id[id] = _schema(self._get(f"/schemas/ids/{id}"))
         return found
 
-    def _get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    def register(self, subject: str, schema: str) -> int:
+        """The id of an Avro schema as the subject's latest. MalformedSource when the subject's rules forbid it."""
+        body = json.dumps({"schema": schema}).encode()
+        reply = self._get(f"/subjects/{urllib.parse.quote(subject, safe='')}/versions", body)
+        return int(reply["id"])
+
+    def _get(self, path: str, body: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
         connection = self._connection
-        request = urllib.request.Request(connection.url + path, headers={"Accept": ACCEPT})
+        headers = {"Accept": ACCEPT, "Content-Type": "application/vnd.schemaregistry.v1+json"}
+        request = urllib.request.Request(connection.url + path, body, headers)
         if connection.username is not None:
             password = "" if connection.password is None else self._resolve(connection.password)
             pair = f"{self._resolve(connection.username)}:{password}".encode()
@@ -93,6 +100,9 @@ class Registry:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
             with error:
+                if error.code in (409, 422) and body is not None:
+                    said = error.read().decode(errors="replace")[:500]
+                    raise MalformedSource(f"{where} refuses the schema of {path.split('/')[2]}", detail=said) from None
                 if error.code == 404:
                     raise MalformedSource(f"{where} has no {path.removeprefix('/')}") from None
                 raise SourceError(f"{where} answers {error.code} {error.reason}") from None

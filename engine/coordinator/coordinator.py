@@ -5,6 +5,7 @@ subscriptions. The tick lock serialises whatever changes any of them; reads take
 """
 
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from engine.coordinator.oracle import Oracle
 from engine.coordinator.record import record
 from engine.coordinator.result import Notice, Result
 from engine.coordinator.runtime import Durations, SessionLike, runtime
+from engine.coordinator.sink_states import Sinks
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.system import SystemCollections
 from engine.coordinator.ticks import Ticker, Ticks
@@ -73,6 +75,7 @@ class Coordinator:
         self.ticker.follow = self.system.follow
         self._named: tuple[Catalog, dict[str, Item]] = catalog, {}
         self.tables: dict[int, tuple[Column, ...]] = {}  # collections that clients write to
+        self.sinks: Final = Sinks()
         self.secrets: Final[dict[int, bytes]] = {}  # the values of secrets, by id
         self.subscriptions: dict[int, Subscription] = {}  # by request
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
@@ -221,8 +224,10 @@ class Coordinator:
         progress: bool = False,
         up_to: int | None = None,
         telling: Telling | None = None,
+        unbounded: bool = False,
     ) -> Subscription:
-        """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated."""
+        """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated. `unbounded`: for
+        one who keeps what was sent, so that what waits is never more than the relation's contents then and now."""
         request = self.request()
 
         def end(_: Subscription) -> None:
@@ -234,7 +239,7 @@ class Coordinator:
 
         subscription = Subscription(
             columns, self.rows_of, with_progress=progress, up_to=up_to, ticks_max=self.options.subscription_ticks_max,
-            rows_max=self.options.subscription_rows_max, on_close=end, telling=telling,
+            rows_max=sys.maxsize if unbounded else self.options.subscription_rows_max, on_close=end, telling=telling,
         )  # fmt: skip
         with self.ticks.lock:
             self.subscriptions[request] = subscription
@@ -280,6 +285,7 @@ class Coordinator:
 
     def close(self) -> None:
         """Stop the threads, end subscriptions, close the log."""
+        self.sinks.close()
         self.ingest.close()
         self.ticker.close()
         self.ticks.close()
@@ -307,4 +313,5 @@ class Coordinator:
             results = list(self._results)
         for answer in results:
             answer.mark(marks)
+        self.sinks.mark(marks)  # behind the results: that is the way batches go
         self.heap.sweep(marks)

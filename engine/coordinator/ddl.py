@@ -11,6 +11,7 @@ from engine.catalog.items import (
     MaterializedView,
     QualifiedName,
     Secret,
+    Sink,
     Source,
     Table,
     Type,
@@ -164,9 +165,11 @@ def drop_items(coordinator: Coordinator, ids: Sequence[int]) -> None:
     for item in gone:
         if isinstance(item, Source):
             coordinator.ingest.stop(item.id)
+        if isinstance(item, Sink):
+            coordinator.sinks.stop(item.id)
     coordinator.catalog = catalog.drop(ids)
     if coordinator.log is not None:
-        values = {("secret", str(item.id)): None for item in gone if isinstance(item, Secret)}
+        values = {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
         coordinator.log.change(drop=ids, facts=values)
     for item in gone:
         _free(coordinator, catalog, item)
@@ -181,7 +184,7 @@ def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
         case Secret():
             del coordinator.secrets[item.id]
             return
-        case Connection() | Type():
+        case Connection() | Type() | Sink():
             return
         case Index():
             coordinator.send(Drop(item.id))

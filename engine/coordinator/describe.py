@@ -11,6 +11,7 @@ from engine.catalog.items import (
     MaterializedView,
     QualifiedName,
     Secret,
+    Sink,
     Source,
     SourceRelation,
     SystemRelation,
@@ -202,7 +203,7 @@ def _keys(item: Item) -> tuple[tuple[str, ...], ...]:
             found = list(item.keys)
         case View() | MaterializedView():
             found = [tuple(sorted(key)) for key in Facts().keys(item.relation)]
-        case Type() | Index() | Secret() | Connection() | SystemRelation():
+        case Type() | Index() | Secret() | Connection() | Sink() | SystemRelation():
             found = []
     return tuple(tuple(item.columns[c].name for c in key) for key in found)
 

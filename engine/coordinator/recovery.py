@@ -13,6 +13,7 @@ from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.roles import restore_roles
 from engine.coordinator.secrets import create_connection, create_secret, restore_secrets
+from engine.coordinator.sinks import create_sink
 from engine.coordinator.sources import contents, create_source, prepare
 from engine.durable.log import Item, Log
 from engine.errors import SqlError
@@ -23,6 +24,7 @@ from engine.sql.bound import (
     BoundCreateIndex,
     BoundCreateMaterializedView,
     BoundCreateSecret,
+    BoundCreateSink,
     BoundCreateSource,
     BoundCreateTable,
     BoundCreateType,
@@ -79,6 +81,8 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
                 create_source(coordinator, bound, prepare(coordinator, bound), item.id)
             case BoundCreateSecret():
                 create_secret(coordinator, bound, item.id)
+            case BoundCreateSink():
+                create_sink(coordinator, bound, item.id)
             case BoundCreateConnection():
                 create_connection(coordinator, bound, item.id)
             case _:

@@ -9,6 +9,7 @@ from engine.catalog.system.definition import (
     PartitionState,
     Runtime,
     SessionState,
+    SinkState,
     SourceState,
     SubscriptionState,
 )
@@ -94,6 +95,7 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         progress=Lazily(worker.unfinished, progress),
         frontiers=Lazily(live, frontier),
         sources=Lazily(sources, lambda id: _source(coordinator, id)),
+        sinks=Lazily(lambda: frozenset(coordinator.sinks.status()), lambda id: _sink(coordinator, id)),
         sessions=lambda: _sessions(coordinator),
         subscriptions=lambda: _subscriptions(coordinator),
         peeks=coordinator.peeks.rows,
@@ -118,6 +120,15 @@ def _source(coordinator: "Coordinator", id: int) -> SourceState:
         status.rows, status.waiting, status.state.value, since, error, hint,
         tuple(sorted(partitions, key=lambda at: (len(at.partition), at.partition))),
     )  # fmt: skip
+
+
+def _sink(coordinator: "Coordinator", id: int) -> SinkState:
+    status = coordinator.sinks.status()[id]
+    error, hint = (None, None) if status.error is None else (status.error.message, status.error.hint)
+    since = datetime.fromtimestamp(status.since_ms / 1000, UTC)
+    return SinkState(
+        status.state.value, since, error, hint, status.transactions, status.records, status.bytes, status.timestamp
+    )
 
 
 def _sessions(coordinator: "Coordinator") -> Iterator[SessionState]:

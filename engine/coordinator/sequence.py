@@ -20,6 +20,7 @@ from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.secrets import create_connection, create_secret, validate_connection
+from engine.coordinator.sinks import create_sink
 from engine.coordinator.sources import create_source, prepare, printed
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
@@ -42,6 +43,7 @@ from engine.sql.bound import (
     BoundCreateRole,
     BoundCreateSchema,
     BoundCreateSecret,
+    BoundCreateSink,
     BoundCreateSource,
     BoundCreateTable,
     BoundCreateType,
@@ -141,6 +143,8 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return create_secret(coordinator, bound)
         case BoundCreateConnection():
             return create_connection(coordinator, bound)
+        case BoundCreateSink():
+            return create_sink(coordinator, bound)
         case BoundValidateConnection():
             return validate_connection(coordinator, bound)
         case BoundDrop():

@@ -3,7 +3,8 @@
 The file is SQLite's, in WAL mode with synchronous=FULL: a commit is one append and one fsync, and a process that is
 killed between two of them leaves the earlier one. Rows are Arrow IPC streams, one record batch for each table and tick,
 so neither the heap's codes nor the layout of words are on disk. Contents of sources are not kept: their files are, and
-an append-only source is read again from its beginning; the offsets tell how far the last process came.
+an append-only source is read again from its beginning; the offsets tell how far the last process came. Of a sink the
+writes are what it wrote.
 
 Everything here runs under the coordinator's tick lock.
 """
@@ -39,6 +40,9 @@ FOR_THE_OWNER: Final = 0o600
 """The mode of the file, which SQLite gives to those beside it: secrets and verifiers of passwords are in it."""
 
 NOTHING: Final[Mapping[tuple[str, str], str | None]] = {}
+
+TOLD: Final = "transaction"
+"""The partition under which a sink's last transaction is among the offsets."""
 
 COMPACT_WRITES_MIN: Final = 1_000
 """Writes of one table from which opening it puts them together as one: reading a thousand small ones takes as long as
@@ -140,6 +144,30 @@ class Log:
                 "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
                 [(id, partition, position) for (id, partition), position in offsets.items()],
             )
+
+    def tell(self, id: int, number: int, rows: pa.RecordBatch) -> None:
+        """What a sink is about to write (the last column is the diff), as its transaction `number`."""
+        with self._transaction():
+            self._db.execute("INSERT INTO writes (item, rows) VALUES (?, ?)", (id, _pack(rows)))
+            self._number(id, number)
+
+    def untell(self, id: int, number: int) -> None:
+        """The last of what a sink was to write was not written: `number` is the one before."""
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM writes WHERE sequence = (SELECT max(sequence) FROM writes WHERE item = ?)", (id,)
+            )
+            self._number(id, number)
+
+    def told(self, id: int) -> int:
+        """The number of a sink's last transaction, committed or not; 0: none."""
+        return self.offsets(id).get(TOLD, 0)
+
+    def _number(self, id: int, number: int) -> None:
+        self._db.execute(
+            "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
+            (id, TOLD, number),
+        )
 
     def clock(self) -> int:
         """The timestamp of the last tick that committed, in ms."""

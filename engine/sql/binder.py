@@ -8,7 +8,7 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import alters, definitions, drops, reads, roles, shows, sources, tables, writes
+from engine.sql.binding import alters, definitions, drops, reads, roles, shows, sinks, sources, tables, writes
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -52,6 +52,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return sources.create_secret(statement, context)
         case statements.CreateConnection():
             return sources.create_connection(statement, context)
+        case statements.CreateSink():
+            return sinks.create_sink(statement, context)
         case statements.ValidateConnection():
             return sources.validate_connection(statement, context)
         case statements.CreateType():

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from engine.catalog.connections import ConnectionDescription
 from engine.catalog.items import Item, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
+from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.dataflow.graph import Order, Plan
 from engine.plan.relation import BoundScalar, Query, Relation
@@ -188,6 +189,20 @@ class BoundCreateSource:
     create_sql: str
     seeds: tuple[tuple[int, bool, bool], ...] = ()
     infer: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateSink:
+    """`relation` and its `columns` are what of `on` is written."""
+
+    name: QualifiedName
+    on: int
+    description: KafkaSink
+    relation: Relation
+    columns: tuple[Column, ...]
+    depends_on: frozenset[int]
+    if_not_exists: bool
+    create_sql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +414,7 @@ class BoundDiscard:
 Bound: TypeAlias = (
     BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundCreateDatabase | BoundCreateSchema | BoundCreateTable
     | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
-    | BoundCreateSecret | BoundCreateConnection | BoundValidateConnection
+    | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
     | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain | BoundCopy
     | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard

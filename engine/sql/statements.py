@@ -71,6 +71,7 @@ class ObjectKind(Enum):
     ROLE = "role"
     SECRET = "secret"
     CONNECTION = "connection"
+    SINK = "sink"
 
     def __str__(self) -> str:
         return self.value
@@ -352,6 +353,37 @@ class CreateConnection:
     kind: str
     options: tuple[Option, ...]
     if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class IntoKafka:
+    """INTO KAFKA BROKER 'h:p' TOPIC 't', or CONNECTION name (options). `config` are the pairs of TOPIC CONFIG."""
+
+    connection: Name | None
+    brokers: tuple[str, ...]
+    topic: str | None
+    options: tuple[Option, ...]
+    partition_by: Expression | None
+    config: tuple[tuple[str, str], ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSink:
+    """`key` is None without one; `enforced`: it is to be proven. `envelope` in lower case."""
+
+    name: Name
+    on: Name
+    into: IntoKafka
+    key: tuple[str, ...] | None
+    enforced: bool
+    headers: str | None
+    key_format: FormatClause | None
+    format: FormatClause
+    envelope: str
+    if_not_exists: bool
+    options: tuple[Option, ...]
     span: Span
 
 
@@ -654,7 +686,7 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | CreateType | Drop
-    | CreateSecret | CreateConnection | AlterRename | AlterSwap | AlterRetain | CommentOn | CreateCluster
+    | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterSwap | AlterRetain | CommentOn | CreateCluster
     | DropClusters | CreateRole | AlterRole | DropRoles
 )  # fmt: skip
 """What changes the catalog."""

@@ -82,6 +82,21 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkState:
+    """What a sink has written since the process began, and what is wrong. `state` is one of starting, running and
+    stalled, since `since`; `timestamp` (ms) is the tick that its topic is at, 0 when that is not known."""
+
+    state: str
+    since: datetime
+    error: str | None
+    hint: str | None
+    transactions: int
+    records: int
+    bytes: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorState:
     """A running operator: its line in a physical plan, the operators that it reads, what it and the arrangements of its
     output hold, how many changes it gave, and the collections and indexes that it is known as."""
@@ -105,6 +120,7 @@ class Runtime:
     progress: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # rows hydrated, of how many; (0, 0) waits
     frontiers: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # since, upper (ms)
     sources: Mapping[int, SourceState] = field(default_factory=dict)
+    sinks: Mapping[int, SinkState] = field(default_factory=dict)
     sessions: Callable[[], Iterable[SessionState]] = tuple
     subscriptions: Callable[[], Iterable[SubscriptionState]] = tuple
     peeks: Callable[[], Iterable[tuple[int, int]]] = tuple  # (up to so many ns, peeks that took no longer)

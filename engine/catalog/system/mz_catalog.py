@@ -12,6 +12,7 @@ from engine.catalog.items import (
     Item,
     MaterializedView,
     Secret,
+    Sink,
     Source,
     SourceRelation,
     SystemRelation,
@@ -212,6 +213,12 @@ def _clusters(catalog: Catalog, _: Runtime) -> Iterator[Row]:
         yield CLUSTER if name == DEFAULT_CLUSTER else f"u_{name}", name, OWNER_ID, False, 1
 
 
+def _sinks(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Sink):
+        assert isinstance(item, Sink)
+        yield (*_head(item, runtime), "kafka", CLUSTER, OWNER_ID, item.create_sql)
+
+
 def _replicas(_: Catalog, __: Runtime) -> Iterator[Row]:
     yield "s1", "r1", CLUSTER, OWNER_ID
 
@@ -257,7 +264,8 @@ _TABLE: Final[tuple[tuple[str, str, str, Rows], ...]] = (
     ("mz_secrets", f"{HEAD}, owner_id text!", "secrets, without their values", _secrets),
     ("mz_connections", f"{HEAD}, type text!, owner_id text!, create_sql text!", "connections, and what they are to",
      _connections),
-    ("mz_sinks", f"{HEAD}, type text!, cluster_id text!, owner_id text!, create_sql text!", "sinks: none", none),
+    ("mz_sinks", f"{HEAD}, type text!, cluster_id text!, owner_id text!, create_sql text!",
+     "sinks, and what they write to", _sinks),
 )  # fmt: skip
 
 DEFINITIONS: Final = tuple(

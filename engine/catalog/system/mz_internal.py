@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import Index, MaterializedView, Source
+from engine.catalog.items import Index, MaterializedView, Sink, Source
 from engine.catalog.system.definition import Changes, Row, Rows, Runtime, define
 from engine.catalog.system.ids import OWNER_ID, database_id, object_id, role_id, schema_id
 from engine.catalog.system.mz_catalog import items, source_word, word_of
@@ -77,6 +77,22 @@ def _partitions(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
                 object_id(item.id), at.partition, at.records, at.bytes, at.position, at.committed, at.known,
                 max(0, at.known - at.committed), at.records_per_second, at.errors,
             )  # fmt: skip
+
+
+def _sink_statuses(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Sink):
+        state = runtime.sinks.get(item.id)
+        status, since = ("created", None) if state is None else (state.state, utc(state.since))
+        error, hint = (None, None) if state is None else (state.error, state.hint)
+        yield object_id(item.id), item.name.item, "kafka", since, status, error, hint
+
+
+def _sink_statistics(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Sink):
+        state = runtime.sinks.get(item.id)
+        if state is not None:
+            at = state.timestamp or None
+            yield object_id(item.id), item.name.item, state.records, state.bytes, state.transactions, at
 
 
 def _sessions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -186,6 +202,14 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      "decode_errors bigint!",
      "how far each partition of a source is read, is in its relations, and is behind; what did not decode",
      _partitions),
+    ("mz_sink_statuses", RUNTIME,
+     "id text!, name text!, type text!, last_status_change_at timestamptz, status text!, error text, hint text",
+     "whether sinks run: created, starting, running, stalled with an error (and tried again)", _sink_statuses),
+    ("mz_sink_statistics", RUNTIME,
+     "id text!, name text!, messages_committed bigint!, bytes_committed bigint!, transactions_committed bigint!, "
+     "written_timestamp mz_timestamp",
+     "records that sinks have written since the server began, and the tick that their topics are at",
+     _sink_statistics),
     ("mz_sessions", RUNTIME,
      "connection_id bigint!, role_id text!, role_name text!, database_name text!, application_name text!, "
      "connected_at timestamptz!", "the open sessions", _sessions),

@@ -11,6 +11,7 @@ from engine.catalog.items import (
     Item,
     MaterializedView,
     Secret,
+    Sink,
     Source,
     SourceRelation,
     SystemRelation,
@@ -35,7 +36,7 @@ CLASS, TYPE, ATTRDEF, CONSTRAINT, NAMESPACE, REWRITE = 1259, 1247, 2604, 2606, 2
 def relkind(item: Item) -> str:
     """pg_class's letter; sources are tables, as nothing of PostgreSQL's is nearer."""
     match item:
-        case Table() | Source() | SourceRelation() | Secret() | Connection():
+        case Table() | Source() | SourceRelation() | Secret() | Connection() | Sink():
             return "r"
         case Type():
             return "c"

@@ -175,24 +175,14 @@ class Client:
             connection.close()
             raise SourceError(f"{where} does not answer") from None
         except KafkaError as error:
-            raise SourceError(f"{where}: {_reason(error)}") from None
+            raise SourceError(f"{where}: {reason_of(error)}") from None
 
     async def _connect(self, host: str, port: int) -> AIOKafkaConnection:
-        connection = self._connection
-        tls, sasl = connection.tls, connection.sasl
-        protocol = ("SASL_" if sasl else "") + ("SSL" if tls else "PLAINTEXT")
-        provider = None if sasl is None or sasl.mechanism != "OAUTHBEARER" else _Token(
-            lambda: token_of(sasl, self._resolve)
-        )  # fmt: skip
         try:
             return await asyncio.wait_for(
                 create_conn(
-                    host, port, client_id=self._client_id, request_timeout_ms=REQUEST_MS, security_protocol=protocol,
-                    ssl_context=None if tls is None else tls_context(tls, self._resolve),
-                    sasl_mechanism=None if sasl is None else sasl.mechanism,
-                    sasl_plain_username=self._value(None if sasl is None else sasl.username),
-                    sasl_plain_password=self._value(None if sasl is None else sasl.password),
-                    sasl_oauth_token_provider=provider,
+                    host, port, client_id=self._client_id, request_timeout_ms=REQUEST_MS,
+                    **security_of(self._connection, self._resolve),
                 ),
                 CONNECT_SECONDS_MAX,
             )  # fmt: skip
@@ -203,13 +193,28 @@ class Client:
         except OSError as error:
             raise SourceError(f"broker {host}:{port} cannot be reached: {error.strerror or error}") from None
         except KafkaError as error:
-            raise SourceError(f"broker {host}:{port}: {_reason(error)}") from None
-
-    def _value(self, setting: Setting | None) -> str | None:
-        return None if setting is None else self._resolve(setting)
+            raise SourceError(f"broker {host}:{port}: {reason_of(error)}") from None
 
     def _names(self) -> str:
         return ", ".join(self._connection.brokers)
+
+
+def security_of(connection: KafkaConnection, resolve: Resolve) -> dict[str, Any]:
+    """aiokafka's arguments for TLS and SASL, of connections, producers and admin clients alike."""
+    tls, sasl = connection.tls, connection.sasl
+    provider = None if sasl is None or sasl.mechanism != "OAUTHBEARER" else _Token(lambda: token_of(sasl, resolve))
+
+    def value(setting: Setting | None) -> str | None:
+        return None if setting is None else resolve(setting)
+
+    return {
+        "security_protocol": ("SASL_" if sasl else "") + ("SSL" if tls else "PLAINTEXT"),
+        "ssl_context": None if tls is None else tls_context(tls, resolve),
+        "sasl_mechanism": "PLAIN" if sasl is None else sasl.mechanism,
+        "sasl_plain_username": value(None if sasl is None else sasl.username),
+        "sasl_plain_password": value(None if sasl is None else sasl.password),
+        "sasl_oauth_token_provider": provider,
+    }
 
 
 def check_brokers(connection: KafkaConnection, resolve: Resolve) -> None:
@@ -230,6 +235,6 @@ def _named(code: int) -> str:
     return f"{str(error.message).lower().replace('_', ' ')} ({code})"
 
 
-def _reason(error: KafkaError) -> str:
+def reason_of(error: KafkaError) -> str:
     """The library's message without its class's number."""
     return " ".join(str(part) for part in error.args) or type(error).__name__

@@ -7,6 +7,7 @@ column is called after the table), the rename is refused. Ids do not change, so 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path, is_temporary
 from engine.catalog.items import (
@@ -16,6 +17,7 @@ from engine.catalog.items import (
     MaterializedView,
     QualifiedName,
     Secret,
+    Sink,
     Source,
     SourceRelation,
     SystemRelation,
@@ -39,10 +41,16 @@ from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import create_index, create_view, index_sql, name_in
 from engine.sql.binding.drops import find
 from engine.sql.binding.options import milliseconds
+from engine.sql.binding.sinks import create_sink
 from engine.sql.binding.sources import create_connection, create_source
 from engine.sql.binding.tables import create_table
 from engine.sql.binding.writing import article, full
 from engine.sql.statements import ObjectKind, Option
+
+Remade: TypeAlias = (
+    bound.BoundCreateView | bound.BoundCreateMaterializedView | bound.BoundCreateTable | bound.BoundCreateSink
+)
+"""What a statement has to mean again."""
 
 
 def rename(statement: statements.AlterRename, context: Context) -> bound.BoundRedefine:
@@ -193,7 +201,8 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
         on = new.items[item.on]
         return replace(item, name=name, create_sql=index_sql(name, on, item.key, item.history_ms))
     assert isinstance(made, statements.CreateView | statements.CreateTable | statements.CreateSource
-                      | statements.CreateType | statements.CreateSecret | statements.CreateConnection)  # fmt: skip
+                      | statements.CreateType | statements.CreateSecret | statements.CreateConnection
+                      | statements.CreateSink)  # fmt: skip
     _bound(made, before)
     edits = [(made.name.at, made.name.end, full(name))]
     edits += [(u.name.at, u.name.end, name_in(u, names[u.item.id])) for u in before.uses if u.item.id in names]
@@ -209,9 +218,7 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
     return _same(item, name, sql, found)
 
 
-def _bound(
-    statement: statements.Statement, context: Context
-) -> bound.BoundCreateView | bound.BoundCreateMaterializedView | bound.BoundCreateTable | None:
+def _bound(statement: statements.Statement, context: Context) -> Remade | None:
     match statement:
         case statements.CreateView():
             return create_view(statement, context)
@@ -221,6 +228,8 @@ def _bound(
             create_source(statement, context)
         case statements.CreateConnection():
             create_connection(statement, context)
+        case statements.CreateSink():
+            return create_sink(statement, context)
         case _:
             pass
     return None
@@ -230,7 +239,7 @@ def _same(
     item: Item,
     name: QualifiedName,
     sql: str,
-    found: bound.BoundCreateView | bound.BoundCreateMaterializedView | bound.BoundCreateTable | None,
+    found: Remade | None,
 ) -> Item:
     """The item as it is bound again, if it is the same."""
     match item, found:
@@ -247,6 +256,10 @@ def _same(
             if found.columns != item.columns:
                 raise _ambiguous(item, "it would have other columns")
             return replace(item, name=name, create_sql=sql)
+        case Sink(), bound.BoundCreateSink():
+            if found.columns != item.written:
+                raise _ambiguous(item, "it would write other columns")
+            return replace(item, name=name, relation=found.relation, create_sql=sql)
         case Source() | Type() | Secret() | Connection(), _:
             return replace(item, name=name, create_sql=sql)
         case _:

@@ -43,5 +43,6 @@ class Context:
     def resolve(self, name: Name) -> Item:
         """The item of that name; UndefinedTable where there is none."""
         found = self.catalog.resolve(name.parts, self.path, name.at)
-        self.uses.append(Use(name, found))
+        if all(use.name != name for use in self.uses):  # one clause may be bound twice, for keys and for values
+            self.uses.append(Use(name, found))
         return found

@@ -7,6 +7,7 @@ from engine.catalog.items import (
     Item,
     MaterializedView,
     Secret,
+    Sink,
     Source,
     SourceRelation,
     SystemRelation,
@@ -36,6 +37,7 @@ KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
     ObjectKind.TYPE: (Type,),
     ObjectKind.SECRET: (Secret,),
     ObjectKind.CONNECTION: (Connection,),
+    ObjectKind.SINK: (Sink,),
 }
 
 

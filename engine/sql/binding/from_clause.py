@@ -13,6 +13,7 @@ from engine.catalog.items import (
     Item,
     MaterializedView,
     Secret,
+    Sink,
     SourceRelation,
     SystemRelation,
     Table,
@@ -184,7 +185,7 @@ class FromClause(Calls):
                         hint="Read its tables: SHOW SOURCES lists them.",
                     )  # fmt: skip
                 return Get(item.id, str(item.name), item.columns, item.append_only, item.keys)
-            case Index() | Type() | Secret() | Connection():
+            case Index() | Type() | Secret() | Connection() | Sink():
                 raise WrongObjectType(f'"{item.name.item}" is {article(kind(item))}', position=at)
             case _:
                 assert_never(item)

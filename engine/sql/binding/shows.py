@@ -21,6 +21,7 @@ IN_SCHEMA: Final = {
         JOIN mz_internal.mz_hydration_statuses AS h ON h.object_id = o.id WHERE {schema}""",
     "secrets": "SELECT o.name FROM mz_catalog.mz_secrets AS o WHERE {schema}",
     "connections": "SELECT o.name, o.type FROM mz_catalog.mz_connections AS o WHERE {schema}",
+    "sinks": "SELECT o.name, o.type FROM mz_catalog.mz_sinks AS o WHERE {schema}",
     "objects": "SELECT o.name, o.type FROM mz_catalog.mz_objects AS o WHERE {schema}",
 }
 """What lists the objects of one schema: FROM names it, or else the first of the search path."""

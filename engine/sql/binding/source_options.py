@@ -75,6 +75,15 @@ class Options:
             raise InvalidParameter(f'option "{option.name}" must be a string or SECRET name', position=option.at)
         return option.value
 
+    def flag(self, name: str) -> bool | None:
+        """NAME alone is true."""
+        option = self.take(name)
+        if option is None:
+            return None
+        if option.value is not None and not isinstance(option.value, bool):
+            raise InvalidParameter(f'option "{option.name}" is either true or false', position=option.at)
+        return option.value is not False
+
     def done(self) -> None:
         for option in self._left.values():
             raise InvalidParameter(f'unrecognized {self._what} option "{option.name}"', position=option.at)

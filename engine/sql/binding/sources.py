@@ -100,10 +100,10 @@ def _kafka(options: Options, at: int) -> KafkaConnection:
         raise SyntaxError_("a Kafka connection needs a BROKER", hint="BROKER 'host:port'", position=at)
     given = option.value if isinstance(option.value, tuple) else (option.value,)
     brokers = tuple(part.strip() for each in given if isinstance(each, str) for part in each.split(","))
-    return _secured(brokers, options, option.at)
+    return secured(brokers, options, option.at)
 
 
-def _secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnection:
+def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnection:
     """Brokers, and what the options say of how to talk to them."""
     for broker in brokers:
         host, _, port = broker.rpartition(":")
@@ -247,7 +247,7 @@ def _kafka_source(statement: statements.CreateSource, connector: statements.From
         if not isinstance(connection, KafkaConnection):
             raise WrongObjectType(f'connection "{connector.connection}" is not to Kafka', position=connector.at)
     else:
-        connection = _secured(connector.brokers, options, connector.at)
+        connection = secured(connector.brokers, options, connector.at)
     topic = connector.topic or options.text("topic")
     if not topic:
         raise SyntaxError_("a Kafka source needs a TOPIC", position=connector.at)
@@ -318,7 +318,7 @@ def _format(clause: FormatClause, reads: Reads, of_key: bool) -> Format:
             if clause.registry is None:
                 return AvroFormat(clause.schema or "", None, clause.framed)
             seed = _seed(clause.registry, of_key)
-            return AvroFormat(seed[1], _registry_of(clause.registry, reads))
+            return AvroFormat(seed[1], registry_of(clause.registry, reads))
         case ProtobufClause():
             if clause.registry is None:
                 if clause.message is None:
@@ -326,7 +326,7 @@ def _format(clause: FormatClause, reads: Reads, of_key: bool) -> Format:
                 return ProtobufFormat(clause.message, _descriptors(clause.schema or "", clause.at))
             message, schema = _seed(clause.registry, of_key)
             return ProtobufFormat(
-                clause.message or message, _descriptors(schema, clause.at), _registry_of(clause.registry, reads)
+                clause.message or message, _descriptors(schema, clause.at), registry_of(clause.registry, reads)
             )
         case _:
             return clause
@@ -336,7 +336,7 @@ def _seed(clause: RegistryClause, of_key: bool) -> tuple[str, str]:
     return (clause.key_seed if of_key else clause.value_seed) or ("", "")
 
 
-def _registry_of(clause: RegistryClause, reads: Reads) -> RegistryConnection:
+def registry_of(clause: RegistryClause, reads: Reads) -> RegistryConnection:
     if clause.connection is not None:
         connection = reads.connection(clause.connection)
         if not isinstance(connection, RegistryConnection):

@@ -4,7 +4,7 @@ from typing import Final, TypeAlias
 
 from engine.expr.keywords import words
 from engine.sql.grammar.roles import Roles
-from engine.sql.grammar.sources import Sources
+from engine.sql.grammar.sinks import Sinks
 from engine.sql.statements import (
     CreateCluster,
     CreateConnection,
@@ -13,6 +13,7 @@ from engine.sql.statements import (
     CreateRole,
     CreateSchema,
     CreateSecret,
+    CreateSink,
     CreateSource,
     CreateTable,
     CreateType,
@@ -27,7 +28,7 @@ from engine.sql.statements import (
 from engine.sql.syntax import Expression, Name, TypeName
 
 REFUSED: Final = words(
-    """function procedure trigger extension sink sequence aggregate domain rule
+    """function procedure trigger extension sequence aggregate domain rule
     views unique"""
 )
 """Objects that CREATE makes elsewhere."""
@@ -44,11 +45,12 @@ Definition: TypeAlias = (
     | CreateCluster
     | CreateSecret
     | CreateConnection
+    | CreateSink
     | Inert
 )
 
 
-class Definitions(Sources, Roles):
+class Definitions(Sinks, Roles):
     """CREATE and DROP."""
 
     __slots__ = ()
@@ -73,6 +75,8 @@ class Definitions(Sources, Roles):
                 return self.create_secret()
             case "connection":
                 return self.create_connection()
+            case "sink":
+                return self.create_sink()
             case "default" | "index":
                 return self._create_index()
             case "schema":
@@ -203,6 +207,6 @@ class Definitions(Sources, Roles):
         for kind in ObjectKind:
             if self.accept(kind.value):
                 return kind
-        if token.key in ("sink", "function"):
-            self.unsupported(f"{token.key.upper()}s" if token.key == "sink" else token.key.upper())
+        if token.key == "function":
+            self.unsupported(token.key.upper())
         self.fail()

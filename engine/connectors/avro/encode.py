@@ -1,0 +1,218 @@
+"""Rows to Avro: a schema for the columns, and a function for each that writes a value.
+
+    boolean, integers, floats  as themselves; uint8 and mz_timestamp decimal(20, 0)
+    numeric(p, s)              decimal(p, s); numeric alone a string of all its digits
+    date, time, timestamps     date, time-micros, local-timestamp-micros, with time zone timestamp-micros
+    uuid, jsonb                strings that say so; interval and what else has a text form: that
+    lists and arrays, maps, records   array, map, record, NULL allowed within
+
+A nullable column is a union of null and its type, null first.
+"""
+
+import json
+import re
+import struct
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from engine import types
+from engine.collection.heap import Heap
+from engine.collection.vector import Vector
+from engine.connectors.avro.schema import JSON_NAME
+from engine.connectors.encode import raw_values
+from engine.errors import EncodeError, InvalidParameter
+from engine.expr import text_forms
+from engine.expr.text_forms import RawValue
+from engine.types import Column, Nesting, SqlType
+
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NONE: Final = b"\x00"
+SOME: Final = b"\x02"
+"""The branches of a union of null and a type."""
+
+Write = Callable[[RawValue], bytes]
+
+
+def row_schema(columns: Sequence[Column], fullname: str) -> dict[str, Any]:
+    """The record of a row. InvalidParameter for a column whose name is none in Avro."""
+    return {"type": "record", "name": fullname, "fields": [_field(column, fullname) for column in columns]}
+
+
+def change_schema(columns: Sequence[Column], fullname: str) -> dict[str, Any]:
+    """Debezium's record of a row before and after."""
+    row = row_schema(columns, "row")
+    return {
+        "type": "record", "name": fullname,
+        "fields": [{"name": "before", "type": ["null", row], "default": None},
+                   {"name": "after", "type": ["null", "row"], "default": None}],
+    }  # fmt: skip
+
+
+def _field(column: Column, around: str) -> dict[str, Any]:
+    _check_name(column.name)
+    inner = _schema(column.type, f"{around.rpartition('.')[2]}_{column.name}")
+    if column.nullable:
+        return {"name": column.name, "type": ["null", inner], "default": None}
+    return {"name": column.name, "type": inner}
+
+
+def _check_name(name: str) -> None:
+    if NAME.fullmatch(name) is None:
+        raise InvalidParameter(f'column "{name}" has no name in Avro', hint="Sink a view that calls it otherwise.")
+
+
+def _schema(type: SqlType, name: str) -> Any:  # noqa: ANN401 - JSON
+    match type.nesting:
+        case Nesting.ARRAY | Nesting.LIST:
+            return {"type": "array", "items": ["null", _schema(type.within, name)]}
+        case Nesting.MAP:
+            return {"type": "map", "values": ["null", _schema(type.within, name)]}
+        case Nesting.RECORD:
+            fields = [_field(Column(field, kind), name) for field, kind in type.fields]
+            return {"type": "record", "name": name, "fields": fields}
+        case None:
+            pass
+    if type.plain == types.NUMERIC and type.modifier:
+        return {"type": "bytes", "logicalType": "decimal", "precision": type.modifier[0], "scale": _scale(type)}
+    return SCHEMAS.get(type.plain, "string")
+
+
+def _scale(type: SqlType) -> int:
+    return type.modifier[1] if len(type.modifier) > 1 else 0
+
+
+DECIMAL_20: Final = {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 0}
+SCHEMAS: Final[dict[SqlType, Any]] = {
+    types.BOOLEAN: "boolean", types.SMALLINT: "int", types.INTEGER: "int", types.BIGINT: "long", types.UINT2: "int",
+    types.UINT4: "long", types.OID: "long", types.REAL: "float", types.DOUBLE: "double", types.BYTEA: "bytes",
+    types.UINT8: DECIMAL_20, types.MZ_TIMESTAMP: DECIMAL_20,
+    types.DATE: {"type": "int", "logicalType": "date"},
+    types.TIME: {"type": "long", "logicalType": "time-micros"},
+    types.TIMESTAMP: {"type": "long", "logicalType": "local-timestamp-micros"},
+    types.TIMESTAMPTZ: {"type": "long", "logicalType": "timestamp-micros"},
+    types.UUID: {"type": "string", "logicalType": "uuid"},
+    types.JSONB: {"type": "string", "connect.name": JSON_NAME},
+}  # fmt: skip
+
+
+class AvroEncoder:
+    """One record a row, behind the registry's header for the schema of that id."""
+
+    def __init__(self, columns: Sequence[Column], heap: Heap, schema_id: int) -> None:
+        self._columns = columns
+        self._heap = heap
+        self._writes = [_nullable(_write(c.type)) if c.nullable else _write(c.type) for c in columns]
+        self._header = b"\x00" + struct.pack(">I", schema_id)
+
+    def encode(self, vectors: Sequence[Vector]) -> list[bytes]:
+        columns = [
+            [write(value) for value in raw_values(vector, column.type, self._heap)]
+            for write, vector, column in zip(self._writes, vectors, self._columns, strict=True)
+        ]
+        return [self._header + b"".join(row) for row in zip(*columns, strict=True)]
+
+    def change(self, before: bytes | None, after: bytes | None) -> bytes:
+        skip = len(self._header)
+        parts = [NONE if row is None else SOME + row[skip:] for row in (before, after)]
+        return self._header + b"".join(parts)
+
+
+def _nullable(write: Write) -> Write:
+    return lambda value: NONE if value is None else SOME + write(value)
+
+
+def _write(type: SqlType) -> Write:
+    """What writes a value of the type that is not NULL."""
+    match type.nesting:
+        case Nesting.ARRAY:
+            items = _blocks(_nullable(_write(type.within)))
+            return lambda value: items(_flat(value.dims, value.items))
+        case Nesting.LIST:
+            return _blocks(_nullable(_write(type.within)))
+        case Nesting.MAP:
+            inner = _nullable(_write(type.within))
+            entries = _blocks(lambda entry: _text(entry[0]) + inner(entry[1]))
+            return lambda value: entries([*value.items()])
+        case Nesting.RECORD:
+            fields = [_nullable(_write(kind)) for _, kind in type.fields]
+            return lambda value: b"".join(write(part) for write, part in zip(fields, value, strict=True))
+        case None:
+            pass
+    match type.plain:
+        case types.BOOLEAN:
+            return lambda value: b"\x01" if value else b"\x00"
+        case (
+            types.SMALLINT | types.INTEGER | types.BIGINT | types.UINT2 | types.UINT4 | types.OID | types.DATE
+            | types.TIME | types.TIMESTAMP | types.TIMESTAMPTZ
+        ):  # fmt: skip
+            return _long
+        case types.REAL:
+            return struct.Struct("<f").pack
+        case types.DOUBLE:
+            return struct.Struct("<d").pack
+        case types.BYTEA:
+            return lambda value: _long(len(value)) + value
+        case types.UINT8 | types.MZ_TIMESTAMP:
+            return _integer
+        case types.NUMERIC if type.modifier:
+            scale = _scale(type)
+            return lambda value: _integer(_unscaled(value, scale))
+        case types.UUID:
+            return lambda value: _text(str(UUID(bytes=value)))
+        case types.JSONB:
+            return _text
+        case _:
+            return lambda value: _text(text_forms.format(value, type))
+
+
+def _flat(dims: Sequence[int], items: Sequence[RawValue]) -> Sequence[RawValue]:
+    if len(dims) > 1:
+        raise EncodeError(f"an array of {len(dims)} dimensions has no form in Avro", hint="Make it a list of lists.")
+    return items
+
+
+def _blocks(write: Write) -> Write:
+    def written(items: Sequence[RawValue]) -> bytes:
+        if not items:
+            return NONE
+        return b"".join([_long(len(items)), *map(write, items), NONE])
+
+    return written
+
+
+def _long(value: int) -> bytes:
+    """Zigzag, seven bits a byte, the low ones first."""
+    rest = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while rest > 0x7F:
+        out.append((rest & 0x7F) | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
+
+
+def _integer(value: int) -> bytes:
+    """The fewest bytes of two's complement, the high ones first: what a decimal's bytes are."""
+    data = value.to_bytes((8 + (value + (value < 0)).bit_length()) // 8, "big", signed=True)
+    return _long(len(data)) + data
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return _long(len(data)) + data
+
+
+def _unscaled(value: Decimal, scale: int) -> int:
+    if not value.is_finite():
+        raise EncodeError(f"numeric {value} has no form in Avro", hint="Sink a view that makes it NULL or a double.")
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    number = int("".join(map(str, digits)) or "0") * 10 ** (exponent + scale)
+    return -number if sign else number
+
+
+def text_of(schema: dict[str, Any]) -> str:
+    """A schema as a registry takes it."""
+    return json.dumps(schema, separators=(",", ":"))

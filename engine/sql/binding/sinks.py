@@ -1,0 +1,224 @@
+"""CREATE SINK: what is written and how."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from engine import types
+from engine.catalog.catalog import is_temporary
+from engine.catalog.connections import KafkaConnection
+from engine.catalog.items import MaterializedView, Source, SourceRelation, Table, View, kind
+from engine.catalog.sinks import AvroOutput, KafkaSink, OutputEnvelope, OutputFormat
+from engine.catalog.sources import BytesFormat, JsonFormat, TextFormat
+from engine.errors import (
+    DuplicateColumn,
+    InvalidParameter,
+    SyntaxError_,
+    TypeMismatch,
+    UndefinedColumn,
+    Unsupported,
+    WrongObjectType,
+)
+from engine.plan.facts import Facts
+from engine.plan.relation import Get, Relation
+from engine.sql import bound, dialect, statements, syntax
+from engine.sql.binding.context import Context
+from engine.sql.binding.definitions import with_full_names
+from engine.sql.binding.queries import Queries
+from engine.sql.binding.session import refuse
+from engine.sql.binding.source_options import Options, Reads
+from engine.sql.binding.sources import registry_of, secured
+from engine.sql.binding.writing import full
+from engine.sql.scope import Around
+from engine.sql.statements import AvroClause, FormatClause
+from engine.types import Category, Column, Nesting
+
+COMPRESSIONS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
+RETENTION: Final[Mapping[str, str]] = {"retention ms": "retention.ms", "retention bytes": "retention.bytes"}
+IGNORED: Final = ("reuse topic", "acks", "transactional id prefix", "progress group id prefix")
+"""Options of other systems that change nothing here: topics are stable, and all replicas acknowledge."""
+
+
+def create_sink(statement: statements.CreateSink, context: Context) -> bound.BoundCreateSink:
+    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
+    item = context.catalog.resolve(statement.on.parts, context.path, statement.on.at)
+    if not isinstance(item, Table | Source | SourceRelation | View | MaterializedView) or not item.columns:
+        raise WrongObjectType(f'"{statement.on}" is a {kind(item)}: a sink is made from a relation',
+                              position=statement.on.at)  # fmt: skip
+    if is_temporary(item.name):
+        raise WrongObjectType(f'"{statement.on}" is temporary: a sink outlives it', position=statement.on.at)
+    binder = Queries(context)
+    sub = binder.derived(_query(statement), Around(None, {}))
+    refuse(sub.relation, "a sink")
+    written, columns = tuple(sub.columns), item.columns
+    reads = Reads(context)
+    key = None if statement.key is None else tuple(_column(each, columns, statement) for each in statement.key)
+    if key is not None and len(set(key)) < len(key):
+        raise DuplicateColumn("a column appears twice in the key of the sink", position=statement.into.at)
+    headers = None if statement.headers is None else _headers(statement.headers, columns, statement)
+    description = _description(statement, key, headers, reads, columns)
+    if description.partitioned:
+        _check_partition(statement, written[-1])
+    if key is not None and statement.enforced and not _proven(sub.relation, key, context):
+        raise InvalidParameter(
+            f'no two rows of "{statement.on}" should agree in the key ({", ".join(statement.key or ())}), '
+            "but the query does not show it",
+            hint="Write KEY (...) NOT ENFORCED; the sink stops while a key has two rows.",
+            position=statement.into.at,
+        )
+    text = with_full_names(statement.span, statement.name.end, context)
+    return bound.BoundCreateSink(
+        name, item.id, description, sub.relation, written, frozenset(reads.ids) | {item.id} | frozenset(binder.types),
+        statement.if_not_exists, f"CREATE SINK {full(name)}{text}",
+    )  # fmt: skip
+
+
+def _query(statement: statements.CreateSink) -> syntax.Query:
+    """SELECT * FROM the relation, behind its columns the expression of PARTITION BY."""
+    query = dialect.parse_query("SELECT * FROM relation")
+    body = query.body
+    assert isinstance(body, syntax.Select)
+    items = body.items
+    if statement.into.partition_by is not None:
+        items = (*items, syntax.SelectItem(statement.into.partition_by, "partition"))
+    return replace(query, body=replace(body, items=items, from_=(syntax.TableName(statement.on, None),)))
+
+
+def _proven(relation: Relation, key: tuple[int, ...], context: Context) -> bool:
+    """Whether the query shows that no two rows agree in the key."""
+    if isinstance(relation, Get):
+        item = context.catalog.items.get(relation.id)
+        if isinstance(item, MaterializedView):
+            relation = item.relation
+    return Facts().unique(relation, key)
+
+
+def _column(name: str, columns: tuple[Column, ...], statement: statements.CreateSink) -> int:
+    found = [i for i, column in enumerate(columns) if column.name == name]
+    if not found:
+        raise UndefinedColumn(f'column "{name}" does not exist in "{statement.on}"', position=statement.into.at)
+    return found[0]
+
+
+def _headers(name: str, columns: tuple[Column, ...], statement: statements.CreateSink) -> int:
+    at = _column(name, columns, statement)
+    type = columns[at].type
+    if type.nesting is not Nesting.MAP or type.within.plain not in (types.TEXT, types.BYTEA):
+        raise TypeMismatch(f'HEADERS column "{name}" must be map[text=>text] or map[text=>bytea], not {type}',
+                           position=statement.into.at)  # fmt: skip
+    return at
+
+
+def _check_partition(statement: statements.CreateSink, column: Column) -> None:
+    at = statement.into.at
+    if column.type.category is not Category.NUMERIC or column.type.physical > types.Physical.SIGNED:
+        raise TypeMismatch(f"PARTITION BY must be an integer, not {column.type}", position=at)
+    assert statement.into.partition_by is not None
+    names = {node.parts[-1] for node in _columns_in(statement.into.partition_by)}
+    strange = sorted(names - set(statement.key or names))
+    if strange:
+        raise InvalidParameter(
+            f'PARTITION BY reads column "{strange[0]}", which is not in the key of the sink',
+            hint="A key's records must all be in one partition to stay in order.", position=at,
+        )  # fmt: skip
+
+
+def _columns_in(node: object) -> list[syntax.ColumnName]:
+    """The column names within an expression, which is made of dataclasses and tuples."""
+    if isinstance(node, syntax.ColumnName):
+        return [node]
+    if isinstance(node, tuple):
+        return [name for each in node for name in _columns_in(each)]
+    fields = getattr(node, "__dataclass_fields__", {})
+    return [name for field in fields for name in _columns_in(getattr(node, field))]
+
+
+def _description(
+    statement: statements.CreateSink, key: tuple[int, ...] | None, headers: int | None, reads: Reads,
+    columns: tuple[Column, ...],
+) -> KafkaSink:  # fmt: skip
+    into, envelope = statement.into, OutputEnvelope(statement.envelope)
+    options = Options("Kafka sink", (*into.options, *statement.options), reads)
+    if into.connection is not None:
+        connection = reads.connection(into.connection)
+        if not isinstance(connection, KafkaConnection):
+            raise WrongObjectType(f'connection "{into.connection}" is not to Kafka', position=into.at)
+    else:
+        connection = secured(into.brokers, options, into.at)
+    topic = into.topic or options.text("topic")
+    if not topic:
+        raise SyntaxError_("a Kafka sink needs a TOPIC", position=into.at)
+    compression = (options.text("compression type", "compression") or "lz4").lower()
+    if compression not in COMPRESSIONS:
+        hint = f"There are {', '.join(COMPRESSIONS)}."
+        raise InvalidParameter(f'compression type "{compression}" is not known', hint=hint, position=into.at)
+    partitions = options.integer("topic partition count", -1, 100_000)
+    if partitions is None:
+        partitions = options.integer("partition count", -1, 100_000)
+    replication = options.integer("topic replication factor", -1, 1000)
+    if replication is None:
+        replication = options.integer("replication factor", -1, 1000)
+    config = dict(into.config)
+    for name, setting in RETENTION.items():
+        value = options.integer(name, -1, 1 << 62)
+        if value is not None:
+            config[setting] = str(value)
+    progress = options.text("progress topic") or f"{topic}-progress"
+    names = options.text("avro key fullname"), options.text("avro value fullname")
+    snapshot = options.flag("snapshot")
+    client_id = options.text("client id") or "tailrace"
+    for name in IGNORED:
+        options.take(name)
+    options.done()
+    if envelope is OutputEnvelope.UPSERT and key is None:
+        raise InvalidParameter("ENVELOPE UPSERT of a sink needs KEY (columns)", position=into.at)
+    if headers is not None and envelope is not OutputEnvelope.UPSERT:
+        raise InvalidParameter("HEADERS are for ENVELOPE UPSERT", position=into.at)
+    debezium = envelope is OutputEnvelope.DEBEZIUM
+    value = _format(statement.format, names[1] or ("envelope" if debezium else "row"), reads)
+    shown = [column for i, column in enumerate(columns) if i != headers]
+    _check_whole(value, shown, "the value", statement)
+    if debezium and not isinstance(value, AvroOutput | JsonFormat):
+        raise InvalidParameter("ENVELOPE DEBEZIUM of a sink is for FORMAT AVRO and JSON", position=into.at)
+    key_format: OutputFormat | None = None
+    if statement.key_format is not None and key is None:
+        raise InvalidParameter("KEY FORMAT of a sink needs KEY (columns)", position=into.at)
+    if key is not None:
+        key_format = _format(statement.key_format or statement.format, names[0] or "row", reads)
+        _check_whole(key_format, [columns[i] for i in key], "the key", statement)
+    return KafkaSink(
+        connection, topic, progress, envelope, key, key_format, value, headers, into.partition_by is not None,
+        compression, _positive(partitions), _positive(replication), tuple(config.items()), snapshot is not False,
+        client_id,
+    )  # fmt: skip
+
+
+def _positive(number: int | None) -> int | None:
+    """-1 and 0 leave it to the broker."""
+    return number if number is not None and number > 0 else None
+
+
+def _format(clause: FormatClause, fullname: str, reads: Reads) -> OutputFormat:
+    match clause:
+        case JsonFormat() | TextFormat() | BytesFormat():
+            return clause
+        case AvroClause():
+            if clause.registry is None:
+                raise Unsupported(
+                    "FORMAT AVRO of a sink needs a schema registry",
+                    hint="USING CONFLUENT SCHEMA REGISTRY CONNECTION name", position=clause.at,
+                )  # fmt: skip
+            return AvroOutput(registry_of(clause.registry, reads), fullname)
+        case _:
+            raise Unsupported("the format of a sink is JSON, AVRO, TEXT or BYTES", position=None)
+
+
+def _check_whole(format: OutputFormat, columns: list[Column], what: str, statement: statements.CreateSink) -> None:
+    """TEXT and BYTES are of one column."""
+    if isinstance(format, AvroOutput | JsonFormat):
+        return
+    if len(columns) != 1:
+        raise InvalidParameter(f"FORMAT TEXT and BYTES are of one column, but {what} has {len(columns)}",
+                               position=statement.into.at)  # fmt: skip
+    if isinstance(format, BytesFormat) and columns[0].type.plain != types.BYTEA:
+        raise TypeMismatch(f"FORMAT BYTES is of bytea, but {what} is {columns[0].type}", position=statement.into.at)

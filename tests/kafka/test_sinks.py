@@ -1,0 +1,433 @@
+"""What readers of committed records see is the relation, at one tick after another: nothing missing, nothing twice."""
+
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+import fastavro
+import pytest
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from engine.catalog.connections import RegistryConnection
+from engine.connectors.registry import Registry as Schemas
+from engine.coordinator.record import packed
+from engine.database import Database, Options
+from engine.errors import DependentObjects, InvalidParameter, SqlError, TypeMismatch, UndefinedColumn, WrongObjectType
+from tests.kafka.waiting import SECONDS_MAX, until
+
+
+def committed(broker, name: str, partitions: int = 1, isolation: str = "read_committed") -> list[Message]:
+    """All of a topic that is not within an open transaction, in the order of partitions and offsets."""
+    consumer = Consumer({
+        "bootstrap.servers": broker.address, "group.id": "reader", "isolation.level": isolation,
+        "auto.offset.reset": "earliest", "enable.partition.eof": True, "enable.auto.commit": False,
+    })  # fmt: skip
+    consumer.assign([TopicPartition(name, partition, 0) for partition in range(partitions)])
+    found: list[Message] = []
+    ended = 0
+    deadline = time.monotonic() + SECONDS_MAX
+    while ended < partitions and time.monotonic() < deadline:
+        message = consumer.poll(0.5)
+        if message is None:
+            continue
+        if message.error() is not None:
+            ended += 1
+        else:
+            found.append(message)
+    consumer.close()
+    return found
+
+
+def written(db: Database) -> None:
+    """The sinks have nothing left to write."""
+    until(db, "SELECT DISTINCT status, error FROM mz_internal.mz_sink_statuses", [("running", None)])
+    deadline = time.monotonic() + SECONDS_MAX
+    while not all(running.idle for running in db._coordinator.sinks.running()):
+        assert time.monotonic() < deadline, db._coordinator.sinks.status()
+        time.sleep(0.01)
+
+
+def table_of(messages: list[Message]) -> dict:
+    """What a reader of UPSERT holds."""
+    held: dict = {}
+    for message in messages:
+        key = json.loads(message.key())
+        if message.value() is None:
+            del held[tuple(key.values())]  # a tombstone is only of what was there
+        else:
+            held[tuple(key.values())] = json.loads(message.value())
+    return held
+
+
+def bag_of(messages: list[Message]) -> Counter:
+    """What a reader of DEBEZIUM holds. No row goes that was not there."""
+    held: Counter = Counter()
+    for message in messages:
+        change = json.loads(message.value())
+        for side, diff in (("before", -1), ("after", 1)):
+            if change[side] is not None:
+                row = tuple(change[side].values())
+                held[row] += diff
+                assert held[row] >= 0, f"{row} goes twice"
+    return +held
+
+
+@pytest.fixture
+def sink_db(db, broker) -> Database:
+    db.execute(f"CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')")
+    db.execute("CREATE TABLE t (k int, v text, n numeric(10,2))")
+    db.execute("INSERT INTO t VALUES (1, 'a', 1.5), (2, NULL, NULL)")
+    db.execute("CREATE MATERIALIZED VIEW m AS SELECT k, max(v) AS v, sum(n)::numeric(20,2) AS n FROM t GROUP BY k")
+    return db
+
+
+NUMBERS = iter(range(10**6))
+
+
+@pytest.fixture
+def out() -> str:
+    return f"out-{next(NUMBERS)}"
+
+
+def test_json_upsert(sink_db, broker, out):
+    db = sink_db
+    db.execute(f"CREATE SINK s FROM m INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) FORMAT JSON ENVELOPE UPSERT")
+    written(db)
+    db.execute("INSERT INTO t VALUES (2, 'b', 7), (3, 'c', -0.25)")
+    written(db)
+    db.execute("DELETE FROM t WHERE k = 1")
+    written(db)
+    got = [(json.loads(m.key()), m.value() and json.loads(m.value())) for m in committed(broker, out)]
+    assert sorted(got[:2], key=str) == [
+        ({"k": 1}, {"k": 1, "v": "a", "n": 1.5}), ({"k": 2}, {"k": 2, "v": None, "n": None}),
+    ]  # fmt: skip
+    assert sorted(got[2:4], key=str) == [
+        ({"k": 2}, {"k": 2, "v": "b", "n": 7}), ({"k": 3}, {"k": 3, "v": "c", "n": -0.25}),
+    ]  # fmt: skip
+    assert got[4:] == [({"k": 1}, None)]
+    counts = db.execute("SELECT messages_committed, transactions_committed FROM mz_internal.mz_sink_statistics")
+    assert counts.rows() == [(5, 3)]
+
+
+@pytest.mark.parametrize("key", ["", "KEY (k)"])
+def test_json_debezium(sink_db, broker, out, key):
+    """With a key a row's old and new are one record; without, each goes and comes by itself. Duplicates count."""
+    db = sink_db
+    what = "m" if key else "t"
+    db.execute(f"CREATE SINK s FROM {what} INTO KAFKA CONNECTION c (TOPIC '{out}') {key} FORMAT JSON ENVELOPE DEBEZIUM")
+    written(db)
+    db.execute("INSERT INTO t VALUES (2, 'b', 7), (2, 'b', 7), (3, 'c', 1)")
+    written(db)
+    db.execute("DELETE FROM t WHERE k <> 2")
+    written(db)
+    messages = committed(broker, out)
+    if key:
+        (update,) = [json.loads(m.value()) for m in messages if b'"b"' in m.value()]
+        assert update == {"before": {"k": 2, "v": None, "n": None}, "after": {"k": 2, "v": "b", "n": 14}}
+        assert json.loads(messages[-1].key())["k"] in (1, 3)
+        assert bag_of(messages) == Counter({(2, "b", 14): 1})
+    else:
+        assert all(m.key() is None for m in messages)
+        assert bag_of(messages) == Counter({(2, "b", 7): 2, (2, None, None): 1})
+
+
+def avro(registry, data: bytes) -> tuple[str, dict]:
+    magic, number = struct.unpack(">bI", data[:5])
+    assert magic == 0
+    schema = Schemas(RegistryConnection(registry.url), str).by_id(number).text
+    parsed = fastavro.parse_schema(json.loads(schema))
+    return schema, fastavro.schemaless_reader(io.BytesIO(data[5:]), parsed, None)
+
+
+def test_avro(db, broker, registry, out):
+    """Every type comes back as itself from another library, and through a source of our own."""
+    db.execute(f"CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')")
+    db.execute(f"CREATE CONNECTION r TO CONFLUENT SCHEMA REGISTRY (URL '{registry.url}')")
+    db.execute("""CREATE MATERIALIZED VIEW m AS
+        SELECT k, bo, sm, bi, re, dp, nu::numeric(20, 2) AS nu, te, bb, da, ti, ts, tz, js, uu, iv, li, ma, un
+        FROM (VALUES
+        (1, true, 2::smallint, -9223372036854775807::bigint, 1.5::real, 2.5::double precision, 12345.67::numeric(20, 2),
+         'é', '\\x00ff'::bytea, '2024-02-29'::date, '12:34:56.789'::time, '2024-01-01 00:00:00.000001'::timestamp,
+         '2024-01-01 00:00:00+00'::timestamptz, '{"a": [1]}'::jsonb, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid,
+         interval '1 day', LIST[1, NULL, 3], '{a=>1}'::map[text=>int], 0.1::numeric),
+        (2, NULL, NULL, NULL, NULL, NULL, -0.01, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+    ) AS v (k, bo, sm, bi, re, dp, nu, te, bb, da, ti, ts, tz, js, uu, iv, li, ma, un)""")
+    db.execute(f"""CREATE SINK s FROM m INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) NOT ENFORCED
+        FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r ENVELOPE UPSERT""")
+    written(db)
+    rows = {}
+    for message in committed(broker, out):
+        assert avro(registry, message.key())[1] == {"k": avro(registry, message.value())[1]["k"]}
+        rows[avro(registry, message.value())[1]["k"]] = avro(registry, message.value())[1]
+    assert rows[1] == {
+        "k": 1, "bo": True, "sm": 2, "bi": -9223372036854775807, "re": 1.5, "dp": 2.5, "nu": Decimal("12345.67"),
+        "te": "é", "bb": b"\x00\xff", "da": date(2024, 2, 29), "ti": (datetime(1970, 1, 1, 12, 34, 56, 789000)).time(),
+        "ts": datetime(2024, 1, 1, 0, 0, 0, 1), "tz": datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
+        "js": '{"a":[1]}', "uu": rows[1]["uu"], "iv": "1 day", "li": [1, None, 3], "ma": {"a": 1}, "un": "0.1",
+    }  # fmt: skip
+    assert str(rows[1]["uu"]) == "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    assert rows[2] == dict.fromkeys(rows[1]) | {"k": 2, "nu": Decimal("-0.01")}
+    db.execute(f"""CREATE SOURCE back FROM KAFKA CONNECTION c (TOPIC '{out}')
+        FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r ENVELOPE UPSERT""")
+    same = "k, bo, sm, bi, re, dp, nu, te, bb, da, ti, ts, js, uu, li, ma"
+    until(db, f"SELECT {same} FROM back ORDER BY k", db.execute(f"SELECT {same} FROM m ORDER BY k").rows())
+
+
+def test_avro_debezium(sink_db, broker, registry, out):
+    """Our own source reads it back as the same relation."""
+    db = sink_db
+    db.execute(f"CREATE CONNECTION r TO CONFLUENT SCHEMA REGISTRY (URL '{registry.url}')")
+    db.execute(f"""CREATE SINK s FROM m INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k)
+        KEY FORMAT TEXT VALUE FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r""")
+    db.execute(f"""CREATE SOURCE back FROM KAFKA CONNECTION c (TOPIC '{out}')
+        FORMAT AVRO USING SCHEMA '{json.dumps(ENVELOPE)}' WITH (confluent_wire_format = true) ENVELOPE DEBEZIUM""")
+    for sql in ("SELECT 1", "INSERT INTO t VALUES (2, 'b', 7), (3, 'c', 1)", "DELETE FROM t WHERE k = 1"):
+        db.execute(sql)
+        until(db, "SELECT * FROM back", db.execute("SELECT * FROM m").rows())
+    assert sorted({m.key() for m in committed(broker, out)}) == [b"1", b"2", b"3"]
+
+
+ROW = {"type": "record", "name": "row", "fields": [
+    {"name": "k", "type": ["null", "int"]}, {"name": "v", "type": ["null", "string"]},
+    {"name": "n", "type": ["null", {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 2}]},
+]}  # fmt: skip
+ENVELOPE = {"type": "record", "name": "envelope", "fields": [
+    {"name": "before", "type": ["null", ROW]}, {"name": "after", "type": ["null", "row"]},
+]}  # fmt: skip
+
+
+def test_headers_partitions_and_topics(sink_db, broker, admin, out):
+    db = sink_db
+    db.execute("CREATE VIEW h AS SELECT k, coalesce(v, '') AS v, ('{v=>' || v || '}')::map[text=>text] AS h FROM m")
+    db.execute(f"""CREATE SINK s FROM h INTO KAFKA CONNECTION c (TOPIC '{out}', PARTITION BY = k + 1,
+        TOPIC PARTITION COUNT 4, TOPIC REPLICATION FACTOR 1, TOPIC CONFIG MAP['cleanup.policy' => 'compact'],
+        COMPRESSION TYPE 'zstd', PROGRESS TOPIC '{out}-notes') KEY (k) NOT ENFORCED HEADERS h
+        KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE UPSERT""")
+    written(db)
+    messages = committed(broker, out, 4)
+    assert {(m.key(), m.partition()) for m in messages} == {(b"1", 2), (b"2", 3)}
+    assert {(m.value(), str(m.headers())) for m in messages} == {
+        (b'{"k":1,"v":"a"}', "[('v', b'a')]"), (b'{"k":2,"v":""}', "None"),
+    }  # fmt: skip
+    (note,) = committed(broker, f"{out}-notes")
+    assert json.loads(note.value())["transaction"] == 1
+    assert note.timestamp()[1] == messages[0].timestamp()[1] == json.loads(note.value())["timestamp"]
+    shown = db.execute("SHOW CREATE SINK s").rows()[0][1]
+    assert db.execute("SHOW SINKS").rows() == [("s", "kafka")]
+    with pytest.raises(DependentObjects):
+        db.execute("DROP MATERIALIZED VIEW m")
+    db.execute("ALTER MATERIALIZED VIEW m RENAME TO m2")
+    db.execute("ALTER VIEW h RENAME TO h2")
+    renamed = db.execute("SHOW CREATE SINK s").rows()[0][1]
+    assert renamed == shown.replace("public.h ", "public.h2 ")
+    db.execute("DROP SINK s")
+    assert db.execute("SELECT * FROM mz_internal.mz_sink_statuses").rows() == []
+    db.execute("DROP MATERIALIZED VIEW m2 CASCADE")
+
+
+def test_snapshot_false(sink_db, broker, out):
+    db = sink_db
+    db.execute(f"""CREATE SINK s FROM m INTO KAFKA BROKER '{broker.address}' TOPIC '{out}' KEY (k)
+        FORMAT JSON ENVELOPE UPSERT WITH (SNAPSHOT = false)""")
+    written(db)
+    db.execute("INSERT INTO t VALUES (3, 'c', 1)")
+    db.execute("DELETE FROM t WHERE k = 1")
+    written(db)
+    assert [(m.key(), m.value() is None) for m in committed(broker, out)] == [(b'{"k":3}', False), (b'{"k":1}', True)]
+
+
+def test_a_key_with_two_rows_stops_the_sink_until_it_has_one(sink_db, broker, out):
+    db = sink_db
+    with pytest.raises(InvalidParameter, match="does not show it"):
+        db.execute(f"CREATE SINK s FROM t INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) FORMAT JSON ENVELOPE UPSERT")
+    db.execute(f"""CREATE SINK s FROM t INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) NOT ENFORCED
+        FORMAT JSON ENVELOPE UPSERT""")
+    written(db)
+    db.execute("INSERT INTO t VALUES (1, 'again', 1)")  # alone in its tick: only who knows the keys can tell
+    status = "SELECT status, error FROM mz_internal.mz_sink_statuses"
+    until(db, status, [("stalled", "key (k) = (1) has 2 rows")])
+    db.execute("INSERT INTO t VALUES (5, 'e', 1)")
+    db.execute("DELETE FROM t WHERE v = 'a'")
+    written(db)
+    assert table_of(committed(broker, out)) == {
+        (1,): {"k": 1, "v": "again", "n": 1}, (2,): {"k": 2, "v": None, "n": None}, (5,): {"k": 5, "v": "e", "n": 1},
+    }  # fmt: skip
+
+
+def test_an_error_of_the_view_stops_the_sink_until_it_heals(sink_db, broker, out):
+    db = sink_db
+    db.execute("CREATE MATERIALIZED VIEW d AS SELECT k, 10 / k AS q FROM m")
+    db.execute(
+        f"CREATE SINK s FROM d INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) NOT ENFORCED FORMAT JSON ENVELOPE UPSERT"
+    )
+    written(db)
+    db.execute("INSERT INTO t VALUES (0, 'zero', 1)")
+    status = "SELECT status, error FROM mz_internal.mz_sink_statuses"
+    until(db, status, [("stalled", "division by zero")])
+    db.execute("INSERT INTO t VALUES (5, 'five', 1)")
+    db.execute("DELETE FROM t WHERE k < 2")
+    written(db)
+    assert table_of(committed(broker, out)) == {(2,): {"k": 2, "q": 5}, (5,): {"k": 5, "q": 2}}
+
+
+def test_what_has_no_form_waits(sink_db, broker, registry, out):
+    """A value that Avro cannot say: nothing of its tick is written until it is gone."""
+    db = sink_db
+    db.execute(f"CREATE CONNECTION r TO CONFLUENT SCHEMA REGISTRY (URL '{registry.url}')")
+    db.execute(f"""CREATE SINK s FROM m INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k)
+        FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r ENVELOPE UPSERT""")
+    written(db)
+    db.execute("INSERT INTO t VALUES (7, 'x', 'NaN')")
+    until(db, "SELECT status, error FROM mz_internal.mz_sink_statuses",
+          [("stalled", "numeric NaN has no form in Avro")])  # fmt: skip
+    db.execute("INSERT INTO t VALUES (8, 'y', 1)")
+    db.execute("DELETE FROM t WHERE k = 7")
+    written(db)
+    assert sorted(avro(registry, m.key())[1]["k"] for m in committed(broker, out)) == [1, 2, 8]
+
+
+@pytest.mark.parametrize(("sql", "error", "match"), [
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') FORMAT JSON ENVELOPE UPSERT", InvalidParameter, "needs KEY"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') KEY (x) FORMAT JSON", UndefinedColumn, '"x"'),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') KEY (k) HEADERS v FORMAT JSON ENVELOPE UPSERT", TypeMismatch, "map"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't', PARTITION BY = n) KEY (k) FORMAT JSON", TypeMismatch, "integer"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't', PARTITION BY = length(v)) KEY (k) FORMAT JSON", InvalidParameter,
+     "not in the key"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't', COLOUR 'red') FORMAT JSON", InvalidParameter, "colour"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') FORMAT TEXT", InvalidParameter, "one column"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't', COMPRESSION TYPE 'x') FORMAT JSON", InvalidParameter, "not known"),
+    ("FROM c INTO KAFKA CONNECTION c (TOPIC 't') FORMAT JSON", WrongObjectType, "connection"),
+    ("FROM m INTO FILE 'x' FORMAT JSON", SqlError, "FILE"),
+])  # fmt: skip
+def test_refused(sink_db, sql, error, match):
+    with pytest.raises(error, match=match):
+        sink_db.execute(f"CREATE SINK s {sql}")
+
+
+CHILD = """
+import random, sys, time
+from engine.database import Database
+with Database.open(sys.argv[1]) as db:
+    print("ready", flush=True)
+    for i in range(10**9):
+        a, b = random.sample(range(40), 2)
+        change = f"CASE id WHEN {a} THEN 7 ELSE -7 END"
+        db.execute(f"UPDATE accounts SET balance = balance + {change} WHERE id IN ({a}, {b})")
+        if i % 7 == 0:
+            db.execute(f"DELETE FROM log WHERE n < {i // 2}")
+            db.execute(f"INSERT INTO log VALUES ({i}), ({i}), ({i % 5})")
+"""
+TOTAL = 40 * 1000
+
+
+def transactions(messages: list[Message]) -> Iterator[list[Message]]:
+    """The messages of one partition by their time, which is that of their transaction."""
+    group: list[Message] = []
+    for message in messages:
+        if group and message.timestamp() != group[0].timestamp():
+            yield group
+            group = []
+        group.append(message)
+    if group:
+        yield group
+
+
+def test_the_server_is_killed_while_sinking(broker, tmp_path, out):
+    """Transfers between accounts: their sum is the same at every transaction of the topic. Rows of a bag come and go:
+    none goes that is not there, none is left over."""
+    folder = tmp_path / "data"
+    with Database.open(folder) as db:
+        db.execute(f"CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')")
+        db.execute("CREATE TABLE accounts (id int PRIMARY KEY, balance int)")
+        db.execute("CREATE TABLE log (n int)")
+        db.execute("INSERT INTO accounts SELECT i, 1000 FROM generate_series(0, 39) AS g (i)")
+        db.execute(f"""CREATE SINK s FROM accounts INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (id)
+            FORMAT JSON ENVELOPE UPSERT""")
+        db.execute(f"CREATE SINK b FROM log INTO KAFKA CONNECTION c (TOPIC '{out}-bag') FORMAT JSON ENVELOPE DEBEZIUM")
+    for delay in (1.0, 0.3, 0.6, 0.8):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    with Database.open(folder) as db:
+        written(db)
+        accounts = {
+            (id,): {"id": id, "balance": balance} for id, balance in db.execute("SELECT * FROM accounts").rows()
+        }
+        bag = Counter(db.execute("SELECT * FROM log").rows())
+        messages = committed(broker, out)
+        assert table_of(messages) == accounts
+        assert bag_of(committed(broker, f"{out}-bag")) == bag
+    held: dict = {}
+    count = 0
+    for group in transactions(messages):
+        held |= {message.key(): json.loads(message.value())["balance"] for message in group}
+        assert sum(held.values()) == TOTAL
+        count += 1
+    assert count >= 4
+
+
+def test_what_was_kept_and_not_committed_is_written_again(broker, tmp_path, out):
+    """A crash between the log and the broker, as exact as it can be: the log has a transaction that never was."""
+    folder = tmp_path / "data"
+    with Database.open(folder) as db:
+        db.execute(f"CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')")
+        db.execute("CREATE TABLE t (k int PRIMARY KEY, v text)")
+        db.execute("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+        db.execute(f"CREATE SINK s FROM t INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) FORMAT JSON ENVELOPE UPSERT")
+        written(db)
+        db._coordinator.sinks.close()
+        db.execute("INSERT INTO t VALUES (3, 'c')")
+        item = db._coordinator.named("s")
+        change = db.execute("SELECT * FROM t WHERE k = 3").batch
+        assert change is not None
+        log = db._coordinator.log
+        assert log is not None
+        log.tell(item.id, 2, packed(change, item.written, db._coordinator.heap))
+    with Database.open(folder) as db:
+        written(db)
+        assert [m.key() for m in committed(broker, out)] == [b'{"k":1}', b'{"k":2}', b'{"k":3}']
+        assert db._coordinator.log.told(item.id) == 2
+    with Database.open(folder) as db:  # and one that was committed is not written again
+        db.execute("DELETE FROM t WHERE k = 1")
+        written(db)
+        assert [m.key() for m in committed(broker, out)] == [b'{"k":1}', b'{"k":2}', b'{"k":3}', b'{"k":1}']
+
+
+def test_the_broker_is_killed_in_a_transaction(broker, out):
+    """It comes back with half a transaction; readers of committed records never see one."""
+    with Database.in_memory(Options(subscription_ticks_max=2)) as db:
+        db.execute(f"CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')")
+        db.execute("CREATE TABLE t (k int, v text)")
+        db.execute("CREATE MATERIALIZED VIEW m AS SELECT k, max(v) AS v FROM t GROUP BY k")
+        db.execute(f"CREATE SINK s FROM m INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) FORMAT JSON ENVELOPE UPSERT")
+        written(db)
+        db.execute("INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 60000) AS g (i)")
+        consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "watch"})
+        deadline = time.monotonic() + SECONDS_MAX
+        while consumer.get_watermark_offsets(TopicPartition(out, 0), 5)[1] < 1000:
+            assert time.monotonic() < deadline
+        consumer.close()
+        broker.kill()
+        db.execute("DELETE FROM t WHERE k % 2 = 0")
+        for i in range(10):  # ticks go on, and merge
+            db.execute(f"UPDATE t SET v = 'y{i}' WHERE k <= 3")
+        broker.start()
+        written(db)
+        messages = committed(broker, out)
+        assert table_of(messages) == {(k,): {"k": k, "v": v} for k, v in db.execute("SELECT * FROM m").rows()}
+        sizes = [len(group) for group in transactions(messages)]
+        assert sizes[0] == 60_000  # all of it or nothing
+        assert len(sizes) <= 11
