@@ -127,7 +127,8 @@ class _Sink:
         failures = 0
         while not ended.done():
             done = self.status.transactions
-            work = asyncio.ensure_future(self._round())
+            writer = KafkaWriter(self._sink, self._identity, self._coordinator.resolve)
+            work = asyncio.ensure_future(self._round(writer))
             await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
             work.cancel()
             try:
@@ -137,20 +138,18 @@ class _Sink:
             except SqlError as error:
                 failures = 0 if self.status.transactions > done else failures
                 self.status.become(State.STALLED, error)
-                await asyncio.wait({ended}, timeout=RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-                failures += 1
+            finally:
+                await writer.close()
+            await asyncio.wait({ended}, timeout=RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
 
-    async def _round(self) -> None:
-        """From opening the writer to the first failure."""
-        writer = KafkaWriter(self._sink, self._identity, self._coordinator.resolve)
-        try:
-            encoder = await asyncio.to_thread(self._encoder)
-            self._reconcile(await writer.open())
-            while True:
-                await self._fill()
-                await self._send(writer, encoder)
-        finally:
-            await writer.close()
+    async def _round(self, writer: KafkaWriter) -> None:
+        """From opening the writer to the first failure. Whoever may cancel this closes the writer behind it."""
+        encoder = await asyncio.to_thread(self._encoder)
+        self._reconcile(await writer.open())
+        while True:
+            await self._fill()
+            await self._send(writer, encoder)
 
     def _encoder(self) -> Writer:
         return Writer(self._sink, self._item.written, self._coordinator.heap, self._coordinator.resolve)
