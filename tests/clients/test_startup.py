@@ -1,7 +1,7 @@
 """What tools that are no Python packages ask when they connect: each query answers, and finds what is there.
 
-startup/TOOL.sql has them as they come over the wire. Behind a query, `-- finds: a, b` says which cells its rows have,
-and `-- finds nothing` that it has none; where neither stands, there are rows.
+startup/TOOL.sql has them, its first line says where from. Behind a query, `-- finds: a, b` says which cells its rows
+have, and `-- finds nothing` that it has none; where neither stands, there are rows.
 """
 
 import re

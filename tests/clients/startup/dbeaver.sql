@@ -1,4 +1,4 @@
--- DBeaver: a connection, then a database, a schema and a table unfolded in its tree.
+-- DBeaver: a connection, then a database, a schema and a table unfolded in its tree; in part as its users have logged it.
 SELECT current_schema(),session_user;
 -- finds: public, materialize
 

@@ -1,4 +1,4 @@
--- pgAdmin: a connection, its tree of databases, schemas and tables.
+-- The shape of what pgAdmin asks for its tree of databases, schemas and tables; written down, not captured from it.
 SELECT version();
 
 SELECT db.oid as did, db.datname, db.datallowconn, pg_encoding_to_char(db.encoding) AS serverencoding,

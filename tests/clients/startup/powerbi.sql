@@ -1,4 +1,4 @@
--- Power BI, over Npgsql: the navigator, then a table.
+-- The shape of what Power BI asks over Npgsql for its navigator and a table; written down, not captured from it.
 select TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE
 from INFORMATION_SCHEMA.tables
 where TABLE_SCHEMA not in ('information_schema', 'pg_catalog')
