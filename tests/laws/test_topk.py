@@ -161,3 +161,14 @@ def test_large_random_history(groups):
             for v in sorted(values[alive & (keys == k)].tolist(), reverse=True)[2:12]:
                 expected[(k, v)] = 1
         assert rows_of(operator.contents(), row, heap) == expected
+
+
+def test_a_row_that_goes_and_comes_back_in_a_tick_is_no_change():
+    """What is emitted says that it is consolidated, whatever the input was."""
+    heap, row = Heap(), (types.BIGINT,)
+    operator = TopKOperator(TopK(Source(1, row), (), (), 2, 0), row, heap)
+    operator.step(0, [batch_of([((1,), 1), ((2,), 1)], row, heap)])
+    operator.publish()
+    both = Batch.concat([batch_of([((1,), diff)], row, heap) for diff in (-1, 1)])
+    assert len(both) == 2
+    assert len(operator.step(1, [both])) == 0
