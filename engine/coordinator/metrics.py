@@ -22,7 +22,7 @@ def metrics(coordinator: Coordinator) -> list[Metric]:
     ]
     with coordinator.ticks.lock:
         found.append(("tailrace_state_bytes", {}, float(circuit.bytes_held())))
-        found.append(("tailrace_operators", {}, float(len(circuit.nodes()))))
+        found.append(("tailrace_operators", {}, float(circuit.operators)))
     catalog = coordinator.catalog
     for id, status in coordinator.ingest.status().items():
         name = str(catalog.items[id].name) if id in catalog.items else str(id)

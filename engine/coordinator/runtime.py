@@ -14,7 +14,7 @@ from engine.catalog.system.definition import (
     SubscriptionState,
 )
 from engine.coordinator.subscription import Subscription
-from engine.plan.explain import operator_text
+from engine.plan.explain import explain_operator
 
 if TYPE_CHECKING:
     from engine.coordinator.coordinator import Coordinator
@@ -148,5 +148,5 @@ def _subscriptions(coordinator: "Coordinator") -> Iterator[SubscriptionState]:
 def _operators(coordinator: "Coordinator") -> Iterator[OperatorState]:
     names = {id: item.name.item for id, item in coordinator.catalog.items.items()}
     for node in coordinator.cluster.worker.circuit.nodes():
-        plan = operator_text(node.plan, names)
+        plan = explain_operator(node.plan, names)
         yield OperatorState(node.id, plan, node.inputs, node.rows, node.bytes, node.changes, node.exports)

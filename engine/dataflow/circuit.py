@@ -439,6 +439,11 @@ class Circuit:
         for node in self._by_identity.values():
             node.mark(marks)
 
+    @property
+    def operators(self) -> int:
+        """How many nodes there are."""
+        return len(self._by_identity)
+
     def nodes(self) -> list[NodeInfo]:
         """Every node, in topological order."""
         exports: dict[Node, list[int]] = {}

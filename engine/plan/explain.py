@@ -71,11 +71,6 @@ def explain_query(query: Query, relation: Relation | None = None) -> str:
     return "\n".join([finish, *text.lines(body, 1)] if finish else text.lines(body, 0))
 
 
-def explain_relation(relation: Relation) -> str:
-    """A relation of any stage."""
-    return "\n".join(RelationText().lines(relation, 0))
-
-
 def explain_plan(plan: Plan, names: Names | None = None) -> str:
     """A dataflow: shared operators first, each before its readers. `names` are those of collections by id."""
     return "\n".join(PlanText(plan, names or {}).all())
@@ -295,14 +290,6 @@ def constant_lines(rows: Sequence[tuple[tuple[Value, ...], int]]) -> Iterator[st
         yield f"- ({shown})" + (f" x {count}" if count != 1 else "")
     if len(rows) > CONSTANT_ROWS_SHOWN:
         yield f"... {len(rows) - CONSTANT_ROWS_SHOWN} more"
-
-
-def operator_text(plan: Plan, names: Names) -> str:
-    """The lines of one operator in a physical plan, without those of its inputs."""
-    text = PlanText(plan, names)
-    if isinstance(plan, graph.LetRec):
-        return "\n".join(text.lines(plan, 0))
-    return "\n".join(text.head(plan))
 
 
 class PlanText:

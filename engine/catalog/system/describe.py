@@ -1,11 +1,11 @@
 """Objects as SQL text: what clients show of them and make scripts from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from engine import types
-from engine.catalog.catalog import SYSTEM_DATABASE, Catalog
-from engine.catalog.items import Index, Item, MaterializedView, QualifiedName, Table, UniqueKey, View
+from engine.catalog.catalog import Catalog
+from engine.catalog.items import Index, MaterializedView, QualifiedName, Table, UniqueKey, View
 from engine.expr.functions.catalog import WORDS
 from engine.types import Nesting, SqlType
 
@@ -124,15 +124,3 @@ def keys(catalog: Catalog) -> Iterator[tuple[Index, Table, UniqueKey]]:
                 table = catalog.items[item.on]
                 assert isinstance(table, Table)
                 yield item, table, key
-
-
-def seen_as(item: Item, schemas: Sequence[str], catalog: Catalog) -> str:
-    """How a relation is written under a search path: without its schema where that finds it."""
-    from_path = next((name for name in schemas if _in(item, name, catalog)), None)
-    return quote(item.name.item) if from_path == item.name.schema else qualified(item.name)
-
-
-def _in(item: Item, schema: str, catalog: Catalog) -> bool:
-    """Whether some relation of that name is in a schema that `item` could be taken for."""
-    databases = (item.name.database, SYSTEM_DATABASE)
-    return any(QualifiedName(database, schema, item.name.item) in catalog.names for database in databases)
