@@ -17,7 +17,7 @@ from engine.sql.bound import (
     BoundRedefine,
     BoundRetain,
 )  # fmt: skip
-from engine.sql.statements import Reason
+from engine.sql.statement.definitions import Reason
 
 COMMENT = "comment"
 CLUSTER = "cluster"

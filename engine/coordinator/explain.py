@@ -9,7 +9,7 @@ from engine.plan.decorrelate import decorrelate
 from engine.plan.explain import explain_plan, explain_query
 from engine.plan.optimize import optimize, prepare
 from engine.sql.bound import BoundExplain
-from engine.sql.statements import Stage
+from engine.sql.statement.session import Stage
 from engine.types import TEXT, Column
 
 

@@ -27,7 +27,8 @@ from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place, cast, located
 from engine.sql.dialect import parse_expression, parse_type
 from engine.sql.parameters import Parameters
-from engine.sql.statements import Declare, Execute, Fetch, Prepare, Statement
+from engine.sql.statement.session import Declare, Execute, Fetch, Prepare
+from engine.sql.statements import Statement
 from engine.types import CastContext, SqlType
 
 Check = Callable[[], None]

@@ -18,7 +18,7 @@ from engine.coordinator.subscription import Subscription
 from engine.errors import InvalidParameter, ObjectNotInState
 from engine.expr.interval_text import parse_interval
 from engine.sql.parameters import Parameters
-from engine.sql.statements import Fetch
+from engine.sql.statement.session import Fetch
 
 Answer = Result | Subscription | CopyOut
 WAIT_SECONDS: Final = 0.05

@@ -67,10 +67,11 @@ from engine.sql.bound import (
     BoundValidateConnection,
 )  # fmt: skip
 from engine.sql.parameters import Parameters
-from engine.sql.statements import CatalogStatement, Copy, CreateSource, Statement, TransactionVerb
-from engine.sql.statements import (
-    Transaction as TransactionStatement,
-)
+from engine.sql.statement.connectors import CreateSource
+from engine.sql.statement.data import Copy
+from engine.sql.statement.session import Transaction as TransactionStatement
+from engine.sql.statement.session import TransactionVerb
+from engine.sql.statements import CatalogStatement, Statement
 from engine.types import TEXT, Column
 
 Answer: TypeAlias = Result | Subscription | CopyOut

@@ -38,7 +38,9 @@ from engine.sql.binding.settling import settled
 from engine.sql.bound import BoundSubscribe
 from engine.sql.dialect import parse
 from engine.sql.parameters import Parameters
-from engine.sql.statements import Execute, SelectStatement, SessionStatement, Statement, Subscribe
+from engine.sql.statement.data import SelectStatement, Subscribe
+from engine.sql.statement.session import Execute
+from engine.sql.statements import SessionStatement, Statement
 
 T = TypeVar("T")
 

@@ -14,7 +14,9 @@ from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.dataflow.graph import Order, Plan
 from engine.plan.relation import BoundScalar, Query, Relation
-from engine.sql.statements import ObjectKind, Reason, Stage, TransactionVerb
+from engine.sql.statement.definitions import Reason
+from engine.sql.statement.parts import ObjectKind
+from engine.sql.statement.session import Stage, TransactionVerb
 from engine.types import Column, SqlType
 
 

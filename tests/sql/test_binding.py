@@ -14,7 +14,7 @@ from engine.sql.bound import (
     BoundTransaction,
     BoundUpdate,
 )
-from engine.sql.statements import TransactionVerb
+from engine.sql.statement.session import TransactionVerb
 from tests.sql.world import World, world
 
 OUTPUTS = {

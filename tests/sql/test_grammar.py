@@ -11,6 +11,7 @@ from engine.errors import LimitExceeded, SqlError, SyntaxError_, Unsupported
 from engine.sql import statements, syntax
 from engine.sql.dialect import parse, parse_expression
 from engine.sql.grammar.tokens import Kind, tokenize
+from engine.sql.statement.parts import Span
 
 
 def unplaced(node: Any) -> Any:
@@ -120,7 +121,7 @@ FORMS = {
 def test_each_form_is_read(text: str):
     (statement,) = parse(text)
     assert type(statement) is FORMS[text]
-    assert statement.span == statements.Span(text, 1)
+    assert statement.span == Span(text, 1)
 
 
 def test_statements_are_parted_by_semicolons_alone():

@@ -45,7 +45,7 @@ from engine.sql.binding.sinks import create_sink
 from engine.sql.binding.sources import create_connection, create_source
 from engine.sql.binding.tables import create_table
 from engine.sql.binding.writing import article, full
-from engine.sql.statements import ObjectKind, Option
+from engine.sql.statement.parts import ObjectKind, Option
 
 Remade: TypeAlias = (
     bound.BoundCreateView | bound.BoundCreateMaterializedView | bound.BoundCreateTable | bound.BoundCreateSink

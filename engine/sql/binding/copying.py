@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.errors import InvalidParameter
-from engine.sql import bound, statements
+from engine.sql import bound
+from engine.sql.statement.parts import Option
 
 
-def copy_form(options: Sequence[statements.Option]) -> bound.CopyForm:
+def copy_form(options: Sequence[Option]) -> bound.CopyForm:
     """What the options of a COPY say of its data."""
     given = {option.name: option for option in options}
     for name in [name for name in given if name.startswith("format ")]:

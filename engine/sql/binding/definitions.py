@@ -36,6 +36,7 @@ from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
 from engine.sql.binding.writing import full, quoted
 from engine.sql.scope import Around
+from engine.sql.statement.parts import Span
 from engine.types import Column
 
 
@@ -104,7 +105,7 @@ def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Que
     return f"CREATE {word} {full(name)}{columns}{options} AS {query}"
 
 
-def with_full_names(span: statements.Span, begin: int, context: Context) -> str:
+def with_full_names(span: Span, begin: int, context: Context) -> str:
     """The statement's text from position `begin` on, every name in it that the binder resolved written out."""
     text = span.text[begin - span.start :]
     for use in sorted(context.uses, key=lambda use: -use.name.at):

@@ -26,7 +26,7 @@ from engine.errors import (
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.writing import article
-from engine.sql.statements import ObjectKind
+from engine.sql.statement.parts import ObjectKind
 
 KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
     ObjectKind.TABLE: (Table,),

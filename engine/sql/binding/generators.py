@@ -6,7 +6,8 @@ from engine.catalog.sources import Append, Envelope, GeneratorSource, Upsert
 from engine.errors import InvalidParameter, SyntaxError_, Unsupported
 from engine.expr.interval_text import parse_interval
 from engine.sql.binding.source_options import Options
-from engine.sql.statements import FromGenerator, Option
+from engine.sql.statement.connectors import FromGenerator
+from engine.sql.statement.parts import Option
 
 TICK_MS: Final = 1000
 """How often a load generator ticks unless TICK INTERVAL says otherwise."""

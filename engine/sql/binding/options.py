@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from engine.errors import InvalidParameter
 from engine.expr.interval_text import parse_interval
-from engine.sql.statements import Option
+from engine.sql.statement.parts import Option
 
 
 def history(options: Sequence[Option]) -> int | None:

@@ -26,6 +26,8 @@ from engine.sql.binding.select import ordering
 from engine.sql.binding.session import SESSION_FUNCTIONS, refuse, settle, value
 from engine.sql.parameters import number_of
 from engine.sql.scope import Around
+from engine.sql.statement.data import EnvelopeClause
+from engine.sql.statement.parts import AsOf
 from engine.sql.syntax import Expression
 from engine.types import CastContext, Column
 
@@ -34,7 +36,7 @@ def select(statement: statements.SelectStatement, context: Context) -> bound.Bou
     return query(statement.query, context, statement.as_of)
 
 
-def query(node: syntax.Query, context: Context, at: statements.AsOf | None = None) -> bound.BoundSelect:
+def query(node: syntax.Query, context: Context, at: AsOf | None = None) -> bound.BoundSelect:
     """A query to run once."""
     binder = Queries(context)
     found, columns = binder.top(node)
@@ -78,7 +80,7 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     )
 
 
-def _envelope(clause: statements.EnvelopeClause, columns: Sequence[Column]) -> bound.BoundEnvelope:
+def _envelope(clause: EnvelopeClause, columns: Sequence[Column]) -> bound.BoundEnvelope:
     key: list[int] = []
     for name in clause.key:
         index = _output(name, columns, clause.at)
@@ -135,7 +137,7 @@ def columns_of(node: syntax.Query, context: Context) -> tuple[Column, ...]:
     return Queries(context).top(node)[1]
 
 
-def _as_of(node: statements.AsOf | None, context: Context) -> bound.BoundAsOf | None:
+def _as_of(node: AsOf | None, context: Context) -> bound.BoundAsOf | None:
     return None if node is None else bound.BoundAsOf(timestamp(node.timestamp, context), node.at_least)
 
 

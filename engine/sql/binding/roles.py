@@ -9,7 +9,7 @@ from engine.errors import DuplicateObject, InsufficientPrivilege, InvalidParamet
 from engine.sql import bound, statements
 from engine.sql.binding.context import Context
 from engine.sql.binding.writing import quoted, text
-from engine.sql.statements import Option
+from engine.sql.statement.parts import Option
 
 FLAGS: Final = {
     "login": "login", "superuser": "superuser", "createrole": "create_role", "createdb": "create_database",

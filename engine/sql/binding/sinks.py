@@ -30,7 +30,7 @@ from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.sources import registry_of, secured
 from engine.sql.binding.writing import full
 from engine.sql.scope import Around
-from engine.sql.statements import AvroClause, FormatClause
+from engine.sql.statement.connectors import AvroClause, FormatClause
 from engine.types import Category, Column, Nesting
 
 COMPRESSIONS: Final = ("none", "gzip", "snappy", "lz4", "zstd")

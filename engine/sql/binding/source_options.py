@@ -7,7 +7,7 @@ from engine.catalog.connections import ConnectionDescription, FileRef, SecretRef
 from engine.catalog.items import Connection, Secret, kind
 from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
 from engine.sql.binding.context import Context
-from engine.sql.statements import Option
+from engine.sql.statement.parts import Option
 from engine.sql.syntax import Name
 
 

@@ -48,7 +48,16 @@ from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.tables import declared
 from engine.sql.binding.webhooks import webhook, webhook_columns
 from engine.sql.binding.writing import full
-from engine.sql.statements import AvroClause, FormatClause, ProtobufClause, RegistryClause
+from engine.sql.statement.connectors import (
+    AvroClause,
+    FormatClause,
+    FromFile,
+    FromGenerator,
+    FromKafka,
+    FromWebhook,
+    ProtobufClause,
+    RegistryClause,
+)
 from engine.types import Column
 
 PROTOCOLS: Final[Mapping[str, tuple[bool, bool]]] = {
@@ -191,7 +200,7 @@ def _inferring(
 ) -> tuple[int, int, int] | None:
     if statement.infer is None:
         return None
-    if statement.columns or not isinstance(statement.connector, statements.FromKafka):
+    if statement.columns or not isinstance(statement.connector, FromKafka):
         raise InvalidParameter("INFER is for a Kafka source that lists no columns", position=statement.infer[0])
     first, last = (head + _moved(at, begin, context) for at in statement.infer)
     return head, first, last
@@ -214,15 +223,15 @@ def _promised_key(statement: statements.CreateSource, columns: tuple[Column, ...
 
 def _description(statement: statements.CreateSource, reads: Reads) -> Description:
     connector = statement.connector
-    if isinstance(connector, statements.FromKafka):
+    if isinstance(connector, FromKafka):
         return _kafka_source(statement, connector, reads)
-    if isinstance(connector, statements.FromWebhook):
+    if isinstance(connector, FromWebhook):
         return webhook(statement, connector, reads)
     if statement.key_format is not None or statement.included:
         raise Unsupported("KEY FORMAT and INCLUDE are for Kafka sources")
-    if not isinstance(statement.envelope, Append) and not isinstance(connector, statements.FromGenerator):
+    if not isinstance(statement.envelope, Append) and not isinstance(connector, FromGenerator):
         raise Unsupported("envelopes other than NONE are for Kafka sources and the load generator KEY VALUE")
-    if isinstance(connector, statements.FromFile):
+    if isinstance(connector, FromFile):
         tail = False
         for option in statement.options:
             if option.name != "tail" or not (option.value is None or isinstance(option.value, bool)):
@@ -240,7 +249,7 @@ def _description(statement: statements.CreateSource, reads: Reads) -> Descriptio
     )
 
 
-def _kafka_source(statement: statements.CreateSource, connector: statements.FromKafka, reads: Reads) -> KafkaSource:
+def _kafka_source(statement: statements.CreateSource, connector: FromKafka, reads: Reads) -> KafkaSource:
     options = Options("Kafka source", (*connector.options, *statement.options), reads)
     if connector.connection is not None:
         connection = reads.connection(connector.connection)

@@ -21,7 +21,7 @@ from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place
 from engine.sql.binding.writes import assigned
 from engine.sql.binding.writing import full, quoted, type_sql
-from engine.sql.statements import ColumnDefinition, KeyConstraint
+from engine.sql.statement.parts import ColumnDefinition, KeyConstraint
 from engine.types import Column
 
 

@@ -12,7 +12,7 @@ from engine.sql.binding.queries import Queries
 from engine.sql.binding.scalars import Place
 from engine.sql.binding.source_options import Reads
 from engine.sql.scope import Around, Scope, ScopeColumn
-from engine.sql.statements import FromWebhook, Given
+from engine.sql.statement.connectors import FromWebhook, Given
 from engine.types import Column, SqlType
 
 BODY_TYPES: Final = {

@@ -23,6 +23,7 @@ from engine.sql.binding.queries import Queries, rows_of
 from engine.sql.binding.scalars import Place, cast, located
 from engine.sql.binding.select import projected
 from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted
+from engine.sql.statement.data import OnConflict
 from engine.types import CastContext, Column
 
 
@@ -61,9 +62,7 @@ def _range(table: Table, alias: str | None, star: tuple[ScopeColumn, ...]) -> Ra
     return Range(alias or table.name.item, () if alias else (table.name.database, table.name.schema), star)
 
 
-def _conflict(
-    statement: statements.Insert, conflict: statements.OnConflict, table: Table, binder: Queries
-) -> bound.BoundConflict:
+def _conflict(statement: statements.Insert, conflict: OnConflict, table: Table, binder: Queries) -> bound.BoundConflict:
     keys = tuple(tuple(sorted(key.columns)) for key in _arbiters(conflict, table))
     if conflict.assignments is None:
         return bound.BoundConflict(keys, None)
@@ -82,7 +81,7 @@ def _conflict(
     )
 
 
-def _arbiters(conflict: statements.OnConflict, table: Table) -> Sequence[UniqueKey]:
+def _arbiters(conflict: OnConflict, table: Table) -> Sequence[UniqueKey]:
     """The keys that ON CONFLICT means."""
     if conflict.constraint is not None:
         found = [key for key in table.keys if key.name == conflict.constraint]

@@ -3,16 +3,8 @@
 from typing import TypeAlias
 
 from engine.sql.grammar.definitions import Definitions
-from engine.sql.statements import (
-    AlterRename,
-    AlterRetain,
-    AlterRole,
-    AlterSwap,
-    CommentOn,
-    Inert,
-    ObjectKind,
-    Reason,
-)  # fmt: skip
+from engine.sql.statement.definitions import AlterRename, AlterRetain, AlterRole, AlterSwap, CommentOn, Inert, Reason
+from engine.sql.statement.parts import ObjectKind
 
 Alteration: TypeAlias = AlterRole | AlterRename | AlterSwap | AlterRetain | Inert
 

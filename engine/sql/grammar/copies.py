@@ -2,7 +2,8 @@
 
 from engine.sql.grammar.tokens import Kind
 from engine.sql.grammar.writes import Writes
-from engine.sql.statements import AsOf, Copy, CopyFrom, EnvelopeClause, Option, SelectStatement, Subscribe
+from engine.sql.statement.data import Copy, CopyFrom, EnvelopeClause, SelectStatement, Subscribe
+from engine.sql.statement.parts import AsOf, Option
 from engine.sql.syntax import ColumnName, Name, OrderItem, Query, Recursion, Select, SelectItem, Star, TableName
 
 

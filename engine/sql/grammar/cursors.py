@@ -2,7 +2,7 @@
 
 from engine.sql.grammar.sessions import Sessions
 from engine.sql.grammar.tokens import Kind
-from engine.sql.statements import CloseCursor, Deallocate, Declare, Execute, Fetch, Prepare
+from engine.sql.statement.session import CloseCursor, Deallocate, Declare, Execute, Fetch, Prepare
 
 
 class Cursors(Sessions):

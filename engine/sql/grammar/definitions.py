@@ -5,16 +5,13 @@ from typing import Final, TypeAlias
 from engine.expr.keywords import words
 from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.sinks import Sinks
-from engine.sql.statements import (
+from engine.sql.statement.connectors import CreateConnection, CreateSecret, CreateSink, CreateSource
+from engine.sql.statement.definitions import (
     CreateCluster,
-    CreateConnection,
     CreateDatabase,
     CreateIndex,
     CreateRole,
     CreateSchema,
-    CreateSecret,
-    CreateSink,
-    CreateSource,
     CreateTable,
     CreateType,
     CreateView,
@@ -22,9 +19,9 @@ from engine.sql.statements import (
     DropClusters,
     DropRoles,
     Inert,
-    ObjectKind,
     Reason,
-)  # fmt: skip
+)
+from engine.sql.statement.parts import ObjectKind
 from engine.sql.syntax import Expression, Name, TypeName
 
 REFUSED: Final = words(

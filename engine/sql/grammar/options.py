@@ -2,7 +2,7 @@
 
 from engine.sql.grammar.groups import Groups
 from engine.sql.grammar.tokens import Kind
-from engine.sql.statements import Option, OptionValue
+from engine.sql.statement.parts import Option, OptionValue
 
 
 class Options(Groups):

@@ -5,7 +5,8 @@ from typing import Final
 from engine.expr.keywords import words
 from engine.sql.grammar.tables import Tables
 from engine.sql.grammar.tokens import Kind
-from engine.sql.statements import AlterRole, CreateRole, DropRoles, Inert, Option, Reason
+from engine.sql.statement.definitions import AlterRole, CreateRole, DropRoles, Inert, Reason
+from engine.sql.statement.parts import Option
 
 FLAGS: Final = words("login superuser createrole createdb createcluster inherit replication bypassrls")
 """Attributes that a role has or, after NO, has not."""

@@ -5,13 +5,10 @@ from typing import Final
 from engine.expr.keywords import words
 from engine.sql.grammar.copies import Copies
 from engine.sql.grammar.tokens import Kind
-from engine.sql.statements import (
-    CreateIndex,
-    CreateView,
+from engine.sql.statement.definitions import CreateIndex, CreateView, Inert, Reason
+from engine.sql.statement.session import (
     Discard,
     Explain,
-    Inert,
-    Reason,
     SetVariable,
     ShowCreate,
     ShowObjects,
@@ -19,7 +16,7 @@ from engine.sql.statements import (
     Stage,
     Transaction,
     TransactionVerb,
-)  # fmt: skip
+)
 
 SHOWN: Final = (
     ("databases",), ("schemas",), ("tables",), ("sources",), ("materialized", "sources"), ("materialized", "views"),

@@ -2,7 +2,8 @@
 
 from engine.catalog.sinks import OutputEnvelope
 from engine.sql.grammar.sources import Sources
-from engine.sql.statements import CreateSink, FormatClause, IntoKafka, Option
+from engine.sql.statement.connectors import CreateSink, FormatClause, IntoKafka
+from engine.sql.statement.parts import Option
 from engine.sql.syntax import Expression
 
 

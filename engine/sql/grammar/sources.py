@@ -19,9 +19,8 @@ from engine.catalog.sources import (
 from engine.errors import InvalidParameter
 from engine.expr.keywords import words
 from engine.sql.grammar.webhooks import Webhooks
-from engine.sql.statements import (
+from engine.sql.statement.connectors import (
     AvroClause,
-    ColumnDefinition,
     CreateConnection,
     CreateSecret,
     CreateSource,
@@ -30,12 +29,11 @@ from engine.sql.statements import (
     FromGenerator,
     FromKafka,
     FromWebhook,
-    KeyConstraint,
-    Option,
     ProtobufClause,
     RegistryClause,
     ValidateConnection,
-)  # fmt: skip
+)
+from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Option
 
 CONNECTORS: Final = words("s3 kinesis pubnub postgres avro mysql")
 """Connectors that other systems know: refused by name instead of as a syntax error."""

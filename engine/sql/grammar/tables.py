@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from engine.sql.grammar.queries import Queries
-from engine.sql.statements import ColumnDefinition, CreateTable, KeyConstraint, Span
+from engine.sql.statement.definitions import CreateTable
+from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Span
 from engine.sql.syntax import Expression
 
 

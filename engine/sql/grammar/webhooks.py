@@ -3,7 +3,7 @@
 from engine.catalog.sources import HeaderColumn, HeaderFilter, Part, WebhookBody
 from engine.errors import SyntaxError_
 from engine.sql.grammar.tables import Tables
-from engine.sql.statements import FromWebhook, Given
+from engine.sql.statement.connectors import FromWebhook, Given
 from engine.sql.syntax import Expression
 
 ALL_OF_A_REQUEST = tuple(Given(part, part.value, False, 0) for part in Part)

@@ -2,7 +2,7 @@
 
 from engine.errors import SyntaxError_
 from engine.sql.grammar.alters import Alters
-from engine.sql.statements import Delete, Insert, OnConflict, Update
+from engine.sql.statement.data import Delete, Insert, OnConflict, Update
 from engine.sql.syntax import Expression, Name, Row, SelectItem, Subquery, SubqueryColumn
 
 

@@ -1,0 +1,193 @@
+"""Sources, sinks, connections and secrets."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine.catalog.sources import (
+    BytesFormat,
+    Compression,
+    CsvFormat,
+    Envelope,
+    HeaderColumn,
+    HeaderFilter,
+    Included,
+    JsonFormat,
+    Part,
+    RegexFormat,
+    TextFormat,
+    WebhookBody,
+)
+from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Option, Span
+from engine.sql.syntax import Expression, Name
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """FROM FILE 'path' [COMPRESSION {NONE | GZIP}]."""
+
+    path: str
+    compression: Compression
+
+
+@dataclass(frozen=True, slots=True)
+class FromGenerator:
+    """FROM LOAD GENERATOR kind (options) [FOR ALL TABLES]: `kind` in lower case."""
+
+    kind: str
+    options: tuple[Option, ...]
+    for_all_tables: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromKafka:
+    """FROM KAFKA BROKER 'h:p, ..' TOPIC 't', or CONNECTION name (options), one of which is TOPIC."""
+
+    connection: Name | None
+    brokers: tuple[str, ...]
+    topic: str | None
+    options: tuple[Option, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """{HEADERS | BODY | SECRET name} [AS name] [BYTES]: what a CHECK sees, and what it calls it."""
+
+    what: Part | Name
+    name: str
+    binary: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromWebhook:
+    """FROM WEBHOOK BODY FORMAT f [INCLUDE ...] [CHECK ([WITH (given, ...)] condition)]."""
+
+    body: WebhookBody
+    headers: HeaderFilter | None
+    named: tuple[HeaderColumn, ...]
+    given: tuple[Given, ...]
+    condition: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryClause:
+    """CONFLUENT SCHEMA REGISTRY {CONNECTION name | 'url' [WITH (options)]} [SEED ...], a seed as (message, schema).
+
+    `end` is where a SEED would stand.
+    """
+
+    connection: Name | None
+    url: str | None
+    options: tuple[Option, ...]
+    key_seed: tuple[str, str] | None
+    value_seed: tuple[str, str] | None
+    at: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AvroClause:
+    """AVRO USING SCHEMA 'schema', or what a registry has."""
+
+    schema: str | None
+    registry: RegistryClause | None
+    framed: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProtobufClause:
+    """PROTOBUF [MESSAGE 'm'] USING SCHEMA 'hexadecimal FileDescriptorSet', or what a registry has."""
+
+    message: str | None
+    schema: str | None
+    registry: RegistryClause | None
+    at: int
+
+
+FormatClause: TypeAlias = (
+    JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroClause | ProtobufClause
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSource:
+    """`columns` is () without a list; `format` is None for generators and webhooks. `key` is a promise, not checked.
+
+    `infer` is where INFER stands: the columns are to be found in a sample, and the statement is printed, not run.
+    """
+
+    name: Name
+    columns: tuple[ColumnDefinition, ...]
+    key: KeyConstraint | None
+    connector: FromFile | FromGenerator | FromKafka | FromWebhook
+    key_format: FormatClause | None
+    format: FormatClause | None
+    included: tuple[Included, ...]
+    envelope: Envelope
+    materialized: bool
+    if_not_exists: bool
+    options: tuple[Option, ...]
+    infer: tuple[int, int] | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """`value` is a constant expression. Nothing may print `span`."""
+
+    name: Name
+    value: Expression
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateConnection:
+    """`kind` in lower case: kafka, confluent schema registry."""
+
+    name: Name
+    kind: str
+    options: tuple[Option, ...]
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class IntoKafka:
+    """INTO KAFKA BROKER 'h:p' TOPIC 't', or CONNECTION name (options). `config` are the pairs of TOPIC CONFIG."""
+
+    connection: Name | None
+    brokers: tuple[str, ...]
+    topic: str | None
+    options: tuple[Option, ...]
+    partition_by: Expression | None
+    config: tuple[tuple[str, str], ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSink:
+    """`key` is None without one; `enforced`: it is to be proven. `envelope` in lower case."""
+
+    name: Name
+    on: Name
+    into: IntoKafka
+    key: tuple[str, ...] | None
+    enforced: bool
+    headers: str | None
+    key_format: FormatClause | None
+    format: FormatClause
+    envelope: str
+    if_not_exists: bool
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateConnection:
+    name: Name
+    span: Span

@@ -1,0 +1,104 @@
+"""Statements that read and write rows."""
+
+from dataclasses import dataclass
+
+from engine.sql.statement.parts import AsOf, Option, Span
+from engine.sql.syntax import Expression, FromItem, Name, OrderItem, Query, SelectItem
+
+
+@dataclass(frozen=True, slots=True)
+class SelectStatement:
+    """SELECT, VALUES, TABLE or WITH."""
+
+    query: Query
+    as_of: AsOf | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """`columns` is () when no list was given."""
+
+    table: Name
+    alias: str | None
+    columns: tuple[str, ...]
+    query: Query | None  # None: DEFAULT VALUES
+    conflict: "OnConflict | None"
+    returning: tuple[SelectItem, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OnConflict:
+    """ON CONFLICT [(columns) | ON CONSTRAINT name] DO {NOTHING | UPDATE SET ... [WHERE ...]}.
+
+    `columns` is () without a list; `assignments` is None for DO NOTHING.
+    """
+
+    columns: tuple[str, ...]
+    constraint: str | None
+    assignments: tuple[tuple[Name, Expression], ...] | None
+    where: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    table: Name
+    alias: str | None
+    assignments: tuple[tuple[Name, Expression], ...]
+    from_: tuple[FromItem, ...]
+    where: Expression | None
+    returning: tuple[SelectItem, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    table: Name
+    alias: str | None
+    using: tuple[FromItem, ...]
+    where: Expression | None
+    returning: tuple[SelectItem, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """SUBSCRIBE or TAIL; `target` is an object's name or a query. `within` is WITHIN TIMESTAMP ORDER BY."""
+
+    target: Name | Query
+    options: tuple[Option, ...]
+    as_of: AsOf | None
+    up_to: Expression | None
+    span: Span
+    envelope: "EnvelopeClause | None" = None
+    within: tuple[OrderItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeClause:
+    """ENVELOPE {UPSERT | DEBEZIUM} (KEY (columns))."""
+
+    debezium: bool
+    key: tuple[str, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """COPY (query | SUBSCRIBE ...) TO STDOUT [WITH (FORMAT ...)]."""
+
+    statement: "SelectStatement | Subscribe"
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFrom:
+    """COPY table [(columns)] FROM STDIN [WITH (options)]; `columns` is () without a list."""
+
+    table: Name
+    columns: tuple[str, ...]
+    options: tuple[Option, ...]
+    span: Span

@@ -1,0 +1,142 @@
+"""Statements that show things, and those about the session: its variables, transactions, cursors."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from engine.sql.statement.data import SelectStatement, Subscribe
+from engine.sql.statement.parts import ObjectKind, Option, Span
+from engine.sql.syntax import Expression, Name, Query
+
+
+class Stage(Enum):
+    """What EXPLAIN shows: the query after binding, after decorrelation, after optimisation, and as a dataflow."""
+
+    RAW = "raw"
+    DECORRELATED = "decorrelated"
+    OPTIMIZED = "optimized"
+    PHYSICAL = "physical"
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """`target` is a query, or the view or materialized view of that name, or an index of one."""
+
+    stage: Stage
+    target: Query | Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ShowObjects:
+    """SHOW OBJECTS | TABLES | ..., as `what` in lower case, [FROM name] [LIKE pattern | WHERE condition]."""
+
+    what: str
+    from_: Name | None
+    like: str | None
+    where: Expression | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCreate:
+    kind: ObjectKind
+    name: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ShowVariable:
+    """`name` in lower case; "all" for SHOW ALL."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariable:
+    """`values` is None for SET x TO DEFAULT and RESET x. RESET ALL has the name "all"."""
+
+    name: str
+    values: tuple[str, ...] | None
+    local: bool
+    span: Span
+
+
+class TransactionVerb(Enum):
+    BEGIN = "BEGIN"
+    COMMIT = "COMMIT"
+    ROLLBACK = "ROLLBACK"
+    SAVEPOINT = "SAVEPOINT"
+    RELEASE = "RELEASE"
+    ROLLBACK_TO = "ROLLBACK TO"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """`savepoint` is the name that the last three verbs have."""
+
+    verb: TransactionVerb
+    span: Span
+    savepoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    what: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """PREPARE name [(types)] AS body. The body is text with `$n` in it, `types` the text of the first ones' types."""
+
+    name: str
+    types: tuple[str, ...]
+    body: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """EXECUTE name [(arguments)]: the text of the expressions."""
+
+    name: str
+    arguments: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate:
+    """`name` None: ALL."""
+
+    name: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """DECLARE name [BINARY] CURSOR [WITH HOLD] FOR a query or a subscription."""
+
+    name: str
+    statement: "SelectStatement | Subscribe"
+    span: Span
+    binary: bool = False
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """FETCH count FROM name WITH (options); `count` None: ALL."""
+
+    name: str
+    count: int | None
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCursor:
+    """`name` None: ALL."""
+
+    name: str | None
+    span: Span
