@@ -2,6 +2,7 @@
 
 names        a relation's name in a path or a message
 statements   a typed body -> the statement that makes the object
+connectors   what of a body tells where rows come from and go to -> that part of the statement
 selection    filters, order and a cursor -> a SELECT, and its rows -> a page with the next cursor
 described    what the engine knows of an item -> its JSON
 datums       columns of a result -> rows of JSON values

@@ -23,7 +23,8 @@ def name_of(parts: Sequence[str]) -> str:
 
 def object_of(found: Description) -> dict[str, Any]:
     """schemas.objects.Object."""
-    source = found.source
+    source, sink = found.source, found.sink
+    waits = next((each.error for each in (source, sink) if each is not None), None)
     return {
         "id": found.id,
         "name": name_of(parts(found.name)),
@@ -32,7 +33,7 @@ def object_of(found: Description) -> dict[str, Any]:
         "item": found.name.item,
         "kind": found.kind,
         "status": status_of(found),
-        "error": found.error if found.error is not None or source is None else source.error,
+        "error": waits if found.error is None else found.error,
         "columns": description(found.columns),
         "types": [str(column.type) for column in found.columns],
         "keys": [list(key) for key in found.keys],
@@ -49,16 +50,30 @@ def object_of(found: Description) -> dict[str, Any]:
         "used_by": [name_of(parts(name)) for name in found.used_by],
         "on": None if found.on is None else name_of(parts(found.on)),
         "key": list(found.key) if found.kind == "index" else None,
-        "statistics": None
-        if source is None
-        else {
+        "statistics": statistics_of(found),
+    }
+
+
+def statistics_of(found: Description) -> dict[str, Any] | None:
+    """One of schemas.objects' three kinds."""
+    source, sink = found.source, found.sink
+    if source is not None:
+        return {
             "rows": source.rows,
+            "bytes": source.bytes,
             "waiting": source.waiting,
             "finished": source.finished,
             "error": source.error,
             "offsets": dict(source.offsets),
-        },
-    }
+        }
+    if sink is not None:
+        return {
+            "transactions": sink.transactions,
+            "records": sink.records,
+            "bytes": sink.bytes,
+            "timestamp": sink.timestamp or None,
+        }
+    return None if found.changes is None else {"changes": found.changes}
 
 
 def operator_of(found: Operator) -> dict[str, Any]:
@@ -85,10 +100,11 @@ def status_of(found: Description) -> str:
         return "failed"
     if found.hydration is not None:
         return "hydrating"
-    if found.source is not None and found.source.error is not None:
-        return "stalled"
-    if found.source is not None and found.source.finished:
-        return "finished"
+    if found.kind in ("connection", "secret"):
+        return "present"
+    for worked in (found.source, found.sink):
+        if worked is not None:
+            return worked.state
     if found.kind == "view" and not found.maintained:
         return "virtual"
     return "running"

@@ -32,3 +32,10 @@ def parts_of(name: str) -> tuple[str, ...]:
 def quoted(*parts: str) -> str:
     """The name as SQL has it, whatever is in it."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def literal(text: str) -> str:
+    """A string of SQL. InvalidParameter for a NUL character."""
+    if "\0" in text:
+        raise InvalidParameter("text has no NUL characters")
+    return "'" + text.replace("'", "''") + "'"

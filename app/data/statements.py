@@ -5,35 +5,23 @@ expressions, checks) is SQL.
 """
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
-from app.data.names import parts_of, quoted
+from app.data.connectors import destination, origin, reached, sink_format
+from app.data.names import literal, parts_of, quoted
+from app.schemas.formats import AvroOutput, ColumnSpec, SinkFormat
 from app.schemas.objects import (
-    AuctionGenerator,
-    AvroFormat,
-    BytesFormat,
-    ColumnSpec,
-    CounterGenerator,
-    CsvFormat,
-    FileConnector,
-    Format,
-    JsonFormat,
-    KafkaConnector,
-    KeyValueGenerator,
-    MarketingGenerator,
+    NewConnection,
     NewIndex,
+    NewSecret,
+    NewSink,
     NewSource,
     NewTable,
     NewView,
-    NexmarkGenerator,
-    ProtobufFormat,
-    RecordFormat,
-    RegexFormat,
-    TextFormat,
-    TpchGenerator,
-    WebhookConnector,
 )
-from engine.errors import InvalidParameter, SqlError
+from engine.errors import SqlError
+
+New: TypeAlias = NewSource | NewTable | NewView | NewIndex | NewSink | NewConnection | NewSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +41,7 @@ class Statement:
         return error
 
 
-def create(body: NewSource | NewTable | NewView | NewIndex) -> Statement:
+def create(body: New) -> Statement:
     """The statement. InvalidParameter for a name that is none."""
     match body:
         case NewSource():
@@ -64,6 +52,12 @@ def create(body: NewSource | NewTable | NewView | NewIndex) -> Statement:
             return _view(body)
         case NewIndex():
             return Statement(_index(body))
+        case NewSink():
+            return Statement(_sink(body))
+        case NewConnection():
+            return Statement(_connection(body))
+        case NewSecret():
+            return Statement(_secret(body))
         case _:
             assert_never(body)
 
@@ -72,11 +66,8 @@ def drop(kind: str, name: str, cascade: bool) -> Statement:
     return Statement(f"DROP {kind.upper()} {quoted(*parts_of(name))}{' CASCADE' if cascade else ''}")
 
 
-def literal(text: str) -> str:
-    """A string of SQL."""
-    if "\0" in text:
-        raise InvalidParameter("text has no NUL characters")
-    return "'" + text.replace("'", "''") + "'"
+def validate(name: str) -> Statement:
+    return Statement(f"VALIDATE CONNECTION {quoted(*parts_of(name))}")
 
 
 def _name(name: str, if_not_exists: bool) -> str:
@@ -100,98 +91,42 @@ def _table(body: NewTable) -> str:
 
 def _source(body: NewSource) -> str:
     name = _name(body.name, body.if_not_exists)
-    columns = f" {_columns(body.columns)}" if body.columns else ""
-    connector = body.connector
-    match connector:
-        case FileConnector():
-            compression = "" if connector.compression == "none" else f" COMPRESSION {connector.compression.upper()}"
-            tail = " WITH (tail = true)" if connector.tail else ""
-            origin = f"FILE {literal(connector.path)}{compression}{tail} FORMAT {_format(connector.format)}"
-        case CounterGenerator() | AuctionGenerator():
-            options = [f"TICK INTERVAL '{connector.tick_interval_ms} ms'"]
-            if connector.max_cardinality is not None:
-                options.append(f"MAX CARDINALITY {connector.max_cardinality}")
-            every = " FOR ALL TABLES" if isinstance(connector, AuctionGenerator) else ""
-            origin = f"LOAD GENERATOR {connector.type.upper()} ({', '.join(options)}){every}"
-        case MarketingGenerator() | TpchGenerator() | NexmarkGenerator():
-            origin = f"LOAD GENERATOR {connector.type.upper()} ({_options(connector)}) FOR ALL TABLES"
-        case KeyValueGenerator():
-            upsert = " ENVELOPE UPSERT" if connector.upsert else ""
-            origin = f"LOAD GENERATOR KEY VALUE ({_options(connector)}){upsert}"
-        case KafkaConnector():
-            origin = _kafka(connector)
-        case WebhookConnector():
-            origin = _webhook(connector)
-        case _:
-            assert_never(connector)
-    return f"CREATE SOURCE {name}{columns} FROM {origin}"
+    key = ", ".join(quoted(column) for column in body.primary_key)
+    more = (f"PRIMARY KEY ({key}) NOT ENFORCED",) if key else ()
+    columns = f" {_columns(body.columns, more)}" if body.columns or more else ""
+    return f"CREATE SOURCE {name}{columns} FROM {origin(body.connector)}"
 
 
-def _options(generator: MarketingGenerator | TpchGenerator | NexmarkGenerator | KeyValueGenerator) -> str:
-    """Its numbers, by the names that SQL has for them."""
-    numbers = generator.model_dump(exclude={"type", "tick_interval_ms", "upsert"})
-    options = [f"{name.replace('_', ' ').upper()} {value}" for name, value in numbers.items()]
-    return ", ".join([f"TICK INTERVAL '{generator.tick_interval_ms} ms'", *options])
-
-
-def _kafka(connector: KafkaConnector) -> str:
-    options = [f"ISOLATION LEVEL = '{connector.isolation_level}'"]
-    if connector.start_offsets:
-        options.append(f"START OFFSET = [{', '.join(map(str, connector.start_offsets))}]")
-    if connector.start_timestamp_ms is not None:
-        options.append(f"START TIMESTAMP = {connector.start_timestamp_ms}")
-    topic = literal(connector.topic)
-    if connector.connection is not None:
-        connection = quoted(*parts_of(connector.connection))
-        origin = f"KAFKA CONNECTION {connection} (TOPIC {topic}, {', '.join(options)})"
-    else:
-        origin = f"KAFKA BROKER {literal(','.join(connector.brokers))} TOPIC {topic} WITH ({', '.join(options)})"
-    key = "" if connector.key_format is None else f"KEY FORMAT {_format(connector.key_format)} VALUE "
-    included = ", ".join(
-        each.what.upper() + ("" if each.name is None else f" AS {quoted(each.name)}") for each in connector.include
+def _sink(body: NewSink) -> str:
+    key = ""
+    if body.key is not None:
+        key = f" KEY ({', '.join(map(quoted, body.key))}){'' if body.enforced else ' NOT ENFORCED'}"
+    headers = "" if body.headers is None else f" HEADERS {quoted(body.headers)}"
+    into, options = destination(body.connector, [*_fullname("KEY", body.key_format), *_fullname("VALUE", body.format)])
+    written = f"FORMAT {sink_format(body.format)}"
+    if body.key_format is not None:
+        written = f"KEY FORMAT {sink_format(body.key_format)} VALUE {written}"
+    snapshot = "" if body.snapshot else " WITHOUT SNAPSHOT"
+    return (
+        f"CREATE SINK {_name(body.name, body.if_not_exists)} FROM {quoted(*parts_of(body.relation))} INTO {into}"
+        f"{key}{headers}{options} {written} ENVELOPE {body.envelope.upper()}{snapshot}"
     )
-    include = f" INCLUDE {included}" if included else ""
-    envelope = "" if connector.envelope == "none" else f" ENVELOPE {connector.envelope.upper()}"
-    return f"{origin} {key}FORMAT {_format(connector.format)}{include}{envelope}"
 
 
-def _webhook(connector: WebhookConnector) -> str:
-    parts = [f"WEBHOOK BODY FORMAT {connector.body.upper()}"]
-    if connector.headers:
-        but = ", ".join(f"NOT {literal(header)}" for header in connector.headers_but)
-        parts.append("INCLUDE HEADERS" + (f" ({but})" if but else ""))
-    for each in connector.named:
-        binary = " BYTES" if each.binary else ""
-        parts.append(f"INCLUDE HEADER {literal(each.header)} AS {quoted(each.column)}{binary}")
-    if connector.check is not None:
-        parts.append(f"CHECK ({connector.check})")
-    return " ".join(parts)
+def _fullname(of: str, format: SinkFormat | None) -> list[str]:
+    if not isinstance(format, AvroOutput) or format.fullname is None:
+        return []
+    return [f"AVRO {of} FULLNAME = {literal(format.fullname)}"]
 
 
-def _format(format: Format | RecordFormat) -> str:
-    match format:
-        case JsonFormat() | TextFormat() | BytesFormat():
-            return format.type.upper()
-        case CsvFormat():
-            width = "" if format.width is None else f" WITH {format.width} COLUMNS"
-            delimiter = "" if format.delimiter == "," else f" DELIMITED BY {literal(format.delimiter)}"
-            return f"CSV{' WITH HEADER' if format.header else width}{delimiter}"
-        case RegexFormat():
-            return f"REGEX {literal(format.pattern)}"
-        case AvroFormat():
-            return f"AVRO USING {_schema(format.definition, format.registry)}"
-        case ProtobufFormat():
-            message = "" if format.message is None else f" MESSAGE {literal(format.message)}"
-            return f"PROTOBUF{message} USING {_schema(format.descriptors, format.registry)}"
-        case _:
-            assert_never(format)
+def _connection(body: NewConnection) -> str:
+    return f"CREATE CONNECTION {_name(body.name, body.if_not_exists)} TO {reached(body.connection)}"
 
 
-def _schema(given: str | None, registry: str | None) -> str:
-    if registry is not None:
-        return f"CONFLUENT SCHEMA REGISTRY CONNECTION {quoted(*parts_of(registry))}"
-    assert given is not None, "the body has one of them"
-    return f"SCHEMA {literal(given)}"
+def _secret(body: NewSecret) -> str:
+    value = literal(body.value.get_secret_value())
+    given = f"decode({value}, 'base64')" if body.base64 else value
+    return f"CREATE SECRET {_name(body.name, body.if_not_exists)} AS {given}"
 
 
 def _view(body: NewView) -> Statement:

@@ -1,4 +1,6 @@
-"""Sources, tables, views, indexes and sinks as resources: create, list, show, drop. The statements are app/data's."""
+"""Sources, tables, views, indexes, sinks, connections and secrets as resources: create, list, show, drop.
+
+The statements are app/data's."""
 
 from enum import Enum
 from typing import Annotated, Any, TypeAlias
@@ -7,24 +9,42 @@ from fastapi import APIRouter, Query, Response, status
 
 from app.data.described import name_of, object_of, operator_of, parts
 from app.data.names import parts_of
-from app.data.statements import Statement, create, drop
+from app.data.statements import New, Statement, create, drop, validate
 from app.front import Front, TheFront
 from app.routers.access import AUTHORIZED, TheRole
 from app.routers.parameters import ViewName
 from app.schemas.errors import PROBLEMS
-from app.schemas.objects import Dataflow, NewIndex, NewSource, NewTable, NewView, Object, Objects
+from app.schemas.objects import (
+    Dataflow,
+    NewConnection,
+    NewIndex,
+    NewSecret,
+    NewSink,
+    NewSource,
+    NewTable,
+    NewView,
+    Object,
+    Objects,
+)
 from engine.database import Description
 from engine.errors import SqlError, UndefinedTable
 
 router = APIRouter(dependencies=AUTHORIZED)
 
-New: TypeAlias = NewSource | NewTable | NewView | NewIndex
 Cascade: TypeAlias = Annotated[bool, Query(description="Drop what depends on it too; else that is a conflict")]
 MADE: dict[int | str, dict[str, Any]] = {
     200: {"model": Object, "description": "There was one of that name already, and `if_not_exists` was set"},
     **PROBLEMS,
 }
-KINDS = {"tables": ("table",), "sources": ("source",), "views": ("view", "materialized view"), "indexes": ("index",)}
+KINDS = {
+    "tables": ("table",),
+    "sources": ("source",),
+    "views": ("view", "materialized view"),
+    "indexes": ("index",),
+    "sinks": ("sink",),
+    "connections": ("connection",),
+    "secrets": ("secret",),
+}
 """The kinds of the catalog by their path."""
 EVERY = tuple(kind for kinds in KINDS.values() for kind in kinds)
 
@@ -79,6 +99,7 @@ def resource(path: str, one: str, body_type: type) -> None:
     """List, create, show and drop of one kind of object."""
     kinds = KINDS[path]
     tags: list[str | Enum] = [path]
+    one_of = "an" if one == "index" else "a"
     at = f"/api/{path}"
 
     @router.get(
@@ -92,8 +113,8 @@ def resource(path: str, one: str, body_type: type) -> None:
 
     create_one.__annotations__["body"] = body_type
     router.post(
-        at, operation_id=f"create_{one}", summary=f"Create a {one}", tags=tags, response_model=Object, status_code=201,
-        responses=MADE,
+        at, operation_id=f"create_{one}", summary=f"Create {one_of} {one}", tags=tags, response_model=Object,
+        status_code=201, responses=MADE,
     )(create_one)  # fmt: skip
 
     @router.get(
@@ -104,7 +125,7 @@ def resource(path: str, one: str, body_type: type) -> None:
         return object_of(await shown(front, name, kinds))
 
     @router.delete(
-        f"{at}/{{name}}", operation_id=f"drop_{one}", summary=f"Drop a {one}", tags=tags, status_code=204,
+        f"{at}/{{name}}", operation_id=f"drop_{one}", summary=f"Drop {one_of} {one}", tags=tags, status_code=204,
         response_class=Response, responses=PROBLEMS,
     )  # fmt: skip
     async def drop_one(name: ViewName, front: TheFront, role: TheRole, cascade: Cascade = False) -> Response:
@@ -115,6 +136,20 @@ resource("sources", "source", NewSource)
 resource("tables", "table", NewTable)
 resource("views", "view", NewView)
 resource("indexes", "index", NewIndex)
+resource("sinks", "sink", NewSink)
+resource("connections", "connection", NewConnection)
+resource("secrets", "secret", NewSecret)
+
+
+@router.post(
+    "/api/connections/{name}/validate", operation_id="validate_connection", summary="Try whether a connection works",
+    tags=["connections"], status_code=204, response_class=Response, responses=PROBLEMS,
+)  # fmt: skip
+async def validate_connection(name: ViewName, front: TheFront, role: TheRole) -> Response:
+    """Connects, and asks for something small."""
+    found = await shown(front, name, KINDS["connections"])
+    await front.in_thread(lambda: run(front, role, validate(name_of(parts(found.name)))))
+    return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
 @router.get(

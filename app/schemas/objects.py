@@ -1,253 +1,20 @@
-"""Sources, tables, views and indexes: what makes one, and what is known of it.
+"""Sources, sinks, tables, views, indexes, connections and secrets: what makes one, and what is known of it."""
 
-What makes a source is told apart by its connector's `type`, and how its bytes become rows by the format's.
-"""
+from typing import Literal
 
-from typing import Annotated, Literal, Self, TypeVar
+from pydantic import BaseModel, Field, SecretStr
 
-from pydantic import BaseModel, Field, model_validator
-
+from app.schemas.connectors import Connection, Connector, Destination
+from app.schemas.formats import ColumnSpec, Name, SinkFormat
 from app.schemas.sql import ColumnDescription
 from app.schemas.strict import Strict
-
-Name = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=400,
-        description="name, schema.name or database.schema.name, exact; a part with a dot in it stands in double quotes",
-        examples=["orders"],
-    ),
-]
-SqlTypeName = Annotated[
-    str, Field(max_length=200, description="A type of SQL", examples=["bigint", "numeric(12, 2)", "text[]"])
-]
-
-
-class ColumnSpec(Strict):
-    """A column to make."""
-
-    name: str = Field(min_length=1, max_length=200, examples=["id"])
-    type: SqlTypeName
-    nullable: bool = True
-    default: str | None = Field(default=None, description="An expression of SQL; only in tables", examples=["now()"])
-
-
-class JsonFormat(Strict):
-    """One JSON object a line; members go to the columns of their names. Without columns: one column `data` jsonb."""
-
-    type: Literal["json"]
-
-
-class TextFormat(Strict):
-    """Each line is a row of one column, `text`."""
-
-    type: Literal["text"]
-
-
-class BytesFormat(Strict):
-    """Each line is a row of one column, `data` bytea."""
-
-    type: Literal["bytes"]
-
-
-class CsvFormat(Strict):
-    """Records. Without a header the number of columns is given here or by the source's columns."""
-
-    type: Literal["csv"]
-    header: bool = Field(default=False, description="The first line names the columns")
-    width: int | None = Field(default=None, ge=1, le=1600, description="How many columns, where there is no header")
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-
-
-class RegexFormat(Strict):
-    """The groups of a match are columns, by their names if they have any."""
-
-    type: Literal["regex"]
-    pattern: str = Field(min_length=1, max_length=10_000, examples=["(?P<k>\\w+)=(?P<v>.*)"])
-
-
-class AvroFormat(Strict):
-    """Either the schema or the connection to a registry that has it."""
-
-    type: Literal["avro"]
-    definition: str | None = Field(default=None, alias="schema", min_length=1, description="The reader's, as JSON")
-    registry: Name | None = None
-
-    @model_validator(mode="after")
-    def one_of_them(self) -> Self:
-        return of_one(self, schema=self.definition, registry=self.registry)
-
-
-class ProtobufFormat(Strict):
-    """Either a FileDescriptorSet or the connection to a registry."""
-
-    type: Literal["protobuf"]
-    message: str | None = Field(default=None, min_length=1, max_length=400, examples=["shop.Order"])
-    descriptors: str | None = Field(default=None, pattern="^([0-9a-fA-F]{2})+$", description="In hexadecimal")
-    registry: Name | None = None
-
-    @model_validator(mode="after")
-    def one_of_them(self) -> Self:
-        return of_one(self, descriptors=self.descriptors, registry=self.registry)
-
-
-M = TypeVar("M", bound=Strict)
-
-
-def of_one(model: M, **given: object) -> M:
-    """The model, of which exactly one of these members is given."""
-    if sum(bool(value) for value in given.values()) != 1:
-        raise ValueError(f"exactly one of {' and '.join(given)} is needed")
-    return model
-
-
-Format = Annotated[JsonFormat | TextFormat | BytesFormat | CsvFormat, Field(discriminator="type")]
-RecordFormat = Annotated[
-    JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroFormat | ProtobufFormat,
-    Field(discriminator="type"),
-]
-
-
-class FileConnector(Strict):
-    """A file on the server."""
-
-    type: Literal["file"]
-    path: str = Field(min_length=1, max_length=4096, examples=["/data/orders.ndjson"])
-    format: Format
-    compression: Literal["none", "gzip"] = "none"
-    tail: bool = Field(default=False, description="Go on reading what is appended")
-
-
-class CounterGenerator(Strict):
-    """1, 2, 3, ..."""
-
-    type: Literal["counter"]
-    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
-    max_cardinality: int | None = Field(default=None, ge=1, le=10_000_000, description="Keep only the last so many")
-
-
-class AuctionGenerator(Strict):
-    """Organizations, users, accounts, auctions and bids, each a table of its own in the source's schema."""
-
-    type: Literal["auction"]
-    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
-    max_cardinality: int | None = Field(default=None, ge=1, le=10_000_000)
-
-
-class MarketingGenerator(Strict):
-    """Customers, impressions, clicks, leads, coupons and conversion predictions, each a table of its own."""
-
-    type: Literal["marketing"]
-    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
-
-
-class TpchGenerator(Strict):
-    """The eight tables of TPC-H; each tick an order goes and another comes."""
-
-    type: Literal["tpch"]
-    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
-    scale_factor: float = Field(default=0.01, gt=0, le=10, description="1 is a gigabyte of text")
-
-
-class NexmarkGenerator(Strict):
-    """The tables person, auction and bid."""
-
-    type: Literal["nexmark"]
-    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
-    batch_size: int = Field(default=50, ge=1, le=1_000_000, description="Events a tick")
-
-
-class KeyValueGenerator(Strict):
-    """`key`, `partition`, `offset` and `value`; all keys have a value from the beginning."""
-
-    type: Literal["key value"]
-    keys: int = Field(ge=1, le=100_000_000)
-    tick_interval_ms: int = Field(default=1000, ge=1, le=86_400_000)
-    batch_size: int = Field(default=1, ge=1, le=1_000_000, description="Updates a tick")
-    partitions: int = Field(default=1, ge=1, le=10_000)
-    snapshot_rounds: int = Field(default=1, ge=1, le=1_000)
-    value_size: int = Field(default=16, ge=1, le=1 << 20, description="Bytes")
-    seed: int = Field(default=0, ge=0, le=2**53)
-    upsert: bool = Field(default=False, description="One row a key; else every update is a row")
-
-
-class IncludedColumn(Strict):
-    """What a record has beside its value."""
-
-    what: Literal["key", "partition", "offset", "timestamp", "headers"]
-    name: str | None = Field(default=None, min_length=1, max_length=200, description="By default its own")
-
-
-class KafkaConnector(Strict):
-    """A topic, through a connection (CREATE CONNECTION) or in the open from brokers."""
-
-    type: Literal["kafka"]
-    connection: Name | None = None
-    brokers: list[str] = Field(default=[], max_length=100, examples=[["b1:9092", "b2:9092"]])
-    topic: str = Field(min_length=1, max_length=249, examples=["orders"])
-    key_format: RecordFormat | None = Field(default=None, description="Of the key; `format` is then of the value")
-    format: RecordFormat
-    include: list[IncludedColumn] = Field(default=[], max_length=5)
-    envelope: Literal["none", "upsert", "debezium", "debezium upsert"] = "none"
-    start_offsets: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(
-        default=[], max_length=10_000, description="By partition; the others begin at 0"
-    )
-    start_timestamp_ms: int | None = Field(
-        default=None, ge=-(2**53), le=2**53, description="Begin at this time; negative: so long ago"
-    )
-    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
-
-    @model_validator(mode="after")
-    def one_of_them(self) -> Self:
-        return of_one(self, connection=self.connection, brokers=self.brokers)
-
-
-class NamedHeader(Strict):
-    """A column of a header; null where a request has none."""
-
-    header: str = Field(min_length=1, max_length=200, examples=["x-kind"])
-    column: str = Field(min_length=1, max_length=200, examples=["kind"])
-    binary: bool = False
-
-
-class WebhookConnector(Strict):
-    """Requests to /api/webhook. Columns `body`, `headers` if asked for, and those of named headers."""
-
-    type: Literal["webhook"]
-    body: Literal["json", "json array", "text", "bytes"]
-    headers: bool = Field(default=False, description="A column `headers`, a map of text")
-    headers_but: list[str] = Field(default=[], max_length=100, description="But for these")
-    named: list[NamedHeader] = Field(default=[], max_length=100)
-    check: str | None = Field(
-        default=None,
-        min_length=1,
-        description="SQL: [WITH (HEADERS, BODY, SECRET name)] condition, which a request must pass",
-        examples=[
-            "WITH (HEADERS, BODY, SECRET hook) "
-            "constant_time_eq(decode(headers->'x-signature', 'base64'), hmac(body, hook, 'sha256'))"
-        ],
-    )
-
-
-Connector = Annotated[
-    FileConnector
-    | KafkaConnector
-    | WebhookConnector
-    | CounterGenerator
-    | AuctionGenerator
-    | MarketingGenerator
-    | TpchGenerator
-    | NexmarkGenerator
-    | KeyValueGenerator,
-    Field(discriminator="type"),
-]
 
 
 class NewSource(Strict):
     name: Name
     connector: Connector
     columns: list[ColumnSpec] = Field(default=[], description="Where the input does not name them, or has no types")
+    primary_key: list[str] = Field(default=[], description="Columns that whoever writes promises to be a key")
     if_not_exists: bool = False
 
 
@@ -277,6 +44,40 @@ class NewIndex(Strict):
     if_not_exists: bool = False
 
 
+class NewSink(Strict):
+    """What becomes of a relation, told to a topic. `key` has to be shown unique by the query, unless not enforced."""
+
+    name: Name
+    relation: Name = Field(alias="from", description="The table, source or view that is written")
+    connector: Destination
+    format: SinkFormat
+    key_format: SinkFormat | None = Field(default=None, description="Of the key; `format` is then of the value")
+    key: list[str] | None = Field(default=None, min_length=1, max_length=1600)
+    enforced: bool = Field(default=True, description="Whether the key has to be shown unique; else the sink stops "
+                           "while a key has two rows")  # fmt: skip
+    headers: str | None = Field(default=None, min_length=1, description="The column of the records' headers")
+    envelope: Literal["upsert", "debezium"] = "debezium"
+    snapshot: bool = Field(default=True, description="Write what is there already; else only what changes from now on")
+    if_not_exists: bool = False
+
+
+class NewConnection(Strict):
+    """How to reach a broker or a registry. Nothing is connected to before it is used, or validated."""
+
+    name: Name
+    connection: Connection
+    if_not_exists: bool = False
+
+
+class NewSecret(Strict):
+    """A value that others refer to by name. No reply, listing or error has it."""
+
+    name: Name
+    value: SecretStr = Field(max_length=1 << 20)
+    base64: bool = Field(default=False, description="The value is bytes in base64; else it is text")
+    if_not_exists: bool = False
+
+
 class Hydration(BaseModel):
     """`rows_done` of the `rows_total` of the inputs went through; 0 of 0 waits for its inputs to be there."""
 
@@ -286,20 +87,37 @@ class Hydration(BaseModel):
 
 class SourceStatistics(BaseModel):
     """How far the source is. `rows` were decoded, `waiting` of them are in no tick yet; `offsets` by partition are
-    those of the last rows that are in one."""
+    those of the last rows that are in one; `bytes` were read of the input where that is counted."""
 
     rows: int
+    bytes: int
     waiting: int
     finished: bool
     error: str | None
     offsets: dict[str, int]
 
 
+class SinkStatistics(BaseModel):
+    """What the sink has written since the server runs; `timestamp` is the tick that its topic is at."""
+
+    transactions: int
+    records: int
+    bytes: int
+    timestamp: int | None
+
+
+class RelationStatistics(BaseModel):
+    """`changes` counts the changes of its rows since the server runs: twice asked, a rate."""
+
+    changes: int
+
+
 class Object(BaseModel):
     """An object and its state. Times are ticks in milliseconds since 1970.
 
     `virtual`: a view that is computed when it is read. `hydrating`: being computed. `failed`: it cannot be read, and
-    `error` says why. `stalled`: its input cannot be read at the moment. `finished`: its input is complete.
+    `error` says why. `starting`, `stalled`: its input cannot be read, or its topic be written, yet or at
+    the moment. `finished`: its input is complete. `present`: a connection or a secret, which does nothing by itself.
     """
 
     id: int
@@ -307,8 +125,8 @@ class Object(BaseModel):
     database: str
     schema_name: str = Field(alias="schema")
     item: str
-    kind: Literal["table", "source", "view", "materialized view", "index", "sink"]
-    status: Literal["running", "virtual", "hydrating", "failed", "stalled", "finished"]
+    kind: Literal["table", "source", "view", "materialized view", "index", "sink", "connection", "secret"]
+    status: Literal["running", "virtual", "hydrating", "failed", "starting", "stalled", "finished", "present"]
     error: str | None
     columns: list[ColumnDescription]
     types: list[str] = Field(description="The columns' types as SQL writes them")
@@ -322,9 +140,9 @@ class Object(BaseModel):
     bytes: int | None = Field(description="Memory held, what is shared with others included")
     depends_on: list[str]
     used_by: list[str]
-    on: str | None = Field(description="Of an index: the relation that it arranges")
+    on: str | None = Field(description="Of an index: the relation that it arranges; of a sink: the one that it writes")
     key: list[str] | None = Field(description="Of an index: the columns that it is arranged by")
-    statistics: SourceStatistics | None
+    statistics: SourceStatistics | SinkStatistics | RelationStatistics | None
 
 
 class Operator(BaseModel):

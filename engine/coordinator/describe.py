@@ -31,13 +31,27 @@ from engine.types import Column
 @dataclass(frozen=True, slots=True)
 class SourceProgress:
     """How far a source is. `rows` were decoded, `waiting` of them are in no tick yet; `offsets` by partition are those
-    of the last block that is in one."""
+    of the last block that is in one; `bytes` were read where that is counted."""
 
+    state: str
     rows: int
+    bytes: int
     waiting: int
     finished: bool
     error: str | None
     offsets: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkProgress:
+    """What a sink has written in this process; `timestamp` is the tick that its topic is at, in ms; 0: not known."""
+
+    state: str
+    error: str | None
+    transactions: int
+    records: int
+    bytes: int
+    timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,8 @@ class Description:
 
     `maintained`: its rows are held, so that reading it computes nothing; then `frontier` is the tick up to which it is
     complete, `since` the first that AS OF can read, `changed` the last at which it changed. `error` is why it cannot be
-    read. `hydration` is (rows done, rows in all) of what is still being computed, None when nothing is.
+    read. `hydration` is (rows done, rows in all) of what is still being computed, None when nothing is. `changes`
+    counts the changes of its rows in this process.
     """
 
     id: int
@@ -63,11 +78,13 @@ class Description:
     changed: int | None
     rows: int | None
     bytes: int | None
+    changes: int | None
     depends_on: tuple[QualifiedName, ...]
     used_by: tuple[QualifiedName, ...]
     on: QualifiedName | None
     key: tuple[str, ...]
     source: SourceProgress | None
+    sink: SinkProgress | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +134,7 @@ def _described(coordinator: Coordinator, item: Item) -> Description:
     live = coordinator.is_live(item.id)
     readable = live and not isinstance(item, Index)
     circuit = worker.circuit
-    on = catalog.items[item.on] if isinstance(item, Index) else None
+    on = catalog.items[item.on] if isinstance(item, Index | Sink) else None
     code = circuit.error(item.id) if live else None
     return Description(
         id=item.id,
@@ -134,11 +151,13 @@ def _described(coordinator: Coordinator, item: Item) -> Description:
         changed=circuit.changed(item.id) if readable else None,
         rows=circuit.rows(item.id) if live else None,
         bytes=circuit.bytes_of(item.id) if live else None,
+        changes=circuit.changes_of(item.id) if live else None,
         depends_on=_names(coordinator, item.depends_on),
         used_by=_names(coordinator, {other.id for other in catalog.items.values() if item.id in other.depends_on}),
         on=None if on is None else on.name,
         key=() if on is None or not isinstance(item, Index) else tuple(on.columns[c].name for c in item.key),
         source=_progress(coordinator, item),
+        sink=_written(coordinator, item),
     )
 
 
@@ -191,7 +210,16 @@ def _progress(coordinator: Coordinator, item: Item) -> SourceProgress | None:
         return None
     error = None if status.error is None else status.error.message
     offsets = tuple(sorted((status.offsets or {}).items()))
-    return SourceProgress(status.rows, status.waiting, status.finished, error, offsets)
+    read = sum(at.bytes for at in status.progress.values())
+    return SourceProgress(status.state.value, status.rows, read, status.waiting, status.finished, error, offsets)
+
+
+def _written(coordinator: Coordinator, item: Item) -> SinkProgress | None:
+    status = coordinator.sinks.status().get(item.id)
+    if status is None:
+        return None
+    error = None if status.error is None else status.error.message
+    return SinkProgress(status.state.value, error, status.transactions, status.records, status.bytes, status.timestamp)
 
 
 def _keys(item: Item) -> tuple[tuple[str, ...], ...]:

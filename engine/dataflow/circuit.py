@@ -430,6 +430,10 @@ class Circuit:
         """Memory of the node that makes the collection: its operator, its output's arrangements, its history."""
         return self._exports[id].node.bytes_held()
 
+    def changes_of(self, id: int) -> int:
+        """How many changes the collection has had since it is there."""
+        return self._exports[id].node.changes
+
     def bytes_held(self) -> int:
         """Memory of all states and arrangements."""
         return sum(node.bytes_held() for node in self._by_identity.values())

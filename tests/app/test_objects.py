@@ -1,4 +1,7 @@
-"""Sources, tables, views and indexes as JSON: created, listed, shown, dropped."""
+"""Sources, sinks, tables, views, indexes, connections and secrets as JSON: created, listed, shown, dropped."""
+
+import gzip
+from base64 import b64encode
 
 import httpx
 import pytest
@@ -86,6 +89,7 @@ AVRO = '{"type": "record", "name": "r", "fields": [{"name": "a", "type": "long"}
     "connector",
     [
         {"type": "marketing", "tick_interval_ms": 1000},
+        {"type": "auction", "tick_interval_ms": 0, "as_of": 5, "up_to": 17, "max_cardinality": 300},
         {"type": "tpch", "scale_factor": 0.001},
         {"type": "nexmark", "batch_size": 5},
         {"type": "key value", "keys": 10, "value_size": 3, "partitions": 2, "upsert": True},
@@ -93,10 +97,14 @@ AVRO = '{"type": "record", "name": "r", "fields": [{"name": "a", "type": "long"}
             "type": "kafka", "brokers": ["127.0.0.1:1", "127.0.0.1:2"], "topic": "it's",
             "key_format": {"type": "text"}, "format": {"type": "avro", "schema": AVRO},
             "include": [{"what": "partition"}, {"what": "timestamp", "name": "at"}], "envelope": "upsert",
-            "start_offsets": [3, 4], "isolation_level": "read_uncommitted",
+            "start_offsets": [3, 4], "isolation_level": "read_uncommitted", "inline_errors": "wh\"y",
+            "topic_metadata_refresh_interval_ms": 777, "fetch_message_max_bytes": 12345, "client_id": "me",
         },
         {"type": "kafka", "connection": "ob_k", "topic": "t", "format": {"type": "regex", "pattern": "(?P<k>.)"},
           "start_timestamp_ms": -5000},
+        {"type": "kafka", "brokers": ["127.0.0.1:1"], "topic": "t",
+          "format": {"type": "avro", "schema": AVRO, "framed": False}},
+        {"type": "webhook", "body": "text", "headers": True, "headers_only": ["x-a", "x-b"], "headers_but": ["x-c"]},
         {"type": "webhook", "body": "json array", "headers": True, "headers_but": ["authorization"],
           "named": [{"header": "x-kind", "column": "ki'nd"}], "check": "WITH (BODY AS b) b <> ''"},
     ],
@@ -111,6 +119,93 @@ def test_sources_of_every_connector(server, http, connector):
         if isinstance(value, int) and not isinstance(value, bool):
             assert str(value) in source["create_sql"]
     server.database.execute("DROP SCHEMA ob_gs CASCADE")
+
+
+def test_a_generator_that_ends(http):
+    """Flat out, from one tick to before another."""
+    connector = {"type": "counter", "tick_interval_ms": 0, "as_of": 40, "up_to": 100}
+    source = made(http, "sources", name="ob_100", connector=connector)
+    while source["status"] != "finished" or source["statistics"]["waiting"]:
+        source = http.get("/api/sources/ob_100").json()
+    assert (source["rows"], source["statistics"]["rows"]) == (100, 100)
+    assert source["statistics"]["offsets"]["tick"] == 100
+
+
+def test_what_a_file_needs_beside_its_path(http, tmp_path):
+    lines = tmp_path / "in"
+    lines.write_bytes(gzip.compress(b"a=1\nb=2\n"))
+    connector = {
+        "type": "file", "path": str(lines), "compression": "gzip",
+        "format": {"type": "regex", "pattern": "(?P<k>.)=(?P<v>.)"},
+    }  # fmt: skip
+    made(http, "sources", name="ob_gz", connector=connector)
+    reply = http.get("/api/views/ob_gz/rows", params={"order": "k"})
+    while len(reply.json()["rows"]) < 2:
+        reply = http.get("/api/views/ob_gz/rows", params={"order": "k"})
+    assert reply.json()["rows"] == [["a", "1"], ["b", "2"]]
+
+
+SECRET = "correct-horse-battery"
+
+
+def test_secrets_and_connections(http):
+    secret = made(http, "secrets", name="ob_pw", value=SECRET)
+    raw = made(http, "secrets", name="ob_raw", value=b64encode(b"\0\xff").decode(), base64=True)
+    assert (secret["kind"], secret["status"], raw["columns"]) == ("secret", "present", [])
+    connection = {
+        "type": "kafka", "brokers": ["127.0.0.1:1"], "tls": {"authority": "PEM", "key": {"secret": "ob_raw"}},
+        "sasl": {"mechanism": "SCRAM-SHA-512", "username": "it's me", "password": {"secret": "ob_pw"}},
+    }  # fmt: skip
+    made_one = made(http, "connections", name="ob_c1", connection=connection)
+    assert made_one["depends_on"] == ["ob_pw", "ob_raw"]
+    assert "SASL_SSL" in made_one["create_sql"]
+    registry = {"type": "confluent schema registry", "url": "http://127.0.0.1:1", "password": {"secret": "ob_pw"}}
+    made(http, "connections", name="ob_c2", connection=registry)
+    validated = http.post("/api/connections/ob_c2/validate")
+    assert (validated.status_code, validated.json()["sqlstate"][:2]) == (422, "58")
+    assert http.post("/api/connections/ob_pw/validate").status_code == 404
+    assert http.delete("/api/secrets/ob_pw").status_code == 409
+    said = [http.get(f"/api/{path}").text for path in ("objects", "secrets", "connections")]
+    assert all("ob_" in text and SECRET not in text for text in said)
+    for path, name in (("connections", "ob_c2"), ("connections", "ob_c1"), ("secrets", "ob_raw"), ("secrets", "ob_pw")):
+        assert http.delete(f"/api/{path}/{name}").status_code == 204
+
+
+def test_a_sink_of_every_option(server, http):
+    """The topic's broker is not there: the sink is, and says so."""
+    made(http, "connections", name="ob_k2", connection={"type": "kafka", "brokers": ["127.0.0.1:1"]})
+    url = "http://127.0.0.1:1"
+    made(http, "connections", name="ob_r", connection={"type": "confluent schema registry", "url": url})
+    types = {"k": "int", "v": "text", "h": "map[text=>text]"}
+    columns = [{"name": name, "type": type} for name, type in types.items()]
+    made(http, "tables", name="ob_st", columns=columns, primary_key=["k"])
+    connector = {
+        "type": "kafka", "connection": "ob_k2", "topic": "it's", "progress_topic": "pro", "compression": "zstd",
+        "partition_by": "k % 7", "partitions": 5, "replication": 2, "config": {"cleanup.policy": "compact"},
+        "client_id": "me",
+    }  # fmt: skip
+    body = {
+        "name": "ob_sink", "from": "ob_st", "connector": connector, "key": ["k"], "enforced": False, "headers": "h",
+        "envelope": "upsert", "format": {"type": "avro", "registry": "ob_r", "fullname": "shop.Order"},
+        "key_format": {"type": "json"}, "snapshot": False,
+    }  # fmt: skip
+    sink = made(http, "sinks", **body)
+    assert (sink["kind"], sink["on"]) == ("sink", "ob_st")
+    assert set(sink["depends_on"]) == {"ob_st", "ob_k2", "ob_r"}
+    for said in ("it''s", "pro", "zstd", "k % 7", "= 5", "= 2", "compact", "shop.Order", "WITHOUT SNAPSHOT"):
+        assert said in sink["create_sql"], said
+    open_ = {"type": "kafka", "brokers": ["127.0.0.1:1", "127.0.0.1:2"], "topic": "t", "partitions": 3}
+    made(http, "sinks", name="ob_open", connector=open_, format={"type": "json"}, **{"from": "ob_st"})
+    while sink["status"] != "stalled":
+        sink = http.get("/api/sinks/ob_sink").json()
+    assert sink["error"]
+    assert sink["statistics"] == {"transactions": 0, "records": 0, "bytes": 0, "timestamp": None}
+    assert [item["item"] for item in http.get("/api/sinks").json()["items"]] == ["ob_open", "ob_sink"]
+    assert http.post("/api/sinks", json=body).status_code == 409
+    assert http.post("/api/sinks", json=body | {"if_not_exists": True}).status_code == 200
+    for name in ("ob_sink", "ob_open"):
+        assert http.delete(f"/api/sinks/{name}").status_code == 204
+    server.database.execute("DROP TABLE ob_st CASCADE")
 
 
 def test_a_webhook_from_a_body_takes_requests(http):
@@ -166,7 +261,32 @@ def test_there_once_and_no_more(http):
             {"name": "x", "connector": {"type": "webhook", "body": "json", "check": "true); DROP TABLE x"}},
             400,
         ),
-        ("sources", {"name": "x", "connector": {"type": "counter", "tick_interval_ms": 0}}, 400),
+        ("sources", {"name": "x", "connector": {"type": "counter", "tick_interval_ms": -1}}, 400),
+        ("sources", {"name": "x", "connector": {"type": "counter", "max_cardinality": 0}}, 400),
+        ("secrets", {"name": "x", "value": {"a": SECRET}}, 400),
+        ("secrets", {"name": "x", "value": SECRET, "base64": True}, 400),
+        ("connections", {"name": "x", "connection": {"type": "kafka", "brokers": [SECRET]}}, 400),
+        ("connections", {"name": "x", "connection": {"type": "pigeon"}}, 400),
+        (
+            "sinks",
+            {
+                "name": "x",
+                "from": "nowhere",
+                "connector": {"type": "kafka", "brokers": ["b:1"], "topic": "t"},
+                "format": {"type": "json"},
+            },
+            404,
+        ),
+        (
+            "sinks",
+            {
+                "name": "x",
+                "from": "mz_tables",
+                "connector": {"type": "kafka", "topic": "t"},
+                "format": {"type": "json"},
+            },
+            400,
+        ),
         ("sources", {"name": "x", "connector": {"type": "file", "path": "a\x00b", "format": {"type": "text"}}}, 400),
     ],
 )

@@ -1,0 +1,250 @@
+"""Where rows come from and go to: connectors by their `type`, and what connections are made of.
+
+Every option that SQL has is here with its default, so that the OpenAPI document shows it.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.schemas.formats import FileFormat, Name, RecordFormat, of_one
+from app.schemas.strict import Strict
+
+
+class FileConnector(Strict):
+    """A file on the server."""
+
+    type: Literal["file"]
+    path: str = Field(min_length=1, max_length=4096, examples=["/data/orders.ndjson"])
+    format: FileFormat
+    compression: Literal["by name", "none", "gzip", "zstd"] = Field(
+        default="by name", description="By name: .gz is gzip, .zst is zstd"
+    )
+    tail: bool = Field(default=False, description="Go on reading what is appended")
+
+
+class Generator(Strict):
+    """What all load generators have: rows are a function of the tick that they belong to."""
+
+    tick_interval_ms: int = Field(
+        default=1000, ge=0, le=86_400_000, description="0: flat out, as fast as ticks of the database take it"
+    )
+    as_of: int = Field(default=0, ge=0, le=2**53, description="The ticks before this one come at once")
+    up_to: int | None = Field(
+        default=None, ge=0, le=2**53, description="There is no tick of this number: then the source is complete"
+    )
+
+
+class CounterGenerator(Generator):
+    """1, 2, 3, ..."""
+
+    type: Literal["counter"]
+    max_cardinality: int | None = Field(default=None, ge=1, le=10_000_000, description="Keep only the last so many")
+
+
+class AuctionGenerator(Generator):
+    """Organizations, users, accounts, auctions and bids, each a table of its own in the source's schema."""
+
+    type: Literal["auction"]
+    max_cardinality: int | None = Field(default=None, ge=1, le=10_000_000)
+
+
+class MarketingGenerator(Generator):
+    """Customers, impressions, clicks, leads, coupons and conversion predictions, each a table of its own."""
+
+    type: Literal["marketing"]
+
+
+class TpchGenerator(Generator):
+    """The eight tables of TPC-H; each tick an order goes and another comes."""
+
+    type: Literal["tpch"]
+    scale_factor: float = Field(default=0.01, gt=0, le=10, description="1 is a gigabyte of text")
+
+
+class NexmarkGenerator(Generator):
+    """The tables person, auction and bid."""
+
+    type: Literal["nexmark"]
+    batch_size: int = Field(default=50, ge=1, le=1_000_000, description="Events a tick")
+
+
+class KeyValueGenerator(Generator):
+    """`key`, `partition`, `offset` and `value`; all keys have a value from the beginning."""
+
+    type: Literal["key value"]
+    keys: int = Field(ge=1, le=100_000_000)
+    batch_size: int = Field(default=1, ge=1, le=1_000_000, description="Updates a tick")
+    partitions: int = Field(default=1, ge=1, le=10_000)
+    snapshot_rounds: int = Field(default=1, ge=1, le=1_000)
+    value_size: int = Field(default=16, ge=1, le=1 << 20, description="Bytes")
+    seed: int = Field(default=0, ge=0, le=2**53)
+    upsert: bool = Field(default=False, description="One row a key; else every update is a row")
+
+
+class IncludedColumn(Strict):
+    """What a record has beside its value."""
+
+    what: Literal["key", "partition", "offset", "timestamp", "headers"]
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="By default its own")
+
+
+class KafkaConnector(Strict):
+    """A topic, through a connection or in the open from brokers."""
+
+    type: Literal["kafka"]
+    connection: Name | None = None
+    brokers: list[str] = Field(default=[], max_length=100, examples=[["b1:9092", "b2:9092"]])
+    topic: str = Field(min_length=1, max_length=249, examples=["orders"])
+    key_format: RecordFormat | None = Field(default=None, description="Of the key; `format` is then of the value")
+    format: RecordFormat
+    include: list[IncludedColumn] = Field(default=[], max_length=5)
+    envelope: Literal["none", "upsert", "debezium", "debezium upsert"] = "none"
+    inline_errors: str | None = Field(
+        default=None, min_length=1, max_length=200,
+        description="With envelope upsert: the column that says why a value did not decode; else such a key has no row",
+    )  # fmt: skip
+    start_offsets: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(
+        default=[], max_length=10_000, description="By partition; the others begin at 0"
+    )
+    start_timestamp_ms: int | None = Field(
+        default=None, ge=-(2**53), le=2**53, description="Begin at this time; negative: so long ago"
+    )
+    isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    topic_metadata_refresh_interval_ms: int = Field(
+        default=10_000, ge=0, le=3_600_000, description="Between two looks for new partitions"
+    )
+    fetch_message_max_bytes: int = Field(default=16 << 20, ge=1, le=1 << 30, description="Of one answer of a broker")
+    client_id: str = Field(default="tailrace", min_length=1, max_length=249)
+
+    @model_validator(mode="after")
+    def one_of_them(self) -> Self:
+        if self.inline_errors is not None and self.envelope != "upsert":
+            raise ValueError("inline_errors is for envelope upsert")
+        return of_one(self, connection=self.connection, brokers=self.brokers)
+
+
+class NamedHeader(Strict):
+    """A column of a header; null where a request has none."""
+
+    header: str = Field(min_length=1, max_length=200, examples=["x-kind"])
+    column: str = Field(min_length=1, max_length=200, examples=["kind"])
+    binary: bool = False
+
+
+class WebhookConnector(Strict):
+    """Requests to /api/webhook. Columns `body`, `headers` if asked for, and those of named headers."""
+
+    type: Literal["webhook"]
+    body: Literal["json", "json array", "text", "bytes"]
+    headers: bool = Field(default=False, description="A column `headers`, a map of text")
+    headers_only: list[str] = Field(default=[], max_length=100, description="These alone; else all")
+    headers_but: list[str] = Field(default=[], max_length=100, description="But for these")
+    named: list[NamedHeader] = Field(default=[], max_length=100)
+    check: str | None = Field(
+        default=None,
+        min_length=1,
+        description="SQL: [WITH (HEADERS, BODY, SECRET name)] condition, which a request must pass",
+        examples=[
+            "WITH (HEADERS, BODY, SECRET hook) "
+            "constant_time_eq(decode(headers->'x-signature', 'base64'), hmac(body, hook, 'sha256'))"
+        ],
+    )
+
+
+Connector = Annotated[
+    FileConnector
+    | KafkaConnector
+    | WebhookConnector
+    | CounterGenerator
+    | AuctionGenerator
+    | MarketingGenerator
+    | TpchGenerator
+    | NexmarkGenerator
+    | KeyValueGenerator,
+    Field(discriminator="type"),
+]
+
+
+class Destination(Strict):
+    """A topic that a sink writes. `partitions`, `replication` and `config` are for one that is not there yet."""
+
+    type: Literal["kafka"]
+    connection: Name | None = None
+    brokers: list[str] = Field(default=[], max_length=100, examples=[["b1:9092", "b2:9092"]])
+    topic: str = Field(min_length=1, max_length=249, examples=["totals"])
+    progress_topic: str | None = Field(
+        default=None, min_length=1, max_length=249, description="By default topic-progress"
+    )
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    partition_by: str | None = Field(
+        default=None, min_length=1, description="SQL: an integer of key columns; by default the hash of the key"
+    )
+    partitions: int | None = Field(default=None, ge=1, le=100_000, description="By default 1")
+    replication: int | None = Field(default=None, ge=1, le=1000, description="By default 3, or as many as brokers")
+    config: dict[str, str] = Field(default={}, max_length=100, examples=[{"cleanup.policy": "compact"}])
+    client_id: str = Field(default="tailrace", min_length=1, max_length=249)
+
+    @model_validator(mode="after")
+    def one_of_them(self) -> Self:
+        if self.connection is None and (self.partition_by is not None or self.config):
+            raise ValueError("partition_by and config need a connection")
+        return of_one(self, connection=self.connection, brokers=self.brokers)
+
+
+class FromSecret(Strict):
+    """The value of a secret of the catalog."""
+
+    secret: Name
+
+
+class FromFile(Strict):
+    """What is in a file of the server."""
+
+    file: str = Field(min_length=1, max_length=4096, examples=["/etc/ssl/kafka.pem"])
+
+
+Hidden = FromSecret | FromFile
+"""A value that is never in the open: it would be in the catalog for all to see."""
+Given = str | FromSecret | FromFile
+"""A value that may be in the open."""
+
+
+class TlsSettings(Strict):
+    """PEM text each. Without `authority` the system's are trusted; `certificate` and `key` say who we are."""
+
+    authority: Given | None = None
+    certificate: Given | None = None
+    key: Hidden | None = None
+
+
+class SaslSettings(Strict):
+    """How we say who we are. OAUTHBEARER takes a token, or asks `token_url` for one."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    username: Given | None = None
+    password: FromSecret | None = None
+    token: FromSecret | None = None
+    token_url: str | None = Field(default=None, min_length=1, max_length=4096)
+
+
+class KafkaConnection(Strict):
+    """Brokers. `tls` null: in the open."""
+
+    type: Literal["kafka"]
+    brokers: list[str] = Field(min_length=1, max_length=100, examples=[["b1:9092", "b2:9092"]])
+    tls: TlsSettings | None = None
+    sasl: SaslSettings | None = None
+
+
+class RegistryConnection(Strict):
+    """A schema registry that speaks Confluent's protocol."""
+
+    type: Literal["confluent schema registry"]
+    url: str = Field(min_length=1, max_length=4096, examples=["http://registry:8081"])
+    username: Given | None = None
+    password: FromSecret | None = None
+    tls: TlsSettings | None = None
+
+
+Connection = Annotated[KafkaConnection | RegistryConnection, Field(discriminator="type")]
