@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.agrees-with-pyproject
+DBT := tests/clients/dbt/.venv/.agrees-with-requirements
 
 .PHONY: setup broker test demo bench openapi clients
 
@@ -13,9 +14,16 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[dev]'
 	@touch $@
 
+# dbt in an environment of its own, for its pins would hold back ours.
+$(DBT): tests/clients/dbt/requirements.txt
+	@$(PYTHON) -m venv $(@D)
+	@echo "installing dbt into $(@D) ..."
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r $<
+	@touch $@
+
 # The clients that no Python package brings, and openssl for the certificate of the TLS tests. Without them (and without
 # root) tests/wire and tests/console fail and say so.
-clients:
+clients: $(DBT)
 	@{ command -v psql && command -v chromium && command -v openssl && command -v docker-compose; } >/dev/null || \
 		test "$$(id -u)" != 0 || \
 		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium openssl docker-compose; } >/dev/null

@@ -68,6 +68,12 @@ def write(coordinator: Coordinator, bound: BoundWrite, check: Check) -> Result:
     return answer
 
 
+def write_all(coordinator: Coordinator, bounds: Sequence[BoundWrite], check: Check) -> int:
+    """Commit the changes of statements about different tables in one tick; its timestamp."""
+    snapshot = Snapshot(coordinator, check)
+    return coordinator.ticks.commit_computed(lambda: {each.table: changes(snapshot, each).delta for each in bounds})
+
+
 def answered(coordinator: Coordinator, bound: BoundWrite, change: Change) -> Result:
     """The answer to a statement: its tag, and the rows of RETURNING each by itself."""
     tagged = tag(bound, change.rows)

@@ -72,7 +72,7 @@ class Prepared:
     ) -> None:
         """Find the parameters' types and the columns. `columns_of` knows those of a session's own statements."""
         statement = self.statement
-        if isinstance(statement, statements.Declare | statements.Copy):
+        if isinstance(statement, statements.Declare | statements.Copy | statements.CreateTableAs):
             parameters = Parameters(self.declared)
             bind(inner(statement), replace(context, parameters=parameters))
             self.parameters = parameters.known()
@@ -134,7 +134,9 @@ def _shape(columns: Columns | None) -> object:
     return None if columns is None else [(column.name, column.type) for column in columns]
 
 
-def inner(statement: statements.Declare | statements.Copy) -> statements.SelectStatement | statements.Subscribe:
+def inner(
+    statement: statements.Declare | statements.Copy | statements.CreateTableAs,
+) -> statements.SelectStatement | statements.Subscribe:
     """The query or subscription within a statement."""
     return statement.statement
 

@@ -4,12 +4,14 @@ What changes the catalog binds and acts under the tick lock, so that what it was
 rest binds against the catalog of the moment and finds out when it reads or writes whether that still holds.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from engine.catalog.catalog import FIRST_USER_ID
 from engine.catalog.items import View
+from engine.collection.batch import Batch
 from engine.coordinator import alter, ddl, dml, reads, roles
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import insertion
@@ -21,11 +23,13 @@ from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.secrets import create_connection, create_secret, validate_connection
 from engine.coordinator.sinks import create_sink
+from engine.coordinator.snapshot import Snapshot
 from engine.coordinator.sources import create_source, prepare, printed
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, byte_count, variable
 from engine.errors import LimitExceeded
+from engine.plan.lower import with_finishing_as_topk
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
 from engine.sql.binding.settling import settled
@@ -46,6 +50,7 @@ from engine.sql.bound import (
     BoundCreateSink,
     BoundCreateSource,
     BoundCreateTable,
+    BoundCreateTableAs,
     BoundCreateType,
     BoundCreateView,
     BoundDelete,
@@ -63,12 +68,14 @@ from engine.sql.bound import (
     BoundShowVariable,
     BoundSubscribe,
     BoundTransaction,
+    BoundTruncate,
     BoundUpdate,
     BoundValidateConnection,
 )  # fmt: skip
 from engine.sql.parameters import Parameters
 from engine.sql.statement.connectors import CreateSource
 from engine.sql.statement.data import Copy
+from engine.sql.statement.definitions import CreateTableAs
 from engine.sql.statement.session import Transaction as TransactionStatement
 from engine.sql.statement.session import TransactionVerb
 from engine.sql.statements import CatalogStatement, Statement
@@ -105,13 +112,19 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
     if isinstance(statement, CreateSource):
         return _create_source(coordinator, client, statement)
     with ExitStack() as stack:
+        if isinstance(statement, CreateTableAs):
+            # Before the tick lock is taken: what hydrates needs it to join.
+            parameters = None if ready is None else ready.parameters
+            reads_from = bind(statement.statement, replace(client.context(), parameters=parameters))
+            assert isinstance(reads_from, BoundSelect)
+            coordinator.wait_live(reads_from.reads & coordinator.maintained(), client.check)
         if isinstance(statement, CatalogStatement):
             stack.enter_context(coordinator.ticks.lock)
         if ready is None:
             context = client.context()
             bound = bind(statement, context)
         else:
-            takes = isinstance(statement, BOUND | Copy)
+            takes = isinstance(statement, BOUND | Copy | CreateTableAs)
             context = replace(client.context(), parameters=ready.parameters if takes else None)
             bound = ready.prepared.bound(coordinator, context)
         return run(coordinator, client, settled(bound, context))
@@ -124,12 +137,16 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return _fitting(client, _select(coordinator, client, bound))
         case BoundInsert() | BoundUpdate() | BoundDelete():
             return _write(coordinator, client, bound)
+        case BoundTruncate():
+            return _truncate(coordinator, client, bound)
         case BoundCreateDatabase():
             return ddl.create_database(coordinator, bound)
         case BoundCreateSchema():
             return ddl.create_schema(coordinator, bound)
         case BoundCreateTable():
             return ddl.create_table(coordinator, bound)
+        case BoundCreateTableAs():
+            return _create_table_as(coordinator, client, bound)
         case BoundCreateView():
             return ddl.create_view(coordinator, bound)
         case BoundCreateMaterializedView():
@@ -248,6 +265,52 @@ def _write(coordinator: Coordinator, client: Client, bound: dml.BoundWrite) -> R
         change = dml.changes(snapshot, bound)
         block.write(coordinator, bound.table, change.delta)
         return dml.answered(coordinator, bound, change)
+
+
+def _truncate(coordinator: Coordinator, client: Client, bound: BoundTruncate) -> Result:
+    block, deletes = client.transaction, bound.deletes
+    at = None
+    if block.status == "I":
+        at = dml.write_all(coordinator, deletes, client.check)
+    else:
+        with coordinator.heap.pinned():
+            snapshot = block.snapshot(coordinator, client.check, frozenset(each.table for each in deletes))
+            for each in deletes:
+                block.write(coordinator, each.table, dml.changes(snapshot, each).delta)
+    return Result("TRUNCATE TABLE", timestamp=at)
+
+
+def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreateTableAs) -> Result:
+    """The rows are computed first: where that fails there is no table. Under the tick lock."""
+    skipped = exists(coordinator, "CREATE TABLE AS", bound.table.name, bound.table.if_not_exists)
+    if skipped is not None:
+        return skipped
+    if not bound.filled:
+        ddl.create_table(coordinator, bound.table)
+        return Result("CREATE TABLE AS")
+    block, rows = client.transaction, bound.rows
+    in_block = block.status != "I"
+    snapshot = Snapshot(coordinator, client.check)
+    if in_block:
+        snapshot = block.snapshot(coordinator, client.check, rows.reads)
+    count = 0
+
+    def made() -> Mapping[int, Batch]:
+        nonlocal count
+        found = snapshot.rows(with_finishing_as_topk(rows.query))
+        count = int(found.diffs.sum())
+        ddl.create_table(coordinator, bound.table)
+        table = coordinator.catalog.named(bound.table.name)
+        assert table is not None
+        return {table.id: found}
+
+    if not in_block:
+        at = coordinator.ticks.commit_computed(made)
+        return Result(f"SELECT {count}", timestamp=at, row_count=count)
+    with coordinator.heap.pinned():
+        for table, found in made().items():
+            block.write(coordinator, table, found)
+    return Result(f"SELECT {count}", row_count=count)
 
 
 def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) -> Subscription:

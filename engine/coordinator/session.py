@@ -45,8 +45,8 @@ from engine.sql.statements import SessionStatement, Statement
 T = TypeVar("T")
 
 IN_BLOCK: Final = (
-    SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Declare
-    | statements.CopyFrom
+    SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Truncate
+    | statements.Declare | statements.CopyFrom
 )  # fmt: skip
 """Statements that make the text they stand in one transaction."""
 

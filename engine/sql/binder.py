@@ -32,6 +32,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return writes.update(statement, context)
         case statements.Delete():
             return writes.delete(statement, context)
+        case statements.Truncate():
+            return writes.truncate(statement, context)
         case statements.Subscribe():
             return reads.subscribe(statement, context)
         case statements.Explain():
@@ -42,6 +44,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return writes.copy_from(statement, context)
         case statements.CreateTable():
             return tables.create_table(statement, context)
+        case statements.CreateTableAs():
+            return tables.create_table_as(statement, context)
         case statements.CreateView():
             return definitions.create_view(statement, context)
         case statements.CreateIndex():

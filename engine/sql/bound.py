@@ -95,6 +95,13 @@ class BoundDelete:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundTruncate:
+    """The rows of several tables go, in one tick. No two are of one table."""
+
+    deletes: tuple[BoundDelete, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BoundUpdate:
     """Each row of `relation` is the old row's columns, the new row's, and those of RETURNING. `once` as in a DELETE."""
 
@@ -133,6 +140,15 @@ class BoundCreateTable:
     depends_on: frozenset[int] = frozenset()
     history_ms: int | None = None
     default_texts: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateTableAs:
+    """A table, and the query whose rows it begins with if it is `filled`."""
+
+    table: BoundCreateTable
+    rows: BoundSelect
+    filled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,8 +430,9 @@ class BoundDiscard:
 
 
 Bound: TypeAlias = (
-    BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundCreateDatabase | BoundCreateSchema | BoundCreateTable
-    | BoundCreateView | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
+    BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundTruncate | BoundCreateDatabase | BoundCreateSchema
+    | BoundCreateTable | BoundCreateTableAs | BoundCreateView
+    | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
     | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
     | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain | BoundCopy

@@ -6,7 +6,7 @@
 from typing import TypeAlias
 
 from engine.sql.statement.connectors import CreateConnection, CreateSecret, CreateSink, CreateSource, ValidateConnection
-from engine.sql.statement.data import Copy, CopyFrom, Delete, Insert, SelectStatement, Subscribe, Update
+from engine.sql.statement.data import Copy, CopyFrom, Delete, Insert, SelectStatement, Subscribe, Truncate, Update
 from engine.sql.statement.definitions import (
     AlterRename,
     AlterRetain,
@@ -19,6 +19,7 @@ from engine.sql.statement.definitions import (
     CreateRole,
     CreateSchema,
     CreateTable,
+    CreateTableAs,
     CreateType,
     CreateView,
     Drop,
@@ -47,15 +48,15 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 
 
 CatalogStatement: TypeAlias = (
-    CreateDatabase | CreateSchema | CreateTable | CreateView | CreateIndex | CreateSource | CreateType | Drop
-    | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterSwap | AlterRetain | CommentOn | CreateCluster
-    | DropClusters | CreateRole | AlterRole | DropRoles
+    CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
+    | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterSwap | AlterRetain | CommentOn
+    | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles
 )  # fmt: skip
 """What changes the catalog."""
 
 
 Statement: TypeAlias = (
-    SelectStatement | Insert | Update | Delete | CatalogStatement | ValidateConnection | Inert | Subscribe | Explain
-    | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable | SetVariable | Transaction | Discard
+    SelectStatement | Insert | Update | Delete | Truncate | CatalogStatement | ValidateConnection | Inert | Subscribe
+    | Explain | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable | SetVariable | Transaction | Discard
     | SessionStatement
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """One server for all clients of this folder, and what every machine needs to run them.
 
-Python's clients come with `pip install -e .[dev]`. What comes from elsewhere (npm, Maven) is installed once,
-into folders that git ignores.
+Python's clients come with `pip install -e .[dev]`, dbt with `make clients`. What comes from elsewhere (npm, Maven) is
+installed once, into folders that git ignores.
 """
 
 import shutil

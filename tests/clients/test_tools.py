@@ -1,11 +1,15 @@
-"""pgbench and pgcli."""
+"""pgbench, pgcli, and dbt with its adapters for PostgreSQL and Materialize."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from app.main import Running
-from tests.clients.conftest import ran
+from tests.clients.conftest import HERE, ran
 
 
 def test_pgbench(server: Running, tool, tmp_path: Path):
@@ -30,3 +34,36 @@ def test_pgcli(url: str):
         script="\\dt sales\nSELECT id FROM sales WHERE id = 2;\n\\q\n",
     )
     assert "materialize" in found
+
+
+PROFILES = """
+tailrace:
+  outputs:
+    postgres: {{type: postgres, host: {host}, port: {port}, user: materialize, password: none, dbname: materialize,
+                schema: dbt_postgres, threads: 1}}
+    materialize: {{type: materialize, host: {host}, port: {port}, user: materialize, pass: none, dbname: materialize,
+                   schema: dbt_materialize, sslmode: disable, cluster: quickstart, threads: 1}}
+config: {{send_anonymous_usage_stats: false}}
+"""
+
+
+@pytest.mark.parametrize("target", ["postgres", "materialize"])
+def test_dbt(server: Running, url: str, tmp_path: Path, target: str):
+    """A seed, views, materialized views, a table; a source or an incremental model; tests: built, and built again."""
+    python = HERE / "dbt" / ".venv" / "bin" / "python"
+    if not python.exists():
+        pytest.fail("dbt is not installed: make clients", pytrace=False)
+    (tmp_path / "profiles.yml").write_text(PROFILES.format(host=server.pg.host, port=server.pg.port))
+    ran(str(python), "tour.py", target, str(tmp_path), cwd=HERE / "dbt")
+    results = json.loads((tmp_path / "run_results.json").read_text())["results"]
+    assert sorted(row["status"] for row in results) == ["pass"] * 6 + ["success"] * 5
+    with psycopg.connect(url) as session:
+        found = session.execute(f"SELECT city, total FROM dbt_{target}.cities ORDER BY city").fetchall()
+        assert [(city, float(total)) for city, total in found] == [("Oslo", 12.5), ("Rome", 3.0)]
+        query, answer = {
+            "postgres": ("SELECT count(*) FROM dbt_postgres.history", 2),
+            "materialize": ("SELECT type FROM mz_sources WHERE name = 'ticks'", "load-generator"),
+        }[target]
+        assert session.execute(query.encode()).fetchone() == (answer,)
+    nodes = json.loads((tmp_path / "catalog.json").read_text())["nodes"]
+    assert list(nodes["model.tailrace.totals"]["columns"]) == ["shop", "orders", "total"]

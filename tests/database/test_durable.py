@@ -21,6 +21,7 @@ def test_catalog_and_rows_come_back(tmp_path: Path) -> None:
         db.execute("CREATE MATERIALIZED VIEW m AS SELECT k, sum(w) AS s FROM v GROUP BY k; CREATE INDEX i ON m (k)")
         db.execute("INSERT INTO t VALUES ('a', 1.5), ('b', 2), ('c', NULL); INSERT INTO s.u VALUES (1)")
         db.execute("UPDATE t SET v = 7 WHERE k = 'b'; DELETE FROM t WHERE k = 'c'")
+        db.execute("CREATE TABLE copied AS SELECT * FROM s.u; INSERT INTO s.u VALUES (2); TRUNCATE s.u")
         db.execute("CREATE TABLE gone (a int); INSERT INTO gone VALUES (1); DROP TABLE gone")
         rows = sorted(db.execute("SELECT * FROM m").rows())
         last = db.write("t", [("z", Decimal(1))])
@@ -29,13 +30,14 @@ def test_catalog_and_rows_come_back(tmp_path: Path) -> None:
         assert sorted(db.execute("SELECT * FROM m").rows()) == [*rows, ("z", 2)]
         assert db.ready
         assert db.execute("SELECT s FROM m WHERE k = 'b'").rows() == [(14,)]
-        assert db.execute("SELECT * FROM s.u").rows() == [(1,)]
-        assert db.execute("SHOW TABLES").rows() == [("t",)]
+        assert db.execute("SELECT * FROM s.u").rows() == []
+        assert db.execute("SELECT * FROM copied").rows() == [(1,)]
+        assert db.execute("SHOW TABLES").rows() == [("copied",), ("t",)]
         assert "d" in [row[0] for row in db.execute("SHOW DATABASES").rows()]
         assert db.write("t", [("y", Decimal(1))]) > last
         db.execute("CREATE TABLE fresh (a int); DROP VIEW v CASCADE")
     with Database.open(tmp_path) as db:
-        assert db.execute("SHOW TABLES").rows() == [("fresh",), ("t",)]
+        assert db.execute("SHOW TABLES").rows() == [("copied",), ("fresh",), ("t",)]
         assert db.execute("SHOW MATERIALIZED VIEWS").rows() == []
 
 

@@ -117,3 +117,52 @@ def test_delete_using(keyed: Database) -> None:
         (1, "x"), (1, "x"),
     ]  # fmt: skip
     assert sorted(keyed.execute("SELECT a FROM d").rows()) == [(2,), (3,)]
+
+
+def test_truncate(keyed: Database) -> None:
+    keyed.execute("CREATE TABLE u (a int)")
+    keyed.execute(
+        "CREATE MATERIALIZED VIEW both_ AS SELECT count(*) AS n FROM (SELECT a FROM t UNION ALL SELECT a FROM u)"
+    )
+    keyed.execute("INSERT INTO u VALUES (1), (1)")
+    assert keyed.execute("TRUNCATE TABLE t, ONLY u, t RESTART IDENTITY CASCADE").tag == "TRUNCATE TABLE"
+    assert keyed.execute("SELECT * FROM both_").rows() == [(0,)]
+    keyed.execute("INSERT INTO t VALUES (1, 'again', 1)")
+    with keyed.session() as session:
+        session.execute("BEGIN")
+        session.execute("INSERT INTO t VALUES (2, 'own', 1)")
+        session.execute("TRUNCATE t")
+        assert session.execute("SELECT * FROM t").rows() == []
+        session.execute("ROLLBACK")
+    assert contents(keyed) == [(1, "again", 1)]
+    assert sqlstate(keyed, "TRUNCATE both_") == "42809"
+
+
+def test_create_table_as(keyed: Database) -> None:
+    made = "CREATE TABLE made (k) AS SELECT a, b::varchar(5), NULL AS c FROM t WHERE a = 1 UNION ALL SELECT 7, 'z', 'c'"
+    result = keyed.execute(made)
+    assert result.tag == "SELECT 2"
+    assert result.timestamp
+    found = keyed.execute("SELECT * FROM made ORDER BY k")
+    assert [(column.name, column.nullable) for column in found.columns] == [("k", True), ("b", True), ("c", True)]
+    assert found.rows() == [(1, "x", None), (7, "z", "c")]
+    assert sqlstate(keyed, made) == "42P07"
+    assert keyed.execute("CREATE TABLE IF NOT EXISTS made AS SELECT 1").notices
+    assert keyed.execute("CREATE TABLE hollow AS SELECT * FROM t WITH NO DATA").tag == "CREATE TABLE AS"
+    assert keyed.execute("SELECT count(*) FROM hollow").rows() == [(0,)]
+    assert keyed.execute("CREATE TABLE top AS SELECT a FROM t ORDER BY a DESC LIMIT 1").tag == "SELECT 1"
+    assert keyed.execute("SELECT a FROM top").rows() == [(2,)]
+    assert sqlstate(keyed, "CREATE TABLE never AS SELECT a / 0 FROM t") == "22012"
+    assert sqlstate(keyed, "SELECT * FROM never") == "42P01"
+    assert sqlstate(keyed, "CREATE TABLE twice AS SELECT a, a FROM t") == "42701"
+    assert sqlstate(keyed, "CREATE TABLE many (a, b) AS SELECT a FROM t") == "42601"
+
+
+def test_create_table_as_in_a_block(keyed: Database) -> None:
+    with keyed.session() as session:
+        session.execute("BEGIN")
+        session.execute("INSERT INTO t VALUES (3, 'own', 1)")
+        session.execute("CREATE TEMPORARY TABLE seen AS SELECT a FROM t")
+        assert sorted(session.execute("SELECT a FROM seen").rows()) == [(1,), (2,), (3,)]
+        session.execute("COMMIT")
+        assert sorted(session.execute("SELECT a FROM seen").rows()) == [(1,), (2,), (3,)]

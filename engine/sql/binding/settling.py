@@ -25,6 +25,12 @@ def settled(statement: Bound, context: Context) -> Bound:
             inner = settled(statement.statement, context)
             assert isinstance(inner, bound.BoundSelect | bound.BoundSubscribe)
             return statement if inner is statement.statement else replace(statement, statement=inner)
+        case bound.BoundCreateTableAs():
+            rows = settled(statement.rows, context)
+            assert isinstance(rows, bound.BoundSelect)
+            return statement if rows is statement.rows else replace(statement, rows=rows)
+        case bound.BoundTruncate():
+            return statement
         case (
             bound.BoundSelect() | bound.BoundInsert() | bound.BoundDelete() | bound.BoundUpdate()
             | bound.BoundSubscribe() | bound.BoundCopyFrom()

@@ -1,4 +1,4 @@
-"""CREATE TABLE: columns, their defaults, and the keys that their rows must keep."""
+"""CREATE TABLE: columns, their defaults, and the keys that their rows must keep; CREATE TABLE AS."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +8,7 @@ from engine.errors import (
     DuplicateColumn,
     DuplicateRelation,
     InvalidTableDefinition,
+    SyntaxError_,
     TypeMismatch,
     UndefinedColumn,
     Unsupported,
@@ -18,6 +19,7 @@ from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.options import history, history_sql
 from engine.sql.binding.queries import NOWHERE, Queries
+from engine.sql.binding.reads import query
 from engine.sql.binding.scalars import Place
 from engine.sql.binding.writes import assigned
 from engine.sql.binding.writing import full, quoted, type_sql
@@ -66,6 +68,27 @@ def create_table(statement: statements.CreateTable, context: Context) -> bound.B
         name, columns, keys, defaults, statement.temporary, statement.if_not_exists, text, frozenset(binder.types),
         history_ms, texts,
     )  # fmt: skip
+
+
+def create_table_as(statement: statements.CreateTableAs, context: Context) -> bound.BoundCreateTableAs:
+    """The table has the query's columns; as in PostgreSQL any of them may be NULL in it."""
+    new_name = context.catalog.new_temporary_name if statement.temporary else context.catalog.new_name
+    name = new_name(statement.name.parts, context.path, statement.name.at)
+    rows = query(statement.statement.query, context)
+    if len(statement.columns) > len(rows.columns):
+        raise SyntaxError_("too many column names were specified", position=statement.name.at)
+    names = [*statement.columns, *(column.name for column in rows.columns[len(statement.columns) :])]
+    for each in names:
+        if names.count(each) > 1:
+            raise DuplicateColumn(f'column "{each}" specified more than once', position=statement.statement.query.at)
+    columns = tuple(Column(each, column.type) for each, column in zip(names, rows.columns, strict=True))
+    history_ms = history(statement.options)
+    parts = ", ".join(f"{quoted(column.name)} {type_sql(column.type)}" for column in columns)
+    text = f"CREATE TABLE {full(name)} ({parts}){history_sql(history_ms)}"
+    table = bound.BoundCreateTable(
+        name, columns, (), (), statement.temporary, statement.if_not_exists, text, frozenset(), history_ms
+    )
+    return bound.BoundCreateTableAs(table, rows, statement.filled)
 
 
 def _column_sql(definition: ColumnDefinition, column: Column, binder: Queries) -> str:

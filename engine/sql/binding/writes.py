@@ -1,4 +1,4 @@
-"""Statements that write to tables: INSERT, UPDATE, DELETE."""
+"""Statements that write to tables: INSERT, UPDATE, DELETE, TRUNCATE."""
 
 from collections.abc import Sequence
 
@@ -223,6 +223,14 @@ def delete(statement: statements.Delete, context: Context) -> bound.BoundDelete:
     relation = _once(relation, len(table.columns), once)
     relation = projected(relation, scope.width, [*(column.ref for column in _star(table, 0)), *scalars])
     return bound.BoundDelete(table.id, relation, frozenset(binder.reads), once, returning, binder.unsettled)
+
+
+def truncate(statement: statements.Truncate, context: Context) -> bound.BoundTruncate:
+    found: dict[int, bound.BoundDelete] = {}
+    for name in statement.tables:
+        table = _table(name, context, "truncate")
+        found[table.id] = delete(statements.Delete(name, None, (), None, (), statement.span), context)
+    return bound.BoundTruncate(tuple(found.values()))
 
 
 def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:

@@ -8,8 +8,9 @@ from engine.sql.statements import Statement
 
 METHODS: Final = {
     "select": "select", "values": "select", "with": "select", "table": "select", "(": "select",
-    "insert": "insert", "update": "update", "delete": "delete", "create": "create", "drop": "drop",
-    "subscribe": "subscribe", "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
+    "insert": "insert", "update": "update", "delete": "delete", "truncate": "truncate",
+    "create": "create", "drop": "drop", "subscribe": "subscribe",
+    "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
     "set": "set", "reset": "reset", "discard": "discard", "begin": "transaction", "start": "transaction",
     "prepare": "prepare", "execute": "execute", "deallocate": "deallocate", "declare": "declare", "fetch": "fetch",
     "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter", "comment": "comment",
@@ -20,7 +21,7 @@ METHODS: Final = {
 """The first word of a statement and the method that reads it."""
 
 REFUSED: Final = words(
-    """truncate vacuum analyze lock cluster reindex listen notify
+    """vacuum analyze lock cluster reindex listen notify
     call do merge refresh checkpoint load move security"""
 )
 """Statements of PostgreSQL that are known, and not run."""

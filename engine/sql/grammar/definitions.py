@@ -13,6 +13,7 @@ from engine.sql.statement.definitions import (
     CreateRole,
     CreateSchema,
     CreateTable,
+    CreateTableAs,
     CreateType,
     CreateView,
     Drop,
@@ -32,6 +33,7 @@ REFUSED: Final = words(
 
 Definition: TypeAlias = (
     CreateTable
+    | CreateTableAs
     | CreateView
     | CreateSource
     | CreateIndex

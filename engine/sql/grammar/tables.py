@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from engine.sql.grammar.queries import Queries
-from engine.sql.statement.definitions import CreateTable
+from engine.sql.statement.data import SelectStatement
+from engine.sql.statement.definitions import CreateTable, CreateTableAs
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Span
-from engine.sql.syntax import Expression
+from engine.sql.syntax import Expression, Name
 
 
 class Tables(Queries):
@@ -38,12 +39,12 @@ class Tables(Queries):
     def if_not_exists(self) -> bool:
         return self.accept("if", "not", "exists")
 
-    def create_table(self, temporary: bool) -> CreateTable:
+    def create_table(self, temporary: bool) -> CreateTable | CreateTableAs:
         self.expect("table")
         if_not_exists = self.if_not_exists()
         name = self.name()
-        if self.next.key == "as":
-            self.unsupported("CREATE TABLE AS")
+        if self.next.key in ("as", "with") or self._at_names():
+            return self._table_as(name, temporary, if_not_exists)
         if self.next.key == "from":
             self.unsupported("CREATE TABLE FROM SOURCE")
         self.expect("(")
@@ -62,6 +63,22 @@ class Tables(Queries):
         self.expect(")")
         options = self.with_options()
         return CreateTable(name, tuple(columns), tuple(keys), temporary, if_not_exists, self.span(), options)
+
+    def _at_names(self) -> bool:
+        """Whether names in parentheses come, and no types: those of the columns of a query."""
+        return self.next.key == "(" and self.peek(2).key in (",", ")")
+
+    def _table_as(self, name: Name, temporary: bool, if_not_exists: bool) -> CreateTableAs:
+        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        options = self.with_options()
+        self.expect("as")
+        begin = self.here
+        query = self.query()
+        select = SelectStatement(query, None, Span(self.text[begin - 1 : self.before - 1], begin))
+        filled = not self.accept("with", "no", "data")
+        if filled:
+            self.accept("with", "data")
+        return CreateTableAs(name, columns, select, filled, temporary, if_not_exists, options, self.span())
 
     def column(self) -> ColumnDefinition:
         """name type [constraint ...]."""

@@ -1,8 +1,8 @@
-"""INSERT, UPDATE, DELETE."""
+"""INSERT, UPDATE, DELETE, TRUNCATE."""
 
 from engine.errors import SyntaxError_
 from engine.sql.grammar.alters import Alters
-from engine.sql.statement.data import Delete, Insert, OnConflict, Update
+from engine.sql.statement.data import Delete, Insert, OnConflict, Truncate, Update
 from engine.sql.syntax import Expression, Name, Row, SelectItem, Subquery, SubqueryColumn
 
 
@@ -85,6 +85,21 @@ class Writes(Alters):
         using = self.list_of(self._from_item) if self.accept("using") else ()
         where = self.expression() if self.accept("where") else None
         return Delete(table, alias, using, where, self._returning(), self.span())
+
+    def truncate(self) -> Truncate:
+        self.expect("truncate")
+        self.accept("table")
+        tables = self.list_of(self._truncated)
+        if self.accept_any("restart", "continue"):
+            self.expect("identity")
+        self.accept_any("cascade", "restrict")
+        return Truncate(tables, self.span())
+
+    def _truncated(self) -> Name:
+        self.accept("only")
+        table = self.name()
+        self.accept("*")
+        return table
 
     def _target(self, follower: str) -> tuple[Name, str | None]:
         self.accept("only")

@@ -64,6 +64,14 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Truncate:
+    """All rows of these tables go, at once. There are no sequences to restart and no foreign keys to follow."""
+
+    tables: tuple[Name, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribe:
     """SUBSCRIBE or TAIL; `target` is an object's name or a query. `within` is WITHIN TIMESTAMP ORDER BY."""
 

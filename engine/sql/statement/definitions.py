@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from engine.sql.statement.data import SelectStatement
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, ObjectKind, Option, Span
 from engine.sql.syntax import Expression, Name, Query, TypeName
 
@@ -32,6 +33,20 @@ class CreateTable:
     if_not_exists: bool
     span: Span
     options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTableAs:
+    """CREATE TABLE name [(columns)] AS query [WITH [NO] DATA]. `columns` renames the query's; () keeps them."""
+
+    name: Name
+    columns: tuple[str, ...]
+    statement: SelectStatement
+    filled: bool
+    temporary: bool
+    if_not_exists: bool
+    options: tuple[Option, ...]
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

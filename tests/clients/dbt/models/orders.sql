@@ -1,0 +1,1 @@
+SELECT id, shop, amount FROM {{ source('shop', 'sales') }} WHERE amount > 0
