@@ -1,0 +1,174 @@
+"""The casts between OIDs and names: regclass, regtype, regproc and their like; format_type."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from engine import types
+from engine.catalog.items import Type
+from engine.catalog.system import describe
+from engine.catalog.system.answers.definitions import signature
+from engine.catalog.system.answers.names import Answer, Make, Names, split
+from engine.catalog.system.pg_types import CUSTOM, PSEUDO
+from engine.catalog.system.routines import BY_OID as ROUTINES
+from engine.errors import AmbiguousName, DataError, UnknownFunction, UnknownName
+from engine.expr.text_forms import RawValue
+from engine.types import SqlType
+
+TYPES: Final[Mapping[int, SqlType]] = types.BY_OID
+
+
+def _or_null(find: Callable[[Names], Answer]) -> Make:
+    """The same, NULL for a name that there is not."""
+
+    def make(names: Names) -> Answer:
+        look = find(names)
+
+        def answer(name: str) -> RawValue:
+            try:
+                return look(name)
+            except DataError:
+                return None
+
+        return answer
+
+    return make
+
+
+def _number_or(find: Callable[[Names, str], int]) -> Callable[[Names], Answer]:
+    """What reads a name: a number is itself, and - none."""
+
+    def make(names: Names) -> Answer:
+        def answer(text: str) -> RawValue:
+            bare = text.strip()
+            if bare.isdigit():
+                return int(bare)
+            return 0 if bare == "-" else find(names, bare)
+
+        return answer
+
+    return make
+
+
+def _class_of(names: Names, name: str) -> int:
+    return names.relation(name).id
+
+
+def _type_of(names: Names, name: str) -> int:
+    item = names.around.catalog.find(split(name.strip()), names.around.path)
+    if isinstance(item, Type):
+        return item.id
+    found = names.type(name)
+    if found is not None:
+        return found.oid
+    for oid, custom in (*PSEUDO, *CUSTOM):
+        if custom == name.strip('"').removeprefix("pg_catalog."):
+            return oid
+    raise UnknownName(f'type "{name}" does not exist')
+
+
+def _function_of(names: Names, name: str) -> int:
+    found = names.functions(name)
+    if not found:
+        raise UnknownFunction(f'function "{name}" does not exist')
+    if len(found) > 1:
+        raise AmbiguousName(f'more than one function named "{name}"')
+    return found[0].oid
+
+
+def _procedure_of(names: Names, text: str) -> int:
+    name, _, rest = text.partition("(")
+    wanted = [names.type(part) for part in rest.rstrip(")").split(",") if part.strip()]
+    for routine in names.functions(name):
+        if list(routine.arguments) == wanted:
+            return routine.oid
+    raise UnknownFunction(f'function "{text}" does not exist')
+
+
+def _schema_of(names: Names, name: str) -> int:
+    return names.around.runtime.oids.schema(*names.schema(split(name)[-1]))
+
+
+READ: Final[Mapping[SqlType, Callable[[Names], Answer]]] = {
+    types.REGCLASS: _number_or(_class_of),
+    types.REGTYPE: _number_or(_type_of),
+    types.REGPROC: _number_or(_function_of),
+    types.REGPROCEDURE: _number_or(_procedure_of),
+    types.REGNAMESPACE: _number_or(_schema_of),
+    types.REGROLE: _number_or(Names.role),
+}
+"""A name as the number that it means."""
+
+
+def _class_name(names: Names, oid: int) -> str | None:
+    item = names.around.catalog.items.get(oid)
+    return None if item is None else names.shown(item)
+
+
+def _type_name(names: Names, oid: int) -> str | None:
+    found = TYPES.get(oid)
+    item = names.around.catalog.items.get(oid)
+    if isinstance(item, Type):
+        return names.shown(item)
+    return describe.format_type(found) if found is not None else dict((*PSEUDO, *CUSTOM)).get(oid)
+
+
+def _function_name(names: Names, oid: int) -> str | None:
+    found = ROUTINES.get(oid)
+    return None if found is None else describe.quote(found.name)
+
+
+def _procedure_name(names: Names, oid: int) -> str | None:
+    found = ROUTINES.get(oid)
+    return None if found is None else f"{describe.quote(found.name)}({signature(found).replace(', ', ',')})"
+
+
+def _schema_name(names: Names, oid: int) -> str | None:
+    found = names.schemas.get(oid)
+    return None if found is None else describe.quote(found[1])
+
+
+def _role_name(names: Names, oid: int) -> str | None:
+    found = names.roles.get(oid)
+    return None if found is None else describe.quote(found.name)
+
+
+SHOW: Final[Mapping[SqlType, Callable[[Names, int], str | None]]] = {
+    types.REGCLASS: _class_name,
+    types.REGTYPE: _type_name,
+    types.REGPROC: _function_name,
+    types.REGPROCEDURE: _procedure_name,
+    types.REGNAMESPACE: _schema_name,
+    types.REGROLE: _role_name,
+}
+"""A number as the name that it has."""
+
+
+def shown(kind: SqlType) -> Make:
+    """The text of a number: the number itself where nothing has it, and - for none."""
+
+    def make(names: Names) -> Answer:
+        show = SHOW[kind]
+        return lambda oid: "-" if oid == 0 else show(names, oid) or str(oid)
+
+    return make
+
+
+def _format_type(names: Names) -> Answer:
+    def answer(oid: int | None, typmod: int | None) -> RawValue:
+        if oid is None:
+            return None
+        found = TYPES.get(oid)
+        if found is not None:
+            return describe.with_typmod(found, typmod)
+        return "-" if oid == 0 else _type_name(names, oid) or "???"
+
+    return answer
+
+
+ANSWERS: Final[Mapping[str, Make]] = {
+    "format_type": _format_type,
+    **{
+        f"to_{kind.name}": _or_null(read)
+        for kind, read in READ.items()
+    },
+}  # fmt: skip

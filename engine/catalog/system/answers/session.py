@@ -1,0 +1,101 @@
+"""The session and the server: settings, schemas, numbers, encodings."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from engine import types
+from engine.catalog.catalog import IMPLICIT_SCHEMAS, SYSTEM_DATABASE
+from engine.catalog.system.answers.names import Answer, Make, Names, constant
+from engine.collection.words import raw_of
+from engine.errors import UnknownName
+from engine.expr.text_forms import RawValue
+
+ENCODINGS: Final[Mapping[int, str]] = {0: "SQL_ASCII", 6: "UTF8", 8: "LATIN1"}
+
+
+MICROSECONDS: Final = 1_000_000
+
+
+def _current_schemas(names: Names) -> Answer:
+    def answer(implicit: bool) -> RawValue:
+        known = set(names.schemas.values())
+        path = names.around.path
+        found = [name for name in path.schemas if {(path.database, name), (SYSTEM_DATABASE, name)} & known]
+        before = [name for name in IMPLICIT_SCHEMAS if name not in found] if implicit else []
+        return raw_of([*before, *found], types.array_of(types.TEXT))
+
+    return answer
+
+
+def _temporary(names: Names) -> Answer:
+    def answer() -> RawValue:
+        pair = (SYSTEM_DATABASE, names.around.path.temporary)
+        return names.around.runtime.oids.schema(*pair) if pair in names.schemas.values() else 0
+
+    return answer
+
+
+def _other_temporary(names: Names) -> Answer:
+    def answer(oid: int) -> RawValue:
+        _, name = names.schemas.get(oid, ("", ""))
+        return name.startswith("mz_temp") and name != names.around.path.temporary
+
+    return answer
+
+
+def _setting(names: Names) -> Answer:
+    values = {name.lower(): value for name, value in names.around.variables.items()}
+
+    def answer(name: str, missing_ok: bool = False) -> RawValue:
+        found = values.get(name.lower())
+        if found is None and not missing_ok:
+            raise UnknownName(f'unrecognized configuration parameter "{name}"')
+        return found
+
+    return answer
+
+
+def _assignment(names: Names) -> Answer:
+    """The variable is assigned by the statement that runs: see Context.assigned."""
+
+    def answer(name: str, value: str, _: bool) -> RawValue:
+        names.around.assigned.append((name, value))
+        return value
+
+    return answer
+
+
+def _began(names: Names) -> Answer:
+    began = names.around.runtime.began
+    return lambda: round(began.timestamp() * MICROSECONDS)
+
+
+def _encoding(names: Names) -> Answer:
+    return lambda number: ENCODINGS.get(number, "")
+
+
+def _encoding_number(names: Names) -> Answer:
+    numbers = {name.lower().replace("_", ""): number for number, name in ENCODINGS.items()}
+    return lambda name: numbers.get(name.lower().replace("-", "").replace("_", ""), -1)
+
+
+ANSWERS: Final[Mapping[str, Make]] = {
+    "current_schemas": _current_schemas,
+    "pg_my_temp_schema": _temporary,
+    "pg_is_other_temp_schema": _other_temporary,
+    "current_setting": _setting,
+    "set_config": _assignment,
+    "pg_postmaster_start_time": _began,
+    "pg_conf_load_time": _began,
+    "pg_backend_pid": lambda names: lambda: names.around.session,
+    "pg_is_in_recovery": constant(False),
+    "pg_encoding_to_char": _encoding,
+    "pg_char_to_encoding": _encoding_number,
+    "pg_client_encoding": constant("UTF8"),
+    "getdatabaseencoding": constant("UTF8"),
+    **{
+        name: constant(None)
+        for name in ("pg_advisory_unlock_all", "inet_server_addr", "inet_server_port", "inet_client_addr",
+                     "inet_client_port")
+    },
+}  # fmt: skip

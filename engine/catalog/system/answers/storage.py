@@ -1,0 +1,77 @@
+"""How much room objects take, and where they are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from engine.catalog.system import describe
+from engine.catalog.system.answers.names import Answer, Make, Names, constant
+from engine.expr.text_forms import RawValue
+
+
+def _sizes(names: Names, ids: Sequence[int]) -> int:
+    return sum(names.around.runtime.bytes.get(id_, 0) for id_ in ids)
+
+
+def _relation_size(names: Names) -> Answer:
+    def answer(oid: int, fork: str = "main") -> RawValue:
+        if oid not in names.around.catalog.items:
+            return None
+        return _sizes(names, [oid]) if fork == "main" else 0
+
+    return answer
+
+
+def _with_indexes(own: bool) -> Make:
+    def make(names: Names) -> Answer:
+        def answer(oid: int) -> RawValue:
+            if oid not in names.around.catalog.items:
+                return None
+            indexes = [index.id for index in names.around.catalog.indexes(oid)]
+            return _sizes(names, [*indexes, oid] if own else indexes)
+
+        return answer
+
+    return make
+
+
+def _database_size(names: Names) -> Answer:
+    def answer(on: int | str) -> RawValue:
+        name = names.database(on)
+        items = names.around.catalog.items.values()
+        return _sizes(names, [item.id for item in items if item.name.database == name])
+
+    return answer
+
+
+def _all_sizes(names: Names) -> Answer:
+    return lambda on: _sizes(names, list(names.around.catalog.items))
+
+
+def _filenode(names: Names) -> Answer:
+    return lambda oid: oid if oid in names.around.catalog.items else None
+
+
+def _replica_identity(names: Names) -> Answer:
+    def answer(oid: int) -> RawValue:
+        catalog = names.around.catalog
+        for index in catalog.indexes(oid):
+            key = describe.key_of(index, catalog)
+            if key is not None and key.primary:
+                return index.id
+        return None
+
+    return answer
+
+
+ANSWERS: Final[Mapping[str, Make]] = {
+    "pg_relation_size": _relation_size,
+    "pg_table_size": _relation_size,
+    "pg_indexes_size": _with_indexes(False),
+    "pg_total_relation_size": _with_indexes(True),
+    "pg_database_size": _database_size,
+    "pg_tablespace_size": _all_sizes,
+    "pg_tablespace_location": constant(""),
+    "pg_relation_filenode": _filenode,
+    "pg_get_replica_identity_index": _replica_identity,
+    "pg_stat_get_numscans": constant(0),
+}  # fmt: skip
