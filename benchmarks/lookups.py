@@ -46,15 +46,15 @@ def postgres() -> Iterator[int]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
-        as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        user = "postgres" if os.getuid() == 0 else None
         data = f"{folder}/data"
         initdb, server = binary("initdb"), binary("postgres")
         assert initdb is not None
         assert server is not None
-        command = [*as_user, initdb, "-D", data, "-U", "materialize", "-A", "trust"]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder)
-        command = [*as_user, server, "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder) as running:
+        command = [initdb, "-D", data, "-U", "materialize", "-A", "trust"]
+        subprocess.run(command, check=True, capture_output=True, cwd=folder, user=user)
+        command = [server, "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=folder, user=user) as running:
             while subprocess.run(["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
                 pass
             with psycopg.connect(f"host=127.0.0.1 port={port} user=materialize dbname=postgres", autocommit=True) as c:
