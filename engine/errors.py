@@ -1,6 +1,6 @@
 """Every error that a client can cause, as one tree; `sqlstate` is a class attribute.
 
-    SqlError                            what the client sees: message, detail, hint, position
+    SqlError                            what the client sees: message, detail, hint, position, where
     ├── SyntaxError_                    42601  text that is no statement of ours, with its position
     ├── NameError_                      names that do not resolve, with the nearest one as a hint
     │   ├── UndefinedTable              42P01
@@ -40,7 +40,8 @@ from typing import ClassVar
 
 
 class SqlError(Exception):
-    """What was wrong and what to do next. `position` counts characters of the statement text from 1."""
+    """What was wrong and what to do next. `position` counts characters of the statement text from 1; `where` says what
+    data it was about, where the statement does not."""
 
     sqlstate: ClassVar[str] = "XX000"
 
@@ -51,12 +52,14 @@ class SqlError(Exception):
         detail: str | None = None,
         hint: str | None = None,
         position: int | None = None,
+        where: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.where = where
 
 
 class SyntaxError_(SqlError):
@@ -216,6 +219,12 @@ class InvalidEncoding(DataError):
     sqlstate = "22021"
 
 
+class InvalidBinary(DataError):
+    """Of a client's datum in the binary format."""
+
+    sqlstate = "22P03"
+
+
 class NullNotAllowed(DataError):
     sqlstate = "22004"
 
@@ -296,7 +305,8 @@ DATA_ERRORS: dict[str, type[DataError]] = {
         DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
         InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
         InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
-        UnknownName, UnknownRelation, UnknownFunction, UnknownSchema, UnknownDatabase, AmbiguousName,
+        InvalidEncoding, InvalidBinary, UnknownName, UnknownRelation, UnknownFunction, UnknownSchema,
+        UnknownDatabase, AmbiguousName,
     )
 }  # fmt: skip
 

@@ -9,10 +9,10 @@ Law   Whatever happens, the client gets exactly one ReadyForQuery for each Query
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from app.pgwire import messages
 from app.pgwire.forms import ROWS, Answer, Form, described_rows, error_of, form_of, notices_of
@@ -33,7 +33,7 @@ from app.pgwire.messages import (
 from app.pgwire.portals import Portals
 from app.pgwire.protocol import Connection
 from engine.database import Portal, Result, Session, Subscription
-from engine.errors import LimitExceeded, QueryCanceled, SqlError
+from engine.errors import QueryCanceled, SqlError
 
 T = TypeVar("T")
 LOG: Final = logging.getLogger("tailrace.pgwire")
@@ -50,8 +50,8 @@ IN_SERIES: Final = (Parse, Bind, Describe, Execute, Close, Flush, Sync)
 AT_ONCE_BYTES: Final = 4096
 """Larger parameters are read in a thread."""
 
-COPY_BYTES_MAX: Final = 1 << 30
-"""What the data of one COPY FROM STDIN may be: they are held until the last has come, and commit together."""
+COPY_BYTES: Final = 1 << 16
+"""Of the data of COPY FROM STDIN, taken at once: if they are single rows, that is some milliseconds of the loop."""
 
 WRITE_BYTES: Final = 1 << 20
 """Encoded answers that one thread hop collects before it hands them to the socket."""
@@ -184,6 +184,7 @@ class Conversation:
         run = Run(self._session.run(sql))
         while True:
             step = await self._hop(lambda: self._collect(run))
+            self._socket.connection.end_copying()
             if step.ended:
                 break
             await self._socket.send(step.data)
@@ -212,23 +213,34 @@ class Conversation:
             data.append(error_of(known(error)))
         return Step(b"".join(data), ended=True)
 
-    def _receive(self, columns: int, binary: bool) -> bytes:
-        """In the statement's thread: the data of a COPY FROM STDIN, when they are all there."""
-        return asyncio.run_coroutine_threadsafe(self._copied(columns, binary), self._loop).result()
-
-    async def _copied(self, columns: int, binary: bool) -> bytes:
-        self._socket.connection.copying(self._in_series)
+    def _receive(self, columns: int, binary: bool) -> Iterator[bytes]:
+        """In the statement's thread: the data of a COPY FROM STDIN, as they come. QueryCanceled when the client gives
+        up, or somebody cancels."""
         self._copied_in = True
+        self._on_loop(self._begin_copy(columns, binary))
+        ended = False
+        while not ended:
+            data, ended = self._on_loop(self._copied())
+            yield data
+
+    def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _begin_copy(self, columns: int, binary: bool) -> None:
+        self._socket.connection.copying(self._in_series)
         await self._socket.send(b"".join(self._unsent) + messages.copy_in_response(columns, binary))
         self._unsent.clear()
+
+    async def _copied(self) -> tuple[bytes, bool]:
+        """What has come of the data, but not nothing, and whether it was the last."""
         data = bytearray()
-        while True:
+        while len(data) < COPY_BYTES:
             self._socket.woken.clear()
             match self._socket.poll():
                 case CopyData(body):
                     data += body
                 case CopyDone():
-                    return bytes(data)
+                    return bytes(data), True
                 case CopyFail(reason):
                     raise QueryCanceled(f"COPY from stdin failed: {reason}")
                 case Flush() | Sync():
@@ -236,9 +248,10 @@ class Conversation:
                 case _:
                     if self._cancelled or self._socket.gone:
                         raise QueryCanceled("canceling statement due to user request")
+                    if data:
+                        break
                     await self._socket.woken.wait()
-            if len(data) > COPY_BYTES_MAX:
-                raise LimitExceeded(f"COPY FROM STDIN of more than {COPY_BYTES_MAX} bytes", hint="Send it in parts.")
+        return bytes(data), False
 
     async def _send_at_length(self, answer: Answer, rows: Form = ROWS, portal: Portal | None = None) -> bool:
         """A large result or a subscription, piece by piece. False if it failed (the client was told)."""
@@ -310,6 +323,7 @@ class Conversation:
                 endless, failed = await self._hop(lambda: self._some(series))
             finally:
                 self._in_series = False
+                self._socket.connection.end_copying()
             if endless is not None:
                 await self._socket.send(self._portals.replies())
                 assert endless.answer is not None, "it has run"

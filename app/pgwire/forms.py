@@ -106,7 +106,9 @@ def spread(formats: Formats, count: int) -> Formats:
 
 
 def error_of(error: SqlError, severity: str = "ERROR") -> bytes:
-    return messages.report(b"E", severity, error.sqlstate, error.message, error.detail, error.hint, error.position)
+    return messages.report(
+        b"E", severity, error.sqlstate, error.message, error.detail, error.hint, error.position, error.where
+    )
 
 
 def fatal(sqlstate: str, message: str) -> bytes:

@@ -340,9 +340,10 @@ def report(
     detail: str | None = None,
     hint: str | None = None,
     position: int | None = None,
+    where: str | None = None,
 ) -> bytes:
     """ErrorResponse (tag b"E") or NoticeResponse (b"N")."""
     place = None if position is None else str(position)
     severities: list[tuple[str, str | None]] = [("S", severity), ("V", severity)]
-    said = [("C", sqlstate), ("M", message), ("D", detail), ("H", hint), ("P", place)]
+    said = [("C", sqlstate), ("M", message), ("D", detail), ("H", hint), ("P", place), ("W", where)]
     return frame(tag, fields_of_report(severities + said))

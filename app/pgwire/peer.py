@@ -9,10 +9,13 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import cast
+from typing import Final, cast
 
 from app.pgwire.messages import Message, ProtocolViolation
 from app.pgwire.protocol import Connection, State
+
+READ_AHEAD_BYTES: Final = 1 << 20
+"""What is read of messages while one is answered: data of COPY come in a thousand."""
 
 
 class Peer(asyncio.Protocol):
@@ -53,7 +56,7 @@ class Peer(asyncio.Protocol):
             self._answer()
         else:
             self.woken.set()
-        if self._reading and self.connection.buffered > self._buffered_max:
+        if self._reading and self._ahead():
             self._reading = False
             self.transport.pause_reading()
 
@@ -98,7 +101,7 @@ class Peer(asyncio.Protocol):
         message = self.connection.next()
         if replies := self.connection.replies():
             self.write(replies)
-        if not self._reading and self.connection.buffered <= self._buffered_max and not self.gone:
+        if not self._reading and not self.gone and not self._ahead():
             self._reading = True
             self.transport.resume_reading()
         return message
@@ -137,6 +140,13 @@ class Peer(asyncio.Protocol):
 
     def close(self) -> None:
         self.transport.close()
+
+    def _ahead(self) -> bool:
+        """Whether more has come than is worth holding: of whole messages a little, of a long one all of it."""
+        buffered = self.connection.buffered
+        if buffered <= READ_AHEAD_BYTES:
+            return False
+        return buffered > self._buffered_max or self.connection.holds_whole
 
     def _answer(self) -> None:
         """All that can be answered at once of what has come."""

@@ -159,6 +159,11 @@ class Connection:
         self._back = State.EXTENDED if in_series else State.READY
         self.state = State.COPYING
 
+    def end_copying(self) -> None:
+        """The session wants no more data, if it did: what still comes of them is dropped."""
+        if self.state is State.COPYING:
+            self.state = self._back
+
     def failed(self) -> None:
         """The session answered a message with an error: inside an extended series the rest of it is dropped."""
         if self.state is State.EXTENDED:
@@ -174,6 +179,13 @@ class Connection:
     def buffered(self) -> int:
         """Bytes that wait for the rest of their message, or to be asked for."""
         return len(self._buffer)
+
+    @property
+    def holds_whole(self) -> bool:
+        """Whether a message is there whole (or its length cannot be one)."""
+        at = 0 if self.state is State.STARTING else 1
+        have = len(self._buffer)
+        return have >= at + 4 and have >= at + int.from_bytes(self._buffer[at : at + 4], "big")
 
     def _answered(self, message: Message) -> bool:
         match message:

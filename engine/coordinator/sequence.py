@@ -4,7 +4,7 @@ What changes the catalog binds and acts under the tick lock, so that what it was
 rest binds against the catalog of the moment and finds out when it reads or writes whether that still holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
@@ -14,7 +14,7 @@ from engine.catalog.items import View
 from engine.collection.batch import Batch
 from engine.coordinator import alter, ddl, dml, reads, roles
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.copy_in import insertion
+from engine.coordinator.copy_in import copy_from
 from engine.coordinator.ddl import exists
 from engine.coordinator.envelope import Envelope, Telling, Within
 from engine.coordinator.explain import explain
@@ -102,7 +102,7 @@ class Client(Protocol):
     def set_variable(self, name: str, value: str | None) -> None: ...
     def variable_of(self, key: str) -> str: ...
     def discard(self, what: str) -> None: ...
-    def received(self, columns: int, binary: bool) -> bytes: ...
+    def received(self, columns: int, binary: bool) -> Iterator[bytes]: ...
 
 
 def sequence(coordinator: Coordinator, client: Client, statement: Statement, ready: Ready | None = None) -> Answer:
@@ -194,8 +194,8 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             assert not isinstance(answer, CopyOut)
             return CopyOut(answer, bound.form)
         case BoundCopyFrom():
-            answer = _write(coordinator, client, insertion(bound, client.received(len(bound.given), bound.form.binary)))
-            return Result(f"COPY {answer.row_count}", timestamp=answer.timestamp, row_count=answer.row_count)
+            chunks = client.received(len(bound.given), bound.form.binary)
+            return copy_from(coordinator, client.transaction, bound, chunks, client.check)
         case BoundShowVariable():
             return _show(coordinator, client, bound)
         case BoundSet():

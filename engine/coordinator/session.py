@@ -69,8 +69,9 @@ class Session:
         self._cancelled = False
         self._deadline: float | None = None  # of the statement that runs, by time.monotonic()
         self._closed = False
-        self.receive: Callable[[int, bool], bytes] | None = None
-        """How the data of COPY FROM STDIN come, for so many columns: the front end's. It may wait for the client."""
+        self.receive: Callable[[int, bool], Iterator[bytes]] | None = None
+        """How the data of COPY FROM STDIN come, for so many columns, in pieces cut anywhere: the front end's. It waits
+        for the client."""
         self.settings_made = 0
         """How often a variable was assigned: whoever tells a client of them need not look else."""
         self._resolved: tuple[tuple[str, str], Path] | None = None
@@ -342,8 +343,8 @@ class Session:
         """The value of a variable by its key in VARIABLES."""
         return self._variables[key]
 
-    def received(self, columns: int, binary: bool) -> bytes:
-        """The data of COPY FROM STDIN."""
+    def received(self, columns: int, binary: bool) -> Iterator[bytes]:
+        """The data of COPY FROM STDIN, as they come."""
         if self.receive is None:
             raise Unsupported("COPY FROM STDIN needs the PostgreSQL protocol", hint="Use INSERT, or connect with psql.")
         return self.receive(columns, binary)

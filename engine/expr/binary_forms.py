@@ -13,7 +13,7 @@ from typing import Final
 from engine import types
 from engine.collection.nested import Array
 from engine.collection.value import Interval
-from engine.errors import SqlError, Unsupported
+from engine.errors import InvalidBinary, Unsupported
 from engine.expr import text_forms
 from engine.expr.text_forms import RawValue
 from engine.types import Nesting, SqlType
@@ -25,10 +25,6 @@ JSONB_VERSION: Final = b"\x01"
 NUMERIC_HEAD: Final = struct.Struct(">hhHh")
 NEGATIVE, NAN = 0x4000, 0xC000
 DIMENSIONS_MAX: Final = 6
-
-
-class InvalidBinary(SqlError):
-    sqlstate = "22P03"
 
 
 def send(raw: RawValue, type: SqlType) -> bytes:

@@ -380,12 +380,12 @@ class BoundCopy:
 
 @dataclass(frozen=True, slots=True)
 class BoundCopyFrom:
-    """The client gives rows of `given`: texts, or values in the binary format. `rows` makes the table's of them."""
+    """The client gives rows of `given`, of the columns' types. `rows` makes the table's rows of them."""
 
     table: int
+    name: str
     given: tuple[Column, ...]
     rows: Over
-    names: tuple[str, ...]
     form: "CopyForm"
     unsettled: bool = False
 

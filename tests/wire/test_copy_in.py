@@ -60,6 +60,60 @@ def test_bad_data_fails_whole(connection: psycopg.Connection, data: str, error: 
         assert cursor.execute("SELECT count(*) FROM c").fetchone() == (0,)
 
 
+@pytest.mark.parametrize(
+    ("options", "data", "context"),
+    [
+        ("", "1\t2020-01-01\nx\ty\n", 'COPY c, line 2, column a: "x"'),
+        ("", "1\t2020-01-01\n2\tno\\\\day\n", 'COPY c, line 2, column d: "no\\day"'),
+        ("", "1\t\\N\n3\n", 'COPY c, line 2: "3"'),
+        ("", "\\N\t\\N\n", 'COPY c, line 1: "\\N\t\\N"'),
+        ("(FORMAT csv)", '1,2020-01-01\n"2\n2",\n', 'COPY c, line 3, column a: "2\n2"'),
+        ("(FORMAT csv, HEADER)", 'a\n1,"2020-01-01', 'COPY c, line 2: "1,"2020-01-01"'),
+        ("", "1\t\\N\r\n2\t\\N\n", 'COPY c, line 2: "2\t\\N"'),
+    ],
+)
+def test_an_error_names_the_line_and_the_column(
+    connection: psycopg.Connection, options: str, data: str, context: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE c (a int NOT NULL, d date)")
+        with pytest.raises(psycopg.Error) as raised, cursor.copy(f"COPY c FROM STDIN {options}") as copy:
+            copy.write(data)
+        assert raised.value.diag.context == context
+        assert cursor.execute("SELECT count(*) FROM c").fetchone() == (0,)
+
+
+def test_an_error_ends_a_copy_whose_client_goes_on_sending(connection: psycopg.Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE c (a int)")
+
+        def send() -> None:
+            with cursor.copy("COPY c FROM STDIN") as copy:
+                for number in range(200_000):
+                    copy.write(f"{number}\n" if number != 70_000 else "x\n")
+
+        with pytest.raises(errors.InvalidTextRepresentation):
+            send()
+        assert cursor.execute("SELECT count(*) FROM c").fetchone() == (0,)
+
+
+def test_a_copy_is_one_tick_however_long_it_is(connection: psycopg.Connection) -> None:
+    rows = [(n, f"text {n % 1000}" if n % 7 else None, datetime(2020, 1, 1, 0, 0, n % 60)) for n in range(100_000)]
+    null = "\\N"
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE c (a bigint, b text, c timestamp)")
+        for options in ("", "(FORMAT csv)"):
+            with cursor.copy(f"COPY c FROM STDIN {options}") as copy:
+                for n, text, at in rows:
+                    copy.write(f"{n},{text or ''},{at}\n" if options else f"{n}\t{text or null}\t{at}\n")
+        with cursor.copy("COPY c FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int8", "text", "timestamp"])
+            for row in rows:
+                copy.write_row(row)
+        cursor.execute("SELECT a, b, c FROM c GROUP BY a, b, c HAVING count(*) = 3 ORDER BY a")
+        assert cursor.fetchall() == rows
+
+
 def test_a_client_may_give_up(connection: psycopg.Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE c (a int)")
@@ -116,13 +170,13 @@ def test_what_is_copied_out_in_binary_comes_in_again(connection: psycopg.Connect
     [
         (b"1\tx\n", errors.BadCopyFileFormat, "signature"),
         (HEAD[:11] + struct.pack(">II", 1 << 16, 0), errors.BadCopyFileFormat, "critical flags"),
-        (HEAD + ONE + ONE[:5], errors.BadCopyFileFormat, "unexpected end"),
-        (HEAD + ONE + struct.pack(">hi", 2, 99), errors.BadCopyFileFormat, "row 2, column a"),
+        (HEAD + ONE + ONE[:5], errors.BadCopyFileFormat, "unexpected EOF"),
+        (HEAD + ONE + struct.pack(">hi", 2, 99), errors.BadCopyFileFormat, "line 2, column a"),
         (HEAD + struct.pack(">h", 3), errors.BadCopyFileFormat, "field count is 3, expected 2"),
-        (HEAD + ONE + struct.pack(">hihi", 2, 2, 1, -1), errors.InvalidBinaryRepresentation, "row 2, column a"),
+        (HEAD + ONE + struct.pack(">hihi", 2, 2, 1, -1), errors.InvalidBinaryRepresentation, "line 2, column a"),
         (HEAD + struct.pack(">hiii", 2, 4, 1, 4) + b"long", errors.StringDataRightTruncation, "too long"),
         (HEAD + struct.pack(">hii", 2, -1, -1), errors.NotNullViolation, "null"),
-        (HEAD + ONE + b"\xff\xff!", errors.BadCopyFileFormat, "behind the end"),
+        (HEAD + ONE + b"\xff\xff!", errors.BadCopyFileFormat, "after EOF marker"),
     ],
 )
 def test_bad_binary_data_fails_whole(

@@ -40,6 +40,13 @@ FIRST_MICRO, LAST_MICRO = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Years 1 to 9999: what Arrow's text of a timestamp agrees with PostgreSQL's on."""
 
 
+DATE_FORM: Final = r"^\d{4}-\d\d-\d\d"
+COMMON: Final = {
+    types.DATE: (DATE_FORM + "$", pa.date32(), FIRST_MICRO // 86_400_000_000),
+    types.TIMESTAMP: (DATE_FORM + r" \d\d:\d\d:\d\d(\.\d{1,6})?$", pa.timestamp("us"), FIRST_MICRO),
+}
+"""The form of a text that Arrow reads as PostgreSQL does, the type it is read as, and the first value of year 1."""
+
 UTC_SUFFIX: Final = (pa.scalar("+00", pa.large_string()), pa.scalar("", pa.large_string()))
 """The zone of every timestamptz, and what joins it."""
 
@@ -115,6 +122,12 @@ def from_text(words: Codes, type: SqlType, context: "Context") -> Vector:
     return found if inverse is None else found.take(inverse)
 
 
+def parsed(array: pa.LargeStringArray, type: SqlType, context: "Context") -> Vector:
+    """The same of texts that are in no heap: they come into it only where they have to be read one by one."""
+    found = _fast_from_text(array, type, context)
+    return from_text(context.heap.intern_arrow(array), type, context) if found is None else found
+
+
 def _fast_from_text(array: pa.LargeStringArray, type: SqlType, context: "Context") -> Vector | None:
     """By Arrow or a kernel when every text is of the common form; None: they have to be read one by one."""
     if type == types.NUMERIC:
@@ -130,6 +143,16 @@ def _fast_from_text(array: pa.LargeStringArray, type: SqlType, context: "Context
             return Vector(read.to_numpy().astype(np.int64).view(np.uint64))
         values = read.to_numpy().copy()
         return Vector(floats(values)) if np.isfinite(values).all() else None
+    if type in COMMON and len(array) > 8:
+        pattern, storage, first = COMMON[type]
+        if not pc.all(pc.match_substring_regex(array, pattern)).as_py():
+            return None
+        try:
+            days = pa.types.is_date(storage)
+            read = array.cast(storage).cast(pa.int32() if days else pa.int64()).to_numpy().astype(np.int64)
+        except pa.ArrowInvalid:
+            return None
+        return Vector(read.view(np.uint64)) if read.min() >= first else None
     return None
 
 

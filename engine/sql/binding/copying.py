@@ -28,7 +28,7 @@ def copy_form(options: Sequence[Option]) -> bound.CopyForm:
             header = option.value in (None, True, "true", "on", 1)
         elif name in ("delimiter", "null") or (csv and name in ("quote", "escape")):
             values[name] = str(option.value)
-            if name != "null" and len(values[name]) != 1:
+            if name != "null" and len(values[name].encode()) != 1:
                 raise InvalidParameter(f"COPY {name} must be a single one-byte character", position=option.at)
         else:
             raise InvalidParameter(f'option "{name}" not recognized', position=option.at)

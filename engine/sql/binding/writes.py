@@ -288,12 +288,12 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
     for i, target in enumerate(targets):
         column = table.columns[target]
         plain = column.type.plain
-        kind = plain if form.binary else types.TEXT
+        # What names something of the catalog is looked up in it: a cast, where the statement is settled.
+        kind = types.TEXT if plain in types.REGISTERED and not form.binary else plain
         given.append(Column(column.name, kind))
         value = Ref(i, kind) if kind == plain else located(at, cast, Ref(i, kind), plain, CastContext.EXPLICIT)
         row[target] = assigned(value, column, at)
     local = Local(binder.fresh(), tuple(column.type for column in given))
     relation = projected(local, len(targets), row)
-    names = tuple(column.name for column in table.columns)
     over = bound.Over(local.id, relation)
-    return bound.BoundCopyFrom(table.id, tuple(given), over, names, form, binder.unsettled)
+    return bound.BoundCopyFrom(table.id, table.name.item, tuple(given), over, form, binder.unsettled)
