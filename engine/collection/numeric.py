@@ -1,12 +1,13 @@
 """numeric: packed decimals by kernels, the few that do not pack by Python's decimal.
 
 Law: a number has one word. It is packed whenever it fits (engine/kernels/numeric.py), else a heap code of its text
-under DECIMAL_TAG: no exponent, no trailing zeros after the point, 'NaN'. Up to 39 significant digits and 39 places;
-results round half away from zero, and an integer part of more than 39 digits is an overflow, reported as a mask.
+under DECIMAL_TAG: no exponent, no trailing zeros after the point, or 'NaN', 'Infinity', '-Infinity'. Up to 39
+significant digits and 39 places; results round half away from zero, and an integer part of more than 39 digits is an
+overflow, reported as a mask.
 """
 
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, Overflow
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -22,11 +23,12 @@ Mask: TypeAlias = NDArray[np.bool_]
 Checked: TypeAlias = tuple[Words, Mask | None]
 """Words and the rows that failed (their word is 0), or None: no row did."""
 
-CONTEXT: Final = Context(
-    prec=kernels.DIGITS_MAX, rounding=ROUND_HALF_UP, Emax=999_999, Emin=-999_999, traps=[InvalidOperation, Overflow]
-)
-EXACT: Final = Context(prec=200, rounding=ROUND_HALF_UP, Emax=999_999, Emin=-999_999)
+CONTEXT: Final = Context(prec=kernels.DIGITS_MAX, rounding=ROUND_HALF_UP, Emax=999_999, Emin=-999_999, traps=[Overflow])
+"""What has no value, such as the difference of two infinities, is NaN."""
+EXACT: Final = Context(prec=200, rounding=ROUND_HALF_UP, Emax=999_999, Emin=-999_999, traps=[Overflow])
 """Wide enough for the exact sum or product of any two numerics."""
+SPECIAL: Final = frozenset({"nan", "inf", "infinity", "+inf", "+infinity", "-inf", "-infinity"})
+"""Every spelling, in lower case, of what is no finite number."""
 
 MANTISSA_MASK: Final = np.uint64((1 << 58) - 1)
 SMALLEST: Final = Decimal(1).scaleb(-kernels.DIGITS_MAX)
@@ -41,7 +43,9 @@ def limited(value: Decimal) -> Decimal:
     """The number within the limits of the type; OutOfRange when its integer part is too long."""
     if value.is_nan():
         return Decimal("NaN")
-    if value.is_infinite() or value.adjusted() >= kernels.DIGITS_MAX:
+    if value.is_infinite():
+        return value
+    if value.adjusted() >= kernels.DIGITS_MAX:
         raise OutOfRange(OVERFLOW)
     value = CONTEXT.plus(value)
     exponent = value.as_tuple().exponent
@@ -64,7 +68,7 @@ def pack_decimal(value: Decimal, heap: Heap) -> int:
     """The word of a number; OutOfRange beyond the limits."""
     value = limited(value)
     text = text_of(value)
-    if not value.is_nan():
+    if value.is_finite():
         whole, _, fraction = text.partition(".")
         mantissa = int(whole + fraction)
         if len(fraction) <= kernels.SCALE_MAX and abs(mantissa) < kernels.MANTISSA_END:
@@ -101,13 +105,13 @@ def multiply(a: Words, b: Words, heap: Heap) -> Checked:
 
 
 def remainder(a: Words, b: Words, heap: Heap) -> Checked:
-    """What division truncated toward zero leaves; the caller has taken out rows where b is 0 (they fail here)."""
+    """What division truncated toward zero leaves; the caller has taken out rows where b is 0."""
     return _binary(kernels.REMAINDER, EXACT.remainder, a, b, heap)
 
 
 def divide(a: Words, b: Words, heap: Heap) -> Checked:
-    """a / b to 39 significant digits; the caller has taken out rows where b is 0 (they fail here)."""
-    slow = ((a | b) >= DECIMAL_TAG) | (b == 0)
+    """a / b to 39 significant digits; the caller has taken out rows where b is 0."""
+    slow = (a | b) >= DECIMAL_TAG
     signed = mantissas(a)
     words, failed = divide_wide(signed >> 63, signed.view(np.uint64), scales(a), mantissas(b), scales(b), heap)
     if slow.any():
@@ -137,7 +141,7 @@ def _by_decimal(
         try:
             value = function(*(unpack_decimal(int(argument[row]), heap) for argument in arguments))
             words[row] = pack_decimal(value, heap)
-        except (InvalidOperation, DivisionByZero, Overflow, OutOfRange):
+        except (Overflow, OutOfRange):
             failed[row] = True
     return words, failed if failed.any() else None
 
@@ -154,7 +158,18 @@ def absolute(words: Words, heap: Heap) -> Words:
 
 def sign(words: Words, heap: Heap) -> Words:
     """-1, 0 or 1."""
-    return _unary(kernels.SIGN, words, 0, heap, lambda x: Decimal((x > 0) - (x < 0)))[0]
+    return _unary(kernels.SIGN, words, 0, heap, _sign_of)[0]
+
+
+def _sign_of(value: Decimal) -> Decimal:
+    return value if value.is_nan() else Decimal((value > 0) - (value < 0))
+
+
+def is_nan(words: Words, heap: Heap) -> Mask:
+    """Where a word is that of NaN."""
+    if not np.count_nonzero(words >= DECIMAL_TAG):
+        return np.zeros(len(words), np.bool_)
+    return words == (np.uint64(heap.intern(b"NaN")) | DECIMAL_TAG)
 
 
 def round_to(words: Words, places: int, heap: Heap) -> Checked:
@@ -178,7 +193,7 @@ def ceil(words: Words, heap: Heap) -> Checked:
 
 
 def _cut(value: Decimal, places: int, rounding: str) -> Decimal:
-    if value.is_nan() or places >= kernels.DIGITS_MAX:
+    if not value.is_finite() or places >= kernels.DIGITS_MAX:
         return value
     return value.quantize(Decimal(1).scaleb(-max(places, -2 * kernels.DIGITS_MAX)), rounding, EXACT)
 
@@ -271,7 +286,7 @@ def to_float(words: Words, heap: Heap) -> NDArray[np.float64]:
 
 
 def from_float(values: NDArray[np.float64], heap: Heap) -> Checked:
-    """The shortest decimals that read back as these doubles; infinities failed."""
+    """The shortest decimals that read back as these doubles."""
     return from_text(pa.array(values).cast(pa.large_string()), heap)
 
 
@@ -284,7 +299,7 @@ def to_text(words: Words, heap: Heap) -> pa.LargeStringArray:
 def from_text(texts: pa.Array, heap: Heap) -> Checked:
     """Numbers as people write them, blanks around them and exponents allowed; nulls have word 0. 20 ns a row.
 
-    What is no number, or is too long, failed: `Decimal` accepts underscores and 'Infinity', the type does not.
+    What is no number, or is too long, failed: `Decimal` accepts underscores and 'NaN12', the type does not.
     """
     texts = texts.cast(pa.large_string())
     n = len(texts)
@@ -300,8 +315,9 @@ def from_text(texts: pa.Array, heap: Heap) -> Checked:
         text = texts[row].as_py()
         try:
             if text is not None:
-                failed[row] = "_" in text
-                out[row] = 0 if failed[row] else pack_decimal(Decimal(text.strip()), heap)
+                value = Decimal(text.strip())
+                failed[row] = "_" in text or not (value.is_finite() or text.strip().lower() in SPECIAL)
+                out[row] = 0 if failed[row] else pack_decimal(value, heap)
         except (InvalidOperation, OutOfRange):
             failed[row] = True
     return out, failed if failed.any() else None

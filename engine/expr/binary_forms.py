@@ -23,7 +23,7 @@ EPOCH_DAYS: Final = 10_957
 EPOCH_MICROS: Final = EPOCH_DAYS * 86_400_000_000
 JSONB_VERSION: Final = b"\x01"
 NUMERIC_HEAD: Final = struct.Struct(">hhHh")
-NEGATIVE, NAN = 0x4000, 0xC000
+NEGATIVE, NAN, INFINITY, NEGATIVE_INFINITY = 0x4000, 0xC000, 0xD000, 0xF000
 DIMENSIONS_MAX: Final = 6
 
 
@@ -118,6 +118,8 @@ def _read_array(data: bytes, element: SqlType) -> tuple[tuple[int, ...], tuple[R
 def send_numeric(value: Decimal) -> bytes:
     if value.is_nan():
         return NUMERIC_HEAD.pack(0, 0, NAN, 0)
+    if value.is_infinite():
+        return NUMERIC_HEAD.pack(0, 0, INFINITY if value > 0 else NEGATIVE_INFINITY, 0)
     sign, digits, exponent = value.as_tuple()
     assert isinstance(exponent, int)
     scale = max(0, -exponent)
@@ -143,8 +145,10 @@ def receive_numeric(data: bytes) -> Decimal:
     count, weight, sign, scale = NUMERIC_HEAD.unpack_from(data)
     if sign == NAN:
         return Decimal("NaN")
+    if sign in (INFINITY, NEGATIVE_INFINITY):
+        return Decimal("Infinity" if sign == INFINITY else "-Infinity")
     if sign not in (0, NEGATIVE):
-        raise ValueError("no finite number")
+        raise ValueError("no sign of a number")
     digits = struct.unpack(f">{count}h", data[NUMERIC_HEAD.size :])
     if any(not 0 <= digit < 10_000 for digit in digits):
         raise ValueError("a digit of base 10,000 is out of range")

@@ -190,11 +190,9 @@ def _float_text(digits: str, value: float, exponent_min: int) -> str:
 
 
 def parse_numeric(text: str) -> Decimal:
-    """A decimal of at most 39 digits, or NaN."""
+    """A decimal of at most 39 digits, an infinity or NaN."""
     plain = text.strip()
-    if plain.lower() == "nan":
-        return Decimal("NaN")
-    if FLOAT_TEXT.fullmatch(plain) is None or plain.lower().lstrip("+-").startswith("inf"):
+    if FLOAT_TEXT.fullmatch(plain) is None:
         raise _invalid(types.NUMERIC, text)
     try:
         return fit_numeric(Decimal(plain))
@@ -204,9 +202,9 @@ def parse_numeric(text: str) -> Decimal:
 
 def fit_numeric(value: Decimal) -> Decimal:
     """The value in at most 39 digits: excess digits after the point are rounded; before it, 22003."""
-    if value.is_nan():
+    if not value.is_finite():
         return value
-    if value.is_infinite() or value.adjusted() >= DIGITS_MAX:
+    if value.adjusted() >= DIGITS_MAX:
         raise OutOfRange("numeric field overflow")
     places = min(DIGITS_MAX, DIGITS_MAX - 1 - value.adjusted()) if value else 0
     _, _, exponent = value.as_tuple()
@@ -217,9 +215,13 @@ def fit_numeric(value: Decimal) -> Decimal:
 
 
 def with_scale(value: Decimal, precision: int, scale: int) -> Decimal:
-    """numeric(precision, scale); raises OutOfRange where the digits before the point are too many."""
+    """numeric(precision, scale); raises OutOfRange of an infinity and of too many digits before the point."""
     if value.is_nan():
         return value
+    if value.is_infinite():
+        raise OutOfRange(
+            f"numeric field overflow: a field with precision {precision}, scale {scale} cannot hold an infinite value"
+        )
     rounded = value.quantize(Decimal(1).scaleb(-scale), context=EXACT)
     if rounded and rounded.adjusted() >= precision - scale:
         raise OutOfRange("numeric field overflow")
@@ -228,8 +230,8 @@ def with_scale(value: Decimal, precision: int, scale: int) -> Decimal:
 
 def format_numeric(value: Decimal) -> str:
     """Plain digits without trailing zeros after the point."""
-    if value.is_nan():
-        return "NaN"
+    if not value.is_finite():
+        return str(value)
     if not value:
         return "0"
     text = f"{value:f}"

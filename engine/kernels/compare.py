@@ -3,7 +3,8 @@
 """The order of words, for every physical layout (engine/types.py: Physical gives the numbers).
 
 Law: a total order whose ties are exactly equal words, so ordered structures need no second look at the data. Intervals
-order by length, then months, then days; numerics by value with NaN last; text, bytea, uuid and jsonb bytewise.
+order by length, then months, then days; numerics by value, the infinities at the ends and NaN last; text, bytea,
+uuid and jsonb bytewise.
 
 `order_prefix` maps words to uint64 so that a < b implies prefix(a) <= prefix(b). For BOOLEAN, SIGNED and FLOAT it is
 exact: equal prefixes mean equal words. For the others a tie is settled by `compare`.
@@ -176,9 +177,11 @@ def _decimal_prefix(word, start, length, data):
     else:
         code = word ^ SIGN
         at, point, end = _point(code, start, length, data)
+        negative = data[start[code]] == 45
         if data[at] == 78:  # NaN
             return np.uint64(0xFFFFFFFFFFFFFFFF)
-        negative = data[start[code]] == 45
+        if data[at] == 73:  # Infinity
+            return np.uint64(0) if negative else np.uint64(0xFFFFFFFFFFFFFFFE)
         exponent = point - at
         while at < end and (data[at] == 48 or data[at] == 46):
             exponent -= data[at] == 48

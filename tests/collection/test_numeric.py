@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.collection import numeric
 from engine.collection.heap import DECIMAL_TAG, Heap
 from engine.errors import OutOfRange
+from engine.kernels.compare import order_prefix
 
 WIDE = Context(prec=300, rounding=ROUND_HALF_UP)
 
@@ -167,7 +168,7 @@ def test_integers_of_every_size():
     assert (words >= DECIMAL_TAG).tolist() == [abs(value) >= 2**57 for value in values]
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1_000", "Infinity", "1e40", "--1", ".", "0x10"])
+@pytest.mark.parametrize("text", ["", "abc", "1_000", "NaN1", "infin", "1e40", "--1", ".", "0x10"])
 def test_what_is_no_number_is_told(text):
     words, failed = numeric.from_text(pa.array([text, "1.50"]), Heap())
     assert failed is not None
@@ -185,3 +186,24 @@ def test_nan_is_a_number_above_all_and_stays_one():
     assert failed is None
     assert total[0] == words[0]
     assert numeric.to_int(words[:1], heap)[1] is not None
+
+
+def test_infinities_lie_beyond_all_numbers():
+    heap = Heap()
+    texts = ["-Infinity", "-1e38", "-1", "0", "1", "1e38", "Infinity", "NaN"]
+    words, failed = numeric.from_text(pa.array(texts), heap)
+    assert failed is None
+    assert numeric.to_text(words, heap).to_pylist()[-2:] == ["Infinity", "NaN"]
+    prefixes = order_prefix(3, words, *heap.view())
+    assert (prefixes[:-1] < prefixes[1:]).all()
+    minus, plus = words[:1], words[6:7]
+    for (found, failed), expected in (
+        (numeric.add(plus, plus, heap), plus),
+        (numeric.add(plus, minus, heap), words[7:]),
+        (numeric.multiply(plus, words[3:4], heap), words[7:]),
+        (numeric.multiply(plus, words[2:3], heap), minus),
+        (numeric.divide(words[4:5], minus, heap), words[3:4]),
+        (numeric.remainder(words[5:6], minus, heap), words[5:6]),
+    ):
+        assert failed is None
+        assert found[0] == expected[0]

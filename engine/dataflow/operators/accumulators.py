@@ -222,12 +222,12 @@ class Accumulators:
         """Numerics that are not packed: each distinct one is read once, then they are limbs like the others."""
         distinct, which = np.unique(words, return_inverse=True)
         values = [unpack_decimal(word, self._heap) for word in distinct.tolist()]
-        places = max((-int(v.as_tuple().exponent) for v in values if not v.is_nan()), default=0)
+        places = max((-int(v.as_tuple().exponent) for v in values if v.is_finite()), default=0)
         if places > self.program[p, kernels.PARAMETER]:
             self._rescale(p, places, records, used)
         scale = int(self.program[p, kernels.PARAMETER])
-        finite = np.array([not v.is_nan() for v in values])
-        numbers = to_limbs([0 if v.is_nan() else scaled(v, scale) for v in values])
+        finite = np.array([v.is_finite() for v in values])
+        numbers = to_limbs([scaled(v, scale) if v.is_finite() else 0 for v in values])
         offset = int(self.program[p, kernels.OFFSET])
         wide.add_numbers(records, gids, offset + 2, numbers[which], diffs)
         if not finite.all():
@@ -246,16 +246,16 @@ class Accumulators:
             entry = asides.setdefault(gid, Aside())
             if decimal:
                 value = unpack_decimal(word, self._heap)
-                unit = 0 if value.is_nan() else scaled(value, FINE_DIGITS)
-                entry.nans += diff * value.is_nan()
+                x = 0.0 if value.is_finite() else float(value)
+                unit = scaled(value, FINE_DIGITS) if value.is_finite() else 0
             elif isnan(x) or isinf(x):
                 unit = 0
-                entry.nans += diff * isnan(x)
-                entry.infinities += diff * (x == inf)
-                entry.negative_infinities += diff * (x == -inf)
             else:
                 over, under = x.as_integer_ratio()
                 unit = over * ((1 << FINE_BITS) // under)
+            entry.nans += diff * isnan(x)
+            entry.infinities += diff * (x == inf)
+            entry.negative_infinities += diff * (x == -inf)
             entry.total += diff * unit
             entry.squares += diff * unit * unit
             records[gid, flag] = not entry.empty
@@ -320,8 +320,10 @@ class Accumulators:
             return
         asides = self._asides.get(place, {})
         plain = np.array([gid not in asides for gid in gids.tolist()]) if asides else np.ones(len(gids), np.bool_)
-        not_a_number = self._heap.intern(b"NaN") | int(DECIMAL_TAG)
-        shown[rows[~plain], self.results[a, kernels.TARGET]] = not_a_number
+        for row, gid in zip(rows[~plain].tolist(), gids[~plain].tolist(), strict=True):
+            special = asides[gid].special
+            assert special is not None  # finite numerics are all in the limbs
+            shown[row, self.results[a, kernels.TARGET]] = pack_decimal(Decimal(special), self._heap)
         rows, gids = rows[plain], gids[plain]
         integer = function in (kernels.SHOW_INTEGER, kernels.SHOW_MEAN_INTEGER)
         mean = function in (kernels.SHOW_MEAN_INTEGER, kernels.SHOW_MEAN_DECIMAL)
@@ -395,7 +397,7 @@ class Accumulators:
             total = total * 10 ** (FINE_DIGITS - scale) + entry.total
             squares = squares * 100 ** (FINE_DIGITS - scale) + entry.squares
             scale = FINE_DIGITS
-        if entry is not None and entry.nans:
+        if entry is not None and entry.special is not None:
             value = Decimal("NaN")
         else:
             over = Decimal(max(0, count * squares - total * total))

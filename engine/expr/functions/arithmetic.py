@@ -144,8 +144,8 @@ def _decimal_operator(apply: Callable[..., numeric.Checked], divides: bool) -> K
         if not divides:
             words, failed = apply(a, b, context.heap)
             return Vector(words) if failed is None else failing(words, failed, context, "22003", numeric.OVERFLOW)
-        zero = b == 0
-        words, failed = apply(a, np.where(zero, np.uint64(1), b) if np.count_nonzero(zero) else b, context.heap)
+        zero = (b == 0) & ~numeric.is_nan(a, context.heap)
+        words, failed = apply(a, np.where(b == 0, np.uint64(1), b), context.heap)
         found = failing(words, zero, context, "22012", ZERO_DIVISION)
         if failed is None:
             return found

@@ -34,7 +34,7 @@ def document_of(value: RawValue, kind: SqlType) -> Document:
         text = text_forms.format(value, kind)
         return text if text in ("NaN", "Infinity", "-Infinity") else Decimal(text)
     if kind.plain == types.NUMERIC:
-        return "NaN" if value.is_nan() else value
+        return value if value.is_finite() else text_forms.format_numeric(value)
     if kind.category in (Category.BOOLEAN, Category.NUMERIC) and kind.plain != types.OID:
         return value
     text = text_forms.format(value, kind)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine import types
 from engine.collection import numeric
 from engine.collection.vector import Vector
-from engine.errors import InvalidLogarithm, InvalidPower, OutOfRange
+from engine.errors import DivisionByZero, InvalidLogarithm, InvalidPower, OutOfRange
 from engine.expr.columns import each, failing, floats
 from engine.expr.functions.arithmetic import finish_float
 from engine.expr.registry import Function, Kernel
@@ -176,12 +176,16 @@ DIGITS: Final = numeric.CONTEXT
 
 
 def _numeric_sqrt(x: Decimal) -> Decimal:
+    if x.is_nan():
+        return x
     if x < 0:
         raise InvalidPower(NEGATIVE_ROOT)
     return DIGITS.sqrt(x)
 
 
 def _checked_log(x: Decimal) -> Decimal:
+    if x.is_nan():
+        return x
     if x == 0:
         raise InvalidLogarithm(ZERO_LOG)
     if x < 0:
@@ -198,11 +202,20 @@ def _numeric_log10(x: Decimal) -> Decimal:
 
 
 def _numeric_log(base: Decimal, x: Decimal) -> Decimal:
+    if x.is_nan() or base.is_nan():
+        return Decimal("NaN")
     wide = numeric.EXACT
-    return DIGITS.plus(wide.divide(wide.ln(_checked_log(x)), wide.ln(_checked_log(base))))
+    over, under = wide.ln(_checked_log(x)), wide.ln(_checked_log(base))
+    if x.is_infinite() and base.is_finite():
+        return x
+    if under == 0:
+        raise DivisionByZero("division by zero")
+    return DIGITS.plus(wide.divide(over, under))
 
 
 def _numeric_exp(x: Decimal) -> Decimal:
+    if not x.is_finite():
+        return DIGITS.exp(x)
     if x > 100:
         raise OutOfRange(numeric.OVERFLOW)
     return DIGITS.exp(x) if x > -200 else Decimal(0)
@@ -219,10 +232,23 @@ def _numeric_power(x: Decimal, y: Decimal) -> Decimal:
         return Decimal(1)
     if x == 0:
         return Decimal(0)
+    if x.is_infinite() or y.is_infinite():
+        return _infinite_power(x, y)
     magnitude = float(y) * math.log10(abs(x)) if abs(x) != 1 else 0.0
     if magnitude > 2 * DIGITS.prec:
         raise OutOfRange(numeric.OVERFLOW)
     return DIGITS.power(x, y) if magnitude > -3 * DIGITS.prec else Decimal(0)
+
+
+def _infinite_power(x: Decimal, y: Decimal) -> Decimal:
+    """POSIX's rules of pow where one of the two is infinite, neither is 0 and x is negative for whole y only."""
+    if abs(x) == 1:
+        return Decimal(1)
+    if y.is_infinite():
+        return Decimal("Infinity" if (abs(x) > 1) == (y > 0) else 0)
+    if y < 0:
+        return Decimal(0)
+    return x if x > 0 or numeric.EXACT.remainder(y, Decimal(2)) else -x
 
 
 def _gcd(high: int) -> Callable[[int, int], int]:
@@ -247,8 +273,8 @@ def _lcm(high: int) -> Callable[[int, int], int]:
 
 def _div(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     a, b = vectors[0].words, vectors[1].words
-    zero = b == 0
-    quotient, failed = numeric.divide(a, np.where(zero, np.uint64(1), b), context.heap)
+    zero = (b == 0) & ~numeric.is_nan(a, context.heap)
+    quotient, failed = numeric.divide(a, np.where(b == 0, np.uint64(1), b), context.heap)
     if failed is None:
         quotient, failed = numeric.truncate(quotient, 0, context.heap)
     found = failing(quotient, zero, context, "22012", "division by zero")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine import types
 from engine.collection import numeric
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument, OutOfRange
+from engine.errors import OutOfRange, UnsupportedValue
 from engine.expr import text_forms
 from engine.expr.calendar import TIMESTAMP_MAX
 from engine.expr.columns import distinct, failing, floats, map_rows, unpack
@@ -112,9 +112,10 @@ def _numeric_to_integer(target: SqlType) -> Kernel:
         before = None
         if failed is not None:
             bad |= failed
-            nan = words == np.uint64(numeric.pack_decimal(Decimal("NaN"), context.heap))
-            blank = np.zeros(len(words), np.uint64)
-            before = failing(blank, nan, context, "0A000", f"cannot convert NaN to {target.name}").errors
+            for what, special in (("NaN", ("NaN",)), ("infinity", ("Infinity", "-Infinity"))):
+                is_special = np.isin(words, [numeric.pack_decimal(Decimal(text), context.heap) for text in special])
+                blank, message = np.zeros(len(words), np.uint64), f"cannot convert {what} to {target.name}"
+                before = failing(blank, is_special, context, "0A000", message, before).errors
         return failing(values.view(np.uint64), bad, context, "22003", _range_message(target), before)
 
     return kernel
@@ -136,8 +137,6 @@ def _float_to_numeric(digits: int) -> Kernel:
     """PostgreSQL keeps 15 digits of a double and 6 of a real."""
 
     def one(value: float) -> Decimal:
-        if value in (float("inf"), float("-inf")):
-            raise InvalidArgument("cannot convert infinity to numeric")
         return text_forms.fit_numeric(Decimal(f"{value:.{digits}g}"))
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
@@ -151,6 +150,8 @@ def _float_to_numeric(digits: int) -> Kernel:
 def number_as(value: Decimal, target: SqlType) -> RawValue:
     """A number as a raw value of a number type; OutOfRange where it does not fit."""
     if target in RANGES:
+        if not value.is_finite():
+            raise UnsupportedValue(f"cannot convert {'NaN' if value.is_nan() else 'infinity'} to {target.name}")
         low, high = RANGES[target]
         rounded = int(value.quantize(Decimal(1), context=text_forms.EXACT))
         if not low <= rounded <= high:

@@ -34,11 +34,13 @@ def number_to_char(value: Decimal, pattern: str) -> str:
     places = sum(part in "90" for part in parts[point:] if len(part) == 1)
     whole_places = sum(part in "90" for part in parts[:point] if len(part) == 1)
     bare = "FM" in upper
-    if value.is_nan():
-        return "NaN" if bare else "NaN".rjust(len(pattern) + 1)
-    rounded = text_forms.with_scale(value, 1000, places)
-    negative = rounded < 0
-    digits = f"{abs(rounded):f}"
+    if value.is_finite():
+        rounded = text_forms.with_scale(value, 1000, places)
+        negative, digits = rounded < 0, f"{abs(rounded):f}"
+    else:  # its letters stand for digits, and where they find room the output ends with them
+        negative, digits = value == Decimal("-Infinity"), f"{value.copy_abs()}.{'#' * places}"
+        if len(digits) - places - 1 <= whole_places:
+            parts, upper = parts[:point], upper[:point]
     whole, _, fraction = digits.partition(".")
     whole = "" if whole == "0" and whole_places else whole
     overflow = len(whole) > whole_places
