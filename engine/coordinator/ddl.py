@@ -27,6 +27,7 @@ from engine.durable.log import NOTHING
 from engine.durable.log import Item as LogItem
 from engine.errors import DuplicateRelation
 from engine.plan.lower import with_finishing_as_topk
+from engine.sql.binding.clock import ticking
 from engine.sql.bound import (
     BoundCreateDatabase,
     BoundCreateIndex,
@@ -125,7 +126,7 @@ def create_index(coordinator: Coordinator, bound: BoundCreateIndex, id: int | No
     catalog, history_ms = coordinator.catalog, history_of(coordinator, bound.history_ms)
     on = catalog.items[bound.on]
     if isinstance(on, View) and not catalog.indexes(on.id):
-        plan = dataflow(on.relation, catalog, coordinator.options)
+        plan = dataflow(ticking(on.relation), catalog, coordinator.options)
         coordinator.send(Maintain(on.id, plan, (bound.key,), history_ms))
     item = Index(new_id(coordinator, id), bound.name, bound.on, bound.key, bound.create_sql, False, bound.history_ms)
     enter(coordinator, [item], durable=id is None)

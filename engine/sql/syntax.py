@@ -424,6 +424,17 @@ class FunctionTable:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class WindowTable:
+    """tumble(relation, time, size...) or hop(...): the rows of a relation beside the windows of time they lie in."""
+
+    function: str
+    relation: Name
+    arguments: tuple[Expression, ...]
+    alias: Alias | None
+    at: int
+
+
 class JoinType(Enum):
     INNER = "inner"
     LEFT = "left"
@@ -447,7 +458,7 @@ class JoinTable:
     whole: Alias | None = None  # what the parenthesis around it is called: its items have no name outside
 
 
-FromItem: TypeAlias = TableName | Derived | FunctionTable | JoinTable
+FromItem: TypeAlias = TableName | Derived | FunctionTable | WindowTable | JoinTable
 
 
 @dataclass(frozen=True, slots=True)

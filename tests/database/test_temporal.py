@@ -34,6 +34,23 @@ def test_a_row_comes_and_goes_by_itself(db: Database) -> None:
         assert begin + due <= at <= begin + due + 1000
 
 
+def test_now_is_the_time_of_the_tick(db: Database) -> None:
+    db.execute("CREATE TABLE t (id int, at timestamptz)")
+    db.execute("CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE at > now() - interval '300 ms'")
+    db.execute("CREATE VIEW w AS SELECT id FROM t WHERE at < now()")
+    db.execute("CREATE INDEX i ON w (id)")
+    with db.subscribe("SELECT 'v' AS what FROM v UNION ALL SELECT 'w' FROM w") as changes:
+        db.execute("INSERT INTO t VALUES (1, now() + interval '200 ms')")
+        seen = []
+        for change in changes:
+            seen.append((change.row[0], change.diff, change.timestamp))
+            if len(seen) == 3:
+                break
+    assert [(what, diff) for what, diff, _ in seen] == [("v", 1), ("w", 1), ("v", -1)]
+    assert 150 <= seen[1][2] - seen[0][2] <= 1200
+    assert 280 <= seen[2][2] - seen[1][2] <= 1300
+
+
 def test_a_read_sees_what_was_due_before_it(db: Database) -> None:
     db.execute("CREATE TABLE t (id int, upper bigint)")
     db.execute("CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE mz_now() < upper")

@@ -275,8 +275,8 @@ def _rows() -> Iterator[Function | Generic]:
     yield _made("trim_array", (ARRAY, INTEGER), ARRAY, lambda _: arrays.trimmed, "without the last y", fails=True)
     for more in ((), (TEXT,)):
         doc = "the elements' texts joined by y; NULLs as z, or left out"
-        yield _made("array_to_string", (ARRAY, TEXT, *more), TEXT, lambda given: _to_string(given[0].within), doc,
-                    lenient=True)  # fmt: skip
+        for name in ("array_to_string", "array_join"):
+            yield _made(name, (ARRAY, TEXT, *more), TEXT, lambda given: _to_string(given[0].within), doc, lenient=True)
     for more in ((), (INTEGERS,)):
         yield _made("array_fill", (ELEMENT, INTEGERS, *more), ARRAY,
                     lambda _: lambda item, sizes, *bounds: arrays.filled(item, _dimensions(sizes), *bounds),

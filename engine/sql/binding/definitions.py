@@ -30,6 +30,7 @@ from engine.errors import (
 from engine.plan.facts import Facts
 from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
+from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context, Use
 from engine.sql.binding.options import history, history_sql
 from engine.sql.binding.queries import Queries
@@ -79,10 +80,11 @@ def create_view(
         return bound.BoundCreateView(
             name, found, columns, reads, statement.temporary, statement.if_not_exists, replaced, text
         )  # fmt: skip
-    refuse(sub.relation, "a materialized view")
+    relation = ticking(sub.relation)
+    refuse(relation, "a materialized view")
     history_ms = history(statement.options)
     return bound.BoundCreateMaterializedView(
-        name, sub.relation, columns, reads, statement.if_not_exists, replaced, history_ms, text
+        name, relation, columns, reads, statement.if_not_exists, replaced, history_ms, text
     )
 
 
@@ -182,7 +184,7 @@ def create_index(statement: statements.CreateIndex, context: Context) -> bound.B
     if isinstance(item, Index | SystemRelation) or not item.columns:
         raise WrongObjectType(f'"{item.name.item}" cannot have an index', position=statement.on.at)
     if isinstance(item, View):
-        refuse(item.relation, "an indexed view")
+        refuse(ticking(item.relation), "an indexed view")
     key = _default_key(item) if statement.keys is None else tuple(_key(node, item) for node in statement.keys)
     name = _index_name(statement, item, key, context)
     history_ms = history(statement.options)

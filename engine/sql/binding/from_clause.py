@@ -45,12 +45,14 @@ from engine.plan.relation import (
     JoinKind,
     Local,
     Map,
+    Project,
     Relation,
 )
 from engine.sql import syntax
 from engine.sql.binding.calls import Calls
 from engine.sql.binding.context import Context, Use
 from engine.sql.binding.scalars import TRUE, Place, Subrelation, call, cast, conjunction, located
+from engine.sql.binding.time_windows import windowed
 from engine.sql.binding.tree import renumbered
 from engine.sql.binding.types import sql_type
 from engine.sql.binding.writing import article
@@ -114,6 +116,8 @@ class FromClause(Calls):
             case syntax.Derived():
                 sub = self.derived(item.query, around)
                 return self._renamed(sub.relation, sub.columns, item.alias, "", (), item.at)
+            case syntax.WindowTable():
+                return self._windows_of_time(item, around)
             case syntax.FunctionTable():
                 return self._function_table(NOTHING, item, around)
             case syntax.JoinTable():
@@ -346,6 +350,14 @@ class FromClause(Calls):
         relation = FlatMap(left.relation, found, tuple(chain.from_iterable(given)))
         return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
 
+    def _windows_of_time(self, item: syntax.WindowTable, around: Around) -> Source:
+        source = self._table(syntax.TableName(item.relation, None), around)
+        place = Place(source.scope(around), "functions in FROM")
+        rows = Project(source.relation, tuple(column.index for column in source.star))  # nothing that * does not show
+        found, added = windowed(rows, len(source.star), item, lambda node: self.scalar(node, place))
+        columns = (*(Column(c.name, c.type, c.nullable) for c in source.star), *added)
+        return self._renamed(found, columns, item.alias, item.function, (), item.at)
+
     def _side_by_side(self, function: syntax.Function) -> tuple[syntax.Function, ...]:
         """unnest(a, b) is ROWS FROM (unnest(a), unnest(b))."""
         if self._name(function) != "unnest" or len(function.arguments) < 2:
@@ -409,7 +421,7 @@ def _with_tableoid(source: Source, item: SystemRelation) -> Source:
 def is_lateral(item: FromItem) -> bool:
     """Whether an item of FROM sees the items before it."""
     match item:
-        case syntax.TableName():
+        case syntax.TableName() | syntax.WindowTable():
             return False
         case syntax.Derived():
             return item.lateral

@@ -18,6 +18,7 @@ from engine.errors import (
 from engine.expr.scalar import Call, Literal
 from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
+from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_form
 from engine.sql.binding.queries import NOWHERE, Queries
@@ -51,6 +52,7 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     else:
         sub = binder.derived(statement.target, Around(None, {}))
         relation, columns = sub.relation, sub.columns
+    relation = ticking(relation)
     refuse(relation, "SUBSCRIBE", of_session=True)
     relation = settle(relation, context)
     flags = {"snapshot": True, "progress": False}

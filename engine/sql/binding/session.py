@@ -25,6 +25,7 @@ from engine.expr.scalar import Call, Literal, Logic, Ref, Value
 from engine.plan.relation import BoundScalar, Constant, Filter, Get, Project, Relation
 from engine.plan.scalars import conjuncts
 from engine.plan.temporal import bounds, is_now
+from engine.sql.binding.clock import CLOCKS
 from engine.sql.binding.context import Context
 from engine.sql.binding.tree import rewrite
 from engine.sql.parameters import number_of
@@ -39,6 +40,7 @@ VERSION: Final = "PostgreSQL 15.0 (Tailrace 0.1)"
 MZ_VERSION: Final = "v0.130.0 (tailrace 0.1.0)"
 """The version of Materialize whose clients find here what they ask for, and that of this system."""
 
+FILTER: Final = "A conjunct of WHERE may compare it, moved by a constant of days or less, with a timestamp."
 
 SESSION_FUNCTIONS: Final = {row.name: row for row in UNMATERIALIZABLE}
 """Functions without arguments whose value is the statement's, by name."""
@@ -179,7 +181,7 @@ def refuse(relation: Relation, what: str, of_session: bool = False) -> None:
             raise Unsupported(
                 f"{what} cannot call {scalar.function.name}()",
                 detail="Its value changes without a change of any input.",
-                hint="A plain view can.",
+                hint=f"A plain view can. {FILTER}" if scalar.function.name in CLOCKS else "A plain view can.",
             )
         return scalar
 

@@ -22,6 +22,7 @@ from engine.errors import (
 from engine.plan.facts import Facts
 from engine.plan.relation import Get, Relation
 from engine.sql import bound, dialect, statements, syntax
+from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import with_full_names
 from engine.sql.binding.queries import Queries
@@ -49,6 +50,7 @@ def create_sink(statement: statements.CreateSink, context: Context) -> bound.Bou
         raise WrongObjectType(f'"{statement.on}" is temporary: a sink outlives it', position=statement.on.at)
     binder = Queries(context)
     sub = binder.derived(_query(statement), Around(None, {}))
+    sub = replace(sub, relation=ticking(sub.relation))
     refuse(sub.relation, "a sink")
     written, columns = tuple(sub.columns), item.columns
     reads = Reads(context)

@@ -357,9 +357,19 @@ class Expressions(Windows):
                 return Star(tuple(parts), at, until)
             self.advance()
             parts.append(self.label())
+        if parts == ["aggregate"] and self.next.key == ":":
+            return self._of_array()
         if self.next.key != "(":
             return ColumnName(tuple(parts), at, until)
         return self._arguments(Name(tuple(parts), at, self.before))
+
+    def _of_array(self) -> Function:
+        """aggregate:f(x, y ORDER BY z): a function of an array as an aggregate, f(array_agg(x ORDER BY z), y)."""
+        self.expect(":")
+        name = self.name()
+        given = self._arguments(name)
+        values = replace(given, name=replace(name, parts=("array_agg",)), arguments=given.arguments[:1])
+        return Function(name, (values, *given.arguments[1:]), name.at)
 
     def _arguments(self, name: Name) -> Function:
         self.expect("(")

@@ -32,12 +32,14 @@ from engine.sql.syntax import (
     TableName,
     TypeName,
     Values,
+    WindowTable,
 )  # fmt: skip
 
 NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"options", "option", "qualify"})
 """Words that follow a FROM item but are no alias of it."""
 
 
+WINDOW_TABLES = frozenset({"tumble", "hop"})
 QUERY_WORDS = frozenset({"select", "values", "with", "table", "("})
 HINTS = ("aggregate input group size", "distinct on input group size", "limit input group size", "expected group size")
 """Options of a SELECT that say how large its groups are."""
@@ -323,6 +325,8 @@ class Queries(Options):
             self.advance()
             functions = self.parenthesised(self._from_function)
             item = self._function_table(functions, lateral, at)
+        elif self.next.key in WINDOW_TABLES and self.peek().key == "(" and not lateral:
+            item = self._window_table()
         else:
             self.accept("only")
             name = self._from_name()
@@ -336,6 +340,14 @@ class Queries(Options):
             self.unsupported("TABLESAMPLE")
         self.depth -= 1
         return item
+
+    def _window_table(self) -> WindowTable:
+        token = self.advance()
+        self.expect("(")
+        relation = self.name()
+        arguments = self.list_of(self.expression) if self.accept(",") else ()
+        self.expect(")")
+        return WindowTable(token.key, relation, arguments, self.alias(), token.at)
 
     def _from_name(self) -> Name:
         """A name that a function may bear too: `left(...)` aside, FROM takes any that is not reserved."""
