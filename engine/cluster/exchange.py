@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.collection.batch import Batch, null_words
-from engine.collection.heap import DECIMAL_TAG, Heap
+from engine.collection.heap import Heap
+from engine.collection.words import content_words
 from engine.kernels.hash import hash_rows
-from engine.types import Physical, SqlType
+from engine.types import SqlType
 
 
 def partition(
@@ -26,14 +27,7 @@ def partition(
     words = batch.key_words(key)
     leading = null_words(len(key))
     for i, column in enumerate(key):
-        match types[column].physical:
-            case Physical.BYTES | Physical.INTERVAL | Physical.JSON:
-                words[leading + i] = heap.hash_of(words[leading + i])
-            case Physical.DECIMAL:
-                codes = words[leading + i] >= DECIMAL_TAG
-                words[leading + i][codes] = heap.hash_of(words[leading + i][codes] ^ DECIMAL_TAG)
-            case Physical.UNSIGNED | Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
-                pass
+        words[leading + i] = content_words(words[leading + i], types[column], heap)
     # The high half: the low bits of the same hash address tables within a worker.
     owner = (hash_rows(words) >> np.uint64(32)) % np.uint64(workers)
     return tuple(batch.take(owner == w) for w in range(workers))

@@ -15,11 +15,11 @@ import numpy as np
 
 from engine import types
 from engine.collection import json, nested, numeric
-from engine.collection.heap import Codes, Heap
+from engine.collection.heap import DECIMAL_TAG, Codes, Heap
 from engine.collection.value import Interval, Plain, Value
 from engine.collection.vector import Vector
 from engine.errors import InvalidText
-from engine.types import Nesting, SqlType
+from engine.types import Nesting, Physical, SqlType
 
 MASK: Final = (1 << 64) - 1
 EPOCH: Final = datetime(1970, 1, 1)
@@ -47,6 +47,20 @@ def encode(value: Value, type: SqlType, heap: Heap) -> tuple[int, bool]:
         data = value if isinstance(value, bytes) else nested.encode(raw_of(value, type), type)
         return heap.intern(data), False
     return ENCODERS[type.oid](value, heap), False
+
+
+def content_words(words: Codes, type: SqlType, heap: Heap) -> Codes:
+    """Words that mean the same in every process: where one is a heap code, the hash of the datum's content."""
+    match type.physical:
+        case Physical.BYTES | Physical.INTERVAL | Physical.JSON:
+            return heap.hash_of(words)
+        case Physical.DECIMAL:
+            codes = words >= DECIMAL_TAG
+            held = words.copy()
+            held[codes] = heap.hash_of(words[codes] ^ DECIMAL_TAG)
+            return held
+        case Physical.UNSIGNED | Physical.BOOLEAN | Physical.SIGNED | Physical.FLOAT:
+            return words
 
 
 def vector_of(values: list[Value], type: SqlType, heap: Heap) -> Vector:

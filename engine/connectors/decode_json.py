@@ -57,6 +57,9 @@ ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 SLACK: Final = 64
 """Newlines after the block: the kernel looks at most so far past the end of a line."""
 
+NULL_BEGINS: Final = ord("n")
+"""No other JSON value begins so."""
+
 WHOLE: Final = (Column("data", types.JSONB),)
 """The columns of a source without a column list: the whole line is the datum."""
 
@@ -126,24 +129,31 @@ class JsonColumns:
     def decode_lines(self, block: bytes, first_line: int) -> Rows:
         given = np.frombuffer(block, np.uint8)
         room = block.count(b"\n") + 1
-        vectors, lines, starts, slow, count = self._parsed(given, room, first_line, block.isascii())
-        decoded = self._settled(vectors, slow, lambda row: _line(block, starts, row))
+        cells, lines, starts, slow, count = self._parsed(given, room, first_line, block.isascii())
+        decoded = self._settled(self._vectors(cells), slow, lambda row: _line(block, starts, row))
         bad = [BadLine(int(lines[row]), _line(block, starts, row), why) for row, why in decoded.failed.items()]
         return Rows(kept(decoded), count, bad)
 
     def decode(self, data: Spans) -> Decoded:
-        """The kernel reads lines: the data become such, those with newlines in them (or blank) one by one."""
+        cells, slow = self.scan(data)
+        return self._settled(self._vectors(cells), slow, data.get)
+
+    def scan(self, data: Spans) -> "tuple[list[_Cells], NDArray[np.bool_]]":
+        """The cells of each column, over memory that the next scan writes to, and the rows that are left to others.
+
+        The kernel reads lines: the data become such; those with newlines in them (or blank) are left.
+        """
         n = len(data)
         block = self._scratch.bytes("block", int((data.ends - data.begins).sum()) + 2 * n)
         apart = np.empty(n, np.bool_)
         size, ascii = join_lines(data.data, data.begins, data.ends, block, apart)
-        vectors, _, _, slow, _ = self._parsed(block[:size], n + 1, 1, bool(ascii))
-        return self._settled(vectors, slow | apart, data.get)
+        cells, _, _, slow, _ = self._parsed(block[:size], n + 1, 1, bool(ascii))
+        return cells, slow | apart
 
     def _parsed(
         self, given: NDArray[np.uint8], room: int, first_line: int, ascii: bool
-    ) -> tuple[list[Vector], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
-        """(columns, line of each row, where each row stands, rows that the kernel leaves to others, lines).
+    ) -> "tuple[list[_Cells], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]":
+        """(cells, line of each row, where each row stands, rows that the kernel leaves to others, lines).
 
         `room` is above the number of lines in `given`.
         """
@@ -162,12 +172,15 @@ class JsonColumns:
         slow = slow[:n]
         if not ascii and not is_utf8(given.tobytes()):
             slow |= [not is_utf8(given[starts[r] : starts[r + 1]].tobytes()) for r in range(n)]
-        vectors: list[Vector] = []
-        for j, column in enumerate(self.columns):
-            cells = _Cells(text, words[j, :n], begins[j, :n], ends[j, :n], states[j, :n])
-            cells.states[slow] = kernels.NULL
-            vectors.append(self._column(column.type, int(self._kinds[j]), cells))
-        return vectors, lines, starts, slow, count
+        states[:, :n][:, slow] = kernels.NULL
+        cells = [_Cells(text, words[j, :n], begins[j, :n], ends[j, :n], states[j, :n]) for j in range(k)]
+        return cells, lines, starts, slow, count
+
+    def _vectors(self, cells: "Sequence[_Cells]") -> list[Vector]:
+        return [
+            self._column(column.type, int(kind), each)
+            for column, kind, each in zip(self.columns, self._kinds, cells, strict=True)
+        ]
 
     def _settled(self, vectors: list[Vector], slow: NDArray[np.bool_], raw: Callable[[int], bytes]) -> Decoded:
         """The columns with the slow rows decoded one by one, in their places."""
@@ -236,6 +249,40 @@ class JsonColumns:
         if type.plain == types.TEXT:
             return texts
         return cast_texts(texts, type.plain if kind == kernels.DECIMAL else type, self._heap)
+
+
+class JsonMembers:
+    """Each datum is an object; some of its members are wanted as they stand there, to be read by others."""
+
+    def __init__(self, names: Sequence[str], heap: Heap) -> None:
+        self._names = tuple(names)
+        self._columns = JsonColumns([Column(name, types.JSONB) for name in names], heap)
+
+    def decode(self, data: Spans) -> tuple[list[Spans], dict[int, str]]:
+        """(by member the text of its value, which begins at -1 where it is absent or null; why others are no objects).
+
+        The texts are good until the next call. That they are JSON is for whoever reads them to find out.
+        """
+        cells, slow = self._columns.scan(data)
+        members: list[Spans] = []
+        for each in cells:
+            there = each.states == kernels.SPAN
+            there[there] = each.text[each.begins[there]] != NULL_BEGINS
+            members.append(Spans(each.text, np.where(there, each.begins, -1), np.where(there, each.ends, -1)))
+        failed: dict[int, str] = {}
+        for row in np.flatnonzero(slow).tolist():
+            try:
+                document = json.parse(data.get(row))
+            except ValueError as error:
+                failed[row] = f"malformed JSON: {error}"
+                continue
+            if not isinstance(document, dict):
+                failed[row] = f"expected a JSON object but got {_kind(document)}"
+                continue
+            for j, name in enumerate(self._names):
+                if document.get(name) is not None:
+                    members[j] = members[j].put([row], Spans.of([json.dump(document[name])]))
+        return members, failed
 
 
 class _Scratch:

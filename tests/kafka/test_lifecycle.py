@@ -12,7 +12,7 @@ import time
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from engine.connectors.kafka.partitions import kept_offsets, kept_places, name_of, owner, places
+from engine.connectors.kafka.partitions import kept_offsets, kept_seen, name_of, owner, seen_offsets
 from engine.database import Database, Options
 from engine.errors import DependentObjects, InvalidParameter, SourceError, SqlError
 from tests.kafka.broker import PASSWORD, USERNAME
@@ -208,10 +208,10 @@ def test_who_reads_what():
     assert set(owners) == {0, 1, 2}
     assert owners == [owner(7, partition, 3) for partition in range(300)]
     assert min(map(owners.count, range(3))) > 70
-    offsets = {name_of(0, "x"): 5, name_of(1, "x"): 6, name_of(0, "y"): 7} | places({0: (3, 4)}, "x")
+    offsets = {name_of(0, "x"): 5, name_of(1, "x"): 6, name_of(0, "y"): 7} | seen_offsets(0, (3, 4), "x")
     assert kept_offsets(offsets, "x") == {0: 5, 1: 6}
-    assert kept_places(offsets, "x") == {0: (3, 4)}
-    assert kept_places(offsets, "y") == {}
+    assert kept_seen(offsets, "x") == {0: (3, 4)}
+    assert kept_seen(offsets, "y") == {}
 
 
 def test_back_pressure(topic, broker):

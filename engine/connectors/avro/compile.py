@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import types
-from engine.connectors.avro.schema import Avro, Cell, Field, as_record, cells_of, nullable, row_of, sql_type
+from engine.connectors.avro.schema import (
+    PLACE_COLUMNS,
+    Avro,
+    Cell,
+    Field,
+    as_record,
+    cells_of,
+    nullable,
+    row_of,
+    sql_type,
+)
 from engine.connectors.avro.values import Read, branch_for, default_of, enum_symbols, reader_of
 from engine.errors import MalformedSource
 from engine.kernels import avro as machine
@@ -35,7 +45,6 @@ class Convert(Enum):
     DECIMAL = "decimal"
     SYMBOL = "symbol"
     READ = "read"  # by values.py
-    SOURCE = "source"  # Debezium's source, as JSON
     DEFAULT = "default"
 
 
@@ -49,7 +58,6 @@ class Plan:
     symbols: tuple[str | None, ...] = ()
     read: Read | None = None
     default: Any = None
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +87,7 @@ def compile(writer: Avro, reader: Avro, whole: str) -> Program:
 
 
 def compile_debezium(writer: Avro, reader: Avro) -> Program:
-    """Reads changes: the columns before, the columns after, whether each side is there, op, source as JSON."""
+    """Reads changes: the columns before, the columns after, whether each side is there, op, PLACE_COLUMNS of source."""
     row = row_of(reader)
     cells = cells_of(row)
     k = len(cells)
@@ -87,7 +95,8 @@ def compile_debezium(writer: Avro, reader: Avro) -> Program:
     for place in (2 * k, 2 * k + 1):
         builder.plan(place, Plan(Convert.WORDS, types.BOOLEAN))
     builder.plan(2 * k + 2, Plan(Convert.TEXT, types.TEXT))
-    builder.plan(2 * k + 3, Plan(Convert.DEFAULT, types.JSONB))
+    for i, column in enumerate(PLACE_COLUMNS, 2 * k + 3):
+        builder.plan(i, Plan(Convert.DEFAULT, column.type))
     for side in range(2):
         for i, cell in enumerate(cells):
             builder.plan(side * k + i, Plan(Convert.DEFAULT, cell.column.type))
@@ -101,10 +110,13 @@ def compile_debezium(writer: Avro, reader: Avro) -> Program:
             builder.source(field.type, 2 * k + 3)
         else:
             builder.skip(field.type)
-    return builder.done(2 * k + 4)
+    return builder.done(2 * k + 3 + len(PLACE_COLUMNS))
 
 
 _TEXT: Final = types.Column("op", types.TEXT)
+_PLACE_KINDS: Final = {types.BIGINT: "long", types.TEXT: "string", types.JSONB: "string"}
+READ_AS: Final = {"long": ("int", "long"), "string": ("string",)}
+"""The writer's kinds that a member of source may have."""
 
 
 class _Builder:
@@ -223,14 +235,21 @@ class _Builder:
 
         self._branch(writer, one)
 
-    def source(self, writer: Avro, number: int) -> None:
-        """Debezium's source: its members by name."""
+    def source(self, writer: Avro, first: int) -> None:
+        """Debezium's source: the members that say where in the upstream's log it is, into PLACE_COLUMNS."""
         if writer.kind != "record":
             self.skip(writer)
             return
-        names = tuple(field.name for field in writer.fields)
-        read = reader_of(writer, writer)
-        self._span(writer, number, Plan(Convert.SOURCE, types.JSONB, read=read, names=names))
+        wanted = {column.name: i for i, column in enumerate(PLACE_COLUMNS)}
+        for field in writer.fields:
+            kind = _PLACE_KINDS[PLACE_COLUMNS[wanted[field.name]].type] if field.name in wanted else ""
+            _, branches = nullable(field.type)
+            if kind and all(branch.kind in READ_AS[kind] for branch in branches):
+                reader = Avro("union", inner=(Avro("null"), Avro(kind)))
+                number, column = first + wanted[field.name], PLACE_COLUMNS[wanted[field.name]]
+                self.field(field.type, reader, [(number, Cell(column, 0, reader.inner[1]))])
+            else:
+                self.skip(field.type)
 
     def _span(self, writer: Avro, number: int, plan: Plan) -> None:
         self.plan(number, plan)

@@ -5,8 +5,6 @@ kept. A datum whose schema cannot be read as the source's is an error of its own
 the source until it does.
 """
 
-import json
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -19,11 +17,10 @@ from engine.collection import numeric
 from engine.collection.heap import Heap
 from engine.collection.json import intern_json
 from engine.collection.nested import Raw
-from engine.collection.value import Value
 from engine.collection.vector import Vector
 from engine.collection.words import value_of, vector_of
 from engine.connectors.avro.compile import CONSTANTS, Convert, Plan, Program, compile, compile_debezium
-from engine.connectors.avro.schema import parse
+from engine.connectors.avro.schema import PLACE_COLUMNS, parse
 from engine.connectors.lines import cast_texts, failures
 from engine.connectors.records import Decoded, Spans, not_utf8
 from engine.connectors.registry import Registry
@@ -86,7 +83,7 @@ class AvroDecoder:
 
     @property
     def _width(self) -> int:
-        return 2 * len(self.columns) + 4 if self._debezium else len(self.columns)
+        return 2 * len(self.columns) + 3 + len(PLACE_COLUMNS) if self._debezium else len(self.columns)
 
     def _program(self, id: int) -> Program | str:
         """The program for a writer's schema, or why there is none."""
@@ -163,7 +160,7 @@ class AvroDecoder:
                 return self._symbols(plan, words, absent, bad)
             case Convert.DECIMAL:
                 return self._decimals(plan, words, spans, states)
-            case Convert.READ | Convert.SOURCE:
+            case Convert.READ:
                 return self._read(plan, spans, absent, bad)
             case _:
                 return self._spans(plan, spans, absent, nulls, bad)
@@ -219,21 +216,11 @@ class AvroDecoder:
                 except (ValueError, IndexError, ArithmeticError) as error:
                     bad.setdefault(row, f"malformed Avro: {error}")
             values.append(raw)
-        if plan.convert is Convert.SOURCE:
-            texts: list[Value] = [None if raw is None else _members(plan.names, raw) for raw in values]
-            return vector_of(texts, types.JSONB, self._heap)
         return vector_of([value_of(raw, plan.type) for raw in values], plan.type, self._heap)
 
 
 def _decimal(digits: int, scale: int) -> "numeric.Decimal":
     return numeric.Decimal(digits).scaleb(-scale)
-
-
-def _members(names: Sequence[str], raw: Sequence[object]) -> str:
-    """What JSON can say of a record's members."""
-    return json.dumps({
-        name: value for name, value in zip(names, raw, strict=True) if isinstance(value, str | int | bool)
-    })  # fmt: skip
 
 
 def _blank(columns: int, n: int) -> list[Vector]:

@@ -15,6 +15,12 @@ from engine.types import Column, SqlType
 
 PRIMITIVES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 NUMERIC_DIGITS_MAX: Final = 39
+PLACE_COLUMNS: Final = (
+    Column("lsn", types.BIGINT), Column("file", types.TEXT), Column("pos", types.BIGINT), Column("row", types.BIGINT),
+    Column("change_lsn", types.TEXT), Column("event_serial_no", types.BIGINT), Column("snapshot", types.JSONB),
+)  # fmt: skip
+"""The members of Debezium's source that say where a change is in the log of PostgreSQL, MySQL or SQL Server."""
+
 JSON_NAME: Final = "io.debezium.data.Json"
 """What Debezium calls a string that is JSON."""
 

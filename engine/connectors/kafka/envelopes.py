@@ -10,12 +10,11 @@ is one of the error relation; under UPSERT it stands there until a later record 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import types
 from engine.catalog.sources import Debezium, KafkaSource, Upsert
 from engine.collection import nested
 from engine.collection.batch import Batch
@@ -23,15 +22,11 @@ from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
 from engine.connectors.debezium import DebeziumDecoder, Seen
 from engine.connectors.feed import Resolve
-from engine.connectors.formats import decoder_of
 from engine.connectors.kafka.batches import Records
-from engine.connectors.kafka.columns import ERROR_COLUMNS, HEADER, INLINE_ERROR, Layout, Part
+from engine.connectors.kafka.columns import ERROR_COLUMNS, INLINE_ERROR, Layout, Part
 from engine.connectors.kafka.latest import Latest
-from engine.connectors.records import Decoded, RecordDecoder, Spans
-
-Rows = NDArray[np.int64]
-
-HEADERS: Final = types.list_of(HEADER)
+from engine.connectors.kafka.parts import Parts, Rows
+from engine.connectors.records import Decoded, Spans
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +56,7 @@ class Envelope(Protocol):
 
 def envelope_of(description: KafkaSource, layout: Layout, heap: Heap, resolve: Resolve, seen: Seen) -> Envelope:
     """The envelope of a source. `seen` is how far Debezium's deduplication is, by partition."""
-    parts = _Parts(description, layout, heap, resolve)
+    parts = Parts(description, layout, heap, resolve)
     match description.envelope:
         case Upsert():
             return Upserting(parts, layout, heap, description.envelope.inline is not None)
@@ -72,79 +67,10 @@ def envelope_of(description: KafkaSource, layout: Layout, heap: Heap, resolve: R
             return Appending(parts, layout, heap)
 
 
-class _Parts:
-    """Decodes what envelopes share: keys, values, metadata, errors."""
-
-    def __init__(self, description: KafkaSource, layout: Layout, heap: Heap, resolve: Resolve) -> None:
-        self._heap = heap
-        self._layout = layout
-        key_format = description.key_format
-        self._key_decoder: RecordDecoder | None = None
-        if key_format is not None:
-            self._key_decoder = decoder_of(key_format, layout.key_columns, heap, resolve)
-        self._value_decoder: RecordDecoder | None = None
-        if not isinstance(description.envelope, Debezium):
-            self._value_decoder = decoder_of(description.value_format, layout.value_columns, heap, resolve)
-
-    def keys(self, spans: Spans) -> Decoded:
-        """The key columns; an absent key is NULL in each."""
-        assert self._key_decoder is not None
-        return _present(self._key_decoder, spans)
-
-    def values(self, spans: Spans) -> Decoded:
-        """The value columns; an absent value is NULL in each."""
-        assert self._value_decoder is not None
-        return _present(self._value_decoder, spans)
-
-    @property
-    def has_keys(self) -> bool:
-        return self._key_decoder is not None
-
-    def columns(
-        self,
-        records: Records,
-        rows: Rows,
-        keys: Sequence[Vector],
-        values: Sequence[Vector],
-        error: Vector | None = None,
-    ) -> list[Vector]:
-        """The source's columns of the records `rows`; `keys` and `values` are columns of these already."""
-        made: list[Vector] = []
-        for part, index in self._layout.places:
-            match part:
-                case Part.KEY:
-                    made.append(keys[index])
-                case Part.VALUE:
-                    made.append(values[index])
-                case Part.ERROR:
-                    made.append(error or Vector(np.zeros(len(rows), np.uint64), np.ones(len(rows), np.bool_)))
-                case Part.PARTITION:
-                    made.append(Vector(records.partitions[rows].view(np.uint64)))
-                case Part.OFFSET:
-                    made.append(Vector(records.offsets[rows].view(np.uint64)))
-                case Part.TIMESTAMP:
-                    made.append(Vector((records.times[rows] * 1000).view(np.uint64)))
-                case Part.HEADERS:
-                    made.append(Vector(_headers(records.headers.take(rows), self._heap)))
-        return made
-
-    def errors(self, records: Records, failed: Mapping[int, str]) -> list[Vector]:
-        """The columns of the error relation, for the failed records in the order of the mapping."""
-        rows = np.array(list(failed), np.int64)
-        reasons = [failed[row].encode() for row in rows.tolist()]
-        return [
-            Vector(records.partitions[rows].view(np.uint64)),
-            Vector(records.offsets[rows].view(np.uint64)),
-            _raw(records.keys.take(rows), self._heap),
-            _raw(records.values.take(rows), self._heap),
-            Vector(self._heap.intern_many(reasons)),
-        ]
-
-
 class Appending:
     """ENVELOPE NONE. Rule: each record that decodes adds one row."""
 
-    def __init__(self, parts: _Parts, layout: Layout, heap: Heap) -> None:
+    def __init__(self, parts: Parts, layout: Layout, heap: Heap) -> None:
         self._parts = parts
         self._layout = layout
 
@@ -178,7 +104,7 @@ class Upserting:
     Cost   O(records), whatever the number of keys.
     """
 
-    def __init__(self, parts: _Parts, layout: Layout, heap: Heap, inline: bool) -> None:
+    def __init__(self, parts: Parts, layout: Layout, heap: Heap, inline: bool) -> None:
         self._parts = parts
         self._layout = layout
         self._heap = heap
@@ -239,7 +165,7 @@ class Changing:
     """
 
     def __init__(
-        self, parts: _Parts, layout: Layout, heap: Heap, decoder: DebeziumDecoder, envelope: Debezium, seen: Seen
+        self, parts: Parts, layout: Layout, heap: Heap, decoder: DebeziumDecoder, envelope: Debezium, seen: Seen
     ) -> None:
         self._parts = parts
         self._layout = layout
@@ -264,8 +190,8 @@ class Changing:
         if self._latest is not None:
             return self._by_key(records, keys, given, change.has_after, change.after, failed)
         if self._deduplicate:
-            again = self._seen.again(records.partitions[given], change.positions, records.values.take(given))
-            fresh = ~again
+            contents = self._decoder.contents(change)
+            fresh = ~self._seen.again(records.partitions[given], change.places, contents)
         else:
             fresh = np.ones(len(given), np.bool_)
         fresh[[row for row in range(len(given)) if int(given[row]) in failed]] = False
@@ -315,24 +241,6 @@ class Changing:
             self._latest.mark(marks)
 
 
-def _present(decoder: RecordDecoder, spans: Spans) -> Decoded:
-    """What the decoder makes of the data that are there; NULLs of the others."""
-    absent = spans.begins < 0
-    if not absent.any():
-        return decoder.decode(spans)
-    rows = np.flatnonzero(~absent)
-    decoded = decoder.decode(spans.take(rows))
-    columns: list[Vector] = []
-    for vector in decoded.columns:
-        words = np.zeros(len(spans), np.uint64)
-        words[rows] = vector.words
-        nulls = absent.copy()
-        if vector.nulls is not None:
-            nulls[rows] = vector.nulls
-        columns.append(Vector(words, nulls))
-    return Decoded(columns, {int(rows[row]): reason for row, reason in decoded.failed.items()})
-
-
 def _taken(vector: Vector, rows: Rows) -> Vector:
     return vector if len(rows) == len(vector) else vector.take(rows)
 
@@ -374,13 +282,6 @@ def _without(vector: Vector, rows: Rows) -> Vector:
     return Vector(words, nulls)
 
 
-def _raw(spans: Spans, heap: Heap) -> Vector:
-    """Data as bytea; absent ones are NULL."""
-    absent = spans.begins < 0
-    whole = Spans(spans.data, np.maximum(spans.begins, 0), np.where(absent, 0, spans.ends))
-    return Vector(whole.intern(heap).words, absent if absent.any() else None)
-
-
 def _inline_errors(n: int, bad: Mapping[int, str], heap: Heap) -> Vector:
     nulls = np.ones(n, np.bool_)
     words = np.zeros(n, np.uint64)
@@ -388,41 +289,3 @@ def _inline_errors(n: int, bad: Mapping[int, str], heap: Heap) -> Vector:
         words[row] = heap.intern(nested.encode((reason, "22P02"), INLINE_ERROR))
         nulls[row] = False
     return Vector(words, nulls)
-
-
-def _headers(spans: Spans, heap: Heap) -> NDArray[np.uint64]:
-    """The headers of each record as a list of (key, value)."""
-    known: dict[bytes, int] = {}
-    words = np.empty(len(spans), np.uint64)
-    for row, raw in enumerate(spans.texts().to_pylist()):
-        code = known.get(raw)
-        if code is None:
-            code = known[raw] = heap.intern(nested.encode(headers_of(raw), HEADERS))
-        words[row] = code
-    return words
-
-
-def headers_of(raw: bytes) -> list[tuple[str, bytes | None]]:
-    """The headers of one record from their bytes in it."""
-    at = 0
-
-    def varint() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = raw[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return (value >> 1) ^ -(value & 1)
-
-    def datum() -> bytes | None:
-        nonlocal at
-        size = varint()
-        if size < 0:
-            return None
-        at += size
-        return raw[at - size : at]
-
-    return [((datum() or b"").decode(errors="replace"), datum()) for _ in range(varint())]

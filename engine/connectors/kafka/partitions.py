@@ -5,14 +5,14 @@ beginning, and nothing of the old one is taken for the new one's.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from engine.connectors.feed import Progress
 
-PLACE: Final = "debezium"
-"""What the offsets of deduplication are called: "debezium/partition@topic id/i" is the i-th number of a place."""
+SEEN: Final = "seen"
+"""What the offsets of deduplication are called: "seen/partition@topic id/i" is the i-th number of what was seen."""
 
 
 def owner(source: int, partition: int, workers: int) -> int:
@@ -49,22 +49,18 @@ def kept_offsets(offsets: Mapping[str, int], topic_id: str) -> dict[int, int]:
     return found
 
 
-def kept_places(offsets: Mapping[str, int], topic_id: str) -> dict[int, tuple[int, ...]]:
-    """How far deduplication was, by partition."""
+def kept_seen(offsets: Mapping[str, int], topic_id: str) -> dict[int, tuple[int, ...]]:
+    """How far deduplication was, by partition (debezium.Seen.written); numbers of an earlier time may follow."""
     found: dict[int, dict[int, int]] = {}
     for name, value in offsets.items():
         word, _, rest = name.partition("/")
         partition, _, tail = rest.partition("@")
         id, _, index = tail.partition("/")
-        if word == PLACE and id == topic_id:
+        if word == SEEN and id == topic_id:
             found.setdefault(int(partition), {})[int(index)] = value
     return {partition: tuple(parts[i] for i in sorted(parts)) for partition, parts in found.items()}
 
 
-def places(reached: Mapping[int, tuple[int, ...]], topic_id: str) -> dict[str, int]:
+def seen_offsets(partition: int, written: Sequence[int], topic_id: str) -> dict[str, int]:
     """The same as the log keeps it."""
-    return {
-        f"{PLACE}/{name_of(partition, topic_id)}/{index}": number
-        for partition, position in reached.items()
-        for index, number in enumerate(position)
-    }
+    return {f"{SEEN}/{name_of(partition, topic_id)}/{index}": number for index, number in enumerate(written)}

@@ -28,10 +28,10 @@ from engine.connectors.kafka.envelopes import envelope_of
 from engine.connectors.kafka.partitions import (
     Partition,
     kept_offsets,
-    kept_places,
+    kept_seen,
     name_of,
     owner,
-    places,
+    seen_offsets,
 )
 from engine.errors import SourceError
 
@@ -67,7 +67,7 @@ class KafkaReader:
         self._client = Client(description.connection, resolve, description.client_id)
         self._loop = asyncio.new_event_loop()
         self._lock = Lock()  # of the envelope's state, between polls and sweeps
-        self._seen = Seen({})
+        self._seen = Seen()
         made = layout(description, spec.declared)
         self._envelope = envelope_of(description, made, heap, resolve, self._seen)
         empty = Batch.empty(len(made.columns)), Batch.empty(len(ERROR_COLUMNS))
@@ -166,7 +166,8 @@ class KafkaReader:
         deltas = {self._rows_id: changes.rows, self._errors_id: changes.errors}
         deltas = {id: batch for id, batch in deltas.items() if len(batch)}
         offsets = {name_of(number, self._topic_id): at for number, at in records.next.items()}
-        offsets |= places(self._seen.reached, self._topic_id)
+        for number in records.next:
+            offsets |= seen_offsets(number, self._seen.written(number), self._topic_id)
         return Decoded(deltas, sum(len(batch) for batch in deltas.values()), offsets)
 
     def _ask(self) -> None:
@@ -222,7 +223,7 @@ class KafkaReader:
             for task in self._fetching.values():
                 task.cancel()
             self._fetching.clear()
-            self._seen.restart(kept_places(self._kept_offsets, topic.id))
+            self._seen.restart(kept_seen(self._kept_offsets, topic.id))
         again = self._started and topic.id != self._topic_id
         self._topic, self._topic_id = topic, topic.id
         for number, leader in topic.leaders.items():
