@@ -4,6 +4,7 @@ The lock is the tick lock of the whole engine: whoever holds it is at a tick bou
 hydration takes it only to join.
 """
 
+import time
 from collections.abc import Callable
 from threading import RLock, Thread
 from typing import Final
@@ -19,6 +20,7 @@ class Local:
     def __init__(self, heap: Heap, deliver: Callable[[list[Response]], None]) -> None:
         self.lock: Final = RLock()
         self.worker: Final = Worker(heap)
+        self.worker.circuit.clock = time.perf_counter_ns
         self._deliver: Final = deliver
         self._hydrator: Thread | None = None
         self._closed = False

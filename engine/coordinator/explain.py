@@ -1,36 +1,126 @@
-"""EXPLAIN: the planner's line, stopped at a stage and printed."""
+"""EXPLAIN: the planner's line, stopped at a stage and shown; and the time at which a query would read."""
 
-from typing import assert_never
+import json
+import time
+from datetime import UTC, datetime
+from typing import Final, assert_never
 
+from engine.catalog.catalog import FIRST_USER_ID
+from engine.catalog.items import kind
+from engine.cluster.worker import sources
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.pipeline import dataflow
+from engine.coordinator.pipeline import arranged, dataflow
+from engine.coordinator.reads import Check, readable_time
 from engine.coordinator.result import Result
+from engine.dataflow.graph import Plan
 from engine.plan.decorrelate import decorrelate
-from engine.plan.explain import explain_plan, explain_query
+from engine.plan.explain import finished, lookup_node, plan_node, query_node
+from engine.plan.explaining.tree import Json, Node, as_json, lines
+from engine.plan.lookup import as_lookup
 from engine.plan.optimize import optimize, prepare
-from engine.sql.bound import BoundExplain
+from engine.sql.bound import BoundExplain, BoundExplainTimestamp
 from engine.sql.statement.session import Stage
 from engine.types import TEXT, Column
+
+TIMESTAMP_COLUMN: Final = Column("Timestamp", TEXT, False)
+
+
+def plan_column(bound: BoundExplain) -> Column:
+    """The column that EXPLAIN answers with."""
+    return Column(f"{bound.stage.value.capitalize()} Plan", TEXT, False)
 
 
 def explain(coordinator: Coordinator, bound: BoundExplain) -> Result:
     """The stage of a query as one text: its relation, or with PHYSICAL its dataflow."""
-    columns = (Column(f"{bound.stage.value.capitalize()} Plan", TEXT, False),)
-    return coordinator.rows("EXPLAIN", columns, [(shown(coordinator, bound),)])
+    began = time.perf_counter()
+    node = _node(coordinator, bound)
+    ms = round((time.perf_counter() - began) * 1000, 3)
+    if bound.as_json:
+        timed: dict[str, Json] = {"planning_ms": ms} if bound.shown.timing else {}
+        found = json.dumps({"stage": bound.stage.value, "plan": as_json(node), **timed}, indent=2, ensure_ascii=False)
+    else:
+        found = "\n".join([*lines(node), *(["", f"Planning time: {ms} ms"] if bound.shown.timing else [])])
+    return coordinator.rows("EXPLAIN", (plan_column(bound),), [(found,)])
 
 
-def shown(coordinator: Coordinator, bound: BoundExplain) -> str:
-    relation = bound.query.relation
+def _node(coordinator: Coordinator, bound: BoundExplain) -> Node:
+    relation, shown = bound.query.relation, bound.shown
     match bound.stage:
         case Stage.RAW:
-            return explain_query(bound.query)
+            return query_node(bound.query, None, shown)
         case Stage.DECORRELATED:
-            return explain_query(bound.query, decorrelate(relation))
+            return query_node(bound.query, decorrelate(relation), shown)
         case Stage.OPTIMIZED:
-            return explain_query(bound.query, optimize(decorrelate(prepare(relation))))
+            return query_node(bound.query, optimize(decorrelate(prepare(relation))), shown)
         case Stage.PHYSICAL:
             catalog = coordinator.catalog
+            plan = _running(coordinator, bound.runs) or dataflow(relation, catalog, coordinator.options)
             names = {id: str(item.name.item) for id, item in catalog.items.items()}
-            return explain_plan(dataflow(relation, catalog, coordinator.options), names)
+            columns = {id: tuple(column.name for column in item.columns) for id, item in catalog.items.items()}
+            node = plan_node(plan, names, columns, shown)
+            found = as_lookup(plan, arranged(catalog))
+            if found is not None:
+                node = lookup_node(found, names, node, shown)
+            return finished(node, bound.query.finishing, shown)
         case _:
             assert_never(bound.stage)
+
+
+def _running(coordinator: Coordinator, id: int | None) -> Plan | None:
+    """The dataflow that maintains an item, if one does."""
+    if id is None or not coordinator.is_live(id):
+        return None
+    with coordinator.ticks.lock:
+        nodes = coordinator.cluster.worker.circuit.nodes()
+    return next((node.plan for node in nodes if id in node.exports), None)
+
+
+def explain_timestamp(
+    coordinator: Coordinator, bound: BoundExplainTimestamp, read_at: int | None, check: Check
+) -> Result:
+    """At what tick a query would read and between which it could. `read_at` is the tick of the transaction, if any."""
+    plan = dataflow(bound.relation, coordinator.catalog, coordinator.options)
+    worker = coordinator.cluster.worker
+    reads = sorted(id for id in sources(plan) if id >= FIRST_USER_ID)
+    live = [id for id in reads if coordinator.is_live(id)]
+    if bound.as_of is not None:
+        at = readable_time(coordinator, bound.as_of, plan, check)
+    else:
+        at = worker.upper if read_at is None else read_at
+    upper, since = worker.upper, max((worker.circuit.since(id) for id in live), default=0)
+    facts: dict[str, Json] = {
+        "query timestamp": at,
+        "largest not in advance of upper": upper,
+        "upper": upper + 1,
+        "since": since,
+        "can respond immediately": len(live) == len(reads),
+        "timeline": "EpochMilliseconds",
+        "session wall time": coordinator.oracle.wall_ms(),
+    }
+    items = coordinator.catalog.items
+    each: list[Json] = [
+        {
+            "name": f"{items[id].name} (u{id}, {kind(items[id])})",
+            "read frontier": worker.circuit.since(id) if id in live else 0,
+            "write frontier": upper + 1 if id in live else 0,
+        }
+        for id in reads
+    ]
+    if bound.as_json:
+        found = json.dumps({**facts, "sources": each}, indent=2, ensure_ascii=False)
+    else:
+        width = max(map(len, facts))
+        found = "\n".join(f"{name:>{width}}: {_moment(value)}" for name, value in facts.items())
+        for source in each:
+            assert isinstance(source, dict)
+            found += f"\n\nsource {source['name']}:"
+            for name in ("read frontier", "write frontier"):
+                found += f"\n{name:>{width}}: {_moment(source[name])}"
+    return coordinator.rows("EXPLAIN", (TIMESTAMP_COLUMN,), [(found,)])
+
+
+def _moment(value: Json) -> str:
+    """A tick and what it is on the clock."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{value:13} ({datetime.fromtimestamp(value / 1000, UTC).isoformat(' ', 'milliseconds')})"

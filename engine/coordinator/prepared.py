@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from engine import types
 from engine.catalog.catalog import Catalog, Path
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.explain import TIMESTAMP_COLUMN, plan_column
 from engine.coordinator.lookups import KeyedSelect, keyed_select
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.variables import variable
@@ -25,6 +26,7 @@ from engine.sql.bound import (
     BoundCopy,
     BoundDelete,
     BoundExplain,
+    BoundExplainTimestamp,
     BoundInsert,
     BoundSelect,
     BoundShowVariable,
@@ -40,7 +42,8 @@ Columns = tuple[Column, ...]
 
 BOUND = (
     statements.SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Subscribe
-    | statements.Explain | statements.ShowObjects | statements.ShowCreate | statements.ShowVariable
+    | statements.Explain | statements.ExplainTimestamp | statements.ExplainAnalyze | statements.ShowObjects
+    | statements.ShowCreate | statements.ShowVariable
 )  # fmt: skip
 """What is bound when it is prepared: it may have parameters, and its columns are told before it runs."""
 
@@ -176,7 +179,9 @@ def columns_of_bound(bound: Bound) -> Columns | None:
         case BoundCopy():
             return None
         case BoundExplain():
-            return (Column(f"{bound.stage.value.capitalize()} Plan", types.TEXT, False),)
+            return (plan_column(bound),)
+        case BoundExplainTimestamp():
+            return (TIMESTAMP_COLUMN,)
         case BoundShowVariable(name="all"):
             return tuple(Column(name, types.TEXT, False) for name in ("name", "setting", "description"))
         case BoundShowVariable(name=name):

@@ -149,4 +149,6 @@ def _operators(coordinator: "Coordinator") -> Iterator[OperatorState]:
     names = {id: item.name.item for id, item in coordinator.catalog.items.items()}
     for node in coordinator.cluster.worker.circuit.nodes():
         plan = explain_operator(node.plan, names)
-        yield OperatorState(node.id, plan, node.inputs, node.rows, node.bytes, node.changes, node.exports)
+        yield OperatorState(
+            node.id, plan, node.inputs, node.rows, node.bytes, node.changes, node.elapsed_ns, node.exports
+        )

@@ -17,7 +17,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import copy_from
 from engine.coordinator.ddl import exists
 from engine.coordinator.envelope import Envelope, Telling, Within
-from engine.coordinator.explain import explain
+from engine.coordinator.explain import explain, explain_timestamp
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.result import CopyOut, Notice, Result
@@ -59,6 +59,7 @@ from engine.sql.bound import (
     BoundDropClusters,
     BoundDropRoles,
     BoundExplain,
+    BoundExplainTimestamp,
     BoundInert,
     BoundInsert,
     BoundRedefine,
@@ -189,6 +190,8 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return _subscribe(coordinator, client, bound)
         case BoundExplain():
             return explain(coordinator, bound)
+        case BoundExplainTimestamp():
+            return explain_timestamp(coordinator, bound, client.transaction.read_at, client.check)
         case BoundCopy():
             answer = run(coordinator, client, bound.statement)
             assert not isinstance(answer, CopyOut)

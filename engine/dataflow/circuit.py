@@ -27,7 +27,7 @@ from engine.collection.history import History, Hold
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.hydration import Building, Staged
-from engine.dataflow.node import Key, Node, compute, copy, derive, due_nodes, identity, upstream_error
+from engine.dataflow.node import Clock, Key, Node, compute, copy, derive, due_nodes, identity, upstream_error
 from engine.dataflow.oneshot import OneShot
 from engine.dataflow.operators.distinct import Distinct
 from engine.dataflow.operators.join import Join
@@ -45,7 +45,8 @@ HISTORY_MS = 1000
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
     """What introspection shows of one node: `rows` and `bytes` are of its own state and its output's arrangements,
-    `changes` what it gave since it was made, `exports` the collections and indexes that it is known as."""
+    `changes` what it gave since it was made, `elapsed_ns` what its steps took, `exports` the collections and indexes
+    that it is known as."""
 
     id: int
     plan: Plan
@@ -53,6 +54,7 @@ class NodeInfo:
     rows: int
     bytes: int
     changes: int
+    elapsed_ns: int
     exports: tuple[int, ...]
 
 
@@ -88,6 +90,7 @@ class Circuit:
         self._tick = 0
         self._touched: list[Node] = []
         self._staging: list[Staged] = []
+        self.clock: Clock = lambda: 0  # nanoseconds, for what operators take: whoever runs this may set one
         self._timed: dict[Node, None] = {}  # the nodes that may change by themselves
 
     # What runs
@@ -238,7 +241,7 @@ class Circuit:
             node.delta = None
         self._tick = tick
         fed = [(self._exports[id].node, delta) for id, delta in deltas.items()]
-        self._touched = compute(tick, fed, due_nodes(self._timed, tick) if self._timed else ())
+        self._touched = compute(tick, fed, due_nodes(self._timed, tick) if self._timed else (), self.clock)
 
     def delta(self, id: int) -> Batch | None:
         """From `step` until the next `step`: the change of collection `id` in this tick; None if there is none."""
@@ -456,7 +459,7 @@ class Circuit:
         return [
             NodeInfo(
                 node.rank, node.plan, tuple(child.rank for child in node.inputs), node.rows(), node.bytes_held(),
-                node.changes, tuple(exports.get(node, ())),
+                node.changes, node.elapsed_ns, tuple(exports.get(node, ())),
             )
             for node in sorted(list(self._by_identity.values()), key=lambda node: node.rank)
         ]  # fmt: skip

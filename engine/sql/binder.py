@@ -8,7 +8,7 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import alters, definitions, drops, reads, roles, shows, sinks, sources, tables, writes
+from engine.sql.binding import alters, definitions, drops, explains, reads, roles, shows, sinks, sources, tables, writes
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -37,7 +37,11 @@ def bind(statement: Statement, context: Context) -> Bound:
         case statements.Subscribe():
             return reads.subscribe(statement, context)
         case statements.Explain():
-            return reads.explain(statement, context)
+            return explains.explain(statement, context)
+        case statements.ExplainTimestamp():
+            return explains.explain_timestamp(statement, context)
+        case statements.ExplainAnalyze():
+            return explains.explain_analyze(statement, context)
         case statements.Copy():
             return reads.copy(statement, context)
         case statements.CopyFrom():

@@ -4,7 +4,7 @@
 catalog's. A form that creates an item holds all of the item but its id.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from engine.catalog.connections import ConnectionDescription
@@ -13,6 +13,7 @@ from engine.catalog.roles import Role
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.dataflow.graph import Order, Plan
+from engine.plan.explaining.options import Shown
 from engine.plan.relation import BoundScalar, Query, Relation
 from engine.sql.statement.definitions import Reason
 from engine.sql.statement.parts import ObjectKind
@@ -366,10 +367,24 @@ class BoundEnvelope:
 
 @dataclass(frozen=True, slots=True)
 class BoundExplain:
-    """The stage of a query. For a view `query.relation` is the view's."""
+    """The stage of a query. For a view `query.relation` is the view's. `runs` is the id of what is maintained, where
+    its dataflow as it runs is asked for."""
 
     stage: Stage
     query: Query
+    shown: Shown = field(default_factory=Shown)
+    as_json: bool = False
+    runs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundExplainTimestamp:
+    """`reads` are the ids of the items named, views included."""
+
+    relation: Relation
+    reads: frozenset[int]
+    as_of: BoundAsOf | None
+    as_json: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,6 +450,6 @@ Bound: TypeAlias = (
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
     | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
-    | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain | BoundCopy
-    | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
+    | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain
+    | BoundExplainTimestamp | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
 )  # fmt: skip

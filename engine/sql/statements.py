@@ -34,6 +34,8 @@ from engine.sql.statement.session import (
     Discard,
     Execute,
     Explain,
+    ExplainAnalyze,
+    ExplainTimestamp,
     Fetch,
     Prepare,
     SetVariable,
@@ -57,6 +59,7 @@ CatalogStatement: TypeAlias = (
 
 Statement: TypeAlias = (
     SelectStatement | Insert | Update | Delete | Truncate | CatalogStatement | ValidateConnection | Inert | Subscribe
-    | Explain | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable | SetVariable | Transaction | Discard
+    | Explain | ExplainAnalyze | ExplainTimestamp | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable
+    | SetVariable | Transaction | Discard
     | SessionStatement
 )  # fmt: skip

@@ -1,9 +1,11 @@
 """EXPLAIN of what is there and of what would be made."""
 
+import json
+
 import pytest
 
 from engine.database import Database
-from engine.errors import Unsupported, WrongObjectType
+from engine.errors import InvalidParameter, Unsupported, WrongObjectType
 
 
 @pytest.fixture
@@ -41,3 +43,82 @@ def test_what_has_no_plan(db):
         db.execute("EXPLAIN OPTIMIZED PLAN FOR VIEW p")
     with pytest.raises(Unsupported):
         db.execute("EXPLAIN CREATE TABLE u (a int)")
+
+
+def test_json_has_what_the_text_has(db):
+    query = "SELECT a, (SELECT max(b) FROM t) FROM t WHERE b > 1 AND a IN (SELECT a FROM v) ORDER BY a LIMIT 3"
+    for stage in ("RAW", "DECORRELATED", "OPTIMIZED", "PHYSICAL"):
+        found = json.loads(shown(db, f"EXPLAIN {stage} PLAN AS JSON FOR {query}"))
+        assert found["stage"] == stage.lower()
+        lines = [line.strip() for line in shown(db, f"EXPLAIN {stage} PLAN FOR {query}").splitlines()]
+        assert sorted(texts(found["plan"])) == sorted(line for line in lines if line != "Return")
+
+
+def texts(plan):
+    """The lines of a plan's text."""
+    yield plan["text"]
+    yield from plan.get("lines", ())
+    for child in plan.get("inputs", ()):
+        yield from texts(child)
+    for part in plan.get("parts", ()):
+        yield part["name"] + (" =" if part["name"].startswith("cte") else "")
+        yield from texts(part["plan"])
+    if "result" in plan:
+        yield from texts(plan["result"])
+
+
+def test_options(db):
+    plan = shown(db, "EXPLAIN WITH (arity, types, keys, cardinality, non negative) FOR SELECT a, b FROM t LIMIT 2")
+    assert plan.splitlines()[1] == (
+        '  Get materialize.public.t // { arity: 2, types: "(integer?, integer?)", keys: "()", '
+        'cardinality: "unbounded", non negative: true }'
+    )
+    named = "WITH (humanized expressions, column names)"
+    assert '#1{b} > 1) // { column names: "(a, b)" }' in shown(db, f"EXPLAIN {named} FOR SELECT * FROM t WHERE b > 1")
+    assert "keep #1{b} > 1" in shown(db, f"EXPLAIN PHYSICAL PLAN {named} FOR SELECT * FROM t WHERE b > 1")
+    assert "12345" not in shown(
+        db, "EXPLAIN WITH (redacted) FOR SELECT * FROM t, (VALUES (12345)) AS x WHERE b = 12345"
+    )
+    assert "Planning time" in shown(db, "EXPLAIN WITH (timing) FOR SELECT 1")
+    assert shown(db, "EXPLAIN WITH (types = false) FOR SELECT 1") == shown(db, "EXPLAIN SELECT 1")
+    with pytest.raises(InvalidParameter, match="unrecognized EXPLAIN option"):
+        db.execute("EXPLAIN WITH (nonsense) FOR SELECT 1")
+    with pytest.raises(InvalidParameter, match="does not know keys"):
+        db.execute("EXPLAIN PHYSICAL PLAN WITH (keys) FOR SELECT 1")
+
+
+def test_postgresqls_options(db):
+    assert json.loads(shown(db, "EXPLAIN (FORMAT JSON, VERBOSE) SELECT a FROM t"))["plan"]["types"] == "(integer?)"
+    with pytest.raises(Unsupported, match="EXPLAIN ANALYZE of a query"):
+        db.execute("EXPLAIN (ANALYZE) SELECT 1")
+
+
+def test_a_look_up_is_told(db):
+    assert "Lookup t by (#0) = (7)" in shown(db, "EXPLAIN PHYSICAL PLAN FOR SELECT * FROM t WHERE a = 7")
+
+
+def test_what_runs_and_what_would(db):
+    db.execute("CREATE MATERIALIZED VIEW m AS SELECT t.a, v.s FROM t, v WHERE t.a = v.a")
+    before = shown(db, "EXPLAIN PHYSICAL PLAN FOR MATERIALIZED VIEW m")
+    assert before == shown(db, "EXPLAIN PHYSICAL PLAN FOR REPLAN MATERIALIZED VIEW m")
+
+
+def test_timestamp(db):
+    db.execute("INSERT INTO t VALUES (1, 2)")
+    found = json.loads(shown(db, "EXPLAIN TIMESTAMP AS JSON FOR SELECT * FROM t, v"))
+    assert found["since"] <= found["query timestamp"] < found["upper"]
+    assert found["can respond immediately"] is True
+    assert [source["name"].split(" ")[0] for source in found["sources"]] == ["materialize.public.t"]
+    assert "query timestamp:" in shown(db, "EXPLAIN TIMESTAMP FOR SELECT * FROM t")
+
+
+def test_what_operators_took(db):
+    db.execute("INSERT INTO t VALUES (1, 2), (3, 4)")
+    rows = db.execute("EXPLAIN ANALYZE CPU, MEMORY FOR INDEX i").rows()
+    assert [row[0].split(" ")[0] for row in rows][-1] == "Source"
+    assert any(row[1].microseconds > 0 for row in rows)
+    ((sql,),) = db.execute("EXPLAIN ANALYZE MEMORY FOR INDEX i AS SQL").rows()
+    assert db.execute(sql).rows() == db.execute("EXPLAIN ANALYZE MEMORY FOR INDEX i").rows()
+    assert db.execute("EXPLAIN ANALYZE HINTS FOR INDEX i").row_count == 0
+    with pytest.raises(WrongObjectType):
+        db.execute("EXPLAIN ANALYZE MEMORY FOR MATERIALIZED VIEW t")

@@ -99,7 +99,7 @@ class SinkState:
 @dataclass(frozen=True, slots=True)
 class OperatorState:
     """A running operator: its line in a physical plan, the operators that it reads, what it and the arrangements of its
-    output hold, how many changes it gave, and the collections and indexes that it is known as."""
+    output hold, how many changes it gave, how long its steps took, and the collections and indexes that it is."""
 
     id: int
     plan: str
@@ -107,6 +107,7 @@ class OperatorState:
     rows: int
     bytes: int
     changes: int
+    elapsed_ns: int
     exports: tuple[int, ...]
 
 

@@ -12,6 +12,7 @@ from engine.catalog.items import Index, MaterializedView, Sink, Source
 from engine.catalog.system.definition import Changes, Row, Rows, Runtime, define
 from engine.catalog.system.ids import OWNER_ID, database_id, object_id, role_id, schema_id
 from engine.catalog.system.mz_catalog import items, source_word, word_of
+from engine.collection.value import Interval
 
 
 def _dependencies(catalog: Catalog, _: Runtime) -> Iterator[Row]:
@@ -118,7 +119,8 @@ def _peeks(_: Catalog, runtime: Runtime) -> Iterator[Row]:
 def _operators(_: Catalog, runtime: Runtime) -> Iterator[Row]:
     for state in runtime.operators():
         name = state.plan.partition("\n")[0].partition(" ")[0]
-        yield state.id, name, state.plan, state.rows, state.bytes, state.changes
+        elapsed = Interval(0, 0, state.elapsed_ns // 1000)
+        yield state.id, name, state.plan, state.rows, state.bytes, state.changes, elapsed
 
 
 def _channels(_: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -228,9 +230,10 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
     ("mz_show_my_database_privileges", CATALOG, "grantor text!, name text!, privilege_type text!",
      "what the session's role may do in each database: everything", _database_privileges),
     ("mz_dataflow_operators", RUNTIME,
-     "id bigint!, name text!, plan text!, records bigint!, bytes bigint!, changes bigint!",
+     "id bigint!, name text!, plan text!, records bigint!, bytes bigint!, changes bigint!, "
+     "elapsed interval!",
      "the running operators, each once whoever shares it: its lines in the plan, the rows and bytes that it and the "
-     "arrangements of its output hold, the changes that it gave", _operators),
+     "arrangements of its output hold, the changes that it gave and the time that its steps took", _operators),
     ("mz_dataflow_channels", RUNTIME,
      "from_operator_id bigint!, to_operator_id bigint!, input_position bigint!",
      "which operator reads which, as which of its inputs", _channels),

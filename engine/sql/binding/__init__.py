@@ -11,6 +11,6 @@ select        one SELECT
 queries       set operations, VALUES, WITH, ORDER BY, LIMIT
 session       functions of the session, and rows of system relations: constants put in last
 tree          rewriting bound relations all through
-    reads, writes, definitions, drops, alters, roles, shows, sources, webhooks: the statements
+    reads, explains, writes, definitions, drops, alters, roles, shows, sources, webhooks: the statements
 writing       names and types as SQL, for the statements that the log keeps
 """

@@ -1,11 +1,10 @@
-"""Statements that read: SELECT, SUBSCRIBE, EXPLAIN, COPY."""
+"""Statements that read: SELECT, SUBSCRIBE, COPY."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from engine import types
-from engine.catalog.items import Index, MaterializedView, View
 from engine.dataflow.graph import Order
 from engine.errors import (
     AmbiguousColumn,
@@ -16,7 +15,6 @@ from engine.errors import (
     Unsupported,
 )
 from engine.expr.scalar import Call, Literal
-from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
@@ -41,7 +39,7 @@ def query(node: syntax.Query, context: Context, at: AsOf | None = None) -> bound
     """A query to run once."""
     binder = Queries(context)
     found, columns = binder.top(node)
-    return bound.BoundSelect(found, columns, frozenset(binder.reads), _as_of(at, context), binder.unsettled)
+    return bound.BoundSelect(found, columns, frozenset(binder.reads), time_of(at, context), binder.unsettled)
 
 
 def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundSubscribe:
@@ -62,7 +60,7 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
         if not (option.value is None or isinstance(option.value, bool)):
             raise InvalidParameter(f"{option.name.upper()} is either true or false", position=option.at)
         flags[option.name] = option.value is None or option.value
-    as_of = _as_of(statement.as_of, context)
+    as_of = time_of(statement.as_of, context)
     up_to = None if statement.up_to is None else timestamp(statement.up_to, context)
     if as_of is not None and up_to is not None and up_to <= as_of.timestamp:
         raise InvalidParameter(f"UP TO {up_to} must be after AS OF {as_of.timestamp}")
@@ -113,20 +111,6 @@ def _output(name: str, columns: Sequence[Column], at: int) -> int:
     return found[0]
 
 
-def explain(statement: statements.Explain, context: Context) -> bound.BoundExplain:
-    if isinstance(statement.target, syntax.Name):
-        name = statement.target
-        item = context.catalog.resolve(name.parts, context.path, name.at)
-        if isinstance(item, Index):
-            item = context.catalog.items[item.on]
-        own = isinstance(item, View | MaterializedView)
-        relation = item.relation if own else Queries(context).read(item, name.at)
-        found = Query(relation, tuple(column.name for column in item.columns))
-    else:
-        found, _ = Queries(context).top(statement.target)
-    return bound.BoundExplain(statement.stage, Query(settle(found.relation, context), found.names, found.finishing))
-
-
 def copy(statement: statements.Copy, context: Context) -> bound.BoundCopy:
     inner, form = statement.statement, copy_form(statement.options)
     if isinstance(inner, statements.Subscribe):
@@ -139,7 +123,7 @@ def columns_of(node: syntax.Query, context: Context) -> tuple[Column, ...]:
     return Queries(context).top(node)[1]
 
 
-def _as_of(node: AsOf | None, context: Context) -> bound.BoundAsOf | None:
+def time_of(node: AsOf | None, context: Context) -> bound.BoundAsOf | None:
     return None if node is None else bound.BoundAsOf(timestamp(node.timestamp, context), node.at_least)
 
 

@@ -15,6 +15,7 @@ sources       CREATE SOURCE, SECRET, CONNECTION
 roles         CREATE ROLE and its like, GRANT
 definitions   CREATE, DROP
 alters        ALTER, COMMENT ON
-sessions      INSERT and its like, SHOW, SET, EXPLAIN, SUBSCRIBE, COPY, transactions
+explains      EXPLAIN
+sessions      INSERT and its like, SHOW, SET, SUBSCRIBE, COPY, transactions
 commands      any statement
 """

@@ -1,19 +1,17 @@
-"""Statements that read or that steer the session: SHOW, SET, EXPLAIN, transactions."""
+"""Statements that read or that steer the session: SHOW, SET, transactions."""
 
 from typing import Final
 
 from engine.expr.keywords import words
-from engine.sql.grammar.copies import Copies
+from engine.sql.grammar.explains import Explains
 from engine.sql.grammar.tokens import Kind
-from engine.sql.statement.definitions import CreateIndex, CreateView, Inert, Reason
+from engine.sql.statement.definitions import Inert, Reason
 from engine.sql.statement.session import (
     Discard,
-    Explain,
     SetVariable,
     ShowCreate,
     ShowObjects,
     ShowVariable,
-    Stage,
     Transaction,
     TransactionVerb,
 )
@@ -26,34 +24,10 @@ SHOWN: Final = (
 """What SHOW lists."""
 
 
-class Sessions(Copies):
+class Sessions(Explains):
     """All the rest."""
 
     __slots__ = ()
-
-    def explain(self) -> Explain:
-        self.expect("explain")
-        self.accept("typed")
-        stage = Stage.OPTIMIZED
-        if self.next.key in ("analyze", "analyse", "timestamp", "filter"):
-            self.unsupported(f"EXPLAIN {self.next.key.upper()}")
-        for candidate in Stage:
-            if self.accept(candidate.value):
-                stage = candidate
-                break
-        if self.accept("plan"):
-            self.accept("as", "text")
-            self.expect("for")
-        if self.accept("materialized", "view") or self.accept("view") or self.accept("index"):
-            return Explain(stage, self.name(), self.span())
-        if self.at("create"):  # what making it would run
-            made = self.create()
-            if isinstance(made, CreateView):
-                return Explain(stage, made.query, self.span())
-            if isinstance(made, CreateIndex):
-                return Explain(stage, made.on, self.span())
-            self.unsupported("EXPLAIN of this CREATE")
-        return Explain(stage, self.query(), self.span())
 
     def show(self) -> ShowObjects | ShowCreate | ShowVariable:
         self.expect("show")

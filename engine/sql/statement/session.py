@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from engine.sql.statement.data import SelectStatement, Subscribe
-from engine.sql.statement.parts import ObjectKind, Option, Span
+from engine.sql.statement.parts import AsOf, ObjectKind, Option, Span
 from engine.sql.syntax import Expression, Name, Query
 
 
@@ -17,12 +17,46 @@ class Stage(Enum):
     PHYSICAL = "physical"
 
 
+class Form(Enum):
+    """How EXPLAIN tells: as text, as text with all that is commonly wanted, or as JSON."""
+
+    TEXT = "text"
+    VERBOSE_TEXT = "verbose text"
+    JSON = "json"
+
+
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """`target` is a query, or the view or materialized view of that name, or an index of one."""
+    """`target` is a query, or the view or materialized view of that name, or an index of one. `replan`: as it would be
+    planned at this moment, not as it runs."""
 
     stage: Stage
     target: Query | Name
+    span: Span
+    form: Form = Form.TEXT
+    options: tuple[Option, ...] = ()
+    replan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainTimestamp:
+    """EXPLAIN TIMESTAMP FOR query: at what time it would read, and why."""
+
+    query: Query
+    as_of: AsOf | None
+    span: Span
+    form: Form = Form.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainAnalyze:
+    """EXPLAIN ANALYZE {CPU | MEMORY | HINTS}, ... [WITH SKEW] FOR {INDEX | MATERIALIZED VIEW} name [AS SQL]."""
+
+    what: tuple[str, ...]
+    skew: bool
+    kind: ObjectKind
+    name: Name
+    as_sql: bool
     span: Span
 
 
