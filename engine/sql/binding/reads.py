@@ -52,7 +52,7 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
         relation, columns = sub.relation, sub.columns
     relation = ticking(relation)
     refuse(relation, "SUBSCRIBE", of_session=True)
-    relation = settle(relation, context)
+    relation = settle(relation, context, goes_on=True)
     flags = {"snapshot": True, "progress": False}
     for option in statement.options:
         if option.name not in flags:

@@ -74,8 +74,9 @@ def value(name: str, context: Context) -> Plain:
             return MZ_VERSION
 
 
-def settle(relation: Relation, context: Context) -> Relation:
-    """The relation with what the session's functions, system relations and parameters are in this statement."""
+def settle(relation: Relation, context: Context, *, goes_on: bool = False) -> Relation:
+    """The relation with what the session's functions, system relations and parameters are in this statement; mz_now()
+    stays in one that goes on."""
 
     values = None if context.parameters is None else context.parameters.values
 
@@ -85,6 +86,8 @@ def settle(relation: Relation, context: Context) -> Relation:
         number = number_of(scalar)
         if number is not None and values is not None:
             return values[number - 1]
+        if goes_on and is_now(scalar):
+            return scalar
         if scalar.function.name in SESSION_FUNCTIONS and not scalar.arguments:
             return Literal(value(scalar.function.name, context), scalar.type)
         return answered(scalar, context)
