@@ -33,6 +33,7 @@ class Tls:
     authority: Setting | None = None
     certificate: Setting | None = None
     key: Setting | None = None
+    key_password: Setting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,11 +52,13 @@ class RegexFormat:
 @dataclass(frozen=True, slots=True)
 class AvroFormat:
     """`schema` is the reader's: given with USING SCHEMA, or what the registry had when the source was made ("" until
-    then). `framed`: each datum begins with the registry's header, which tells its writer's schema."""
+    then), under the id `schema_id` or else as the subject's latest. `framed`: each datum begins with the registry's
+    header, which tells its writer's schema."""
 
     schema: str
     registry: RegistryConnection | None = None
     framed: bool = True
+    schema_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ Envelope: TypeAlias = Append | Upsert | Debezium
 REFRESH_MS = 10_000
 """Between two looks at a topic's partitions, which is how long a new one waits to be read. Java's clients wait five
 minutes; a look costs a broker some 0.1 ms."""
+
+REFRESH_MS_MAX = 3_600_000
 
 FETCH_BYTES_MAX = 16 << 20
 """Of one answer: some 100,000 records, decoded in some 50 ms."""

@@ -26,6 +26,7 @@ from engine.connectors.feed import Resolve
 from engine.connectors.protobuf import ProtobufDecoder
 from engine.connectors.protobuf import columns_of as protobuf_columns
 from engine.connectors.records import RecordDecoder, WholeDecoder
+from engine.errors import MalformedSource
 from engine.types import Column
 
 
@@ -77,7 +78,10 @@ def resolved(format: Format, subject: str, resolve: Resolve) -> Format:
     """The format with the schema that its registry has under the subject, if it says none itself."""
     match format:
         case AvroFormat(schema="", registry=connection) if connection is not None:
-            found = registry.Registry(connection, resolve).latest(subject)
+            schemas = registry.Registry(connection, resolve)
+            found = schemas.latest(subject) if format.schema_id is None else schemas.by_id(format.schema_id)
+            if found.kind != "AVRO":
+                raise MalformedSource(f"the schema is {found.kind}, not Avro")
             return replace(format, schema=found.text)
         case ProtobufFormat(descriptors=b"", registry=connection) if connection is not None:
             message, descriptors = registry.Registry(connection, resolve).latest_protobuf(subject, format.message)

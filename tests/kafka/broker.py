@@ -1,8 +1,8 @@
 """A real Apache Kafka and a real schema registry on this machine, for tests, benchmarks and the demo.
 
 One KRaft node in a folder of its own, on ports of the system's choice that it keeps when it is killed and started
-again. Three ways in: PLAINTEXT, SASL_PLAINTEXT (PLAIN, SCRAM-SHA-256 and -512, OAUTHBEARER without signature) and
-SASL_SSL. The jars come from Maven with tests/kafka/pom.xml, once.
+again. Four ways in: PLAINTEXT, SASL_PLAINTEXT (PLAIN, SCRAM-SHA-256 and -512, OAUTHBEARER without signature), SASL_SSL,
+and SSL for whoever has the client's certificate. The jars come from Maven with tests/kafka/pom.xml, once.
 """
 
 import os
@@ -78,22 +78,25 @@ class Process:
 
 
 class Broker:
-    """One broker. `address` speaks plaintext; `sasl` and `sasl_ssl` want USERNAME and PASSWORD."""
+    """One broker. `address` speaks plaintext; `sasl` and `sasl_ssl` want USERNAME and PASSWORD, `ssl` the certificate
+    of the client, whose key is under PASSWORD."""
 
     def __init__(self, folder: Path, heap_megabytes: int = 384) -> None:
         install()
         self.folder = folder
         self._heap = heap_megabytes
-        self._ports = free_ports(4)
-        plain, sasl, tls, controller = self._ports
+        self._ports = free_ports(5)
+        plain, sasl, tls, mutual, controller = self._ports
         self.address = f"127.0.0.1:{plain}"
         self.sasl = f"127.0.0.1:{sasl}"
         self.sasl_ssl = f"localhost:{tls}"
+        self.ssl = f"localhost:{mutual}"
         self.certificate = folder / "broker.pem"
+        self.client_certificate, self.client_key = folder / "client.pem", folder / "client.key"
         folder.mkdir(parents=True, exist_ok=True)
-        self._make_certificate()
+        self._make_certificates()
         self._properties = folder / "server.properties"
-        self._properties.write_text(self._settings(plain, sasl, tls, controller))
+        self._properties.write_text(self._settings(plain, sasl, tls, mutual, controller))
         self._process: Process | None = None
         format_ = self._java("kafka.tools.StorageTool", "format", "-t", "TailraceTailraceTail00", "-c",
                              str(self._properties), *self._scram())  # fmt: skip
@@ -129,18 +132,24 @@ class Broker:
         users = [f"{kind}=[name={USERNAME},password={PASSWORD}]" for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
         return [word for user in users for word in ("--add-scram", user)]
 
-    def _make_certificate(self) -> None:
+    def _make_certificates(self) -> None:
         store = self.folder / "broker.p12"
         if store.exists():
             return
-        keytool = ["keytool", "-keystore", str(store), "-storetype", "PKCS12", "-storepass", PASSWORD, "-alias", "b"]
-        generate = [*keytool, "-genkeypair", "-keyalg", "RSA", "-dname", "CN=localhost", "-validity", "3650",
+        keytool = ["keytool", "-storetype", "PKCS12", "-storepass", PASSWORD, "-keystore"]
+        ours = [*keytool, str(store), "-alias", "b"]
+        generate = [*ours, "-genkeypair", "-keyalg", "RSA", "-dname", "CN=localhost", "-validity", "3650",
                     "-ext", "SAN=DNS:localhost,IP:127.0.0.1"]  # fmt: skip
-        export = [*keytool, "-exportcert", "-rfc", "-file", str(self.certificate)]
-        for command in (generate, export):
+        export = [*ours, "-exportcert", "-rfc", "-file", str(self.certificate)]
+        client = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "3650", "-subj", "/CN=client",
+                  "-passout", f"pass:{PASSWORD}", "-keyout", str(self.client_key), "-out",
+                  str(self.client_certificate)]  # fmt: skip
+        trust = [*keytool, str(self.folder / "clients.p12"), "-alias", "c", "-importcert", "-noprompt", "-file",
+                 str(self.client_certificate)]  # fmt: skip
+        for command in (generate, export, client, trust):
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
-    def _settings(self, plain: int, sasl: int, tls: int, controller: int) -> str:
+    def _settings(self, plain: int, sasl: int, tls: int, mutual: int, controller: int) -> str:
         jaas = "org.apache.kafka.common.security"
         user = f'username="{USERNAME}" password="{PASSWORD}" user_{USERNAME}="{PASSWORD}"'
         lines = [
@@ -148,11 +157,11 @@ class Broker:
             "node.id=1",
             f"controller.quorum.voters=1@127.0.0.1:{controller}",
             f"listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},"
-            f"SASL_SSL://localhost:{tls},CONTROLLER://127.0.0.1:{controller}",
+            f"SASL_SSL://localhost:{tls},SSL://localhost:{mutual},CONTROLLER://127.0.0.1:{controller}",
             f"advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},"
-            f"SASL_SSL://localhost:{tls}",
+            f"SASL_SSL://localhost:{tls},SSL://localhost:{mutual}",
             "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
-            "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+            "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
             "controller.listener.names=CONTROLLER",
             "inter.broker.listener.name=PLAINTEXT",
             "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
@@ -178,6 +187,10 @@ class Broker:
             f"ssl.keystore.location={self.folder / 'broker.p12'}",
             f"ssl.keystore.password={PASSWORD}",
             "ssl.keystore.type=PKCS12",
+            f"ssl.truststore.location={self.folder / 'clients.p12'}",
+            f"ssl.truststore.password={PASSWORD}",
+            "ssl.truststore.type=PKCS12",
+            "listener.name.ssl.ssl.client.auth=required",
         ]
         for listener in ("sasl_plaintext", "sasl_ssl"):
             at = f"listener.name.{listener}"

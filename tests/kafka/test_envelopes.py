@@ -3,7 +3,10 @@
 import json
 from decimal import Decimal
 
+import pytest
+
 from engine.connectors.kafka import reader
+from engine.errors import SqlError
 from tests.kafka.test_formats import avro, register
 from tests.kafka.waiting import caught_up, until
 
@@ -72,8 +75,13 @@ def test_debezium_in_json(db, topic, broker):
     changes = [change("r", None, one), change("u", one, two, 10), change("c", None, three, 11)]
     events.send(*changes)
     until(db, "SELECT * FROM d", [(1, "b"), (2, "é")])
+    db.execute(f"""CREATE SOURCE every (id int, v text) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        WITH (deduplication = 'none') FORMAT JSON ENVELOPE DEBEZIUM""")
     events.send(*changes[1:], None, change("d", three, None, 12))  # Debezium has begun again where it had been
     until(db, "SELECT * FROM d", [(1, "b")])
+    caught_up(db, "every", 7)
+    with pytest.raises(SqlError, match="retracted"):  # the update was applied twice
+        db.execute("SELECT * FROM every")
     wrapped = json.dumps({"schema": {}, "payload": json.loads(change("c", None, {"id": 3, "v": None}, 13))}).encode()
     events.send(wrapped, change("u", None, one, 14), b"{", change("c", None, {"id": "x"}, 15))
     until(db, "SELECT * FROM d", [(1, "b"), (3, None)])

@@ -112,6 +112,27 @@ ROW = (
 )  # fmt: skip
 
 
+def test_which_schema_the_data_are_read_as(db, topic, broker, registry):
+    """The latest of the subject unless a strategy says otherwise; what is chosen stays with the source."""
+    events = topic()
+    narrow = {**EVENT, "fields": EVENT["fields"][:2]}
+    first = register(registry, f"{events.name}-value", json.dumps(narrow))
+    wide = {**narrow, "fields": [*narrow["fields"], {"name": "more", "type": "int", "default": 7}]}
+    register(registry, f"{events.name}-value", json.dumps(wide))
+    events.send(avro(narrow, event(1), first))
+    named = json.dumps({**narrow, "fields": narrow["fields"][1:]})
+    for name, strategy, row in (
+        ("a", "", (1, "é", 7)), ("b", "VALUE STRATEGY LATEST", (1, "é", 7)),
+        ("c", f"VALUE STRATEGY ID {first}", (1, "é")), ("d", f"VALUE STRATEGY INLINE '{named}'", ("é",)),
+    ):  # fmt: skip
+        db.execute(f"""CREATE SOURCE {name} FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+            FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY '{registry.url}' {strategy} ENVELOPE NONE""")
+        until(db, f"SELECT * FROM {name}", [row])
+        shown = db.execute(f"SHOW CREATE SOURCE {name}").rows()[0][1]
+        db.execute(shown.replace(f"public.{name}", f"public.{name}2"))
+        until(db, f"SELECT * FROM {name}2", [row])
+
+
 def test_avro_of_a_registry_and_of_an_inline_schema(db, topic, broker, registry):
     events, inline = topic(), topic()
     id = register(registry, f"{events.name}-value", json.dumps(EVENT))

@@ -1,7 +1,5 @@
 """Partitions that come, brokers that go, servers that are killed: no record lost, none twice, and nobody restarts."""
 
-import base64
-import json
 import os
 import signal
 import subprocess
@@ -14,8 +12,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from engine.connectors.kafka.partitions import kept_offsets, kept_seen, name_of, owner, seen_offsets
 from engine.database import Database, Options
-from engine.errors import DependentObjects, InvalidParameter, SourceError, SqlError
-from tests.kafka.broker import PASSWORD, USERNAME
+from engine.errors import InvalidParameter
 from tests.kafka.waiting import SECONDS_MAX, caught_up, until
 
 
@@ -158,48 +155,6 @@ def test_records_that_are_gone_before_they_were_read_are_an_error(topic, broker,
         until(db, "SELECT status FROM mz_internal.mz_source_statuses", [("stalled",)])
         assert "no longer has offset 1" in status(db, "s")[1]
         assert db.execute("SELECT text FROM s").rows() == [("a",)]
-
-
-def test_sasl_tls_and_secrets(db, topic, broker, tmp_path):
-    events = topic()
-    events.send(b"a")
-    db.execute(f"CREATE SECRET password AS '{PASSWORD}'")
-    db.execute(f"CREATE SECRET authority AS '{broker.certificate.read_text()}'")
-    db.execute("CREATE SECRET wrong AS decode('d3Jvbmc=', 'base64')")
-    for name, address, options in (
-        ("plain", broker.sasl, "SASL MECHANISMS = 'PLAIN', SECURITY PROTOCOL = 'SASL_PLAINTEXT'"),
-        ("scram", broker.sasl, "SASL MECHANISMS = 'SCRAM-SHA-256', SECURITY PROTOCOL = 'SASL_PLAINTEXT'"),
-        ("tls", broker.sasl_ssl, "SASL MECHANISMS 'SCRAM-SHA-512', SSL CERTIFICATE AUTHORITY = SECRET authority"),
-    ):
-        db.execute(f"""CREATE CONNECTION {name} TO KAFKA (BROKER '{address}', {options},
-            SASL USERNAME = '{USERNAME}', SASL PASSWORD = SECRET password)""")
-        db.execute(f"VALIDATE CONNECTION {name}")
-        db.execute(f"CREATE SOURCE s_{name} FROM KAFKA CONNECTION {name} (TOPIC '{events.name}') FORMAT TEXT")
-        until(db, f"SELECT text FROM s_{name}", [("a",)])
-    token = "eyJhbGciOiJub25lIn0." + _base64({"sub": USERNAME, "iat": 0, "exp": 4102444800}) + "."
-    db.execute(f"CREATE SECRET token AS '{token}'")
-    db.execute(f"""CREATE CONNECTION oauth TO KAFKA (BROKER '{broker.sasl}', SASL MECHANISMS 'OAUTHBEARER',
-        SECURITY PROTOCOL 'SASL_PLAINTEXT', SASL OAUTHBEARER TOKEN = SECRET token)""")
-    db.execute("VALIDATE CONNECTION oauth")
-    db.execute(f"""CREATE CONNECTION refused TO KAFKA (BROKER '{broker.sasl}', SASL MECHANISMS = 'PLAIN',
-        SECURITY PROTOCOL = 'SASL_PLAINTEXT', SASL USERNAME = '{USERNAME}', SASL PASSWORD = SECRET wrong)""")
-    with pytest.raises(SourceError, match=r"Authentication failed|username or password") as refused:
-        db.execute("VALIDATE CONNECTION refused")
-    assert "wrong" not in str(refused.value)
-    db.execute(f"CREATE CONNECTION untrusted TO KAFKA (BROKER '{broker.sasl_ssl}', SECURITY PROTOCOL = 'SSL')")
-    with pytest.raises(SourceError, match="TLS failed"):
-        db.execute("VALIDATE CONNECTION untrusted")
-    shown = str(db.execute("SHOW CREATE CONNECTION tls").rows()) + str(db.execute("SHOW SECRETS").rows())
-    assert PASSWORD not in shown
-    assert "SECRET materialize.public.password" in shown
-    with pytest.raises(DependentObjects):
-        db.execute("DROP SECRET password")
-    with pytest.raises(SqlError, match="is a secret"):
-        db.execute("SELECT * FROM password")
-
-
-def _base64(claims: dict) -> str:
-    return base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
 
 
 def test_who_reads_what():

@@ -4,10 +4,8 @@ from typing import Final
 
 from engine.catalog.sources import Append, Envelope, GeneratorSource, Upsert
 from engine.errors import InvalidParameter, SyntaxError_, Unsupported
-from engine.expr.interval_text import parse_interval
 from engine.sql.binding.source_options import Options
 from engine.sql.statement.connectors import FromGenerator
-from engine.sql.statement.parts import Option
 
 TICK_MS: Final = 1000
 """How often a load generator ticks unless TICK INTERVAL says otherwise."""
@@ -33,7 +31,8 @@ def generator(connector: FromGenerator, options: Options, envelope: Envelope) ->
         )
     if not isinstance(envelope, Append) and not (kind == "key value" and isinstance(envelope, Upsert)):
         raise Unsupported("the only envelope of load generators is UPSERT, of KEY VALUE", position=connector.at)
-    tick_ms = TICK_MS if (interval := options.take("tick interval")) is None else _tick(interval)
+    given = options.milliseconds("tick interval", MANY)
+    tick_ms = TICK_MS if given is None else given
     as_of = options.integer("as of", 0, MANY) or 0
     up_to = options.integer("up to", 0, MANY)
     cardinality = options.integer("max cardinality", 1, MANY) if kind in ("counter", "auction") else None
@@ -58,12 +57,3 @@ def generator(connector: FromGenerator, options: Options, envelope: Envelope) ->
     options.take("transactional snapshot")  # a block of rows is always whole
     options.done()
     return described
-
-
-def _tick(option: Option) -> int:
-    """The length of a tick; '0s' is flat out."""
-    interval = parse_interval(str(option.value))
-    total = interval.days * 86_400_000 + interval.microseconds // 1000
-    if interval.months or total < 0:
-        raise InvalidParameter("TICK INTERVAL must not be negative nor have months", position=option.at)
-    return total

@@ -6,6 +6,7 @@ from typing import Final
 from engine.catalog.connections import ConnectionDescription, FileRef, SecretRef, Setting
 from engine.catalog.items import Connection, Secret, kind
 from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
+from engine.expr.interval_text import parse_interval
 from engine.sql.binding.context import Context
 from engine.sql.statement.parts import Option
 from engine.sql.syntax import Name
@@ -50,6 +51,19 @@ class Options:
                 f'option "{option.name}" must be an integer between {low} and {high}', position=option.at
             )
         return value
+
+    def milliseconds(self, name: str, high: int) -> int | None:
+        """An interval without months, as ms up to `high`."""
+        option = self.take(name)
+        if option is None:
+            return None
+        interval = parse_interval(str(option.value))
+        total = interval.days * 86_400_000 + interval.microseconds // 1000
+        if interval.months or not 0 <= total <= high:
+            raise InvalidParameter(
+                f'option "{option.name}" must be an interval between 0 and {high // 1000} seconds', position=option.at
+            )
+        return total
 
     def number(self, name: str, least: float) -> float | None:
         """A number above `least`."""

@@ -5,6 +5,7 @@ a SEED, so that the source means the same after a restart.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from engine.catalog.connections import (
 from engine.catalog.sources import (
     FETCH_BYTES_MAX,
     REFRESH_MS,
+    REFRESH_MS_MAX,
     Append,
     AvroFormat,
     BytesFormat,
@@ -57,6 +59,7 @@ from engine.sql.statement.connectors import (
     FromWebhook,
     ProtobufClause,
     RegistryClause,
+    Strategy,
 )
 from engine.types import Column
 
@@ -69,7 +72,7 @@ MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 
 IGNORED: Final = frozenset(
     {"statistics interval ms", "timestamp frequency ms", "enable auto commit", "group id prefix", "ignore source keys",
-     "progress group id prefix", "topic metadata refresh interval"}
+     "progress group id prefix"}
 )  # fmt: skip
 """Options of other systems that change nothing here: ticks come when records do, and offsets are with the log."""
 
@@ -122,7 +125,7 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
     authority = options.setting("ssl certificate authority", "ssl ca location")
     tls = Tls(
         authority, options.setting("ssl certificate", "ssl certificate location"),
-        options.setting("ssl key", "ssl key location"),
+        options.setting("ssl key", "ssl key location"), options.setting("ssl key password"),
     )  # fmt: skip
     protocol = options.text("security protocol")
     if protocol is None:
@@ -163,6 +166,7 @@ def _registry(options: Options, url: str | None) -> RegistryConnection:
         options.setting("ssl certificate authority", "ssl ca location"),
         options.setting("ssl certificate", "ssl certificate location"),
         options.setting("ssl key", "ssl key location"),
+        options.setting("ssl key password"),
     )
     return RegistryConnection(
         url.rstrip("/"), options.setting("username"), options.setting("password"), None if tls == Tls() else tls
@@ -269,14 +273,22 @@ def _kafka_source(statement: statements.CreateSource, connector: FromKafka, read
     offsets = _start_offsets(options)
     if offsets and start_ms is not None:
         raise InvalidParameter("a source begins at offsets or at a time, not at both", position=connector.at)
-    refresh_ms = options.integer("topic metadata refresh interval ms", 0, 3_600_000)
+    refresh_ms = options.integer("topic metadata refresh interval ms", 0, REFRESH_MS_MAX)
+    if refresh_ms is None:
+        refresh_ms = options.milliseconds("topic metadata refresh interval", REFRESH_MS_MAX)
     fetch_bytes = options.integer("fetch message max bytes", 1, 1 << 30)
     client_id = options.text("client id") or "tailrace"
+    deduplication = options.text("deduplication") or "ordered"
+    if deduplication not in ("ordered", "none"):
+        raise InvalidParameter(f'deduplication "{deduplication}" is not known', hint="There are ordered and none.",
+                               position=connector.at)  # fmt: skip
     for name in IGNORED:
         options.take(name)
     options.done()
     key_format, value_format = _formats(statement, reads)
     envelope = statement.envelope
+    if isinstance(envelope, Debezium):
+        envelope = replace(envelope, deduplicate=deduplication == "ordered")
     for format_ in (key_format, value_format):
         if isinstance(format_, CsvFormat) and format_.header:
             raise Unsupported("records of Kafka have no header: use FORMAT CSV WITH n COLUMNS", position=connector.at)
@@ -317,7 +329,11 @@ def _formats(statement: statements.CreateSource, reads: Reads) -> tuple[Format |
     if statement.key_format is not None:
         return _format(statement.key_format, reads, of_key=True), value
     asked = any(each.what is Metadata.KEY for each in statement.included)
-    keyed = asked or isinstance(statement.envelope, Upsert) or statement.envelope == Debezium(upsert=True)
+    keyed = (
+        asked
+        or isinstance(statement.envelope, Upsert)
+        or (isinstance(statement.envelope, Debezium) and statement.envelope.upsert)
+    )
     return _format(statement.format, reads, of_key=True) if keyed else None, value
 
 
@@ -326,13 +342,18 @@ def _format(clause: FormatClause, reads: Reads, of_key: bool) -> Format:
         case AvroClause():
             if clause.registry is None:
                 return AvroFormat(clause.schema or "", None, clause.framed)
-            seed = _seed(clause.registry, of_key)
-            return AvroFormat(seed[1], registry_of(clause.registry, reads))
+            strategy = clause.registry.key_strategy if of_key else clause.registry.value_strategy
+            _, schema = _seed(clause.registry, of_key)
+            return AvroFormat(
+                schema or strategy.inline or "", registry_of(clause.registry, reads), schema_id=strategy.id
+            )
         case ProtobufClause():
             if clause.registry is None:
                 if clause.message is None:
                     raise SyntaxError_("PROTOBUF USING SCHEMA needs MESSAGE 'name'", position=clause.at)
                 return ProtobufFormat(clause.message, _descriptors(clause.schema or "", clause.at))
+            if Strategy() != (clause.registry.key_strategy if of_key else clause.registry.value_strategy):
+                raise Unsupported("STRATEGY other than LATEST is for FORMAT AVRO", position=clause.at)
             message, schema = _seed(clause.registry, of_key)
             return ProtobufFormat(
                 clause.message or message, _descriptors(schema, clause.at), registry_of(clause.registry, reads)

@@ -31,6 +31,7 @@ from engine.sql.statement.connectors import (
     FromWebhook,
     ProtobufClause,
     RegistryClause,
+    Strategy,
     ValidateConnection,
 )
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Option
@@ -204,7 +205,7 @@ class Sources(Webhooks):
         return framed
 
     def _registry(self) -> RegistryClause:
-        """CONFLUENT SCHEMA REGISTRY {'url' | CONNECTION name} [WITH (...)] [SEED ...]."""
+        """CONFLUENT SCHEMA REGISTRY {'url' | CONNECTION name} [WITH (...)] [KEY STRATEGY ..] [VALUE ..] [SEED ...]."""
         self.expect("confluent")
         self.expect("schema")
         self.expect("registry")
@@ -212,6 +213,7 @@ class Sources(Webhooks):
         connection = self.name() if self.accept("connection") else None
         url = None if connection is not None else self.string()
         options = self.with_options()
+        key, value = (self._strategy() if self.accept(part, "strategy") else Strategy() for part in ("key", "value"))
         end = self.before
         seeds: dict[str, tuple[str, str]] = {}
         if self.accept("seed"):
@@ -219,7 +221,15 @@ class Sources(Webhooks):
                 message = self.string() if self.accept("message") else ""
                 self.expect("schema")
                 seeds[part] = message, self.string()
-        return RegistryClause(connection, url, options, seeds.get("key"), seeds.get("value"), at, end)
+        return RegistryClause(connection, url, options, key, value, seeds.get("key"), seeds.get("value"), at, end)
+
+    def _strategy(self) -> Strategy:
+        if self.accept("id"):
+            return Strategy(id=self.integer())
+        if self.accept("inline"):
+            return Strategy(inline=self.string())
+        self.expect("latest")
+        return Strategy()
 
     def _csv(self) -> CsvFormat:
         header, names, width = True, (), None

@@ -73,15 +73,24 @@ class FromWebhook:
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryClause:
-    """CONFLUENT SCHEMA REGISTRY {CONNECTION name | 'url' [WITH (options)]} [SEED ...], a seed as (message, schema).
+class Strategy:
+    """{KEY | VALUE} STRATEGY {LATEST | ID n | INLINE 'schema'}: which schema the data are read as."""
 
-    `end` is where a SEED would stand.
+    id: int | None = None
+    inline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryClause:
+    """CONFLUENT SCHEMA REGISTRY {CONNECTION name | 'url' [WITH (options)]} [KEY STRATEGY ..] [VALUE STRATEGY ..]
+    [SEED ...], a seed as (message, schema). `end` is where a SEED would stand.
     """
 
     connection: Name | None
     url: str | None
     options: tuple[Option, ...]
+    key_strategy: Strategy
+    value_strategy: Strategy
     key_seed: tuple[str, str] | None
     value_seed: tuple[str, str] | None
     at: int
