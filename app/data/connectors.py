@@ -1,6 +1,6 @@
 """The typed bodies of connectors, formats and connections as SQL. Law: as of app/data/statements.py."""
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from app.data.names import literal, parts_of, quoted
 from app.schemas.connectors import (
@@ -77,12 +77,14 @@ def _kafka(connector: KafkaConnector) -> str:
         f"FETCH MESSAGE MAX BYTES = {connector.fetch_message_max_bytes}",
         f"CLIENT ID = {literal(connector.client_id)}",
     ]
+    if not connector.deduplicate:
+        options.append("DEDUPLICATION = 'none'")
     if connector.start_offsets:
         options.append(f"START OFFSET = [{', '.join(map(str, connector.start_offsets))}]")
     if connector.start_timestamp_ms is not None:
         options.append(f"START TIMESTAMP = {connector.start_timestamp_ms}")
     origin = through(connector, options)
-    key = "" if connector.key_format is None else f"KEY FORMAT {_format(connector.key_format)} VALUE "
+    key = "" if connector.key_format is None else f"KEY FORMAT {_format(connector.key_format, 'KEY')} VALUE "
     included = ", ".join(
         each.what.upper() + ("" if each.name is None else f" AS {quoted(each.name)}") for each in connector.include
     )
@@ -106,8 +108,8 @@ def _webhook(connector: WebhookConnector) -> str:
     return " ".join(parts)
 
 
-def _format(format: FileFormat | RecordFormat) -> str:
-    """What stands behind FORMAT of a source."""
+def _format(format: FileFormat | RecordFormat, part: Literal["KEY", "VALUE"] = "VALUE") -> str:
+    """What stands behind FORMAT of a source, of its records' keys or values."""
     match format:
         case JsonFormat() | TextFormat() | BytesFormat():
             return format.type.upper()
@@ -120,7 +122,8 @@ def _format(format: FileFormat | RecordFormat) -> str:
             return f"REGEX {literal(format.pattern)}"
         case AvroFormat():
             framed = "" if format.framed or format.registry else " WITH (CONFLUENT WIRE FORMAT = false)"
-            return f"AVRO USING {_schema(format.definition, format.registry)}{framed}"
+            strategy = "" if format.schema_id is None else f" {part} STRATEGY ID {format.schema_id}"
+            return f"AVRO USING {_schema(format.definition, format.registry)}{framed}{strategy}"
         case ProtobufFormat():
             message = "" if format.message is None else f" MESSAGE {literal(format.message)}"
             return f"PROTOBUF{message} USING {_schema(format.descriptors, format.registry)}"
@@ -196,6 +199,7 @@ def _tls(tls: TlsSettings | None) -> list[str]:
         *_option("SSL CERTIFICATE AUTHORITY", tls.authority, "SSL CA LOCATION"),
         *_option("SSL CERTIFICATE", tls.certificate, "SSL CERTIFICATE LOCATION"),
         *_option("SSL KEY", tls.key, "SSL KEY LOCATION"),
+        *_option("SSL KEY PASSWORD", tls.key_password),
     ]
 
 

@@ -104,6 +104,7 @@ class KafkaConnector(Strict):
         default=None, min_length=1, max_length=200,
         description="With envelope upsert: the column that says why a value did not decode; else such a key has no row",
     )  # fmt: skip
+    deduplicate: bool = Field(default=True, description="With envelope debezium: pass over what it sends again")
     start_offsets: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(
         default=[], max_length=10_000, description="By partition; the others begin at 0"
     )
@@ -121,6 +122,8 @@ class KafkaConnector(Strict):
     def one_of_them(self) -> Self:
         if self.inline_errors is not None and self.envelope != "upsert":
             raise ValueError("inline_errors is for envelope upsert")
+        if not self.deduplicate and self.envelope != "debezium":
+            raise ValueError("deduplicate is for envelope debezium")
         return of_one(self, connection=self.connection, brokers=self.brokers)
 
 
@@ -216,6 +219,7 @@ class TlsSettings(Strict):
     authority: Given | None = None
     certificate: Given | None = None
     key: Hidden | None = None
+    key_password: FromSecret | None = None
 
 
 class SaslSettings(Strict):

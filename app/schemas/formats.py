@@ -75,9 +75,12 @@ class AvroFormat(Strict):
     framed: bool = True
     definition: str | None = Field(default=None, alias="schema", min_length=1, description="The reader's, as JSON")
     registry: Name | None = None
+    schema_id: int | None = Field(default=None, ge=1, le=2**31 - 1, description="Of the registry; else the latest")
 
     @model_validator(mode="after")
     def one_of_them(self) -> Self:
+        if self.schema_id is not None and self.registry is None:
+            raise ValueError("schema_id needs a registry")
         return of_one(self, schema=self.definition, registry=self.registry)
 
 
