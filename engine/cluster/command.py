@@ -99,13 +99,16 @@ class Lookup:
 class Subscribe:
     """Send each tick's delta of the output of `plan`, after a snapshot as of `as_of` (None: the last tick).
 
-    The first answer is always the snapshot's time, with no rows unless `snapshot`. Hydrates in the background.
+    The first answer is always the snapshot's time, with no rows unless `snapshot`. Hydrates in the background. `behind`
+    is for who has no use for a snapshot, because it holds the output as of an earlier tick: that tick, and the change
+    from there to `as_of`.
     """
 
     request: int
     plan: Plan
     as_of: int | None
     snapshot: bool
+    behind: tuple[int, Batch] | None = None
 
 
 @dataclass(frozen=True, slots=True)

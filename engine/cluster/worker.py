@@ -35,7 +35,7 @@ from engine.collection.heap import Heap, Marks
 from engine.collection.words import vector_of
 from engine.dataflow.circuit import Circuit, TooEarly
 from engine.dataflow.errors import ErrorCounts
-from engine.dataflow.graph import Plan, Source, inputs
+from engine.dataflow.graph import Plan, Source, nodes
 from engine.dataflow.hydration import Staged
 from engine.dataflow.operators.mfp import Mfp
 
@@ -256,15 +256,19 @@ class Worker:
         if error is None and start < self.upper:
             late = [self.circuit.since(source) for source in sources(command.plan)]
             error = None if max(late, default=0) <= start else _too_early(start, max(late))
+        rows: list[Response] = []
+        if command.behind is not None:
+            then, change = command.behind
+            rows = [Rows(command.request, then, nothing), Rows(command.request, start, change)]
         if error is not None:
-            rows: list[Response] = [Rows(command.request, start, nothing, error)]
+            rows = [Rows(command.request, start, nothing, error)]
         elif snapshot is not None and start < self.upper:
-            rows = self._since(command, snapshot, start)
+            rows += self._since(command, snapshot, start)
         else:
-            first = snapshot
-            if first is None:
+            first = snapshot if command.snapshot else nothing
+            if first is None:  # the collection is there for others, too
                 first = self.circuit.contents(id, None if start == self.upper else start).consolidate()
-            rows = [Rows(command.request, start, first if command.snapshot else nothing)]
+            rows.append(Rows(command.request, start, first))
             if start < self.upper:
                 rows += [
                     Rows(command.request, at, change.consolidate()) for at, change in self.circuit.changes(id, start)
@@ -340,16 +344,5 @@ def _reads(command: Building) -> set[int]:
 
 
 def sources(plan: Plan) -> set[int]:
-    """The collections that a plan reads. O(size): a plan is a graph, in which one node may have many readers."""
-    found: set[int] = set()
-    seen: set[int] = set()
-    todo: list[Plan] = [plan]
-    while todo:
-        node = todo.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, Source):
-            found.add(node.id)
-        todo.extend(inputs(node))
-    return found
+    """The collections that a plan reads."""
+    return {node.id for node in nodes(plan) if isinstance(node, Source)}

@@ -33,6 +33,7 @@ from engine.coordinator.constraints import Constraints
 from engine.coordinator.envelope import Telling
 from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
+from engine.coordinator.past import Past
 from engine.coordinator.record import record
 from engine.coordinator.result import Notice, Result
 from engine.coordinator.runtime import Durations, SessionLike, runtime
@@ -51,10 +52,11 @@ class Coordinator:
 
     def __init__(self, options: Options, catalog: Catalog, log: Log | None) -> None:
         self.options: Final = options
-        self.incarnation: Final = secrets.token_hex(8)  # histories begin with the process
         self.heap: Final = Heap(options.heap_sweep_bytes_min)
         self.log: Final = log
         self.oracle: Final = Oracle(last=0 if log is None else log.clock())
+        self.identity: Final = secrets.token_hex(8) if log is None else log.begin(self.oracle.next())
+        self.past: Final = Past()
         self.cluster: Final = Local(self.heap, self._deliver)
         record = None if log is None else self._record
         self.ticks: Final = Ticks(self.cluster, self.oracle, record, options.tick_rows_max)
@@ -225,9 +227,11 @@ class Coordinator:
         up_to: int | None = None,
         telling: Telling | None = None,
         unbounded: bool = False,
+        behind: tuple[int, Batch] | None = None,
     ) -> Subscription:
         """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated. `unbounded`: for
-        one who keeps what was sent, so that what waits is never more than the relation's contents then and now."""
+        one who keeps what was sent, so that what waits is never more than the relation's contents then and now.
+        `behind`: as of the command."""
         request = self.request()
 
         def end(_: Subscription) -> None:
@@ -245,7 +249,7 @@ class Coordinator:
             self.subscriptions[request] = subscription
             self._subscribed[request] = sources(plan)
             self.system.watch(-request, sources(plan))
-            self.cluster.send(Subscribe(request, plan, as_of, snapshot))
+            self.cluster.send(Subscribe(request, plan, as_of, snapshot, behind))
         return subscription
 
     def subscribed(self, request: int) -> set[int]:
@@ -314,4 +318,5 @@ class Coordinator:
         for answer in results:
             answer.mark(marks)
         self.sinks.mark(marks)  # behind the results: that is the way batches go
+        self.past.forget()
         self.heap.sweep(marks)

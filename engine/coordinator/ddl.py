@@ -40,6 +40,9 @@ from engine.sql.bound import (
 )  # fmt: skip
 from engine.types import Column, SqlType
 
+NEXT_ID = "catalog", "next id"
+"""The fact of the log that keeps an id from coming again: what somebody knows of a dropped item is of no other."""
+
 
 def create_database(coordinator: Coordinator, bound: BoundCreateDatabase) -> Result:
     if bound.if_not_exists and bound.name in coordinator.catalog.databases:
@@ -170,7 +173,8 @@ def drop_items(coordinator: Coordinator, ids: Sequence[int]) -> None:
             coordinator.sinks.stop(item.id)
     coordinator.catalog = catalog.drop(ids)
     if coordinator.log is not None:
-        values = {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
+        values: dict[tuple[str, str], str | None] = {NEXT_ID: str(catalog.next_id)}
+        values |= {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
         coordinator.log.change(drop=ids, facts=values)
     for item in gone:
         _free(coordinator, catalog, item)

@@ -5,16 +5,20 @@ has deleted since is still there. A file is read again from its beginning, so it
 rows get the times of this process); generators are told how far they came and make the same rows again.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
+from engine.catalog.items import Index, MaterializedView, Table
 from engine.coordinator import ddl
 from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.ddl import NEXT_ID
+from engine.coordinator.record import is_durable, packed
 from engine.coordinator.roles import restore_roles
 from engine.coordinator.secrets import create_connection, create_secret, restore_secrets
 from engine.coordinator.sinks import create_sink
-from engine.coordinator.sources import contents, create_source, prepare
+from engine.coordinator.sources import contents, create_source, prepare, total
 from engine.durable.log import Item, Log
 from engine.errors import SqlError
 from engine.sql.binder import bind
@@ -41,6 +45,21 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     for item in log.items():
         restore_item(coordinator, log, item)
     restore_facts(coordinator, log)
+    next_id = int(log.facts(NEXT_ID[0]).get(NEXT_ID[1], 0))
+    coordinator.catalog = replace(coordinator.catalog, next_id=max(next_id, coordinator.catalog.next_id))
+    put_together(coordinator, log)
+
+
+def put_together(coordinator: Coordinator, log: Log) -> None:
+    """Old writes of each collection become one; those that a subscriber may ask for the changes since stay apart."""
+    items = coordinator.catalog.items.values()
+    histories = [item.history_ms or 0 for item in items if isinstance(item, Table | MaterializedView | Index)]
+    horizon = log.clock() - max(coordinator.options.resume_ms_max, coordinator.options.history_ms, *histories)
+    for item in items:
+        last = log.to_compact(item.id, horizon) if is_durable(coordinator.catalog, item) else None
+        if last is not None:
+            rows = total(coordinator, log.until(item.id, last), item.columns)
+            log.compact(item.id, last, packed(rows, item.columns, coordinator.heap))
 
 
 def with_schemas(catalog: Catalog, schemas: list[tuple[str, str]] | None) -> Catalog:

@@ -4,8 +4,11 @@ Whoever asks a registry or opens a file may wait long, so that comes first, with
 found is written into the statement that the log keeps, so that a restart needs nobody.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
+
+import pyarrow as pa
 
 from engine.catalog.items import Item, Role, Source, SourceRelation
 from engine.catalog.sources import AvroFormat, Description, Format, KafkaSource, ProtobufFormat, WebhookSource, is_kept
@@ -15,7 +18,7 @@ from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
 from engine.connectors.ingest import describe, infer, resolved
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import enter, exists, new_id, types_of
-from engine.coordinator.record import packed, unpacked
+from engine.coordinator.record import unpacked
 from engine.coordinator.result import Result
 from engine.durable.log import Log
 from engine.sql.binding.writing import quoted, text, type_sql
@@ -120,11 +123,11 @@ def create_source(
 
 
 def contents(coordinator: Coordinator, log: Log, id: int, columns: tuple[Column, ...]) -> Batch:
-    """The rows that the log has of a collection. Many writes are put together in the log as well."""
-    parts = [unpacked(rows, columns, coordinator.heap) for rows in log.writes(id)]
-    if not parts:
-        return Batch.empty(len(columns))
-    rows = Batch.concat(parts).consolidate()
-    if log.should_compact(id):
-        log.compact(id, packed(rows, columns, coordinator.heap))
-    return rows
+    """The rows that the log has of a collection."""
+    return total(coordinator, log.writes(id), columns)
+
+
+def total(coordinator: Coordinator, writes: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Batch:
+    """What writes of the log come to."""
+    parts = [unpacked(rows, columns, coordinator.heap) for rows in writes]
+    return Batch.concat(parts).consolidate() if parts else Batch.empty(len(columns))

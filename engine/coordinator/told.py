@@ -5,6 +5,7 @@ transaction is kept before it is begun, so whoever comes after a crash knows bot
 (`take_back`) without. With a data directory the log keeps it, or else this process, which its topic outlives.
 """
 
+import sys
 from typing import Final, Protocol
 
 from engine.collection.batch import Batch
@@ -63,8 +64,9 @@ class Logged:
     def contents(self) -> Batch:
         parts = [unpacked(rows, self._columns, self._heap) for rows in self._log.writes(self._id)]
         whole = Batch.concat([Batch.empty(len(self._columns)), *parts]).consolidate()
-        if self._log.should_compact(self._id):
-            self._log.compact(self._id, packed(whole, self._columns, self._heap))
+        last = self._log.to_compact(self._id, sys.maxsize)
+        if last is not None:
+            self._log.compact(self._id, last, packed(whole, self._columns, self._heap))
         return whole
 
     def mark(self, marks: Marks) -> None:

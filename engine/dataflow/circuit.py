@@ -383,7 +383,7 @@ class Circuit:
             rows = Batch.concat([node.empty, *derive(node, copies), *undone])
             return rows.consolidate() if undone else rows
 
-        evaluation = OneShot(self._heap, given, check)
+        evaluation = OneShot(self._heap, given, check, tick)
         rows = evaluation.run(plan).consolidate()
         return rows, evaluation.error if error is None else error, tick
 

@@ -5,6 +5,7 @@ asked for it: that is the hash-consing of the operator graph. A row of a node's 
 docstring; NULL equals NULL wherever rows or keys are compared (SQL's `=` is the planner's IS NOT NULL filter before).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -260,6 +261,18 @@ def inputs(plan: Plan) -> "tuple[Plan, ...]":
             return (plan.input,)
         case Join() | Union() | LetRec():
             return plan.inputs
+
+
+def nodes(plan: Plan) -> "Iterator[Plan]":
+    """Each node once. O(size): a plan is a graph, in which one node may have many readers."""
+    seen: set[int] = set()
+    todo: list[Plan] = [plan]
+    while todo:
+        node = todo.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            todo.extend(inputs(node))
 
 
 def with_inputs(plan: Plan, new: "tuple[Plan, ...]") -> Plan:

@@ -24,15 +24,18 @@ PIECE_ROWS: Final = 262_144
 
 
 class OneShot:
-    """`given` has the contents of a subplan that is held somewhere, or None; `error` is a failed row's, if any."""
+    """`given` has the contents of a subplan that is held somewhere, or None; `error` is a failed row's, if any. `tick`
+    is what they are of, which temporal filters ask."""
 
     def __init__(
-        self, heap: Heap, given: Callable[[Plan], Batch | None], check: Callable[[], None] = lambda: None
-    ) -> None:
+        self, heap: Heap, given: Callable[[Plan], Batch | None], check: Callable[[], None] = lambda: None,
+        tick: int = 0,
+    ) -> None:  # fmt: skip
         self.error: int | None = None
         self._heap = heap
         self._given = given
         self._check = check
+        self._tick = tick
         self._done: dict[int, tuple[Batch, Types]] = {}  # by id of the plan object, which the caller keeps alive
 
     def run(self, plan: Plan) -> Batch:
@@ -59,9 +62,9 @@ class OneShot:
         if rows is None:
             deltas = [rows for rows, _ in inputs]
             if isinstance(plan, graph.Mfp | graph.FlatMap) and len(deltas[0]) > FIRST_ROWS:
-                rows = in_pieces(lambda part: operator.step(0, [part]), deltas[0], self._check)
+                rows = in_pieces(lambda part: operator.step(self._tick, [part]), deltas[0], self._check)
             else:
-                rows = operator.step(0, deltas) if any(map(len, deltas)) else Batch.empty(len(types))
+                rows = operator.step(self._tick, deltas) if any(map(len, deltas)) else Batch.empty(len(types))
         operator.publish()
         operator.errors.publish()
         if self.error is None:

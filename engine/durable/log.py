@@ -6,10 +6,15 @@ so neither the heap's codes nor the layout of words are on disk. Contents of sou
 an append-only source is read again from its beginning; the offsets tell how far the last process came. Of a sink the
 writes are what it wrote.
 
+Each process that opens the directory is a life of its database. What is kept of a life is the last tick that it
+committed and the first that the next one may use, so that of any time that it told somebody it is known what was there
+then: what the log has now, less the writes that came later (`after`), as far back as they were not put together yet.
+
 Everything here runs under the coordinator's tick lock.
 """
 
 import fcntl
+import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +32,8 @@ SCHEMA: Final = """
 CREATE TABLE meta (format INTEGER NOT NULL, clock INTEGER NOT NULL);
 CREATE TABLE schemas (database TEXT NOT NULL, schema TEXT NOT NULL);
 CREATE TABLE catalog (item INTEGER PRIMARY KEY, sql TEXT NOT NULL);
-CREATE TABLE writes (sequence INTEGER PRIMARY KEY, item INTEGER NOT NULL, rows BLOB NOT NULL);
+CREATE TABLE writes (sequence INTEGER PRIMARY KEY, item INTEGER NOT NULL, rows BLOB NOT NULL,
+                     timestamp INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE offsets (item INTEGER NOT NULL, partition TEXT NOT NULL, position INTEGER NOT NULL,
                       PRIMARY KEY (item, partition));
 CREATE INDEX writes_of ON writes (item);
@@ -35,6 +41,9 @@ CREATE INDEX writes_of ON writes (item);
 
 FACTS: Final = "CREATE TABLE IF NOT EXISTS facts (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key))"
 """What the catalog knows beside its items: roles, comments. A directory of before there were any has no such table."""
+
+TIMED: Final = "ALTER TABLE writes ADD COLUMN timestamp INTEGER NOT NULL DEFAULT 0"
+"""For a directory of before writes had their tick's."""
 
 FOR_THE_OWNER: Final = 0o600
 """The mode of the file, which SQLite gives to those beside it: secrets and verifiers of passwords are in it."""
@@ -48,6 +57,21 @@ COMPACT_WRITES_MIN: Final = 1_000
 """Writes of one table from which opening it puts them together as one: reading a thousand small ones takes as long as
 reading a million rows."""
 
+APART_WRITES_MAX: Final = 20_000
+"""Writes of one table that are left apart because somebody may ask what came after one of them: a second of reading."""
+
+LIVES: Final = "life"
+"""The kind of the facts about lives: by the name of each, what is known of its end."""
+
+LIVES_MAX: Final = 100
+"""Lives that are remembered."""
+
+HORIZON: Final = "horizon"
+"""The kind of the facts about tables whose writes up to some tick were put together: that tick, by the table."""
+
+IDENTITY: Final = "identity", "database"
+"""The fact that tells this database from all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -55,6 +79,14 @@ class Item:
 
     id: int
     sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A life that is over: the last tick that it committed, and the first of the life after it."""
+
+    clock: int
+    next: int
 
 
 class Log:
@@ -82,6 +114,8 @@ class Log:
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
                 self._db.executescript(f"BEGIN;{SCHEMA}INSERT INTO meta VALUES ({FORMAT}, 0);COMMIT;")
             self._db.execute(FACTS)
+            if "timestamp" not in [row[1] for row in self._db.execute("PRAGMA table_info(writes)")]:
+                self._db.execute(TIMED)
             (found,) = self._db.execute("SELECT format FROM meta").fetchone()
         except sqlite3.Error as error:
             self.close()
@@ -89,6 +123,27 @@ class Log:
         if found != FORMAT:
             self.close()
             raise SourceError(f"data directory {str(directory)!r} has format {found}; this version reads {FORMAT}")
+        self.life: Final = secrets.token_urlsafe(6)
+        self.recorded = self.clock()  # the last tick that committed
+
+    def begin(self, first: int) -> str:
+        """This process's life begins: `first` is a tick that no other life has used or will. The database's name."""
+        lives = self.facts(LIVES)
+        kind, key = IDENTITY
+        identity = self.facts(kind).get(key, secrets.token_hex(8))
+        facts: dict[tuple[str, str], str | None] = {IDENTITY: identity, (LIVES, self.life): ""}
+        for life, end in lives.items():
+            if not end:
+                facts[LIVES, life] = f"{self.clock()} {first}"
+        over = sorted((int(end.split()[1]), life) for life, end in lives.items() if end)
+        facts |= {(LIVES, life): None for _, life in over[: len(over) - LIVES_MAX]}
+        self.change(facts=facts)
+        return identity
+
+    def ended(self, life: str) -> Ended | None:
+        """What is known of a life that is over; None: nothing."""
+        said = self.facts(LIVES).get(life)
+        return Ended(*map(int, said.split())) if said else None
 
     def items(self) -> list[Item]:
         """The catalog in the order of its creation."""
@@ -116,6 +171,7 @@ class Log:
             for id in drop:
                 for table in ("catalog", "writes", "offsets"):
                     self._db.execute(f"DELETE FROM {table} WHERE item = ?", (id,))
+                self._db.execute("DELETE FROM facts WHERE kind = ? AND key = ?", (HORIZON, str(id)))
             self._db.executemany(
                 "INSERT INTO catalog VALUES (?, ?) ON CONFLICT DO UPDATE SET sql = excluded.sql",
                 [(item.id, item.sql) for item in create],
@@ -138,12 +194,14 @@ class Log:
         with self._transaction():
             self._db.execute("UPDATE meta SET clock = ?", (timestamp,))
             self._db.executemany(
-                "INSERT INTO writes (item, rows) VALUES (?, ?)", [(id, _pack(rows)) for id, rows in writes.items()]
+                "INSERT INTO writes (item, rows, timestamp) VALUES (?, ?, ?)",
+                [(id, _pack(rows), timestamp) for id, rows in writes.items()],
             )
             self._db.executemany(
                 "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
                 [(id, partition, position) for (id, partition), position in offsets.items()],
             )
+        self.recorded = timestamp
 
     def tell(self, id: int, number: int, rows: pa.RecordBatch) -> None:
         """What a sink is about to write (the last column is the diff), as its transaction `number`."""
@@ -183,16 +241,56 @@ class Log:
             with pa.ipc.open_stream(rows) as reader:
                 yield from reader
 
-    def should_compact(self, id: int) -> bool:
-        """Whether a table's writes are many enough to be put together."""
-        (count,) = self._db.execute("SELECT count(*) FROM writes WHERE item = ?", (id,)).fetchone()
-        return count >= COMPACT_WRITES_MIN
+    def after(self, id: int, timestamp: int) -> Iterator[pa.RecordBatch] | None:
+        """The changes of a table at ticks after `timestamp`, newest first; None where they were put together with those
+        before."""
+        if timestamp < int(self.facts(HORIZON).get(str(id), 0)):
+            return None
+        return self._after(id, timestamp)
 
-    def compact(self, id: int, contents: pa.RecordBatch) -> None:
-        """Replace a table's writes by its contents (the last column is the count)."""
+    def _after(self, id: int, timestamp: int) -> Iterator[pa.RecordBatch]:
+        found = self._db.execute("SELECT rows, timestamp FROM writes WHERE item = ? ORDER BY sequence DESC", (id,))
+        for rows, at in found:
+            if at <= timestamp:
+                return
+            with pa.ipc.open_stream(rows) as reader:
+                yield from reader
+
+    def to_compact(self, id: int, horizon: int) -> int | None:
+        """The write up to which a table's are to be put together: those of ticks up to `horizon`, and of later ones
+        what is too many. None: they are too few."""
+        (last, count) = self._db.execute(
+            "SELECT max(sequence), count(*) FROM writes WHERE item = ? AND timestamp <= ?", (id, horizon)
+        ).fetchone()
+        found = self._db.execute(
+            "SELECT sequence FROM writes WHERE item = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
+            (id, APART_WRITES_MAX),
+        ).fetchone()
+        if found is not None and (last is None or found[0] > last):
+            return found[0]
+        return last if count >= COMPACT_WRITES_MIN else None
+
+    def until(self, id: int, sequence: int) -> Iterator[pa.RecordBatch]:
+        """The changes of a table up to one of its writes, as `writes`."""
+        for (rows,) in self._db.execute(
+            "SELECT rows FROM writes WHERE item = ? AND sequence <= ? ORDER BY sequence", (id, sequence)
+        ):
+            with pa.ipc.open_stream(rows) as reader:
+                yield from reader
+
+    def compact(self, id: int, sequence: int, contents: pa.RecordBatch) -> None:
+        """Replace a table's writes up to one of them by what they come to (the last column is the count)."""
         with self._transaction():
-            self._db.execute("DELETE FROM writes WHERE item = ?", (id,))
-            self._db.execute("INSERT INTO writes (item, rows) VALUES (?, ?)", (id, _pack(contents)))
+            (at,) = self._db.execute("SELECT timestamp FROM writes WHERE sequence = ?", (sequence,)).fetchone()
+            self._db.execute("DELETE FROM writes WHERE item = ? AND sequence <= ?", (id, sequence))
+            self._db.execute(
+                "INSERT INTO writes (sequence, item, rows, timestamp) VALUES (?, ?, ?, ?)",
+                (sequence, id, _pack(contents), at),
+            )
+            self._db.execute(
+                "INSERT INTO facts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                (HORIZON, str(id), str(at)),
+            )
 
     def close(self) -> None:
         """Checkpoint and let go of the directory. Idempotent."""

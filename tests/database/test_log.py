@@ -64,15 +64,67 @@ def test_a_dropped_item_leaves_nothing(tmp_path: Path) -> None:
     log.close()
 
 
+def unsynced(log: Log) -> Log:
+    """For tests of many commits, none of which a crash may lose."""
+    log._db.execute("PRAGMA synchronous=OFF")
+    return log
+
+
+def values(batches) -> list[list[int]]:
+    return [batch.column("v").to_pylist() for batch in batches]
+
+
 def test_compaction_keeps_the_contents(tmp_path: Path) -> None:
-    log = Log(tmp_path)
+    log = unsynced(Log(tmp_path))
     table = create(log, "CREATE TABLE t (v bigint)")
     for at in range(COMPACT_WRITES_MIN):
-        assert not log.should_compact(table)
+        assert log.to_compact(table, 10**9) is None
         log.commit(at + 1, {table: rows(at)}, {})
-    assert log.should_compact(table)
-    log.compact(table, rows(7, 8))
-    assert [batch.column("v").to_pylist() for batch in log.writes(table)] == [[7, 8]]
+    last = log.to_compact(table, 10**9)
+    assert last is not None
+    assert values(log.until(table, last)) == values(log.writes(table))
+    log.compact(table, last, rows(7, 8))
+    assert values(log.writes(table)) == [[7, 8]]
+    log.close()
+
+
+def test_the_writes_after_a_tick(tmp_path: Path) -> None:
+    """Newest first, as long as they are apart from those before."""
+    log = unsynced(Log(tmp_path))
+    table = create(log, "CREATE TABLE t (v bigint)")
+    for at in range(1, COMPACT_WRITES_MIN + 3):
+        log.commit(at, {table: rows(at)}, {})
+    last = log.to_compact(table, COMPACT_WRITES_MIN)
+    assert last is not None
+    log.compact(table, last, rows(0))
+    late = [COMPACT_WRITES_MIN + 1, COMPACT_WRITES_MIN + 2]
+    assert values(log.writes(table)) == [[0], *([at] for at in late)]
+    assert values(log.after(table, COMPACT_WRITES_MIN) or ()) == [[at] for at in reversed(late)]
+    assert values(log.after(table, late[-1]) or ()) == []
+    assert log.after(table, COMPACT_WRITES_MIN - 1) is None
+    log.change(drop=[table])
+    log.change(create=[Item(table, "CREATE TABLE t (v bigint)")])
+    assert values(log.after(table, 0) or ()) == []
+    log.close()
+
+
+def test_lives(tmp_path: Path) -> None:
+    """Of each that is over it is known what it committed last and where the next one began."""
+    lives, names = [], set()
+    for first in (10, 20, 30):
+        log = Log(tmp_path)
+        names.add(log.begin(first))
+        lives.append(log.life)
+        table = create(log, "CREATE TABLE t (v bigint)")
+        log.commit(first + 5, {table: rows(1)}, {})
+        assert log.recorded == first + 5
+        log.close()
+    log = Log(tmp_path)
+    log.begin(40)
+    ends = [(end.clock, end.next) for life in lives if (end := log.ended(life)) is not None]
+    assert ends == [(15, 20), (25, 30), (35, 40)]
+    assert log.ended("other") is log.ended(log.life) is None
+    assert len(names) == 1
     log.close()
 
 

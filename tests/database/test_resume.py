@@ -1,6 +1,11 @@
 """Going on where one was: what was folded before a cut and after it is the view, whatever was cut and when."""
 
+import shutil
 from collections import Counter
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -8,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.database import Database, Following, Options
+from engine.durable.log import COMPACT_WRITES_MIN
 from engine.errors import InvalidParameter
 
 VIEW = "SELECT k, sum(v) AS s, count(*) AS n FROM t GROUP BY k"
@@ -121,15 +127,145 @@ def test_a_view_made_anew_under_its_name_is_another(db: Database) -> None:
         assert session.follow("SUBSCRIBE v", position).resumed is False
 
 
-def test_another_process_has_another_history(tmp_path) -> None:
-    with Database.open(tmp_path) as db, db.session() as session:
-        db.execute("CREATE TABLE t (x int)")
-        position = drained(session.follow("SUBSCRIBE t"), Counter())
-    with Database.open(tmp_path) as db, db.session() as session:
-        assert session.follow("SUBSCRIBE t", position).resumed is False
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(ROWS, max_size=3), min_size=1, max_size=12), st.integers(0, 999))
+def test_the_changes_since_whatever_process_told_the_position(ticks: list[list[tuple[int, int]]], seed: int) -> None:
+    """Between any two ticks the database may be opened anew; some followers come back at once, some later."""
+    pick = np.random.default_rng(seed)
+    what = ["w", "q", "(SELECT k, max(s) FROM w WHERE n > 1 GROUP BY k)", "(SELECT t.k, s FROM t JOIN w ON t.k = w.k)"]
+    what = [f"SUBSCRIBE {each}" for each in what]
+    with TemporaryDirectory() as directory, ExitStack() as opened:
+        db = opened.enter_context(Database.open(directory))
+        db.execute(f"CREATE TABLE t (k int, v int); CREATE MATERIALIZED VIEW w AS {VIEW}; CREATE VIEW q AS {VIEW}")
+        present: list[tuple[int, int]] = []
+        states = [Counter() for _ in what]
+        positions: list[str | None] = [None for _ in what]
+        followings: list[Following | None] = [db.session().follow(each) for each in what]
+        for rows in ticks:
+            gone = [row for row in present if pick.random() < 0.3]
+            for row in gone:
+                present.remove(row)
+            present += rows
+            db.write("t", [*rows, *gone], [1] * len(rows) + [-1] * len(gone))
+            for i, following in enumerate(followings):
+                if following is not None and pick.random() < 0.5:
+                    positions[i] = drained(following, states[i]) or positions[i]
+            if pick.random() < 0.4:
+                opened.close()
+                db = opened.enter_context(Database.open(directory))
+                followings = [None for _ in what]
+            for i, query in enumerate(what):
+                if followings[i] is None and pick.random() < 0.5:
+                    following = followings[i] = db.session().follow(query, positions[i])
+                    assert following.resumed is (None if positions[i] is None else True)
+                    states[i] = Counter() if following.resumed is None else states[i]
+        for i, query in enumerate(what):
+            following = followings[i]
+            if following is None:
+                following = db.session().follow(query, positions[i])
+                assert following.resumed is not False
+                states[i] = Counter() if following.resumed is None else states[i]
+            drained(following, states[i])
+            read = query.removeprefix("SUBSCRIBE ")
+            assert states[i] == Counter(db.execute(f"SELECT * FROM {read}").rows())
 
 
-@pytest.mark.parametrize("position", ["", "a.b.c", "a.1", "a.-1.b", "x" * 200, "a.²."])
+def reopened(directory: Path, position: str, what: str = "SUBSCRIBE v", **options: int) -> tuple[bool | None, Counter]:
+    """What a follower of an earlier process is told: whether it goes on, and with which changes."""
+    with Database.open(directory, Options(**options)) as db, db.session() as session:
+        following = session.follow(what, position)
+        changes: Counter = Counter()
+        while (batch := following.poll()) is not None:
+            for change in batch.changes():
+                changes[change.row] += change.diff
+        return following.resumed, changes
+
+
+def told(directory: Path, *statements: str, what: str = "SUBSCRIBE v") -> str:
+    """A position after these statements."""
+    with Database.open(directory) as db, db.session() as session:
+        for statement in statements:
+            db.execute(statement)
+        position = drained(session.follow(what), Counter())
+        assert position is not None
+        return position
+
+
+TABLE = "CREATE TABLE t (x int); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW v AS SELECT x FROM t"
+
+
+def test_nothing_is_told_twice_after_a_restart(tmp_path: Path) -> None:
+    position = told(tmp_path, TABLE)
+    assert reopened(tmp_path, position) == (True, Counter())
+    told(tmp_path, "INSERT INTO t VALUES (2)")
+    assert reopened(tmp_path, position) == (True, Counter([(2,)]))
+    assert reopened(tmp_path, position) == (True, Counter([(2,)]))
+
+
+def test_what_no_log_keeps_begins_anew(tmp_path: Path) -> None:
+    """Generators make their rows again, at other times."""
+    source = "CREATE SOURCE g FROM LOAD GENERATOR COUNTER (UP TO 3, AS OF 3)"
+    view = "CREATE MATERIALIZED VIEW v AS SELECT counter FROM g"
+    position = told(tmp_path, source, view)
+    assert reopened(tmp_path, position)[0] is False
+
+
+def test_an_id_that_was_dropped_is_no_others(tmp_path: Path) -> None:
+    position = told(tmp_path, "CREATE TABLE v (x int)", "INSERT INTO v VALUES (1)")
+    told(tmp_path, "DROP TABLE v", "CREATE TABLE other (x int)", what="SUBSCRIBE other")
+    told(tmp_path, "DROP TABLE other", "CREATE TABLE v (x int)")
+    assert reopened(tmp_path, position) == (False, Counter())
+
+
+def test_a_directory_put_back_from_a_copy_begins_anew(tmp_path: Path) -> None:
+    """What followers were told meanwhile never was, there."""
+    told(tmp_path / "data", TABLE)
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    there = told(tmp_path / "data", "INSERT INTO t VALUES (2)")
+    kept = told(tmp_path / "copy")
+    assert reopened(tmp_path / "copy", there)[0] is False
+    assert reopened(tmp_path / "copy", kept) == (True, Counter())
+
+
+def test_what_was_put_together_begins_anew(tmp_path: Path) -> None:
+    position = told(tmp_path, TABLE)
+    with Database.open(tmp_path) as db:
+        db._coordinator.log._db.execute("PRAGMA synchronous=OFF")
+        for x in range(COMPACT_WRITES_MIN):
+            db.write("t", [(x,)])
+    assert reopened(tmp_path, position)[0] is True  # they are of the last minute
+    assert reopened(tmp_path, position, resume_ms_max=1, history_ms=0)[0] is False
+    with Database.open(tmp_path) as db:
+        assert db.execute("SELECT count(*) FROM v").rows() == [(1 + COMPACT_WRITES_MIN,)]
+
+
+def test_more_than_resume_rows_max_begins_anew(tmp_path: Path) -> None:
+    position = told(tmp_path, TABLE)
+    told(tmp_path, "INSERT INTO t SELECT generate_series(1, 11)")
+    assert reopened(tmp_path, position, resume_rows_max=10)[0] is False
+    assert reopened(tmp_path, position, resume_rows_max=11)[0] is True
+
+
+def test_what_time_alone_took_away_over_a_restart(tmp_path: Path) -> None:
+    view = "CREATE MATERIALIZED VIEW v AS SELECT x FROM t WHERE mz_now() < e"
+    with Database.open(tmp_path) as db, db.session() as session:
+        db.execute("CREATE TABLE t (x int, e numeric)")
+        db.execute(view)
+        now = db.write("t", [(0, Decimal(0))])
+        db.write("t", [(1, Decimal(now + 1000)), (2, Decimal(now + 10**7))])
+        state: Counter = Counter()
+        position = drained(session.follow("SUBSCRIBE v"), state)
+        assert position is not None
+        assert state == Counter([(1,), (2,)])
+    with Database.open(tmp_path) as db, db.session() as session:
+        while db.reach(now + 1001):
+            pass
+        resumed = session.follow("SUBSCRIBE v", position)
+        drained(resumed, state)
+        assert (resumed.resumed, state) == (True, Counter([(2,)]))
+
+
+@pytest.mark.parametrize("position", ["", "a.b.c", "a.1", "a.1.2.b", "a.-1.1.b.c", "x" * 200, "a.².1.b.c"])
 def test_what_was_never_a_position_is_refused(db: Database, position: str) -> None:
     db.execute("CREATE TABLE t (x int)")
     with db.session() as session, pytest.raises(InvalidParameter):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
@@ -68,3 +69,17 @@ def test_a_view_made_later_begins_at_its_time(db: Database) -> None:
     assert db.execute("SELECT id FROM v").rows() == [(2,)]
     db.execute("DELETE FROM t WHERE id = 2")
     assert db.execute("SELECT id FROM v").rows() == []
+
+
+def test_a_subscription_from_the_past_begins_as_of_then(db: Database) -> None:
+    db.execute("CREATE TABLE t (id int, lower bigint, upper bigint)")
+    begin = db.write("t", [(0, 0, 1)])
+    begin = db.write("t", [(1, 0, begin + 150), (2, begin + 150, begin + 10**7), (3, 0, begin + 10**7)])
+    while db.reach(begin + 200):
+        pass
+    sql = f"SUBSCRIBE (SELECT id FROM t WHERE mz_now() >= lower AND mz_now() < upper) AS OF {begin}"
+    with db.subscribe(sql) as changes:
+        seen = list(islice(changes, 4))
+    assert sorted((change.row[0], change.diff) for change in seen[:2]) == [(1, 1), (3, 1)]
+    assert {change.timestamp for change in seen[:2]} == {begin}
+    assert sorted((change.row[0], change.diff) for change in seen[2:]) == [(1, -1), (2, 1)]
