@@ -512,7 +512,22 @@ class Nested:
     query: "Query"
 
 
-Body: TypeAlias = Select | Values | SetOperation | Nested
+@dataclass(frozen=True, slots=True)
+class Show:
+    """SHOW of objects: `what` in lower case; `full` has more columns, `extended` the objects of all schemas."""
+
+    what: str
+    full: bool
+    extended: bool
+    from_: Name | None
+    on: Name | None
+    cluster: str | None
+    like: str | None
+    where: Expression | None
+    at: int
+
+
+Body: TypeAlias = Select | Values | SetOperation | Nested | Show
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ calls         functions and aggregates
 from_clause   tables, joins, table functions
 grouping      what GROUP BY leaves visible
 select        one SELECT
+listings      what SHOW stands for
 queries       set operations, VALUES, WITH, ORDER BY, LIMIT
 session       functions of the session, and rows of system relations: constants put in last
 tree          rewriting bound relations all through

@@ -57,10 +57,12 @@ def _named(expression: Expression) -> tuple[str, int]:
 def _of_query(query: syntax.Query) -> str:
     """The name of a subquery's first column."""
     body = query.body
-    while not isinstance(body, syntax.Select | syntax.Values):
+    while not isinstance(body, syntax.Select | syntax.Values | syntax.Show):
         body = body.left if isinstance(body, syntax.SetOperation) else body.query.body
     if isinstance(body, syntax.Values):
         return "column1"
+    if isinstance(body, syntax.Show):
+        return "name"
     if not body.items:
         return ""
     item = body.items[0]

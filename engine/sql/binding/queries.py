@@ -30,6 +30,7 @@ from engine.plan.relation import (
 from engine.plan.rules.fold import folded
 from engine.sql import syntax
 from engine.sql.binding.common import Commons, Whole, converted
+from engine.sql.binding.listings import listing
 from engine.sql.binding.scalars import Place, Subrelation, cast, located, settled
 from engine.sql.binding.select import Output, Rows, ordering, projected
 from engine.sql.scope import Around, Scope, ScopeColumn
@@ -131,8 +132,17 @@ class Queries(Commons):
                 sub = self.closed(whole)
                 rows = Rows(sub.relation, sub.columns, len(sub.columns), (), sub.unknown)
                 return self._ordered_rows(rows, order, around)
+            case syntax.Show():
+                return self._listed(body, order, around)
             case syntax.SetOperation():
                 return self._ordered_rows(self._set_operation(body, around), order, around)
+
+    def _listed(self, show: syntax.Show, order: Sequence[OrderItem], around: Around) -> Rows:
+        """A SHOW: the query that it stands for. Its text is not the client's, so no use of a name in it is kept."""
+        context, self.context = self.context, replace(self.context, uses=[])
+        whole = self.query(listing(show, context), around)
+        self.context = context
+        return self._ordered_rows(whole.rows, order, around) if order else whole.rows
 
     def _ordered_rows(self, rows: Rows, order: Sequence[OrderItem], around: Around) -> Rows:
         """ORDER BY over the output alone: of a set operation or VALUES."""

@@ -8,6 +8,7 @@ forms         expressions that begin with a word of their own
 expressions   scalars, by operator precedence
 groups        GROUP BY
 options       lists of options
+listings      SHOW of objects
 queries       SELECT, VALUES, set operations, WITH, FROM
 tables        CREATE TABLE
 webhooks      CREATE SOURCE FROM WEBHOOK

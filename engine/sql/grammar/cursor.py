@@ -27,13 +27,14 @@ T = TypeVar("T")
 class Cursor:
     """The tokens of a text and the index of the next one."""
 
-    __slots__ = ("depth", "index", "next", "text", "tokens")
+    __slots__ = ("depth", "index", "listed", "next", "text", "tokens")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens: list[Token] = tokenize(text)
         self.index = 0
         self.depth = 0
+        self.listed = 0  # where the last SHOW within a query stands; 0: there is none
         self.next = self.tokens[0]
 
     def advance(self) -> Token:

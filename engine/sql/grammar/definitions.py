@@ -2,6 +2,7 @@
 
 from typing import Final, TypeAlias
 
+from engine.errors import Unsupported
 from engine.expr.keywords import words
 from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.sinks import Sinks
@@ -114,7 +115,11 @@ class Definitions(Sinks, Roles):
         self.in_cluster()
         options = self.with_options()
         self.expect("as")
+        begun = self.here
         query = self.query()
+        if self.listed >= begun:
+            hint = "Query mz_catalog: mz_objects, mz_tables, ..."
+            raise Unsupported("SHOW in a view is not supported", hint=hint, position=self.listed)
         return CreateView(
             name, columns, query, materialized, replace, temporary, if_not_exists, options, self.span()
         )  # fmt: skip

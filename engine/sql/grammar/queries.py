@@ -5,7 +5,7 @@ from dataclasses import replace
 from engine.errors import InvalidParameter, SyntaxError_
 from engine.expr.keywords import JOIN_WORDS, RESERVED
 from engine.sql.grammar.cursor import NOT_BARE_LABELS
-from engine.sql.grammar.options import Options
+from engine.sql.grammar.listings import Listings
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (
     Alias,
@@ -45,7 +45,7 @@ HINTS = ("aggregate input group size", "distinct on input group size", "limit in
 """Options of a SELECT that say how large its groups are."""
 
 
-class Queries(Options):
+class Queries(Listings):
     """The query part of the grammar."""
 
     __slots__ = ()
@@ -54,7 +54,7 @@ class Queries(Options):
         ahead = 0
         while self.peek(ahead).key == "(":
             ahead += 1
-        return self.peek(ahead).key in ("select", "values", "with", "table")
+        return self.peek(ahead).key in ("select", "values", "with", "table") or self.at_listing(ahead)
 
     def query(self) -> Query:
         """[WITH ...] body [ORDER BY] [LIMIT] [OFFSET] [FETCH FIRST]."""
@@ -180,6 +180,9 @@ class Queries(Options):
             at = self.advance().at
             item = SelectItem(Star((), at), None)
             return Select((item,), (TableName(self.name(), None),), None, None, None, None, at)
+        if self.at_listing():
+            self.listed = self.here
+            return self.listing()
         self.fail()
 
     def _select(self) -> Select:

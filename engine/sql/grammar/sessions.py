@@ -16,13 +16,6 @@ from engine.sql.statement.session import (
     TransactionVerb,
 )
 
-SHOWN: Final = (
-    ("databases",), ("schemas",), ("tables",), ("sources",), ("materialized", "sources"), ("materialized", "views"),
-    ("views",), ("sinks",), ("indexes",), ("index",), ("keys",), ("columns",), ("objects",), ("types",),
-    ("secrets",), ("connections",),
-)  # fmt: skip
-"""What SHOW lists."""
-
 
 class Sessions(Explains):
     """All the rest."""
@@ -30,29 +23,14 @@ class Sessions(Explains):
     __slots__ = ()
 
     def show(self) -> ShowObjects | ShowCreate | ShowVariable:
+        if self.at_listing():
+            return ShowObjects(self.query(), self.span())
         self.expect("show")
+        self.accept("redacted")  # nothing that is shown has a secret in it
         if self.accept("create"):
             kind = self.object_kind()
             return ShowCreate(kind, self.name(), self.span())
-        self.accept_any("full", "extended")
-        for keys in SHOWN:
-            if self.accept(*keys):
-                return self._show_objects(" ".join(keys))
         return ShowVariable(self._variable(), self.span())
-
-    def _show_objects(self, what: str) -> ShowObjects:
-        what = "indexes" if what in ("index", "keys") else what
-        from_ = None
-        if self.accept_any("from", "in", "on"):
-            from_ = self.name()
-        elif what == "columns":
-            self.fail()
-        like = where = None
-        if self.accept("like"):
-            like = self.string()
-        elif self.accept("where"):
-            where = self.expression()
-        return ShowObjects(what, from_, like, where, self.span())
 
     def _variable(self) -> str:
         if self.accept("time", "zone"):

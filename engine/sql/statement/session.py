@@ -5,7 +5,7 @@ from enum import Enum
 
 from engine.sql.statement.data import SelectStatement, Subscribe
 from engine.sql.statement.parts import AsOf, ObjectKind, Option, Span
-from engine.sql.syntax import Expression, Name, Query
+from engine.sql.syntax import Name, Query
 
 
 class Stage(Enum):
@@ -62,12 +62,9 @@ class ExplainAnalyze:
 
 @dataclass(frozen=True, slots=True)
 class ShowObjects:
-    """SHOW OBJECTS | TABLES | ..., as `what` in lower case, [FROM name] [LIKE pattern | WHERE condition]."""
+    """SHOW OBJECTS | TABLES | ...: a query whose body is a syntax.Show."""
 
-    what: str
-    from_: Name | None
-    like: str | None
-    where: Expression | None
+    query: Query
     span: Span
 
 
