@@ -17,7 +17,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from threading import Event, Lock, Thread
-from typing import Final
+from typing import Any, Final
 
 from engine.catalog.items import Sink
 from engine.collection.batch import Batch
@@ -36,6 +36,9 @@ from engine.sql.bound import BoundCreateSink
 
 KIND: Final = "sink"
 """The kind of the log's facts: who a sink is to brokers, by its id."""
+
+PATIENCE_SECONDS: Final = 3.0
+"""How long brokers may keep a sink waiting before its status says so: several times what a slow commit takes."""
 
 RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """After the first failure in a row, the second, ...; the last is for all that follow."""
@@ -129,7 +132,7 @@ class _Sink:
             done = self.status.transactions
             writer = KafkaWriter(self._sink, self._identity, self._coordinator.resolve)
             work = asyncio.ensure_future(self._round(writer))
-            await asyncio.wait({work, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await self._watch(writer, work, ended)
             work.cancel()
             try:
                 await work
@@ -142,6 +145,17 @@ class _Sink:
                 await writer.close()
             await asyncio.wait({ended}, timeout=RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
             failures += 1
+
+    async def _watch(self, writer: KafkaWriter, work: asyncio.Future[Any], ended: asyncio.Future[Any]) -> None:
+        """Until one of them is done. Brokers that keep us waiting are a stall long before they are given up."""
+        ends = {work, ended}
+        while not (await asyncio.wait(ends, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0]:
+            waits = writer.waits_seconds
+            if waits >= PATIENCE_SECONDS:
+                brokers = ", ".join(self._sink.connection.brokers)
+                self.status.become(
+                    State.STALLED, SourceError(f"the brokers ({brokers}) have not answered for {waits:.0f} s")
+                )
 
     async def _round(self, writer: KafkaWriter) -> None:
         """From opening the writer to the first failure. Whoever may cancel this closes the writer behind it."""

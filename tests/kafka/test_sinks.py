@@ -424,6 +424,8 @@ def test_the_broker_is_killed_in_a_transaction(broker, out):
         db.execute("DELETE FROM t WHERE k % 2 = 0")
         for i in range(10):  # ticks go on, and merge
             db.execute(f"UPDATE t SET v = 'y{i}' WHERE k <= 3")
+        until(db, "SELECT status FROM mz_internal.mz_sink_statuses", [("stalled",)])
+        assert broker.address in db.execute("SELECT error FROM mz_internal.mz_sink_statuses").rows()[0][0]
         broker.start()
         written(db)
         messages = committed(broker, out)

@@ -7,6 +7,7 @@ identity and ends what that one left open before the note is read.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple, TypeVar
@@ -59,6 +60,12 @@ class KafkaWriter:
         self._producer: AIOKafkaProducer | None = None
         self._partitions = 1
         self._ours: set[asyncio.Task[Any]] = set()  # tasks that are not the producer's
+        self._asked: float | None = None  # since when the brokers owe an answer
+
+    @property
+    def waits_seconds(self) -> float:
+        """How long the brokers have owed an answer; 0 when they owe none."""
+        return 0.0 if self._asked is None else time.monotonic() - self._asked
 
     async def open(self) -> int:
         """Be the only writer of this identity. The number of the last transaction that was committed; 0: none was."""
@@ -180,6 +187,7 @@ class KafkaWriter:
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
+        self._asked = time.monotonic()
 
     async def close(self) -> None:
         """Let go of the connections. What was not committed never will be: the next writer ends it."""
@@ -197,8 +205,10 @@ class KafkaWriter:
 
     @asynccontextmanager
     async def _errors(self, what: str) -> AsyncIterator[None]:
+        self._asked = time.monotonic()
         try:
             yield
+            self._asked = None
         except KafkaError as error:
             brokers = ", ".join(self._sink.connection.brokers)
             raise SourceError(f"{what} ({brokers}): {reason_of(error)}") from None
