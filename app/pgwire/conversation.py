@@ -1,9 +1,10 @@
 """One client's conversation: each message answered from its session, in the protocol's words.
 
 Rule  A message that cannot block is answered where it came (`at_once`): Bind, Describe, Sync, and an Execute that is a
-      look-up by key, so such a series costs no thread and one write. A simple query, or what has come of a series, runs
-      in one thread hop: its small answers are encoded where they were made and leave in one write. A large answer
-      leaves in pieces of `rows_max` rows; a subscription as each tick's changes come.
+      look-up by key, so such a series costs no thread and one write. Where the whole series is there with its Bind and
+      the answer is one row, it is answered as if it were one message. A simple query, or what has come of a series,
+      runs in one thread hop: its small answers are encoded where they were made and leave in one write. A large
+      answer leaves in pieces of `rows_max` rows; a subscription as each tick's changes come.
 Law   Whatever happens, the client gets exactly one ReadyForQuery for each Query and each Sync.
 """
 
@@ -31,7 +32,7 @@ from app.pgwire.messages import (
     Sync,
 )
 from app.pgwire.portals import Portals
-from app.pgwire.protocol import Connection
+from app.pgwire.protocol import DESCRIBED_RUN, Connection
 from engine.database import Portal, Result, Session, Subscription
 from engine.errors import QueryCanceled, SqlError
 
@@ -132,23 +133,36 @@ class Conversation:
         try:
             match message:
                 case Bind(parameters=values) if sum(len(value) for value in values if value) <= AT_ONCE_BYTES:
-                    self._portals.answer(message, False)
+                    if message.portal or not (run := self._socket.connection.run_follows):
+                        self._portals.answer(message, False)
+                        return True
+                    data = self._portals.run_at_once(message, run is DESCRIBED_RUN)
+                    if data is None:
+                        self._portals.answer(message, False)
+                        return True
+                    self._socket.connection.skip(run)
+                    self._portals.reply(data)
+                    self._synced()
+                    return True
                 case Describe() | Flush() | Close("S"):
                     self._portals.answer(message, False)
                 case Execute(name, 0) if self._socket.connection.sync_follows:
                     return self._portals.look_up(name)
                 case Sync() if not self._session.series_open:
-                    self._session.sync()
-                    self._socket.write(self._portals.replies() + self._ready())
+                    self._synced()
                     return True
                 case _:
                     return False
         except SqlError as error:
-            self._portals.reply(error_of(error))
+            self._portals.reply(error_of(error), flush=True)  # some drivers send Sync only when they have seen it
             self._socket.connection.failed()
-        if isinstance(message, Flush):
+        if self._portals.flushed:
             self._socket.write(self._portals.replies())
         return True
+
+    def _synced(self) -> None:
+        self._session.sync()
+        self._socket.write(self._portals.replies() + self._ready())
 
     async def close(self) -> None:
         await self._hop(self._session.close)

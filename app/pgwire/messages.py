@@ -179,7 +179,8 @@ class Body:
 
     def each(self, read: Callable[[], int]) -> tuple[int, ...]:
         """An int16 count, then so many of what `read` reads."""
-        return tuple(read() for _ in range(self.int16()))
+        count = self.int16()
+        return tuple([read() for _ in range(count)]) if count else ()
 
     def kind(self) -> str:
         kind = self.take(1)

@@ -4,13 +4,20 @@ The session keeps statements and portals (they share their names with SQL's PREP
 protocol's words for them. A portal runs when it is first executed, so a series may Describe it for nothing.
 """
 
+from typing import Final
+
 from app.pgwire import messages
 from app.pgwire.forms import described, described_rows, notices_of, spread
 from app.pgwire.messages import Bind, Close, Describe, Execute, Flush, Message, Parse, ProtocolViolation
+from app.pgwire.values import data_row
 from engine.database import Portal, Result, Session
+from engine.types import Column
 
-ROWS_AT_ONCE = 65_536
+ROWS_AT_ONCE: Final = 65_536
 """A larger answer is sent in pieces by the caller."""
+SELECTED: Final = (messages.command_complete("SELECT 0"), messages.command_complete("SELECT 1"))
+DESCRIPTIONS_MAX: Final = 256
+"""RowDescriptions that are kept: a statement's, by its name."""
 
 
 class Portals:
@@ -19,6 +26,7 @@ class Portals:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.waiting: list[bytes] = []
+        self._descriptions: dict[str, tuple[tuple[Column, ...], tuple[int, ...], bytes]] = {}
         self.flushed = False
         """Whether a Sync or a Flush wants what waits to be sent."""
 
@@ -69,6 +77,35 @@ class Portals:
         self.reply(data)
         return True
 
+    def run_at_once(self, bind: Bind, described: bool) -> bytes | None:
+        """The answer to Bind of the unnamed portal, Describe of it if `described`, and Execute, in front of a Sync,
+        where the statement is a look-up of one row that need not wait; None: to be answered message by message.
+
+        No portal is made: Sync would end it.
+        """
+        statement = self._session.statement(bind.statement)
+        if statement.keyed is None or statement.columns is None:
+            return None
+        formats = spread(bind.result_formats, len(statement.columns))
+        rows = self._session.sent(statement, given(bind), formats)
+        if rows is None:
+            return None
+        parts = [messages.BIND_COMPLETE]
+        if described:
+            parts.append(self._description(bind.statement, statement.columns, formats))
+        parts += map(data_row, rows)
+        parts.append(SELECTED[len(rows)])
+        return b"".join(parts)
+
+    def _description(self, name: str, columns: tuple[Column, ...], formats: tuple[int, ...]) -> bytes:
+        """The RowDescription of a statement, which is made once as long as it is described the same way."""
+        known = self._descriptions.get(name)
+        if known is None or known[0] is not columns or known[1] != formats:
+            if len(self._descriptions) >= DESCRIPTIONS_MAX:
+                self._descriptions.clear()
+            known = self._descriptions[name] = (columns, formats, messages.row_description(columns, formats))
+        return known[2]
+
     def reply(self, data: bytes, flush: bool = False) -> None:
         self.waiting.append(data)
         self.flushed = self.flushed or flush
@@ -87,14 +124,9 @@ class Portals:
 
     def _bind(self, bind: Bind) -> None:
         statement = self._session.statement(bind.statement)
-        formats = formats_of(bind)
         if statement.columns is not None:
             spread(bind.result_formats, len(statement.columns))
-        values = [
-            value if value is None or binary else text_of(value)
-            for value, binary in zip(bind.parameters, formats, strict=True)
-        ]
-        self._session.bind(bind.portal, statement, values, bind.result_formats)
+        self._session.bind(bind.portal, statement, given(bind), bind.result_formats)
         self.reply(messages.BIND_COMPLETE)
 
     def _execute(self, portal: Portal, rows_max: int, alone: bool) -> Portal | None:
@@ -126,6 +158,14 @@ class Portals:
         else:
             end = messages.command_complete(answer.tag if first else f"SELECT {count}")
         self.reply(notices + data + end)
+
+
+def given(bind: Bind) -> list[str | bytes | None]:
+    """The parameters' values: those in the text format as text."""
+    return [
+        value if value is None or binary else text_of(value)
+        for value, binary in zip(bind.parameters, formats_of(bind), strict=True)
+    ]
 
 
 def formats_of(bind: Bind) -> tuple[int, ...]:

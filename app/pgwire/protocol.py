@@ -97,6 +97,10 @@ NEXT: Final[Mapping[State, Mapping[type[Message], State]]] = {
 }
 
 SYNC: Final = b"S\0\0\0\4"
+RUN: Final = b"E\0\0\0\x09\0\0\0\0\0" + SYNC
+"""Execute the unnamed portal to its end, and Sync: what drivers send behind the Bind of a query that is prepared."""
+DESCRIBED_RUN: Final = b"D\0\0\0\6P\0" + RUN
+"""The same, for a driver that asks for the columns each time."""
 
 PASSWORD_BYTES_MAX: Final = 65_535
 """PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH, for the same reason as the next."""
@@ -153,6 +157,18 @@ class Connection:
     def sync_follows(self) -> bool:
         """Whether the next message is a Sync, and is there."""
         return self._buffer.startswith(SYNC)
+
+    @property
+    def run_follows(self) -> bytes:
+        """RUN or DESCRIBED_RUN if it is what comes next, and is there; else nothing."""
+        if self._buffer.startswith(DESCRIBED_RUN):
+            return DESCRIBED_RUN
+        return RUN if self._buffer.startswith(RUN) else b""
+
+    def skip(self, run: bytes) -> None:
+        """Take what `run_follows` gave, which was answered with what came before it."""
+        del self._buffer[: len(run)]
+        self.state = State.READY
 
     def copying(self, in_series: bool) -> None:
         """The session wants the data of a COPY FROM STDIN. Behind them it goes on where it was."""

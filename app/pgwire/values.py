@@ -73,17 +73,17 @@ def data_rows(columns: Sequence[pa.LargeBinaryArray], count: int) -> bytes:
 
 def few_rows(columns: Sequence[Sequence[bytes | None]], count: int) -> bytes:
     """The same for a few rows, one by one: 2 us each."""
-    rows: list[bytes] = []
-    for row in range(count):
-        parts: list[bytes] = []
-        size = 6
-        for column in columns:
-            value = column[row]
-            if value is None:
-                parts.append(NULL_FIELD)
-                size += 4
-            else:
-                parts += (FIELD.pack(len(value)), value)
-                size += 4 + len(value)
-        rows.append(ROW.pack(b"D", size, len(columns)) + b"".join(parts))
-    return b"".join(rows)
+    return b"".join([data_row([column[row] for column in columns]) for row in range(count)])
+
+
+def data_row(values: Sequence[bytes | None]) -> bytes:
+    """One DataRow."""
+    parts: list[bytes] = []
+    size = 6 + 4 * len(values)
+    for value in values:
+        if value is None:
+            parts.append(NULL_FIELD)
+        else:
+            parts += (FIELD.pack(len(value)), value)
+            size += len(value)
+    return ROW.pack(b"D", size, len(values)) + b"".join(parts)

@@ -35,7 +35,7 @@ class Arrangement:
     Multiplicities may be negative. One writer; readers only while it does not write.
     """
 
-    __slots__ = ("_columns", "_groups", "_index", "_key", "_records", "_state", "columns", "key", "width")
+    __slots__ = ("_columns", "_groups", "_index", "_key", "_places", "_records", "_state", "columns", "key", "width")
 
     def __init__(self, columns: int, key: Sequence[int]) -> None:
         self.columns = columns
@@ -44,6 +44,10 @@ class Arrangement:
         self._columns = np.arange(columns, dtype=np.int64)
         self._key = np.array(self.key, np.int64)
         self._clear()
+        self._places = np.arange(len(self.key), dtype=np.int64)
+        """Where the columns of a key by itself are, in the order in which `find` asks for them."""
+        if not self.grouped:
+            self._places = self._places[np.argsort(self._key)]
 
     def _clear(self) -> None:
         grouped = self.key != () and sorted(self.key) != list(range(self.columns))
@@ -165,6 +169,14 @@ class Arrangement:
         keys = Batch(key_words, np.ones(n, np.int64), len(self.key))
         found = self.join(keys, np.arange(len(self.key), dtype=np.int64), -1 - self._columns)
         return Batch(found.words, found.diffs, self.columns, True)
+
+    def one(self, key_words: Words) -> tuple[int, list[int]]:
+        """How many rows have the key (uint64[null_words(k) + k, 1], k not 0), and if it is one its words and how often
+        it is there. O(1)."""
+        if not len(self):
+            return 0, []
+        heads, count = self.find(key_words, len(self.key), self._places)
+        return count, self._records[heads[0], : self.width + 1].tolist() if count == 1 else []
 
     def rows(self) -> Batch:
         """The contents. O(rows)."""

@@ -7,15 +7,16 @@ Law   Everything happens while `publish_lock` is held: one complete tick is read
 Cost  O(rows of the key); about 20 us for one row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
 from engine.catalog.catalog import Catalog
 from engine.catalog.items import SystemRelation
 from engine.collection.batch import Batch, null_words
+from engine.collection.heap import Heap
 from engine.collection.words import encode
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.finishing import finish
@@ -26,6 +27,8 @@ from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Mfp, Source, output_types
 from engine.dataflow.operators.mfp import Mfp as MfpOperator
 from engine.errors import DataError
+from engine.expr.binary_columns import sender
+from engine.expr.evaluate import Context
 from engine.expr.registry import Placeholder
 from engine.expr.scalar import Call, Literal, Scalar, Value
 from engine.plan.lookup import KeyLookup, as_lookup
@@ -34,6 +37,7 @@ from engine.plan.scalars import rewrite
 from engine.sql.binding import tree
 from engine.sql.bound import BoundSelect
 from engine.sql.parameters import number_of
+from engine.types import SqlType
 
 T = TypeVar("T")
 
@@ -53,13 +57,17 @@ class KeyedSelect:
     look_up: KeyLookup | None = None
     operator: MfpOperator | None = None
     """The steps that are left, where no parameter is in them."""
+    one: "OneKey | None" = None
+    """How it is answered where nothing but one key is left to be looked up."""
 
     def replan(self, coordinator: Coordinator) -> KeyLookup | None:
         """The look-up by the keys that the collection is arranged by at this moment."""
         circuit = coordinator.cluster.worker.circuit
         self.arranged = circuit.arranged(self.source.id)
         self.look_up = found = as_lookup(self.plan, {self.source.id: frozenset(self.arranged)})
-        self.operator = None
+        self.operator = self.one = None
+        if found is not None and len(found.choices) == 1 and not found.rest and self.bound.query.finishing == PLAIN:
+            self.one = OneKey(found, [self.source.types[column] for column in found.key])
         if found is not None and found.rest and not any(map(has_parameter, found.rest)):
             rest = replace(self.plan, steps=found.rest)
             self.operator = MfpOperator(rest, len(self.source.types), coordinator.heap)
@@ -112,6 +120,44 @@ class KeyedSelect:
         finally:
             circuit.publish_lock.release()
 
+    def sent(
+        self, coordinator: Coordinator, one: "OneKey", values: Sequence[Literal], formats: tuple[int, ...]
+    ) -> Sequence[Sequence[bytes | None]] | None:
+        """The row of one key as it is sent, or none; None: `run` has to look, or it would have to wait."""
+        circuit, heap, id = coordinator.cluster.worker.circuit, coordinator.heap, self.source.id
+        if not coordinator.is_live(id) or not circuit.publish_lock.acquire(False):
+            return None
+        try:
+            if circuit.arranged(id) != self.arranged or circuit.error(id) is not None:
+                return None
+            if not heap.lock.acquire(False):
+                return None
+            try:
+                known = one.set(values, heap)
+            finally:
+                heap.lock.release()
+            count, row = circuit.look_up_one(id, one.look_up.key, one.words) if known else (0, [])
+            if count == 0:
+                return ()
+            if count > 1 or row[-1] != 1:
+                return None
+            senders = one.senders.get(formats)
+            if senders is None:
+                senders = one.senders[formats] = self._senders(heap, formats)
+            return ([None if row[at] & null else send(row[place]) for at, null, place, send in senders],)
+        except KeyError:
+            return None  # it was dropped
+        finally:
+            circuit.publish_lock.release()
+
+    def _senders(self, heap: Heap, formats: tuple[int, ...]) -> "list[Sender]":
+        """Of each column of the answer: the word and the bit that say that it is NULL, its own word, how it is sent."""
+        leading, context = null_words(len(self.source.types)), Context(heap)
+        return [
+            (column >> 6, 1 << (column & 63), leading + column, sender(answer.type, form != 0, context))
+            for column, answer, form in zip(self.plan.project, self.bound.columns, formats, strict=True)
+        ]
+
     def _rest(self, coordinator: Coordinator, found: KeyLookup, rows: Batch, values: tuple[Literal, ...]) -> Batch:
         """The rows through the steps that are left."""
         if not found.rest:
@@ -127,6 +173,30 @@ class KeyedSelect:
         if code is not None:
             raise DataError.of(coordinator.heap.get(code).decode())
         return out
+
+
+Sender = tuple[int, int, int, Callable[[int], bytes]]
+
+
+class OneKey:
+    """A look-up of one key, which its parameters' values are put into. Used by one thread at a time."""
+
+    def __init__(self, look_up: KeyLookup, kinds: Sequence[SqlType]) -> None:
+        self.look_up: Final = look_up
+        self.words: Final = np.zeros((null_words(len(kinds)) + len(kinds), 1), np.uint64)
+        """The key, for Circuit.look_up_one."""
+        self.senders: Final[dict[tuple[int, ...], list[Sender]]] = {}
+        """How the answer is sent, by the formats that were asked for."""
+        self._kinds: Final = kinds
+
+    def set(self, values: Sequence[Literal], heap: Heap) -> bool:
+        """Put the key in; False where it is NULL, which no row's key equals. Holding the heap's lock."""
+        for at, (choice, kind) in enumerate(zip(self.look_up.choices[0], self._kinds, strict=True), -len(self._kinds)):
+            value = value_of(choice, values)
+            if value is None:
+                return False
+            self.words[at, 0] = encode(value, kind, heap)[0]
+        return True
 
 
 PLAIN = Finishing()
@@ -162,7 +232,7 @@ def keyed_select(coordinator: Coordinator, bound: BoundSelect) -> KeyedSelect | 
     return KeyedSelect(bound, plan, plan.input, ())
 
 
-def value_of(choice: Scalar, values: tuple[Literal, ...]) -> Value:
+def value_of(choice: Scalar, values: Sequence[Literal]) -> Value:
     """A literal's value, or that given for a placeholder."""
     if isinstance(choice, Literal):
         return choice.value

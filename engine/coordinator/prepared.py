@@ -115,7 +115,7 @@ class Prepared:
         return self.keyed if self.keyed is not None and self._fresh(catalog, path) else None
 
     def _fresh(self, catalog: Catalog, path: Path) -> bool:
-        return self._catalog is catalog and self._path == path
+        return self._catalog is catalog and (self._path is path or self._path == path)
 
     def _bind(self, statement: Statement, coordinator: Coordinator, context: Context) -> Bound:
         parameters = context.parameters or Parameters(self.declared)

@@ -184,6 +184,19 @@ class Session:
         except Busy:
             return None
 
+    def sent(
+        self, statement: Prepared, given: Sequence[str | bytes | None], formats: tuple[int, ...]
+    ) -> Sequence[Sequence[bytes | None]] | None:
+        """The rows that a prepared look-up by key answers with, as they are sent, if they are one at most; one format a
+        column. None: it is none, or has more to do, or would have to wait."""
+        coordinator = self._coordinator
+        if self._transaction.status != "I" or self._closed or coordinator.ticks.due_ms() == 0:
+            return None
+        keyed = statement.look_up(coordinator.catalog, self._path())
+        if keyed is None or keyed.one is None:
+            return None
+        return keyed.sent(coordinator, keyed.one, statement.values(given).values or (), formats)
+
     def sync(self) -> None:
         """The end of a series of the extended protocol: what was implicit commits, and portals end with it."""
         if self._transaction.implicit:

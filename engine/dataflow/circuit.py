@@ -292,6 +292,10 @@ class Circuit:
         wanted = Batch.concat(undone)
         return Batch.concat([rows, with_key(wanted, key, key_words)]).consolidate()
 
+    def look_up_one(self, id: int, key: Key, key_words: Words) -> tuple[int, list[int]]:
+        """How many rows have one key, and if it is one its words and multiplicity. Holding `publish_lock`."""
+        return self._exports[id].node.traces[key].arrangement.one(key_words)
+
     def counts(self, id: int, rows: Batch) -> Diffs:
         """How often each row (no two equal) is in a collection made by `create` that is not append-only: int64[n]."""
         node = self._exports[id].node

@@ -2,7 +2,7 @@
 # pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """Columns as a client is sent them, in text or in binary: a whole column at a time, or a few rows value by value."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,6 +124,22 @@ def sent_few(vector: Vector, type: SqlType, binary: bool, context: "Context") ->
     if type.physical is Physical.BOOLEAN and type.nesting is None:
         return [b"t" if raw else b"f" for raw in raws]
     return [text_forms.format(raw, type).encode() for raw in _padded(raws, type)]
+
+
+def sender(type: SqlType, binary: bool, context: "Context") -> Callable[[int], bytes]:
+    """How one word of a column is sent, that is no NULL's: what is found once and used for many answers of one row."""
+    if type.nesting is None:
+        if type.plain in (types.TEXT, types.VARCHAR):
+            return context.heap.get
+        if type.plain in (types.SMALLINT, types.INTEGER, types.BIGINT) and not binary:
+            return lambda word: b"%d" % (word - (word >> 63 << 64))
+
+    def send(word: int) -> bytes:
+        (sent,) = sent_few(Vector(np.array([word], np.uint64)), type, binary, context)
+        assert sent is not None, "it is no NULL's"
+        return sent
+
+    return send
 
 
 def _padded(raws: list[text_forms.RawValue], type: SqlType) -> list[text_forms.RawValue]:

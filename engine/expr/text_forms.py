@@ -95,6 +95,8 @@ def integer_parser(type: SqlType) -> Callable[[str], int]:
 
     def parse_integer(text: str) -> int:
         plain = text.strip()
+        if len(plain) < 10 and plain.isascii() and plain.isdigit() and (value := int(plain)) <= high:
+            return value
         if INTEGER_TEXT.fullmatch(plain) is None or not plain.isascii():
             raise _invalid(type, text)
         value = int(plain) if len(plain) < 4000 else 1 << 64

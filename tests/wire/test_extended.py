@@ -228,6 +228,31 @@ def test_a_pipeline_is_one_transaction_until_sync(server, raw):
     assert server.database.execute("SELECT count(*) FROM piped").rows() == [(2,)]
 
 
+@pytest.mark.parametrize("results", [(), (0,), (1,), (0, 1, 0, 1, 0)])
+@pytest.mark.parametrize("described", [True, False])
+def test_a_look_up_answers_the_same_whole_and_message_by_message(server, raw, results, described):
+    server.database.execute(
+        """DROP TABLE IF EXISTS keyed;
+        CREATE TABLE keyed (k bigint, v text, at timestamp, n numeric, b bool);
+        CREATE INDEX keyed_k ON keyed (k);
+        INSERT INTO keyed VALUES (1, 'one', '2024-01-02 03:04:05', 1.50, true), (-2, NULL, NULL, NULL, NULL),
+          (3, 'two', NULL, 3, false), (3, 'two', NULL, 3, false), (4, 'a', NULL, 4, true), (4, 'b', NULL, 4, true)"""
+    )
+    raw.send(parse("SELECT * FROM keyed WHERE k = $1", "s"), bind([b"1"], statement="s"), execute(), SYNC)
+    raw.until(b"Z")
+    rest = [*([describe("P")] if described else []), execute(), SYNC]
+    counts = set()
+    for value in (b"1", b"-2", b"3", b"4", b"5", b" 1 ", None, b"x", b"99999999999999999999"):
+        raw.send(bind([value], statement="s", results=results), *rest)
+        whole = raw.until(b"Z")
+        raw.send(bind([value], statement="s", results=results), m.frame(b"H"))
+        pieces = raw.until(b"2" if value not in (b"x", b"99999999999999999999") else b"E")
+        raw.send(*rest)
+        assert pieces + raw.until(b"Z") == whole
+        counts.add(tags(whole).count(b"D"))
+    assert counts == {0, 1, 2}
+
+
 def test_portals_and_cursors_are_one_namespace(raw):
     query = lambda sql: m.frame(b"Q", m.cstring(sql))  # noqa: E731
     raw.send(query("BEGIN; DECLARE c CURSOR FOR SELECT * FROM generate_series(1, 5) ORDER BY 1"))
