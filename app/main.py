@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
@@ -227,7 +228,7 @@ def in_background(settings: Settings) -> Iterator[Running]:
 
     def run() -> None:
         try:
-            asyncio.run(serve())
+            uvloop.run(serve())
         except (OSError, SqlError, SettingError) as error:
             if started.done():
                 raise

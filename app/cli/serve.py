@@ -5,6 +5,8 @@ import asyncio
 import signal
 import sys
 
+import uvloop
+
 from app.cli.compiling import progress
 from app.settings import Settings
 
@@ -28,7 +30,7 @@ async def serve(settings: Settings) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     try:
-        asyncio.run(serve(Settings.read(flags=vars(asked))))
+        uvloop.run(serve(Settings.read(flags=vars(asked))))
     except AddressInUse as error:
         print(f"tailrace: {error}", file=sys.stderr)
         return 1
