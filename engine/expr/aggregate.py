@@ -39,6 +39,9 @@ class Kind(Enum):
     BIT_XOR = "bit_xor"
     INTERVAL_SUM = "sum(interval)"
     INTERVAL_AVG = "avg(interval)"
+    PERCENTILE_CONT = "percentile_cont"
+    PERCENTILE_DISC = "percentile_disc"
+    MODE = "mode"
 
 
 ACCUMULABLE = frozenset(
@@ -47,9 +50,11 @@ ACCUMULABLE = frozenset(
 )  # fmt: skip
 EXTREME = frozenset({Kind.MIN, Kind.MAX})
 BITWISE = frozenset({Kind.BIT_AND, Kind.BIT_OR, Kind.BIT_XOR})
+ORDERED_SET = frozenset({Kind.PERCENTILE_CONT, Kind.PERCENTILE_DISC, Kind.MODE})
+"""Aggregates over the values of WITHIN GROUP (ORDER BY x), their first argument; the others stand in parentheses."""
 WHOLE_GROUP = frozenset(
     {Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG, Kind.FIRST,
-     Kind.INTERVAL_SUM, Kind.INTERVAL_AVG, *BITWISE}
+     Kind.INTERVAL_SUM, Kind.INTERVAL_AVG, *BITWISE, *ORDERED_SET}
 )  # fmt: skip
 KEEPS_NULL = frozenset({Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.FIRST})
 """Aggregates that see rows whose first argument is NULL, so that a FILTER cannot be a CASE that makes it NULL."""
@@ -74,6 +79,7 @@ class Overload:
 INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT)
 SMALL_UNSIGNED: Final = (types.UINT2, types.UINT4)
 FLOATS: Final = (types.REAL, types.DOUBLE)
+FRACTIONS: Final = types.array_of(types.DOUBLE)
 ORDERED: Final = (
     types.BOOLEAN, *INTEGERS, *types.UNSIGNED, types.MZ_TIMESTAMP,
     types.OID, *FLOATS, types.NUMERIC, types.TEXT, types.CHAR, types.BYTEA, types.DATE,
@@ -138,6 +144,15 @@ def _table() -> Iterator[Overload]:
         yield Overload(kind.value, kind, (any_,), any_, doc)
     for kind, doc in ((Kind.ARG_MIN, "the x beside the least y"), (Kind.ARG_MAX, "the x beside the greatest y")):
         yield Overload(kind.value, kind, (any_, types.ANY), any_, f"{doc}, of the rows where neither is NULL")
+    doc = "of x WITHIN GROUP (ORDER BY x): the value at that fraction of the way, between two values if need be"
+    for kind in (types.DOUBLE, span):
+        for fraction, result in ((types.DOUBLE, kind), (FRACTIONS, types.array_of(kind))):
+            yield Overload("percentile_cont", Kind.PERCENTILE_CONT, (kind, fraction), result, doc)
+    doc = "of x WITHIN GROUP (ORDER BY x): the first value with at least that fraction of the values up to it"
+    yield Overload("percentile_disc", Kind.PERCENTILE_DISC, (any_, types.DOUBLE), any_, doc)
+    yield Overload("percentile_disc", Kind.PERCENTILE_DISC, (any_, FRACTIONS), types.ANYARRAY, doc)
+    doc = "of x WITHIN GROUP (ORDER BY x): the most frequent value, of several the first"
+    yield Overload("mode", Kind.MODE, (any_,), any_, doc)
     doc = "the pairs as a map; of equal keys the last value; NULL keys are left out"
     yield Overload("map_agg", Kind.MAP_AGG, (types.TEXT, any_), types.ANYMAP, doc)
 
@@ -149,3 +164,20 @@ def _by_name() -> Mapping[str, tuple[Overload, ...]]:
 
 AGGREGATES: Final = _by_name()
 """Every aggregate by name. An argument of type JSONB takes any type: the binder converts it by to_jsonb."""
+
+COMPOSED: Final[Mapping[str, str]] = {
+    "mz_all": "AND of the values: NULL where none is false and one is NULL; true of no values",
+    "mz_any": "OR of the values: NULL where none is true and one is NULL; false of no values",
+    "concat_agg": "the texts of the values, one after the other",
+    "any_value": "one of the values that are not NULL: the first, so that it depends on the rows alone",
+    "approx_count_distinct": "count(DISTINCT x), exactly",
+}
+"""Aggregates that the binder says in terms of others."""
+
+HYPOTHETICAL: Final[Mapping[str, tuple[str, str]]] = {
+    "rank": ("bigint", "1 and the rows before"),
+    "dense_rank": ("bigint", "1 and the different values before"),
+    "percent_rank": ("double precision", "the part of the rows that is before"),
+    "cume_dist": ("double precision", "the part of the rows that is before or beside, this one counted"),
+}
+"""Of a row (x) that is not there WITHIN GROUP (ORDER BY y): result type, and what it is."""

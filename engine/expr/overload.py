@@ -221,6 +221,7 @@ def select(arguments: Types, candidates: list[tuple[C, Types]]) -> tuple[C, Type
         candidates = _best(candidates, score)
         if len(candidates) == 1:
             return candidates[0]
+    fitting = candidates
     for i in unknown:
         offered = {parameters[i].category for _, parameters in candidates}
         if Category.STRING in offered:
@@ -228,7 +229,7 @@ def select(arguments: Types, candidates: list[tuple[C, Types]]) -> tuple[C, Type
         elif len(offered) == 1:
             category = offered.pop()
         else:
-            candidates = []
+            candidates = fitting  # the literals say nothing
             break
         candidates = [pair for pair in candidates if pair[1][i].category is category]
         if any(parameters[i].preferred for _, parameters in candidates):

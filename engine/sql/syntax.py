@@ -140,6 +140,7 @@ class Function:
     filter: "Expression | None" = None
     over: Window | None = None
     ignore_nulls: bool = False
+    within: "tuple[OrderItem, ...]" = ()  # WITHIN GROUP (ORDER BY ...)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from engine.expr.arrays import stacked
 from engine.expr.columns import pack, unpack
 from engine.expr.evaluate import Context
 from engine.expr.functions.datetime import interval, shared
+from engine.expr.percentiles import between, upon
 from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
 from engine.types import Nesting, SqlType
@@ -134,6 +135,14 @@ def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int], ele
             return reduce(or_, values[0])
         case Kind.BIT_XOR:
             return reduce(xor, (value for value, count in zip(values[0], counts, strict=True) if count % 2), 0)
+        case Kind.MODE:
+            return values[0][counts.index(max(counts))]
+        case Kind.PERCENTILE_CONT | Kind.PERCENTILE_DISC:
+            at = between if kind is Kind.PERCENTILE_CONT else upon
+            fraction = values[1][0]
+            if isinstance(fraction, nested.Array):
+                return nested.Array(fraction.dims, tuple(at(values[0], counts, part) for part in fraction.items))
+            return at(values[0], counts, fraction)
         case Kind.INTERVAL_SUM | Kind.INTERVAL_AVG:
             return _interval(values[0], counts, mean=kind is Kind.INTERVAL_AVG)
         case _:

@@ -121,11 +121,11 @@ def _date_plus_time(swapped: bool) -> Kernel:
     return kernel
 
 
-def _add(a: Interval, b: Interval) -> Interval:
+def plus(a: Interval, b: Interval) -> Interval:
     return interval(a.months + b.months, a.days + b.days, a.microseconds + b.microseconds)
 
 
-def _subtract(a: Interval, b: Interval) -> Interval:
+def minus(a: Interval, b: Interval) -> Interval:
     return interval(a.months - b.months, a.days - b.days, a.microseconds - b.microseconds)
 
 
@@ -147,7 +147,7 @@ def _scaled(span: Interval, scale: Callable[[int], float]) -> Interval:
     return interval(months, days + spilled_days, micros)
 
 
-def _multiply(span: Interval, factor: float) -> Interval:
+def times(span: Interval, factor: float) -> Interval:
     if factor != factor or abs(factor) == float("inf"):
         raise DatetimeOverflow("interval out of range")
     return _scaled(span, lambda part: part * factor)
@@ -309,11 +309,11 @@ def _rows() -> Iterator[Function]:
     yield Function("-", (date, date), number, _days_between, on_words=True, doc="days between")
     yield Function("+", (date, time), stamp, _date_plus_time(False), on_words=True, doc="that time of that day")
     yield Function("+", (time, date), stamp, _date_plus_time(True), on_words=True, doc="that time of that day")
-    yield each("+", (span, span), span, _add, "sum, field by field", can_fail=True)
-    yield each("-", (span, span), span, _subtract, "difference, field by field", can_fail=True)
+    yield each("+", (span, span), span, plus, "sum, field by field", can_fail=True)
+    yield each("-", (span, span), span, minus, "difference, field by field", can_fail=True)
     yield each("-", (span,), span, _negate, "negation, field by field", can_fail=True)
-    yield each("*", (span, types.DOUBLE), span, _multiply, "scaled", can_fail=True)
-    yield each("*", (types.DOUBLE, span), span, lambda a, b: _multiply(b, a), "scaled", can_fail=True)
+    yield each("*", (span, types.DOUBLE), span, times, "scaled", can_fail=True)
+    yield each("*", (types.DOUBLE, span), span, lambda a, b: times(b, a), "scaled", can_fail=True)
     yield each("/", (span, types.DOUBLE), span, _divide, "scaled", can_fail=True)
     yield each("justify_hours", (span,), span, _justify_hours, "each 24 hours made a day", can_fail=True)
     yield each("justify_days", (span,), span, _justify_days, "each 30 days made a month", can_fail=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from engine import types
 from engine.expr import window
-from engine.expr.aggregate import AGGREGATES, Kind
+from engine.expr.aggregate import AGGREGATES, COMPOSED, HYPOTHETICAL, Kind
 from engine.expr.functions.families import FAMILIES, TABLE_FUNCTIONS
 from engine.expr.overload import TAKES_JSON
 from engine.expr.registry import Function, Generic
@@ -120,6 +120,11 @@ def _aggregate_lines() -> Iterator[str]:
             grouped.setdefault((row.result, row.doc), []).append(f"`{name}({shown})`")
         for (result, doc), calls in grouped.items():
             yield f"| {'<br>'.join(calls)} | {result} | {doc} |\n"
+    for name, doc in COMPOSED.items():
+        result = "text" if name == "concat_agg" else "bigint" if "count" in name else "boolean"
+        yield f"| `{name}(x)` | {'the type of x' if name == 'any_value' else result} | {doc} |\n"
+    for name, (result, doc) in HYPOTHETICAL.items():
+        yield f"| `{name}(x) WITHIN GROUP (ORDER BY y)` | {result} | of a row with x among the rows: {doc} |\n"
 
 
 def _window_lines() -> Iterator[str]:

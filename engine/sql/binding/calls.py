@@ -6,12 +6,14 @@ from dataclasses import replace
 from engine import types
 from engine.errors import GroupingError, InvalidParameter, UndefinedFunction, Unsupported, WrongObjectType
 from engine.expr import overload
-from engine.expr.aggregate import EXTREME_ROWS, Kind
+from engine.expr.aggregate import AGGREGATES, EXTREME_ROWS, HYPOTHETICAL, ORDERED_SET, Kind
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic
 from engine.expr.table import TableFunction
 from engine.expr.window import FUNCTIONS
 from engine.plan.relation import AggregateCall, BoundScalar, Outer, map_call
+from engine.plan.scalars import parts
 from engine.sql import syntax
+from engine.sql.binding.composed import OF_ONE, hypothetical
 from engine.sql.binding.levels import level_of, outward
 from engine.sql.binding.nested import Nested
 from engine.sql.binding.scalars import GroupingSlot, Place, Slot, call, cast, located, settled
@@ -30,6 +32,10 @@ class Calls(WindowFunctions, Nested):
 
     def function(self, expression: syntax.Function, place: Place) -> BoundScalar:
         name = self._name(expression)
+        if expression.within:
+            return self._within_group(name, expression, place)
+        if name in OF_ONE and expression.over is None and len(expression.arguments) == 1:
+            return self.scalar(OF_ONE[name](expression), place)
         if expression.over is not None:
             return self._window(name, expression, expression.over, place)
         if name in FUNCTIONS and not overload.is_aggregate(name):
@@ -137,6 +143,31 @@ class Calls(WindowFunctions, Nested):
             return Outer(level, width + index, found.result, nullable)
         return Slot(index, found.result, nullable)  # pyright: ignore[reportReturnType]
 
+    def _within_group(self, name: str, expression: syntax.Function, place: Place) -> BoundScalar:
+        """An ordered-set aggregate, or a hypothetical-set one."""
+        for given, refused in (
+            (expression.over is not None, f"OVER is not supported for ordered-set aggregate {name}"),
+            (expression.distinct, "cannot use DISTINCT with WITHIN GROUP"),
+            (expression.order, "cannot use multiple ORDER BY clauses with WITHIN GROUP"),
+        ):
+            if given:
+                raise WrongObjectType(refused, position=expression.at)
+        for node in expression.arguments:
+            if not _of_no_row(self.scalar(node, Place(place.scope, "aggregate", None, {}))):
+                raise GroupingError(f"the arguments of {name} before WITHIN GROUP must be constants", position=node.at)
+        if name in HYPOTHETICAL:
+            if len(expression.arguments) != len(expression.within):
+                raise UndefinedFunction(
+                    f"{name} needs as many arguments as there are expressions in WITHIN GROUP (ORDER BY ...)",
+                    position=expression.at,
+                )
+            return self.scalar(hypothetical(name, expression), place)
+        if not overload.is_aggregate(name) or AGGREGATES[name][0].kind not in ORDERED_SET:
+            raise WrongObjectType(
+                f"{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP", position=expression.at
+            )
+        return self._aggregate(name, expression, place)
+
     def _grouping(self, expression: syntax.Function, place: Place) -> BoundScalar:
         """GROUPING(a, b): a bit for each argument, the last one's lowest, set where the row is not grouped by it."""
         if place.aggregates is None:
@@ -150,7 +181,10 @@ class Calls(WindowFunctions, Nested):
         return GroupingSlot(place.groupings.index(given))  # pyright: ignore[reportReturnType]
 
     def aggregate_call(self, name: str, expression: syntax.Function, place: Place) -> AggregateCall:
-        arguments = [self.scalar(argument, place) for argument in expression.arguments]
+        if AGGREGATES[name][0].kind in ORDERED_SET and not expression.within:
+            raise WrongObjectType(f"WITHIN GROUP is required for ordered-set aggregate {name}", position=expression.at)
+        nodes = (*(item.expression for item in expression.within), *expression.arguments)
+        arguments = [self.scalar(node, place) for node in nodes]
         if expression.star and name != "count":
             raise UndefinedFunction(f"function {name}() does not exist", position=expression.at)
         if not (arguments or expression.star):
@@ -164,7 +198,7 @@ class Calls(WindowFunctions, Nested):
             settled(scalar)
             if parameter == types.ANY
             else located(node.at, cast, scalar, parameter, CastContext(found.kind is KEYS and parameter == types.TEXT))
-            for node, scalar, parameter in zip(expression.arguments, arguments, parameters, strict=True)
+            for node, scalar, parameter in zip(nodes, arguments, parameters, strict=True)
         )
         condition = None if expression.filter is None else self.boolean(expression.filter, place, "FILTER")
         order = tuple(
@@ -175,7 +209,15 @@ class Calls(WindowFunctions, Nested):
             )
             for item in expression.order
         )
+        for item in expression.within:
+            first = item.descending if item.nulls_first is None else item.nulls_first
+            order = ((given[0], item.descending, first),)
         return as_first(AggregateCall(found, given, expression.distinct, condition, order))
+
+
+def _of_no_row(scalar: BoundScalar) -> bool:
+    """Whether a value is the same for all rows of the query."""
+    return isinstance(scalar, Literal | Call | Case | Coalesce | Logic | Outer) and all(map(_of_no_row, parts(scalar)))
 
 
 def as_first(made: AggregateCall) -> AggregateCall:

@@ -67,9 +67,18 @@ class Nested(Scalars):
         return row(items)
 
     def whole_row(self, range_: Range, at: int, place: Place) -> BoundScalar:
-        """An item of FROM as one value."""
-        fields = [(column.name, self.scalar(syntax.ColumnName((range_.name, column.name), at), place))
-                  for column in range_.columns]  # fmt: skip
+        """An item of FROM as one value; two of its columns may have one name."""
+        scope, depth = place.scope, 0
+        while all(other is not range_ for other in scope.ranges):
+            assert scope.around.outer is not None
+            scope, depth = scope.around.outer, depth + 1
+        fields: list[tuple[str, BoundScalar]] = []
+        for column in range_.columns:
+            name = f"{range_.name}.{column.name}"
+            found = scope.read(column, depth, name, at)
+            if isinstance(found, Ref):
+                place.used.setdefault(found.index, (name, at))
+            fields.append((column.name, found))
         return row(fields)
 
     def row_subquery(self, expression: syntax.Subquery, place: Place) -> BoundScalar:

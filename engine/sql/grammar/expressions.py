@@ -388,8 +388,13 @@ class Expressions(Windows):
             order = self.order_by()
             ignore_nulls = self._null_treatment()
         self.expect(")")
-        if self.at("within", "group"):
-            self.unsupported("WITHIN GROUP")
+        within: tuple[OrderItem, ...] = ()
+        if self.accept("within", "group"):
+            self.expect("(")
+            within = self.order_by()
+            if not within:
+                self.fail()
+            self.expect(")")
         condition = None
         if self.at("filter", "("):
             self.advance()
@@ -398,7 +403,7 @@ class Expressions(Windows):
             self.expect(")")
         ignore_nulls = self._null_treatment() or ignore_nulls
         over = self.over()
-        return Function(name, tuple(arguments), name.at, star, distinct, order, condition, over, ignore_nulls)
+        return Function(name, tuple(arguments), name.at, star, distinct, order, condition, over, ignore_nulls, within)
 
     def _null_treatment(self) -> bool:
         """IGNORE NULLS, if it or RESPECT NULLS comes next: after the arguments or behind their parenthesis."""
