@@ -1,7 +1,7 @@
 """From a bound relation to a dataflow: the planner's one line, under the options and indexes of this database."""
 
 from engine.catalog.catalog import Catalog
-from engine.catalog.items import Index
+from engine.catalog.items import Index, Source, SourceRelation, Table
 from engine.coordinator.options import Options
 from engine.dataflow.graph import Plan
 from engine.plan.decorrelate import decorrelate
@@ -17,9 +17,17 @@ def dataflow(relation: Relation, catalog: Catalog, options: Options) -> Plan:
 
 
 def arranged(catalog: Catalog) -> Arranged:
-    """The keys that collections are indexed by: arrangements that a join shares rather than make its own."""
+    """The keys that collections are arranged by: what a join shares rather than make its own.
+
+    Those of indexes; and the whole row, which is how a collection that retracts keeps its rows.
+    """
     keys: dict[int, set[tuple[int, ...]]] = {}
     for item in catalog.items.values():
-        if isinstance(item, Index):
-            keys.setdefault(item.on, set()).add(item.key)
+        match item:
+            case Index():
+                keys.setdefault(item.on, set()).add(item.key)
+            case Table() | Source(append_only=False) | SourceRelation(append_only=False):
+                keys.setdefault(item.id, set()).add(tuple(range(len(item.columns))))
+            case _:
+                pass
     return keys

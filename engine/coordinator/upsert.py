@@ -43,7 +43,7 @@ def resolved(
     held = Arrangement(width, key)
     held.apply(there)
     beside = np.array([*(-1 - c for c in range(width)), *range(width)], np.int64)
-    pairs = held.join(rows.take(hit), np.array(key, np.int64), beside)
+    pairs = held.join(key, rows.take(hit), np.array(key, np.int64), beside)
     both = each(snapshot.filled(conflict.update, pairs, columns * 2))
     fresh = rows.take(~hit)
     after = both.project(range(width, 2 * width))

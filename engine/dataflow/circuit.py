@@ -103,9 +103,8 @@ class Circuit:
         node = Node(plan, types, [], Source(types, append_only), append_only)
         with self.publish_lock:
             self._enter(node, identity(plan, ()))
-            key = tuple(range(len(types)))
-            own = {} if append_only else {key: Trace(len(types), key)}
-            self._export(id, node, tuple(own), history_ms, own)
+            keys = () if append_only else (tuple(range(len(types))),)
+            self._export(id, node, keys, history_ms, None if append_only else Trace(len(types)))
 
     def stage(
         self, id: int, plan: Plan, keys: Sequence[Key] = (), history_ms: int = HISTORY_MS, readable: bool = True
@@ -121,7 +120,7 @@ class Circuit:
         for twin in staged.twins.values():
             twin.references += 1
         for twin, key in staged.borrowed:
-            _hold(twin, key, {})
+            _hold(twin, key, None)
         self._staging.append(staged)
         return staged
 
@@ -130,7 +129,7 @@ class Circuit:
         staged.catch_up()
         staged.settle(self._tick)
         placed: dict[Node, Node] = {}
-        own = {node: node.traces for node in staged.nodes}
+        own = {node: node.trace for node in staged.nodes}
         children = {node: node.inputs for node in staged.nodes}
         with self.publish_lock:
             self._staging.remove(staged)
@@ -188,13 +187,13 @@ class Circuit:
         self._ranks += 1
         self._by_identity[name] = node
 
-    def _splice(self, node: Node, name: Hashable, inputs: list[Node], own: Sequence[dict[Key, Trace]]) -> None:
+    def _splice(self, node: Node, name: Hashable, inputs: list[Node], own: Sequence[Trace | None]) -> None:
         """Make a private node one of the graph. `own` are the private arrangements of its inputs: taken where the
         graph has none by that key, since both hold the same rows at this tick."""
         self._enter(node, name)
         if isinstance(node.operator, Temporal):
             self._timed[node] = None
-        node.inputs, node.dependents, node.traces = inputs, {}, {}
+        node.inputs, node.dependents, node.trace = inputs, {}, None
         for child in inputs:
             child.dependents[node] = child.dependents.get(node, 0) + 1
             child.references += 1
@@ -202,7 +201,7 @@ class Circuit:
             assert isinstance(node.operator, Join | Distinct | Threshold)
             node.operator.traces[at] = _hold(inputs[i], key, own[i])
 
-    def _export(self, id: int, node: Node, keys: tuple[Key, ...], history_ms: int, own: dict[Key, Trace]) -> None:
+    def _export(self, id: int, node: Node, keys: tuple[Key, ...], history_ms: int, own: Trace | None) -> None:
         assert id not in self._exports, f"collection {id} exists"
         for key in keys:
             _hold(node, key, own)
@@ -285,7 +284,7 @@ class Circuit:
         """
         node = self._exports[id].node
         with self.publish_lock:
-            rows = node.traces[key].arrangement.lookup(key_words)
+            rows = _arrangement(node).lookup(key, key_words)
             undone = _undone(node, as_of)
         if not undone:
             return rows
@@ -294,24 +293,24 @@ class Circuit:
 
     def look_up_one(self, id: int, key: Key, key_words: Words) -> tuple[int, list[int]]:
         """How many rows have one key, and if it is one its words and multiplicity. Holding `publish_lock`."""
-        return self._exports[id].node.traces[key].arrangement.one(key_words)
+        return _arrangement(self._exports[id].node).one(key, key_words)
 
     def counts(self, id: int, rows: Batch) -> Diffs:
         """How often each row (no two equal) is in a collection made by `create` that is not append-only: int64[n]."""
         node = self._exports[id].node
         with self.publish_lock:
-            return node.traces[tuple(range(rows.columns))].arrangement.counts(rows)
+            return _arrangement(node).counts(rows)
 
     def present(self, id: int, key: Key, key_words: Words) -> NDArray[np.bool_]:
         """Whether each key is in collection `id`, which is arranged by `key`: bool[n]. O(n)."""
-        arrangement = self._exports[id].node.traces[key].arrangement
         columns = np.arange(len(key), dtype=np.int64)
         with self.publish_lock:
-            return arrangement.find(key_words, len(key), columns)[0] >= 0
+            return _arrangement(self._exports[id].node).find(key, key_words, len(key), columns)[0] >= 0
 
     def arranged(self, id: int) -> tuple[Key, ...]:
         """The keys by which the collection is arranged (by whoever asked): look-ups by them are O(result)."""
-        return tuple(self._exports[id].node.traces)
+        trace = self._exports[id].node.trace
+        return () if trace is None else tuple(trace.references)
 
     def since(self, id: int) -> int:
         """The earliest tick that `contents(id, as_of)` can show."""
@@ -469,22 +468,39 @@ class Circuit:
         ]  # fmt: skip
 
 
-def _hold(node: Node, key: Key, own: Mapping[Key, Trace]) -> Trace:
-    """The node's arrangement by `key`, one reference more; `own` has one to put there if it has none."""
-    trace = node.traces.get(key)
-    if trace is None:
-        trace = node.traces[key] = own[key]
-        trace.references = 0
-    trace.references += 1
+def _hold(node: Node, key: Key, own: Trace | None) -> Trace:
+    """The node's arrangement, one reference to `key` more; `own`, which has the same rows by it, takes its place if the
+    key is new: O(1), unless another view has arranged the node by another key since `own` was begun: then O(rows).
+    """
+    if node.trace is None:
+        assert own is not None
+        node.trace, own.references = own, {}
+    trace = node.trace
+    if not trace.arrangement.has(key):
+        if own is not None and all(map(own.arrangement.has, (key, *trace.references))):
+            trace.arrangement = own.arrangement
+        else:
+            trace.arrangement.add(key)
+    trace.references[key] = trace.references.get(key, 0) + 1
     return trace
 
 
 def _let_go(node: Node, key: Key) -> None:
-    """One reference less; without any, the arrangement goes."""
-    trace = node.traces[key]
-    trace.references -= 1
+    """One reference less; without any, the key goes, and with the last key the arrangement."""
+    trace = node.trace
+    assert trace is not None
+    trace.references[key] -= 1
+    if not trace.references[key]:
+        del trace.references[key]
+        trace.arrangement.remove(key)
     if not trace.references:
-        del node.traces[key]
+        node.trace = None
+
+
+def _arrangement(node: Node) -> Arrangement:
+    """The arrangement that the node is read by."""
+    assert node.trace is not None
+    return node.trace.arrangement
 
 
 def _undone(node: Node, as_of: int | None) -> list[Batch]:

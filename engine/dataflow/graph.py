@@ -88,12 +88,14 @@ class FlatMap:
 class Lookup:
     """A stage of a join path: the columns `stream_key` of the rows so far meet the columns `key` of input `input`.
 
-    The rows so far are the inputs visited, concatenated in the order of the visits, unprojected.
+    The rows so far are the inputs visited, concatenated in the order of the visits, unprojected. NULL meets NULL except
+    in the columns where `strict` says so; () where it does everywhere.
     """
 
     input: int
     stream_key: tuple[int, ...]
     key: tuple[int, ...]
+    strict: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

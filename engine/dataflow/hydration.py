@@ -145,11 +145,11 @@ class Building:
             keys = (tuple(range(len(root.types))),)
         borrowed: list[tuple[Node, Key]] = []
         for key in keys:
-            if running is not None and key in running.traces:
+            if running is not None and running.trace is not None and key in running.trace.references:
                 borrowed.append((running, key))
             else:
-                _arrange(root, key)
-        if running is not None and readable and not root.traces:
+                self._arrange(root, key)
+        if running is not None and readable and root.trace is None:
             self.inputs.clear()  # all is there already
         for node in self.inputs:
             if node in self.twins:
@@ -187,7 +187,7 @@ class Building:
         name = identity(plan, inputs)
         if name not in self._by_identity:
             types = types_of(plan, [child.types for child in inputs])
-            traces = [_arrange(inputs[i], key) for i, key in demands(plan, types)]
+            traces = [self._arrange(inputs[i], key) for i, key in demands(plan, types)]
             grow = [child.grows for child in inputs]
             operator = render(plan, [child.types for child in inputs], all(grow), traces, self._heap)
             node = Node(plan, types, inputs, operator, monotonic(plan, grow))
@@ -197,6 +197,16 @@ class Building:
             if isinstance(node.operator, Constant):
                 self.inputs[node] = [node.operator.contents()]
         return self._by_identity[name]
+
+    def _arrange(self, node: Node, key: Key) -> Trace:
+        """The private arrangement by `key`; by the running one's keys too where it may have to take its place."""
+        if node.trace is None:
+            node.trace = Trace(len(node.types))
+        running = self.twins[node].trace if node in self.twins else None
+        if running is not None and not running.arrangement.has(key):
+            for other in running.references:
+                node.trace.arranged(other)
+        return node.trace.arranged(key)
 
     def _enter(self, node: Node, name: Hashable) -> None:
         node.rank = len(self.nodes)
@@ -215,13 +225,6 @@ class Building:
     def _reads(self, node: Node) -> bool:
         """Whether it is more than a fed collection or a constant."""
         return bool(self.twins[node].inputs if node in self.inputs and node in self.twins else node.inputs)
-
-
-def _arrange(node: Node, key: Key) -> Trace:
-    trace = node.traces.get(key)
-    if trace is None:
-        trace = node.traces[key] = Trace(len(node.types), key)
-    return trace
 
 
 def _chunks(batches: Sequence[Batch]) -> list[Batch]:

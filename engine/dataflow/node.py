@@ -1,4 +1,4 @@
-"""One node of the running graph: an operator, the arrangements of its output, and who reads it.
+"""One node of the running graph: an operator, the arrangement of its output, and who reads it.
 
 Only the tick thread changes a node; what readers see of it (contents, error counts) changes in publish.
 """
@@ -46,7 +46,7 @@ class Node:
         "queued",
         "rank",
         "references",
-        "traces",
+        "trace",
         "types",
         "upstream",
     )  # fmt: skip
@@ -64,7 +64,7 @@ class Node:
         self.identity: Hashable = None  # its key in the circuit's hash-consing table
         self.dependents: dict[Node, int] = {}  # and how often each reads it
         self.references = 0
-        self.traces: dict[Key, Trace] = {}
+        self.trace: Trace | None = None
         self.history: History | None = None
         self.delta: Batch | None = None
         self.changes = 0  # that it ever gave
@@ -77,15 +77,15 @@ class Node:
         """Take a delta as this tick's output: arrangements see it as `new`."""
         self.delta = delta
         self.changes += len(delta)
-        for trace in self.traces.values():
-            trace.stage(delta)
+        if self.trace is not None:
+            self.trace.stage(delta)
 
     def publish(self, tick: int, held: int | None = None) -> None:
         """Make the tick visible; the history keeps what reading as of `held` takes."""
         self.operator.publish()
         if self.delta is not None:
-            for trace in self.traces.values():
-                trace.publish()
+            if self.trace is not None:
+                self.trace.publish()
             if self.history is not None:
                 self.history.append(tick, self.delta, held)
 
@@ -93,14 +93,14 @@ class Node:
         """The output's rows, if some state here holds them."""
         if isinstance(self.operator, Source) and self.operator.log is not None:
             return self.operator.log.batches()
-        if self.traces:
-            return [next(iter(self.traces.values())).arrangement.rows()]
+        if self.trace is not None:
+            return [self.trace.arrangement.rows()]
         rows = self.operator.contents()
         return None if rows is None else [rows]
 
     def holds(self) -> bool:
         """Whether `stored` has an answer."""
-        return self.operator_holds or bool(self.traces)
+        return self.operator_holds or self.trace is not None
 
     def derivable(self) -> bool:
         """Whether the rows are cheap to read: held, or stateless steps away from results that are held.
@@ -140,11 +140,12 @@ class Node:
 
     def rows(self) -> int:
         """Distinct rows of the output that are held, in arrangements of it or by the operator; 0 where none are."""
-        return max((len(trace.arrangement) for trace in self.traces.values()), default=0) or self.operator.rows()
+        held = 0 if self.trace is None else len(self.trace.arrangement)
+        return held or self.operator.rows()
 
     def bytes_held(self) -> int:
         """Memory of the operator's state, the arrangements of its output, and its history."""
-        held = self.operator.bytes_held() + sum(trace.arrangement.bytes_held() for trace in self.traces.values())
+        held = self.operator.bytes_held() + (0 if self.trace is None else self.trace.arrangement.bytes_held())
         return held + (self.history.bytes_held() if self.history is not None else 0)
 
     def mark(self, marks: Marks) -> None:
@@ -152,8 +153,8 @@ class Node:
         self.operator.mark(marks)
         self.operator.errors.mark(marks)
         physical = [type.physical for type in self.types]
-        for trace in self.traces.values():
-            trace.arrangement.mark(marks, physical)
+        if self.trace is not None:
+            self.trace.arrangement.mark(marks, physical)
         recent: Iterable[Batch] = self.history.batches() if self.history is not None else ()
         for batch in (*recent, *([self.delta] if self.delta is not None else [])):
             mark_batch(marks, batch, self.types)

@@ -56,7 +56,7 @@ class OneShot:
         types = types_of(plan, [types for _, types in inputs])
         if isinstance(plan, graph.Join):
             return join_once(plan, [rows for rows, _ in inputs], self._check), types
-        traces = [Trace(len(inputs[i][1]), key) for i, key in demands(plan, types)]
+        traces = [Trace(len(inputs[i][1])).arranged(key) for i, key in demands(plan, types)]
         operator = render(plan, [types for _, types in inputs], False, traces, self._heap)
         rows = operator.contents() if isinstance(plan, graph.Constant) else None
         if rows is None:
@@ -94,14 +94,31 @@ def pieces(batch: Batch, rows: int, check: Callable[[], None]) -> Iterator[Batch
 
 
 def met_in_pieces(
-    build: Arrangement, stream: Batch, key: np.ndarray, sources: np.ndarray, check: Callable[[], None]
+    build: Batch,
+    by: Sequence[int],
+    stream: Batch,
+    on: Sequence[int],
+    sources: Sequence[int],
+    strict: np.ndarray,
+    check: Callable[[], None],
 ) -> Batch:
-    """build.join, in pieces that give about PIECE_ROWS rows each where each row meets an average group."""
-    rows = max(1, PIECE_ROWS // max(1, len(build) // max(1, build.groups)))
+    """Each row of the stream beside each of `build` whose columns `by` its columns `on` equal: see Arrangement.join.
+
+    Of `build` no more than the columns that count is arranged, and the stream probes it in pieces that give about
+    PIECE_ROWS rows each where each row meets an average group.
+    """
+    kept = sorted({*by, *(-1 - c for c in sources if c < 0)})
+    place = {column: i for i, column in enumerate(kept)}
+    key = tuple(place[column] for column in by)
+    out = np.array([c if c >= 0 else -1 - place[-1 - c] for c in sources], np.int64)
+    held = Arrangement(len(kept), key)
+    held.apply(build.project(kept))
+    rows = max(1, PIECE_ROWS // max(1, len(held) // max(1, held.groups(key))))
+    columns = np.array(on, np.int64)
     if len(stream) <= rows:
         check()
-        return build.join(stream, key, sources)
-    return Batch.concat([build.join(part, key, sources) for part in pieces(stream, rows, check)])
+        return held.join(key, stream, columns, out, strict)
+    return Batch.concat([held.join(key, part, columns, out, strict) for part in pieces(stream, rows, check)])
 
 
 def join_once(plan: graph.Join, inputs: Sequence[Batch], check: Callable[[], None] = lambda: None) -> Batch:
@@ -109,14 +126,10 @@ def join_once(plan: graph.Join, inputs: Sequence[Batch], check: Callable[[], Non
     widths = [batch.columns for batch in inputs]
     start = min(range(len(inputs)), key=lambda i: len(inputs[i]))
     stream = inputs[start]
-    for lookup, stage in zip(plan.paths[start], join.stages(plan, start, widths), strict=True):
-        met, key = inputs[stage.input], np.array(lookup.key, np.int64)
+    for stage in join.stages(plan, start, widths):
+        met, on, sources = inputs[stage.input], stage.on.tolist(), stage.sources.tolist()
         if len(met) <= len(stream):
-            build = Arrangement(met.columns, lookup.key)
-            build.apply(met)
-            stream = met_in_pieces(build, stream, stage.key, stage.sources, check)
+            stream = met_in_pieces(met, stage.by, stream, on, sources, stage.strict, check)
         else:
-            build = Arrangement(stream.columns, stage.key.tolist())
-            build.apply(stream)
-            stream = met_in_pieces(build, met, key, -1 - stage.sources, check)
+            stream = met_in_pieces(stream, on, met, stage.by, [-1 - c for c in sources], stage.strict, check)
     return stream

@@ -12,6 +12,8 @@ from engine.kernels.memory import prefetch
 PRODUCT_MAX = 2.0**63
 BLOCK = 128
 """Groups walked abreast: each step of a list is a cache miss, and the misses of a block overlap."""
+LINE_WORDS = 8
+"""Of a cache line."""
 
 
 @register_jitable
@@ -38,17 +40,18 @@ def _emit(words, i, null_words, record, record_null_words, sources, out, r):
 
 
 @njit(
-    "boolean(uint64[:, ::1], int64[::1], int64, int32[::1], uint64[:, ::1], int64, int64, boolean, int64[::1],"
+    "boolean(uint64[:, ::1], int64[::1], int64, int32[::1], uint64[:, ::1], int64, int64, int64, int64[::1],"
     " uint64[:, ::1], int64[::1])",
     cache=True,
     nogil=True,
 )
-def join_rows(words, diffs, null_words, heads, records, columns, record_null_words, grouped, sources, out, out_diffs):
+def join_rows(words, diffs, null_words, heads, records, columns, record_null_words, at_link, sources, out, out_diffs):
     """Each row of the stream (words uint64[w, n]) beside each row of the group at heads int32[n] (-1: none).
 
-    `columns` counts the record's; out uint64[out null words + len(sources), total] and out_diffs int64[total] get
-    the projected rows and the products of the multiplicities, where `total` is what `find` counted. Rows come in no
-    promised order. Returns whether a product does not fit in 64 bits. O(n + total).
+    `columns` counts the record's; `at_link` is the link word of the key that is met, -1: each group is one row. Out
+    uint64[out null words + len(sources), total] and out_diffs int64[total] get the projected rows and the products of
+    the multiplicities, where `total` is what `find` counted. Rows come in no promised order. Returns whether a product
+    does not fit in 64 bits. O(n + total).
     """
     n = words.shape[1]
     stride = records.shape[1]
@@ -64,16 +67,18 @@ def join_rows(words, diffs, null_words, heads, records, columns, record_null_wor
                 rows[active] = i
                 slots[active] = heads[i]
                 active += 1
-                prefetch(records, np.int64(heads[i]) * stride)
+                for word in range(0, stride, LINE_WORDS):
+                    prefetch(records, np.int64(heads[i]) * stride + word)
         while active > 0:
             left = 0
             for a in range(active):
                 i, slot = rows[a], slots[a]
                 record = records[slot]
-                if grouped:
-                    following = np.int64(np.int32(np.uint32(record[stride - 1] & LOW)))
+                if at_link >= 0:
+                    following = np.int64(np.int32(np.uint32(record[at_link] & LOW)))
                     if following >= 0:
-                        prefetch(records, following * stride)
+                        for word in range(0, stride, LINE_WORDS):
+                            prefetch(records, following * stride + word)
                         rows[left] = i
                         slots[left] = following
                         left += 1

@@ -1,8 +1,9 @@
 """Relations to dataflows: `lower` makes the graph.Plan that operators run.
 
 Rule   chains of Project, Map and Filter become one Mfp; a Join becomes a delta join over plain columns, its expressions
-       computed in an Mfp below and its inputs pruned to the columns that are read, unless an arrangement of the whole
-       collection exists already and is shared; Lets are inlined, as equal subplans are one operator anyway.
+       computed in an Mfp below and its inputs pruned to the columns that are read, unless the whole collection is
+       arranged already: a further key of one arrangement is shared; Lets are inlined, as equal subplans are one
+       operator anyway.
 State  equal subplans are one Python object (hash-consing), so the result is a DAG and a walk by identity is O(size).
 """
 
@@ -16,8 +17,8 @@ from engine.errors import Unsupported
 from engine.expr.scalar import Call, Ref, Scalar
 from engine.plan.facts import Facts, Key
 from engine.plan.lowering.dag import Dag
-from engine.plan.lowering.join_order import JoinInput, join_paths
-from engine.plan.lowering.joins import collection, physical, plain_join
+from engine.plan.lowering.join_order import Column, JoinInput, join_paths
+from engine.plan.lowering.joins import physical, plain_join, without_nulls
 from engine.plan.lowering.loops import depends, independent, temporal_inside
 from engine.plan.lowering.steps import mfp_steps, moved_step, steps_read, without_dead
 from engine.plan.relation import (
@@ -50,7 +51,7 @@ from engine.plan.temporal import bounds
 from engine.types import Physical
 
 Arranged = Mapping[int, AbstractSet[tuple[int, ...]]]
-"""By collection: the column tuples that it is arranged by already."""
+"""By collection: the column tuples that it is arranged by already; all its columns, if that is how it is kept."""
 
 NO_ARRANGEMENTS: Final[Arranged] = {}
 
@@ -296,28 +297,40 @@ class Lowering(Dag):
         inputs: list[Plan] = []
         places: list[dict[int, int]] = []
         orders: list[dict[Key, tuple[int, ...]]] = []
+        tied = {column for group in classes for column in group}
+        strict: set[Column] = set()
         for i, branch in enumerate(relation.inputs):
-            found = collection(branch)
+            found = without_nulls(branch)
             looked = {frozenset(stage.key) for path in paths for stage in path if stage.input == i}
-            if found is not None and looked & sides[i].arranged:
-                source, columns = found
+            if (
+                found is not None
+                and all((i, column) in tied for column in found[2])
+                and (looked & sides[i].arranged or self.is_kept(found[0]))
+            ):
+                source, columns, tested = found
+                strict.update(c for group in classes if any((i, t) in group for t in tested) for c in group)
                 inputs.append(self.plan(source))
                 places.append(dict(enumerate(columns)))
-                orders.append({frozenset(key): key for key in self.arranged[source.id]})
+                orders.append({frozenset(key): key for key in sorted(self.arranged[source.id])})
                 continue
             kept = sorted(wanted[i])
             inputs.append(self.plan(Project(branch, tuple(kept))))
             places.append({column: position for position, column in enumerate(kept)})
             orders.append({})
         widths = [len(graph.output_types(plan)) for plan in inputs]
-        lookups = tuple(physical(start, path, places, widths, orders) for start, path in enumerate(paths))
+        lookups = tuple(physical(start, path, places, widths, orders, strict) for start, path in enumerate(paths))
         ends = [sum(widths[:i]) for i in range(len(widths))]
         project = tuple(ends[owner[i]] + places[owner[i]][i - starts[owner[i]]] for i in live)
         return self.cons(graph.Join(tuple(inputs), lookups, project))
 
+    def is_kept(self, source: Get) -> bool:
+        """Whether the collection's rows are arranged already, by themselves: a further key of theirs costs less than
+        another arrangement of the columns that count."""
+        return tuple(range(len(source.columns))) in self.arranged.get(source.id, frozenset())
+
     def join_input(self, relation: Relation) -> JoinInput:
         """What the join order asks of an input."""
-        found = collection(relation)
+        found = without_nulls(relation)
         arranged: set[Key] = set()
         if found is not None:
             at = {column: position for position, column in enumerate(found[1])}
@@ -327,7 +340,7 @@ class Lowering(Dag):
         base = relation
         while isinstance(base, Project | Map):
             base = base.input
-        return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter))
+        return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter) and found is None)
 
 
 def dear(relation: Relation) -> bool:

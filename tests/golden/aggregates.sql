@@ -133,14 +133,12 @@ Return
     Get l0
     TopK group_by=[#0] order_by=[#1 desc nulls_first] limit=2
       DeltaJoin project=(#0, #2)
-        %0 » %1[#0]
-        %1 » %0[#0]
+        %0 » %1[#0 not null]
+        %1 » %0[#0 not null]
         Mfp project=(#0)
           keep #0 IS NOT NULL
           Get l0
-        Mfp project=(#0, #1)
-          keep #0 IS NOT NULL
-          Source t
+        Source t
 
 SELECT DISTINCT k FROM (SELECT k FROM t UNION SELECT 'x') u EXCEPT ALL SELECT k FROM t WHERE v IS NULL;
 [plan]>

@@ -21,11 +21,10 @@ Reduce group_by=[#1] aggregates=[sum(#0)]
       Get materialize.public.customers
 [flow]>
 Reduce key=(#0) aggregates=[sum(#1)]
-  DeltaJoin project=(#3, #1)
+  DeltaJoin project=(#4, #2)
     %0 » %1[#0]
-    %1 » %0[#0]
-    Mfp project=(#1, #2)
-      Source orders
+    %1 » %0[#1]
+    Source orders
     Source customers
 
 -- A literal on one side of an equality holds for the other.
@@ -109,12 +108,10 @@ With
 Return
   Union
     DeltaJoin project=(#1, #3)
-      %0 » %1[#0]
-      %1 » %0[#0]
+      %0 » %1[#0 not null]
+      %1 » %0[#0 not null]
       Get l0
-      Mfp project=(#0, #1)
-        keep #0 IS NOT NULL
-        Source notes
+      Source notes
     Mfp project=(#0, #1)
       compute null
       Union
@@ -161,8 +158,7 @@ Mfp project=(#2)
     Mfp project=(#1)
       keep #2 > 10
       Source orders
-    Mfp project=(#0)
-      Source notes
+    Source notes
 
 CREATE INDEX by_customer ON orders (customer);
 

@@ -28,8 +28,7 @@ Mfp project=(#1)
     %0 » %1[#0]
     %1 » %0[#0]
     Source lines
-    Mfp project=(#0, #1)
-      Source parts
+    Source parts
 
 -- DISTINCT under several filters: each value is kept once, with a flag for each filter.
 SELECT part, count(DISTINCT price), count(DISTINCT price) FILTER (WHERE quantity < 10),
@@ -87,8 +86,7 @@ Union
       compute case when fails(#0 / #1) then null else #0 / #1 end
       keep #3 IS NOT NULL
       Source lines
-    Mfp project=(#0)
-      Source parts
+    Source parts
   Mfp project=(#2)
     keep (#0 / #1) IS NULL
     keep false
@@ -131,11 +129,10 @@ Project (#1, #3)
       Filter (#2 > 3)
         Get materialize.public.parts
 [flow]>
-DeltaJoin project=(#1, #3)
+DeltaJoin project=(#2, #4)
   %0 » %1[#0]
   %1 » %0[#0]
-  Mfp project=(#0, #2)
-    Source lines
+  Source lines
   Mfp project=(#0, #1)
     keep #2 > 3
     Source parts

@@ -26,8 +26,7 @@ Project (#0)
 DeltaJoin project=(#0)
   %0 » %1[#0]
   %1 » %0[#0]
-  Mfp project=(#0)
-    Source a
+  Source a
   Distinct
     Mfp project=(#1)
       keep #1 IS NOT NULL
@@ -61,22 +60,18 @@ Union
             Project (#1)
               Get materialize.public.b
 [flow]>
-With
-  cte l0 =
-    Mfp project=(#0)
+Union
+  Mfp project=(#0)
+    Source a
+  Negate
+    DeltaJoin project=(#0)
+      %0 » %1[#0]
+      %1 » %0[#0]
       Source a
-Return
-  Union
-    Get l0
-    Negate
-      DeltaJoin project=(#0)
-        %0 » %1[#0]
-        %1 » %0[#0]
-        Get l0
-        Distinct
-          Mfp project=(#1)
-            keep #1 IS NOT NULL
-            Source b
+      Distinct
+        Mfp project=(#1)
+          keep #1 IS NOT NULL
+          Source b
 
 -- NOT IN over a column that may be NULL keeps no row once there is a NULL.
 SELECT id FROM a WHERE id NOT IN (SELECT a_id FROM b);
@@ -142,7 +137,7 @@ With
       DeltaJoin project=(#0)
         %0 » %1[#0]
         %1 » %0[#0]
-        Get l0
+        Source a
         Distinct
           Mfp project=(#1)
             keep #1 IS NOT NULL
@@ -226,34 +221,30 @@ Return
 [flow]>
 With
   cte l0 =
-    Mfp project=(#0)
-      Source a
-  cte l1 =
     Distinct
-      Get l0
-  cte l2 =
+      Mfp project=(#0)
+        Source a
+  cte l1 =
     Reduce key=(#0) aggregates=[count(*)]
       DeltaJoin project=(#0)
-        %0 » %1[#0]
-        %1 » %0[#0]
-        Get l1
-        Mfp project=(#1)
-          keep #1 IS NOT NULL
-          Source b
+        %0 » %1[#1 not null]
+        %1 » %0[#0 not null]
+        Get l0
+        Source b
 Return
-  DeltaJoin project=(#0, #2)
+  DeltaJoin project=(#0, #4)
     %0 » %1[#0]
     %1 » %0[#0]
-    Get l0
+    Source a
     Union
-      Get l2
+      Get l1
       Mfp project=(#0, #1)
         compute 0
         Union
-          Get l1
+          Get l0
           Negate
             Mfp project=(#0)
-              Get l2
+              Get l1
 
 -- More than one row is an error, as data.
 SELECT (SELECT name FROM b WHERE b.a_id = a.id) FROM a;
@@ -326,41 +317,37 @@ Return
 [flow]>
 With
   cte l0 =
-    Mfp project=(#0)
-      Source a
-  cte l1 =
     Distinct
+      Mfp project=(#0)
+        Source a
+  cte l1 =
+    DeltaJoin project=(#0, #3)
+      %0 » %1[#1 not null]
+      %1 » %0[#0 not null]
       Get l0
+      Source b
   cte l2 =
-    DeltaJoin project=(#0, #2)
-      %0 » %1[#0]
-      %1 » %0[#0]
-      Get l1
-      Mfp project=(#1, #2)
-        keep #1 IS NOT NULL
-        Source b
-  cte l3 =
     Mfp project=(#0)
-      Get l2
+      Get l1
 Return
-  DeltaJoin project=(#2)
+  DeltaJoin project=(#4)
     %0 » %1[#0]
     %1 » %0[#0]
-    Get l0
+    Source a
     Union
-      Get l2
+      Get l1
       Mfp project=(#0, #2)
         keep error_if_many(#1)
         compute null
         Reduce key=(#0) aggregates=[count(*)]
-          Get l3
+          Get l2
       Mfp project=(#0, #1)
         compute null
         Union
-          Get l1
+          Get l0
           Negate
             Distinct
-              Get l3
+              Get l2
 
 -- An uncorrelated aggregate is computed once.
 SELECT id FROM a WHERE v > (SELECT max(id) FROM b);
@@ -390,11 +377,10 @@ With
 Return
   Mfp project=(#0)
     keep #1 > #2
-    DeltaJoin project=(#0, #1, #2)
+    DeltaJoin project=(#0, #2, #3)
       %0 » %1[]×
       %1 » %0[]×
-      Mfp project=(#0, #2)
-        Source a
+      Source a
       Union
         Get l0
         Mfp project=(#0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.catalog.items import Index
+from engine.coordinator.pipeline import arranged
 from engine.plan.decorrelate import decorrelate
 from engine.plan.explain import explain_plan, explain_query
 from engine.plan.lower import lower
@@ -43,10 +43,6 @@ def output(block: str, world: World) -> str:
     query = bound.query
     plan = decorrelate(query.relation)
     opt = optimize(decorrelate(prepare(query.relation)))
-    indexes: dict[int, set[tuple[int, ...]]] = {}
-    for item in world.catalog.items.values():
-        if isinstance(item, Index):
-            indexes.setdefault(item.on, set()).add(item.key)
     names = {item.id: item.name.item for item in world.catalog.items.values()}
-    flow = explain_plan(lower(opt, indexes), names)
+    flow = explain_plan(lower(opt, arranged(world.catalog)), names)
     return f"{block}\n[plan]>\n{explain_query(query, plan)}\n[opt]>\n{explain_query(query, opt)}\n[flow]>\n{flow}"

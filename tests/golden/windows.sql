@@ -131,35 +131,31 @@ Return
 [flow]>
 With
   cte l0 =
-    Mfp project=(#0)
-      Source t
-  cte l1 =
     Distinct
-      Get l0
-  cte l2 =
+      Mfp project=(#0)
+        Source t
+  cte l1 =
     Reduce key=(#0) aggregates=[max(#1)]
       Mfp project=(#0, #2)
         Window partition_by=[#0] order_by=[#1 asc nulls_last] calls=[rank()] recomputes=rows behind a change
           DeltaJoin project=(#0, #2)
-            %0 » %1[#0]
-            %1 » %0[#0]
+            %0 » %1[#0 not null]
+            %1 » %0[#0 not null]
             Mfp project=(#0)
               keep #0 IS NOT NULL
-              Get l1
-            Mfp project=(#0, #1)
-              keep #0 IS NOT NULL
-              Source t
+              Get l0
+            Source t
 Return
-  DeltaJoin project=(#0, #2)
+  DeltaJoin project=(#0, #4)
     %0 » %1[#0]
     %1 » %0[#0]
-    Get l0
+    Source t
     Union
-      Get l2
+      Get l1
       Mfp project=(#0, #1)
         compute null
         Union
-          Get l1
+          Get l0
           Negate
             Mfp project=(#0)
-              Get l2
+              Get l1

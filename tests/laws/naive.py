@@ -132,8 +132,10 @@ def _join(plan: graph.Join, inputs: list[Rows]) -> Rows:
         visited = combination[0]
         for lookup in plan.paths[0]:
             other = combination[lookup.input]
-            if any(visited[s] != other[k] for s, k in zip(lookup.stream_key, lookup.key, strict=True)):
-                return False
+            strict = lookup.strict or (False,) * len(lookup.key)
+            for s, k, never_null in zip(lookup.stream_key, lookup.key, strict, strict=True):
+                if visited[s] != other[k] or (never_null and other[k] is None):
+                    return False
             visited += other
         return True
 

@@ -142,15 +142,19 @@ def joins(draw: st.DrawFn, below: st.SearchStrategy[Plan], shape: Shape) -> Plan
         chosen = draw(st.lists(st.sampled_from(pairs), max_size=2, unique=True)) if pairs else []
         chosen = [pair for n, pair in enumerate(chosen) if all(p[1] != pair[1] for p in chosen[:n])]
         chosen = [pair for n, pair in enumerate(chosen) if all(p[0] != pair[0] for p in chosen[:n])]
-        edges.append((tuple(a for a, _ in chosen), tuple(b for _, b in chosen)))
+        strict = draw(
+            st.sampled_from([(), (True,) * len(chosen), (*[False] * len(chosen[1:]), *[True] * len(chosen[:1]))])
+        )
+        edges.append((tuple(a for a, _ in chosen), tuple(b for _, b in chosen), strict))
     paths = []
     for start in range(len(inputs)):
         visits, path = [start], []
         for other in [*range(start + 1, len(inputs)), *range(start - 1, -1, -1)]:
             near = other - 1 if other > start else other + 1
             offset = sum(widths[i] for i in visits[: visits.index(near)])
-            mine, theirs = edges[other - 1] if other > start else edges[other][::-1]
-            path.append(graph.Lookup(other, tuple(offset + c for c in mine), theirs))
+            near_side, other_side, strict = edges[min(other, near)]
+            mine, theirs = (near_side, other_side) if other > start else (other_side, near_side)
+            path.append(graph.Lookup(other, tuple(offset + c for c in mine), theirs, strict))
             visits.append(other)
         paths.append(tuple(path))
     project = draw(st.lists(st.integers(0, sum(widths) - 1), min_size=1, max_size=4))

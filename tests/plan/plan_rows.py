@@ -73,7 +73,9 @@ def plan_rows(plan: graph.Plan, contents: Mapping[int, Counter]) -> Counter:
         for lookup in node.paths[start]:
             index: dict[tuple, list] = {}
             for row, count in inputs[lookup.input].items():
-                index.setdefault(tuple(row[i] for i in lookup.key), []).append((row, count))
+                key = tuple(row[i] for i in lookup.key)
+                if not any(flag and word is None for flag, word in zip(lookup.strict, key, strict=False)):
+                    index.setdefault(key, []).append((row, count))
             stream = [
                 ((*row, *other), count * times)
                 for row, count in stream

@@ -25,12 +25,14 @@ from engine.dataflow.trace import Trace
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """One lookup of a path over the columns that are kept: `sources` as Arrangement.join takes them."""
+    """One lookup of a path over the columns that are kept: the rest as Arrangement.join takes it."""
 
     input: int
     trace: int
-    key: NDArray[np.int64]
+    by: tuple[int, ...]
+    on: NDArray[np.int64]
     sources: NDArray[np.int64]
+    strict: NDArray[np.bool_]
 
 
 def demands(plan: graph.Join) -> list[tuple[int, tuple[int, ...]]]:
@@ -52,9 +54,11 @@ def stages(plan: graph.Join, path: int, widths: Sequence[int]) -> tuple[Stage, .
         needed = {visited[c] for ahead in later for c in ahead.stream_key}.union(project)
         met = [(lookup.input, c) for c in range(widths[lookup.input])]
         after = [column for column in kept + met if column in needed] if later else project
-        key = np.array([kept.index(visited[c]) for c in lookup.stream_key], np.int64)
+        on = np.array([kept.index(visited[c]) for c in lookup.stream_key], np.int64)
         sources = [-1 - column[1] if column[0] == lookup.input else kept.index(column) for column in after]
-        done.append(Stage(lookup.input, wanted.index((lookup.input, lookup.key)), key, np.array(sources, np.int64)))
+        trace = wanted.index((lookup.input, lookup.key))
+        strict = np.array(lookup.strict, np.bool_)
+        done.append(Stage(lookup.input, trace, lookup.key, on, np.array(sources, np.int64), strict))
         kept = after
     return tuple(done)
 
@@ -77,9 +81,9 @@ class Join:
                 met: list[Batch] = []
                 for stream in streams:
                     if stage.input < i:
-                        met += trace.join_new(stream, stage.key, stage.sources)
+                        met += trace.join_new(stage.by, stream, stage.on, stage.sources, stage.strict)
                     else:
-                        met.append(trace.join_old(stream, stage.key, stage.sources))
+                        met.append(trace.join_old(stage.by, stream, stage.on, stage.sources, stage.strict))
                 streams = [stream for stream in met if len(stream)]
                 if len(streams) > 1 and at + 1 < len(self._paths[i]):
                     streams = [Batch.concat(streams).consolidate()]

@@ -6,7 +6,7 @@ bodies of the variables and below the gates is kept until the next round. A roun
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -39,18 +39,19 @@ class Step:
     types: Types
     operator: Operator | None
     inputs: "list[Step]"
-    traces: dict[tuple[int, ...], Trace] = field(default_factory=dict)
+    trace: Trace | None = None
     delta: Batch | None = None
 
-    def trace(self, key: tuple[int, ...]) -> Trace:
-        """The arrangement of its output by `key`."""
-        if key not in self.traces:
-            self.traces[key] = Trace(len(self.types), key)
-        return self.traces[key]
+    def arranged(self, key: tuple[int, ...]) -> Trace:
+        """The arrangement of its output, by `key` too."""
+        if self.trace is None:
+            self.trace = Trace(len(self.types))
+        return self.trace.arranged(key)
 
     def rows(self) -> Batch:
         """The contents of a leaf."""
-        return next(iter(self.traces.values())).arrangement.rows()
+        assert self.trace is not None
+        return self.trace.arrangement.rows()
 
 
 class Gate:
@@ -114,8 +115,8 @@ class Loop:
         # What only the result reads are plain operators: gates are for what the rounds depend on.
         self._bodies = [self._step(body) for body in bodies]
         for leaf in self.leaves[: len(leaves) - len(bodies)] if gated else ():
-            if not leaf.traces:
-                leaf.trace(tuple(range(len(leaf.types))))  # a loop that fails starts again from its inputs
+            if leaf.trace is None:
+                leaf.arranged(tuple(range(len(leaf.types))))  # a loop that fails starts again from its inputs
         self._gated = False
         self._result = self._step(result)
 
@@ -138,7 +139,7 @@ class Loop:
             out = self._entered(Step(types, None, inputs))
             self.gates.append(Gate(inputs[0], out))
             return out
-        traces = [inputs[i].trace(key) for i, key in self._making.demands(plan, types)]
+        traces = [inputs[i].arranged(key) for i, key in self._making.demands(plan, types)]
         operator = self._making.render(plan, [child.types for child in inputs], traces)
         return self._entered(Step(types, operator, inputs))
 
@@ -156,8 +157,8 @@ class Loop:
                 continue
             if delta is not None and len(delta):
                 step.delta = delta
-                for trace in step.traces.values():
-                    trace.stage(delta)
+                if step.trace is not None:
+                    step.trace.stage(delta)
         for k, body in enumerate(self._bodies):
             if body.delta is not None:
                 self.arrived[k].append(body.delta)
@@ -171,8 +172,8 @@ class Loop:
             step.operator.publish()
         for step in self.steps:
             if step.delta is not None:
-                for trace in step.traces.values():
-                    trace.publish()
+                if step.trace is not None:
+                    step.trace.publish()
                 step.delta = None
 
     def taken(self, k: int) -> Batch:
@@ -199,7 +200,7 @@ class Loop:
         held = sum(gate.counts.bytes_held() + gate.members.bytes_held() for gate in self.gates)
         for step in self.steps:
             held += 0 if step.operator is None else step.operator.bytes_held()
-            held += sum(trace.arrangement.bytes_held() for trace in step.traces.values())
+            held += 0 if step.trace is None else step.trace.arrangement.bytes_held()
         return held
 
     def mark(self, marks: Marks) -> None:
@@ -212,5 +213,5 @@ class Loop:
             if step.operator is not None:
                 step.operator.mark(marks)
                 step.operator.errors.mark(marks)
-            for trace in step.traces.values():
-                trace.arrangement.mark(marks, [type.physical for type in step.types])
+            if step.trace is not None:
+                step.trace.arrangement.mark(marks, [type.physical for type in step.types])

@@ -137,10 +137,14 @@ class Dataflows:
     def _paths(self, plan: graph.Join) -> Iterator[str]:
         each = list(map(self._text, plan.inputs))
         for start, path in enumerate(plan.paths):
-            stages = " » ".join(
-                f"%{look.input}[{each[look.input].columns(look.key)}]" + ("" if look.key else "×") for look in path
-            )
-            yield f"%{start} » {stages}"
+            yield f"%{start} » {' » '.join(met_text(look, each[look.input]) for look in path)}"
+
+
+def met_text(look: graph.Lookup, text: ScalarText) -> str:
+    """The input that a stage of a join's path meets, and by which of its columns."""
+    strict = look.strict or (False,) * len(look.key)
+    key = (text.columns([c]) + " not null" * flag for c, flag in zip(look.key, strict, strict=True))
+    return f"%{look.input}[{', '.join(key)}]" + ("" if look.key else "×")
 
 
 def shared(plan: Plan) -> list[Plan]:

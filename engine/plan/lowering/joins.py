@@ -1,12 +1,13 @@
 """Joins over plain columns: what is computed goes below, what ties more than one input goes above; physical paths."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from engine.dataflow import graph
 from engine.expr.scalar import Ref, Scalar
 from engine.plan.facts import Facts, Key
-from engine.plan.lowering.join_order import Stage
-from engine.plan.predicates import test_same
+from engine.plan.lowering.join_order import Column, Stage
+from engine.plan.predicates import not_null_tested, test_same
 from engine.plan.relation import (
     UNIT,
     Filter,
@@ -17,16 +18,31 @@ from engine.plan.relation import (
     Relation,
 )
 from engine.plan.rules.joins import merged_classes
-from engine.plan.scalars import columns_read, moved, shifted
+from engine.plan.scalars import columns_read, conjuncts, moved, shifted
 
 
-def collection(relation: Relation) -> tuple[Get, tuple[int, ...]] | None:
-    """The collection that a relation is some columns of, each once, and which."""
-    if isinstance(relation, Get):
-        return relation, tuple(range(len(relation.columns)))
-    if isinstance(relation, Project) and isinstance(relation.input, Get) and distinct(relation.columns):
-        return relation.input, relation.columns
-    return None
+def without_nulls(relation: Relation) -> tuple[Get, tuple[int, ...], frozenset[int]] | None:
+    """The collection that a relation is some columns of, each once, and which; and the columns in which it may not
+    be NULL, if rows are left out for no other reason."""
+    match relation:
+        case Get():
+            return relation, tuple(range(len(relation.columns))), frozenset()
+        case Project() if distinct(relation.columns):
+            found = without_nulls(relation.input)
+            if found is None or not found[2] <= set(relation.columns):
+                return None
+            place = {column: i for i, column in enumerate(relation.columns)}
+            columns = tuple(found[1][column] for column in relation.columns)
+            return found[0], columns, frozenset(place[column] for column in found[2])
+        case Filter():
+            found = without_nulls(relation.input)
+            tested = [not_null_tested(predicate) for predicate in conjuncts(relation.predicates)]
+            columns = frozenset(scalar.index for scalar in tested if isinstance(scalar, Ref))
+            if found is None or not all(isinstance(scalar, Ref) for scalar in tested):
+                return None
+            return found[0], found[1], found[2] | columns
+        case _:
+            return None
 
 
 def distinct(columns: tuple[int, ...]) -> bool:
@@ -39,8 +55,9 @@ def physical(
     places: Sequence[Mapping[int, int]],
     widths: Sequence[int],
     orders: Sequence[Mapping[Key, tuple[int, ...]]],
+    strict: AbstractSet[Column],
 ) -> tuple[graph.Lookup, ...]:
-    """A path with each column as its position in the inputs and in the rows so far.
+    """A path with each column as its position in the inputs and in the rows so far; in `strict` columns no NULL is met.
 
     Key columns ascend, so that equal keys are one arrangement, or go in the order of the arrangement that exists.
     """
@@ -54,7 +71,9 @@ def physical(
             for column, (i, other) in zip(stage.key, stage.stream, strict=True)
         }
         key = orders[stage.input].get(frozenset(stream), tuple(sorted(stream)))
-        lookups.append(graph.Lookup(stage.input, tuple(stream[column] for column in key), key))
+        never_null = {target[column] for column in stage.key if (stage.input, column) in strict}
+        flags = tuple(column in never_null for column in key) if never_null else ()
+        lookups.append(graph.Lookup(stage.input, tuple(stream[column] for column in key), key, flags))
         offsets[stage.input] = width
         width += widths[stage.input]
     return tuple(lookups)
