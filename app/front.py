@@ -11,7 +11,7 @@ from fastapi.requests import HTTPConnection
 
 from app.access.identity import Identity
 from app.settings import Settings
-from engine.database import Database
+from engine.database import Database, Metric
 from engine.errors import LimitExceeded
 
 T = TypeVar("T")
@@ -48,6 +48,8 @@ class Front:
     threads: Executor
     settings: Settings
     identity: Identity
+    metrics: Callable[[], list[Metric]] = list
+    """What the front ends count."""
     webhooks: Gate = field(default_factory=lambda: Gate(WEBHOOKS_RUNNING_MAX))
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

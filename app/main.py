@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from fastapi.staticfiles import StaticFiles
 from app.access import problems
 from app.access.guard import BodyLimit, Doors, Limits, Requests
 from app.access.identity import Identity
+from app.access.logs import counted
 from app.front import Front
 from app.live.streams import Streams
 from app.pgwire.server import Server
@@ -148,9 +149,13 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         listen(settings.http_listen, "--http-listen or TAILRACE_HTTP_LISTEN") as http_socket,
     ):
         threads = ThreadPoolExecutor(settings.connections_max + HTTP_THREADS, thread_name_prefix="session")
-        with opened(settings) as database:
+        with opened(settings) as database, ExitStack() as kept:
             pg = Server(database, settings, threads, tls)
-            app = application(Front(database, threads, settings, Identity(database, settings)))
+            lines = kept.enter_context(counted())
+            front = Front(
+                database, threads, settings, Identity(database, settings), lambda: [*pg.metrics(), *lines.metrics()]
+            )  # fmt: skip
+            app = application(front)
             http = HttpServer(http_config(app, settings))
             serving = asyncio.create_task(http.serve([http_socket]))
             await pg.start(pg_socket)

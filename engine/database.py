@@ -23,7 +23,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.describe import Description, Operator, Readable, description, descriptions, operators, readable
 from engine.coordinator.envelope import Keyed, keyed
 from engine.coordinator.load import Form, load
-from engine.coordinator.metrics import metrics
+from engine.coordinator.metrics import Metric, metrics
 from engine.coordinator.options import Options
 from engine.coordinator.portals import Portal
 from engine.coordinator.prepared import Prepared
@@ -39,9 +39,9 @@ from engine.errors import LimitExceeded, SqlError
 from engine.sql.bound import CopyForm
 
 __all__ = [
-    "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Notice", "Operator",
-    "Options", "Portal", "Prepared", "QualifiedName", "Readable", "Result", "Role", "Session", "Subscription",
-    "SubscriptionBatch", "Verifier", "keyed",
+    "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Metric", "Notice",
+    "Operator", "Options", "Portal", "Prepared", "QualifiedName", "Readable", "Result", "Role", "Session",
+    "Subscription", "SubscriptionBatch", "Verifier", "keyed",
 ]  # fmt: skip
 
 DEFAULT: Final = Options()
@@ -158,8 +158,8 @@ class Database:
         """How many ms it takes until every answer can be of `timestamp` or later; at 0 every one is."""
         return self._coordinator.reach(timestamp)
 
-    def metrics(self) -> list[tuple[str, dict[str, str], float]]:
-        """(name, labels, value) of every counter and gauge; names end in their unit, counters in _total."""
+    def metrics(self) -> list[Metric]:
+        """(name, labels, value) of every counter and gauge; docs/metrics.md says which are counters."""
         return [*metrics(self._coordinator), ("tailrace_sessions", {}, float(len(self._sessions)))]
 
     @property

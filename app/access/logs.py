@@ -7,13 +7,20 @@ import json
 import logging
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from app.access.guard import REQUEST_ID
 from app.settings import Settings
+from engine.database import Metric
 
 QUIET: Final = ("uvicorn", "uvicorn.access", "asyncio", "websockets", "numba", "httpx", "httpcore")
 """Libraries whose news below a warning is none of the operator's business."""
+
+
+LEVELS: Final = ("error", "warning", "info")
 
 
 class AsJson(logging.Formatter):
@@ -43,6 +50,34 @@ class ForPeople(logging.Formatter):
         about = "" if request_id is None else f" [{request_id}]"
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():7} {record.getMessage()}{about}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class Lines(logging.Handler):
+    """Counts lines by their level."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._counts[record.levelname.lower()] += 1
+
+    def metrics(self) -> list[Metric]:
+        """mz_log_message_total of each level, 0 where nothing was said."""
+        counts = {level: 0 for level in LEVELS} | self._counts
+        return [("mz_log_message_total", {"severity": level}, float(count)) for level, count in counts.items()]
+
+
+@contextmanager
+def counted() -> Iterator[Lines]:
+    """What is logged meanwhile is counted."""
+    lines = Lines()
+    root = logging.getLogger()
+    root.addHandler(lines)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(lines)
 
 
 def configure(settings: Settings) -> None:

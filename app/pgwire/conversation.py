@@ -109,6 +109,11 @@ class Conversation:
         self._loop = asyncio.get_running_loop()
         session.receive = self._receive
 
+    @property
+    def rows_sent(self) -> int:
+        """Of results and subscriptions, so far."""
+        return self._portals.rows_sent
+
     def cancel(self) -> None:
         """End the statement that runs, with 57014."""
         self._cancelled = True
@@ -218,6 +223,7 @@ class Conversation:
                 if isinstance(source, Subscription) or (source.batch is not None and source.row_count > self._rows_max):
                     return Step(b"".join(data), answer)
                 data.append(notices_of(source.notices) + form.whole(source))
+                self._portals.rows_sent += source.row_count
                 size += len(data[-1])
                 if size >= WRITE_BYTES:
                     return Step(b"".join(data))
@@ -291,6 +297,7 @@ class Conversation:
                 raise QueryCanceled("canceling statement due to user request")
             piece = result.slice(start, min(start + self._rows_max, result.row_count))
             await self._socket.send(await self._hop(lambda piece=piece: form.rows(piece)))
+            self._portals.rows_sent += piece.row_count
         await self._socket.send(form.end(result.tag, result.row_count))
 
     async def _send_changes(self, subscription: Subscription, form: Form) -> None:
@@ -309,6 +316,7 @@ class Conversation:
                 batch = subscription.poll()
                 if batch is not None:
                     sent += batch.row_count
+                    self._portals.rows_sent += batch.row_count
                     await self._socket.send(await self._hop(lambda batch=batch: form.rows(batch.result())))
                 elif subscription.ended:
                     await self._socket.send(form.end(f"SUBSCRIBE {sent}", sent))

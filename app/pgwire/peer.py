@@ -29,6 +29,7 @@ class Peer(asyncio.Protocol):
         """Set when bytes came, the client left, or `wake` was called; whoever waits clears it before it looks."""
         self.gone = False
         self.encrypted = False
+        self.bytes_sent = 0
         self.on_gone: Callable[[], None] = lambda: None
         self.at_once: Callable[[Message], bool] = lambda _: False
         """Answers a message on the event loop; False: it may block, or is not for it."""
@@ -118,6 +119,7 @@ class Peer(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Without waiting for the client to read."""
         if not self.gone:
+            self.bytes_sent += len(data)
             self.transport.write(data)
 
     async def send(self, data: bytes) -> None:

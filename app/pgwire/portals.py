@@ -27,6 +27,7 @@ class Portals:
         self._session = session
         self.waiting: list[bytes] = []
         self._descriptions: dict[str, tuple[tuple[Column, ...], tuple[int, ...], bytes]] = {}
+        self.rows_sent = 0
         self.flushed = False
         """Whether a Sync or a Flush wants what waits to be sent."""
 
@@ -69,6 +70,7 @@ class Portals:
 
         def use(result: Result) -> bytes:
             portal.answer, portal.sent = result.slice(0, 0), 0
+            self.rows_sent += result.row_count
             return described_rows(portal.formats).rows(result) + messages.command_complete(result.tag)
 
         data = self._session.look_up(portal, False, use)
@@ -94,6 +96,7 @@ class Portals:
         if described:
             parts.append(self._description(bind.statement, statement.columns, formats))
         parts += map(data_row, rows)
+        self.rows_sent += len(rows)
         parts.append(SELECTED[len(rows)])
         return b"".join(parts)
 
@@ -151,6 +154,7 @@ class Portals:
     def _rows(self, portal: Portal, answer: Result, count: int, rows_max: int) -> None:
         """The next rows of a result; as many as were asked for suspend it, even if they are the last."""
         first = portal.sent == 0
+        self.rows_sent += count
         data = described_rows(portal.formats).rows(portal.piece(count))
         notices = notices_of(answer.notices) if first else b""
         if rows_max and count == rows_max:

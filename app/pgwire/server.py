@@ -28,7 +28,7 @@ from app.pgwire.messages import (
 from app.pgwire.peer import Peer
 from app.pgwire.protocol import Connection
 from app.settings import Settings
-from engine.database import Database, Session
+from engine.database import Database, Metric, Session
 from engine.errors import InvalidAuthorization, SqlError
 
 READ_BYTES: Final = 1 << 16
@@ -49,6 +49,8 @@ class Server:
         self._conversations: dict[int, tuple[bytes, Conversation]] = {}
         """By process number: what a CancelRequest names, with the secret that it must know."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._peers: set[Peer] = set()
+        self._rows_sent = self._bytes_sent = 0  # to clients that left
         self._server: asyncio.Server | None = None
         self._processes = 0
 
@@ -66,6 +68,17 @@ class Server:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.shutdown_seconds_max)
 
+    def metrics(self) -> list[Metric]:
+        """What was sent to clients, as Materialize counts it."""
+        conversations = [conversation for _, conversation in tuple(self._conversations.values())]
+        rows = self._rows_sent + sum(conversation.rows_sent for conversation in conversations)
+        sent = self._bytes_sent + sum(peer.bytes_sent for peer in tuple(self._peers))
+        return [
+            ("mz_pg_sent_rows", {}, float(rows)),
+            ("mz_pg_sent_bytes", {}, float(sent)),
+            ("tailrace_pg_connections", {}, float(self.connections)),
+        ]
+
     @property
     def connections(self) -> int:
         return len(self._tasks)
@@ -78,6 +91,7 @@ class Server:
         task = asyncio.current_task()
         assert task is not None, "a peer serves in a task"
         self._tasks.add(task)
+        self._peers.add(peer)
         try:
             await self._serve(peer)
         except ProtocolViolation as violation:
@@ -92,6 +106,8 @@ class Server:
             peer.write(fatal("57P01", "terminating connection: the server is shutting down"))
         finally:
             self._tasks.discard(task)
+            self._peers.discard(peer)
+            self._bytes_sent += peer.bytes_sent
             peer.close()
 
     async def _serve(self, peer: Peer) -> None:
@@ -171,6 +187,7 @@ class Server:
         finally:
             peer.at_once = lambda _: False
             del self._conversations[process]
+            self._rows_sent += conversation.rows_sent
             await conversation.close()
 
 

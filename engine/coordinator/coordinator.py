@@ -36,7 +36,7 @@ from engine.coordinator.oracle import Oracle
 from engine.coordinator.past import Past
 from engine.coordinator.record import record
 from engine.coordinator.result import Notice, Result
-from engine.coordinator.runtime import Durations, SessionLike, runtime
+from engine.coordinator.runtime import Commands, Durations, SessionLike, runtime
 from engine.coordinator.sink_states import Sinks
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.system import SystemCollections
@@ -72,6 +72,7 @@ class Coordinator:
         self.began: Final = datetime.now(UTC)
         self.sessions: dict[int, SessionLike] = {}  # the open ones, by number
         self.peeks: Final = Durations()
+        self.commands: Final = Commands()
         self._catalog = catalog
         self.system: Final = SystemCollections(self, self.runtime)
         self.ticker.follow = self.system.follow

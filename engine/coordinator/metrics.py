@@ -1,9 +1,17 @@
 """What /metrics shows: counters and gauges by name, labels and value. docs/metrics.md has the same rows."""
 
+from typing import Final, TypeAlias
+
 from engine.connectors.ingest import Status
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.runtime import Durations
+from engine.coordinator.sink_states import Status as SinkStatus
+from engine.durable.log import Log
 
-Metric = tuple[str, dict[str, str], float]
+Metric: TypeAlias = tuple[str, dict[str, str], float]
+
+BUCKETS: Final = range(14, 38, 2)
+"""Of durations: up to 2**n nanoseconds each, from 16 us to 69 s, four times the one before."""
 
 
 def metrics(coordinator: Coordinator) -> list[Metric]:
@@ -23,14 +31,58 @@ def metrics(coordinator: Coordinator) -> list[Metric]:
     with coordinator.ticks.lock:
         found.append(("tailrace_state_bytes", {}, float(circuit.bytes_held())))
         found.append(("tailrace_operators", {}, float(circuit.operators)))
+    found.append(("mz_arrangement_maintenance_seconds_total", {}, circuit.maintained_ns / 1e9))
     catalog = coordinator.catalog
-    for id, status in coordinator.ingest.status().items():
-        name = str(catalog.items[id].name) if id in catalog.items else str(id)
-        found += of_source(name, status)
+
+    def name_of(id: int) -> str:
+        return str(catalog.items[id].name) if id in catalog.items else str(id)
+
+    for id, source in coordinator.ingest.status().items():
+        found += of_source(name_of(id), source, coordinator.cluster.worker.upper)
+    queued = coordinator.sinks.queued()
+    for id, sink in coordinator.sinks.status().items():
+        found += of_sink(name_of(id), sink, queued.get(id, 0))
+    for statement, failed, durations in coordinator.commands.all():
+        found += of_command(statement, failed, durations)
+    if coordinator.log is not None:
+        found += of_log(coordinator.log)
     return found
 
 
-def of_source(name: str, status: Status) -> list[Metric]:
+def of_command(statement: str, failed: bool, durations: Durations) -> list[Metric]:
+    """A histogram of how long statements of one kind took; the counts of its buckets include those below."""
+    labels = {"command": statement, "status": "error" if failed else "success"}
+    count = float(durations.count)
+    buckets = [(f"{2**bits / 1e9:.9g}", float(durations.up_to(bits))) for bits in BUCKETS]
+    return [
+        ("mz_query_count", {"statement_type": statement, "status": labels["status"]}, count),
+        *(("mz_command_durations_bucket", {**labels, "le": le}, upto) for le, upto in [*buckets, ("+Inf", count)]),
+        ("mz_command_durations_sum", labels, durations.total_ns / 1e9),
+        ("mz_command_durations_count", labels, count),
+    ]
+
+
+def of_sink(name: str, status: SinkStatus, queued: int) -> list[Metric]:
+    labels = {"sink": name}
+    return [
+        ("mz_kafka_messages_sent_total", labels, float(status.records)),
+        ("mz_kafka_sink_rows_queued", labels, float(queued)),
+        ("tailrace_sink_bytes_total", labels, float(status.bytes)),
+        ("tailrace_sink_transactions_total", labels, float(status.transactions)),
+        ("tailrace_sink_timestamp_ms", labels, float(status.timestamp)),
+    ]
+
+
+def of_log(log: Log) -> list[Metric]:
+    return [
+        ("mz_persist_commits_total", {}, float(log.commits)),
+        ("mz_persist_commit_seconds_total", {}, log.commit_ns / 1e9),
+        ("mz_persist_written_bytes_total", {}, float(log.bytes_written)),
+        ("mz_persist_size_bytes", {}, float(log.size())),
+    ]
+
+
+def of_source(name: str, status: Status, upper: int) -> list[Metric]:
     """A source's, and those of its partitions, where it has any, under the names that Materialize gave them."""
     found: list[Metric] = [
         ("tailrace_source_rows_total", {"source": name}, float(status.rows)),
@@ -44,5 +96,6 @@ def of_source(name: str, status: Status) -> list[Metric]:
             ("mz_partition_offset_received", labels, float(at.position)),
             ("mz_partition_offset_ingested", labels, float(status.offsets.get(key, 0))),
             ("mz_kafka_partition_offset_max", labels, float(at.known)),
+            ("mz_partition_closed_ts", labels, float(upper)),
         ]
     return found

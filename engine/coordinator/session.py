@@ -179,10 +179,13 @@ class Session:
         if keyed is None or coordinator.ticks.due_ms() == 0:
             return None
         values = portal.parameters.values
+        began = time.perf_counter_ns()
         try:
-            return keyed.run(coordinator, tuple(values or ()), wait, use)
+            found = keyed.run(coordinator, tuple(values or ()), wait, use)
         except Busy:
             return None
+        coordinator.commands.add(SelectStatement, False, time.perf_counter_ns() - began)
+        return found
 
     def sent(
         self, statement: Prepared, given: Sequence[str | bytes | None], formats: tuple[int, ...]
@@ -195,7 +198,11 @@ class Session:
         keyed = statement.look_up(coordinator.catalog, self._path())
         if keyed is None or keyed.one is None:
             return None
-        return keyed.sent(coordinator, keyed.one, statement.values(given).values or (), formats)
+        began = time.perf_counter_ns()
+        found = keyed.sent(coordinator, keyed.one, statement.values(given).values or (), formats)
+        if found is not None:
+            coordinator.commands.add(SelectStatement, False, time.perf_counter_ns() - began)
+        return found
 
     def sync(self) -> None:
         """The end of a series of the extended protocol: what was implicit commits, and portals end with it."""
@@ -403,7 +410,7 @@ class Session:
             raise SqlError("the session is closed")
         limit = milliseconds(self._variables["statement_timeout"])
         self._deadline = time.monotonic() + limit / 1000 if limit else None
-        with self._failing():
+        with self._timed(type(statement)), self._failing():
             self.check()
             if isinstance(statement, Execute):
                 self._transaction.check_usable()
@@ -419,6 +426,16 @@ class Session:
         if isinstance(source, Subscription):
             self._keep(source)
         return answer
+
+    @contextmanager
+    def _timed(self, statement: type) -> Iterator[None]:
+        """What runs is a statement of that kind."""
+        began, failed = time.perf_counter_ns(), True
+        try:
+            yield
+            failed = False
+        finally:
+            self._coordinator.commands.add(statement, failed, time.perf_counter_ns() - began)
 
     def _answer(self, statement: Statement, ready: Ready | None) -> Answer:
         if not isinstance(statement, SessionStatement):

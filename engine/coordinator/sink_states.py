@@ -52,6 +52,11 @@ class Running(Protocol):
         """Whether all of the ticks so far is written."""
         ...
 
+    @property
+    def queued(self) -> int:
+        """Changes that wait to be written."""
+        ...
+
     def stop(self) -> None:
         """Have the thread end soon. From any thread."""
         ...
@@ -88,6 +93,10 @@ class Sinks:
     def running(self) -> Sequence[Running]:
         """Each of them."""
         return tuple(self._sinks.copy().values())
+
+    def queued(self) -> Mapping[int, int]:
+        """How many changes wait for each."""
+        return {id: sink.queued for id, sink in self._sinks.copy().items()}
 
     def status(self) -> Mapping[int, Status]:
         """Each sink's."""

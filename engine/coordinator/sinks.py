@@ -95,6 +95,12 @@ class _Sink:
             waits = subscription is None or subscription.pending_rows > 0 or not self._started
             return not waits and not len(self._pending) and self._sending is None and self._told.number > 0
 
+    @property
+    def queued(self) -> int:
+        subscription, sending = self._subscription, self._sending
+        waiting = 0 if subscription is None else subscription.pending_rows
+        return waiting + len(self._pending) + (0 if sending is None else len(sending))
+
     def stop(self) -> None:
         """From any thread."""
         self._stopping.set()

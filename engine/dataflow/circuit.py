@@ -91,6 +91,7 @@ class Circuit:
         self._touched: list[Node] = []
         self._staging: list[Staged] = []
         self.clock: Clock = lambda: 0  # nanoseconds, for what operators take: whoever runs this may set one
+        self.maintained_ns = 0  # that publishing took
         self._timed: dict[Node, None] = {}  # the nodes that may change by themselves
 
     # What runs
@@ -248,12 +249,14 @@ class Circuit:
 
     def publish(self) -> None:
         """Publish: every touched arrangement, error count and history takes the tick. Holds `publish_lock`."""
+        began = self.clock()
         with self.publish_lock:
             # Who began to read while this tick computed may have chosen the one before it and not be among `held` yet.
             held = self.published if self.held is None else min(self.held, self.published)
             for node in self._touched:
                 node.publish(self._tick, held)
             self.published = self._tick
+        self.maintained_ns += self.clock() - began
         for staged in self._staging:
             staged.record(self._tick)
 

@@ -16,6 +16,7 @@ Everything here runs under the coordinator's tick lock.
 import fcntl
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,7 @@ class Log:
             raise SourceError(f"data directory {str(directory)!r} has format {found}; this version reads {FORMAT}")
         self.life: Final = secrets.token_urlsafe(6)
         self.recorded = self.clock()  # the last tick that committed
+        self.commits = self.commit_ns = self.bytes_written = 0  # of ticks, since it is open
 
     def begin(self, first: int) -> str:
         """This process's life begins: `first` is a tick that no other life has used or will. The database's name."""
@@ -191,17 +193,23 @@ class Log:
         self, timestamp: int, writes: Mapping[int, pa.RecordBatch], offsets: Mapping[tuple[int, str], int]
     ) -> None:
         """One tick: the changes of tables by id (the last column is the diff) and the sources' offsets."""
+        began = time.perf_counter_ns()
+        packed = [(id, _pack(rows), timestamp) for id, rows in writes.items()]
         with self._transaction():
             self._db.execute("UPDATE meta SET clock = ?", (timestamp,))
-            self._db.executemany(
-                "INSERT INTO writes (item, rows, timestamp) VALUES (?, ?, ?)",
-                [(id, _pack(rows), timestamp) for id, rows in writes.items()],
-            )
+            self._db.executemany("INSERT INTO writes (item, rows, timestamp) VALUES (?, ?, ?)", packed)
             self._db.executemany(
                 "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
                 [(id, partition, position) for (id, partition), position in offsets.items()],
             )
         self.recorded = timestamp
+        self.commits += 1
+        self.commit_ns += time.perf_counter_ns() - began
+        self.bytes_written += sum(len(rows) for _, rows, _ in packed)
+
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(path.stat().st_size for path in self.directory.glob("tailrace.db*"))
 
     def tell(self, id: int, number: int, rows: pa.RecordBatch) -> None:
         """What a sink is about to write (the last column is the diff), as its transaction `number`."""

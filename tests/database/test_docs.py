@@ -1,13 +1,9 @@
-"""The pages on variables and metrics say what the code does."""
+"""The pages on variables and sources say what the code does."""
 
 import re
 from pathlib import Path
 
-from engine.connectors.feed import Progress
-from engine.connectors.ingest import Status
-from engine.coordinator.metrics import of_source
 from engine.coordinator.variables import VARIABLES
-from engine.database import Database
 from engine.sql.dialect import parse
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -21,14 +17,6 @@ def rows(page: str) -> list[list[str]]:
 def test_variables() -> None:
     told = [(name.strip("`"), default, doc) for name, default, doc in rows("variables.md")]
     assert told == [(row.name, row.default or "(empty)", row.doc) for row in VARIABLES.values()]
-
-
-def test_metrics(db: Database) -> None:
-    db.execute("CREATE SOURCE c FROM LOAD GENERATOR COUNTER (MAX CARDINALITY 1)")
-    told = {(name.strip("`"), labels) for name, labels, _ in rows("metrics.md")}
-    partitioned = of_source("k", Status(progress={"0@topic": Progress("0")}))
-    assert {(name, ", ".join(labels)) for name, labels, _ in [*db.metrics(), *partitioned]} == told
-    assert all(re.fullmatch(r"(tailrace|mz)_[a-z_]+", name) for name, _ in told)
 
 
 def test_statements_about_sources() -> None:

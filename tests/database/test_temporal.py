@@ -83,3 +83,13 @@ def test_a_subscription_from_the_past_begins_as_of_then(db: Database) -> None:
     assert sorted((change.row[0], change.diff) for change in seen[:2]) == [(1, 1), (3, 1)]
     assert {change.timestamp for change in seen[:2]} == {begin}
     assert sorted((change.row[0], change.diff) for change in seen[2:]) == [(1, -1), (2, 1)]
+
+
+def test_a_subscription_to_a_query_follows_the_clock(db: Database) -> None:
+    db.execute("CREATE TABLE t (id int, upper bigint)")
+    begin = db.write("t", [(1, 0), (2, 10**15)])
+    db.write("t", [(3, begin + 300)])
+    with db.subscribe("SUBSCRIBE (SELECT id FROM t WHERE mz_now() < upper)") as changes:
+        seen = list(islice(changes, 3))
+    assert sorted((change.row[0], change.diff) for change in seen) == [(2, 1), (3, -1), (3, 1)]
+    assert seen[-1].timestamp >= begin + 300
