@@ -67,4 +67,25 @@ class RegistryConnection:
     tls: Tls | None = None
 
 
-ConnectionDescription: TypeAlias = KafkaConnection | RegistryConnection
+@dataclass(frozen=True, slots=True)
+class AwsConnection:
+    """S3, or what speaks its protocol at `endpoint` (a URL). Without a key requests are anonymous: the server's own
+    identity is not for its clients."""
+
+    access_key: Setting | None = None
+    secret_key: Setting | None = None
+    token: Setting | None = None
+    region: str | None = None
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GcsConnection:
+    """Google Cloud Storage. Without a token requests are anonymous."""
+
+    token: Setting | None = None
+    endpoint: str | None = None
+
+
+StoreConnection: TypeAlias = AwsConnection | GcsConnection
+ConnectionDescription: TypeAlias = KafkaConnection | RegistryConnection | AwsConnection | GcsConnection

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from engine.catalog.connections import KafkaConnection, RegistryConnection, SecretRef
+from engine.catalog.connections import AwsConnection, GcsConnection, KafkaConnection, RegistryConnection, SecretRef
 from engine.plan.relation import BoundScalar
 
 
@@ -71,18 +71,43 @@ class ProtobufFormat:
     registry: RegistryConnection | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OcfFormat:
+    """Avro object container files. `schema` is the reader's: given, or that of the first file when the source was made
+    ("" until then)."""
+
+    schema: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFormat:
+    """The columns of the files, or those that the source lists, by name."""
+
+
 Format: TypeAlias = JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroFormat | ProtobufFormat
+"""What one datum can be in."""
+LineFormat: TypeAlias = JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat
+FileFormat: TypeAlias = LineFormat | OcfFormat | ParquetFormat
+"""What a file can be in."""
+
+DISCOVER_MS = 10_000
+"""Between two listings of an object store, by default: each is a request that costs money."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """`tail`: keep reading what is appended, and what takes the file's place; without it the source is complete
-    at the end of the files: the one at the path, those in the directory, or those that match the pattern."""
+    """`path` is one file, a directory or a pattern, of the host or (`s3://`, `gs://`) of an object store, which
+    `connection` says how to reach. Without `tail` the source is complete at the end of the files that there are; with
+    it what is appended is read, and files that come later or take the place of one. `discover_ms`: how often to
+    look for other files; None: as often as it costs little. `file_column` has each row's file."""
 
     path: str
     compression: Compression
-    format: Format
+    format: FileFormat
     tail: bool
+    connection: AwsConnection | GcsConnection | None = None
+    discover_ms: int | None = None
+    file_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +138,7 @@ class Metadata(Enum):
     OFFSET = "offset"
     TIMESTAMP = "timestamp"
     HEADERS = "headers"
+    FILE = "file"  # of files alone, which have none of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,4 +261,6 @@ Description: TypeAlias = FileSource | GeneratorSource | KafkaSource | WebhookSou
 
 def is_kept(description: Description) -> bool:
     """Whether the log keeps the rows of such a source, so that it goes on where it stood; others are read again."""
+    if isinstance(description, FileSource):
+        return description.tail
     return isinstance(description, KafkaSource | WebhookSource)

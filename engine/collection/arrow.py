@@ -5,7 +5,7 @@ type of the type table. 64-bit columns are shared in both directions where nothi
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -213,13 +213,26 @@ def _jsonb(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
 
 def _nested(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
     """Row by row in Python: 1 us a row and 0.5 us an element."""
-    values = array.to_pylist()
-    if type.nesting is Nesting.MAP:
-        values = [None if value is None else dict(value) for value in values]
-    elif type.nesting is Nesting.RECORD:
-        values = [None if value is None else tuple(value.values()) for value in values]
+    values = [inside(value, type) for value in array.to_pylist()]
     data = [b"" if value is None else nested.encode(raw_of(value, type), type) for value in values]
     return heap.intern_many(data)
+
+
+def inside(value: Any, type: SqlType) -> Value:  # noqa: ANN401 - pyarrow's
+    """What pyarrow gives for a value of a nested type, as values outside the engine are: the opposite of `outside`."""
+    match type.nesting:
+        case _ if value is None:
+            return None
+        case Nesting.ARRAY | Nesting.LIST:
+            return [inside(item, type.within) for item in value]
+        case Nesting.MAP:
+            return {key: inside(item, type.within) for key, item in value}
+        case Nesting.RECORD:
+            return tuple(inside(value.get(name), kind) for name, kind in type.fields)
+        case None if isinstance(value, bytes) and type.plain == types.UUID:
+            return Uuid(bytes=value)
+        case _:
+            return value
 
 
 CONVERTERS: Final[dict[int, Callable[[pa.Array, SqlType, Heap], Codes]]] = {

@@ -5,18 +5,18 @@
     Reader.poll -> Decoded   one block: deltas by collection, and the offsets that the source has then reached
 
 A block is decoded and interned in the reader's thread, so that a tick only has to add deltas up. What does not decode
-is a row of the feed named "errors" with its line number and bytes; it is never dropped.
+is a row of the feed named "errors" with its place and bytes; it is never dropped.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from engine import types
 from engine.catalog.connections import Setting
 from engine.catalog.sources import Description
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
+from engine.errors import SourceError
 from engine.types import Column
 
 Resolve = Callable[[Setting], str]
@@ -25,11 +25,6 @@ Resolve = Callable[[Setting], str]
 PROGRESS: Final = "progress"
 """The feed that says how far a source is (the catalog calls it <source>_progress)."""
 ERRORS: Final = "errors"
-ERROR_COLUMNS: Final = (
-    Column("line", types.BIGINT, nullable=False),
-    Column("data", types.BYTEA, nullable=False),
-    Column("reason", types.TEXT, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +60,8 @@ class SourceSpec:
 class Decoded:
     """One block of input. It goes into one tick whole, so `offsets` are true of what was committed.
 
-    `deltas` has no empty batch; `rows` is the sum of their lengths; `offsets` is by partition (a file has "byte" and
-    "line": the bytes and lines read so far; a generator "tick").
+    `deltas` has no empty batch; `rows` is the sum of their lengths; `offsets` is by partition (files/kept.py has those
+    of files that are followed, others have "position" and "records": what was read so far; a generator "tick").
     """
 
     deltas: Mapping[int, Batch]
@@ -98,6 +93,16 @@ class Reader(Protocol):
     @property
     def idle_seconds(self) -> float:
         """How long to wait before the next poll when the last one gave nothing."""
+        ...
+
+    @property
+    def retry_seconds(self) -> float:
+        """How long to wait before the next poll when the last one failed."""
+        ...
+
+    @property
+    def complaint(self) -> SourceError | None:
+        """What is wrong though reading goes on: a file among others."""
         ...
 
     def poll(self) -> Decoded | None:

@@ -21,7 +21,7 @@ from engine.connectors.generate_marketing import Marketing
 from engine.connectors.generate_nexmark import Nexmark
 from engine.connectors.generate_tpch import Tpch
 from engine.connectors.generated import Clock, Generator
-from engine.errors import InvalidParameter
+from engine.errors import InvalidParameter, SourceError
 from engine.types import Column
 
 BLOCK_ROWS: Final = 50_000
@@ -86,6 +86,9 @@ class GeneratorReader:
     def finished(self) -> bool:
         """Whether UP TO is reached."""
         return self._before is None and self._of.up_to is not None and self._ticks >= self._of.up_to
+
+    retry_seconds: float = 1.0
+    complaint: SourceError | None = None
 
     @property
     def idle_seconds(self) -> float:

@@ -14,34 +14,48 @@ from enum import Enum
 from threading import Condition, Event, Thread
 from typing import Final, assert_never
 
-from engine.catalog.connections import ConnectionDescription, KafkaConnection, RegistryConnection
+from engine.catalog.connections import (
+    AwsConnection,
+    ConnectionDescription,
+    GcsConnection,
+    KafkaConnection,
+    RegistryConnection,
+)
 from engine.catalog.sources import Description, FileSource, GeneratorSource, KafkaSource, WebhookSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
-from engine.connectors import files, generator
+from engine.connectors import generator
 from engine.connectors.feed import Decoded, Feed, Progress, Reader, Resolve, SourceSpec
+from engine.connectors.files import columns as files
+from engine.connectors.files.reader import FileReader
+from engine.connectors.files.roots import ANYWHERE, Roots
+from engine.connectors.files.stores import check_store
 from engine.connectors.infer import inferred
 from engine.connectors.kafka import columns as kafka_columns
 from engine.connectors.kafka.client import check_brokers
 from engine.connectors.kafka.reader import KafkaReader
 from engine.connectors.kafka.sample import sample
 from engine.connectors.registry import Registry
-from engine.connectors.roots import ANYWHERE, Roots
 from engine.errors import SourceError
 from engine.types import Column
 
 STOP_SECONDS_MAX: Final = 2.0
 """How long whoever stops a source waits for its thread."""
 
-RETRY_SECONDS: Final = 1.0
-"""Between two attempts to read a source that failed."""
 
-
-def resolved(description: Description, resolve: Resolve) -> Description:
-    """The description with what only a registry knows filled in. Asks it, so never under the tick lock."""
-    if isinstance(description, KafkaSource):
-        return kafka_columns.resolved(description, resolve)
-    return description
+def resolved(
+    description: Description, columns: tuple[Column, ...] | None, resolve: Resolve, roots: Roots = ANYWHERE,
+    again: bool = False,
+) -> tuple[Description, tuple[Column, ...] | None]:  # fmt: skip
+    """The description, and the columns of its rows, with what only a registry or a file knows filled in. Asks them, so
+    never under the tick lock. `again`: the source was made before; a file that is gone since is waited for."""
+    match description:
+        case KafkaSource():
+            return kafka_columns.resolved(description, resolve), columns
+        case FileSource():
+            return files.resolved(description, columns, roots, resolve, again)
+        case _:
+            return description, columns
 
 
 def infer(description: Description, resolve: Resolve) -> tuple[Column, ...]:
@@ -51,15 +65,14 @@ def infer(description: Description, resolve: Resolve) -> tuple[Column, ...]:
 
 
 def describe(
-    description: Description, columns: tuple[Column, ...] | None, key: tuple[str, ...] = (), roots: Roots = ANYWHERE
+    description: Description, columns: tuple[Column, ...] | None, key: tuple[str, ...] = ()
 ) -> tuple[Feed, ...]:
-    """The relations of a source that is to be created; MissingFile and MalformedSource if it cannot be read.
-
-    `columns` is the declared list, or None where only the input knows them; `key` are columns said to be unique.
-    """
+    """The relations of a source that is to be created, as `resolved` gave it. `columns` is the declared list, or None
+    where the connector knows them; `key` are columns said to be unique."""
     match description:
         case FileSource():
-            return files.describe(description, columns, roots)
+            assert columns is not None
+            return files.feeds(description, columns)
         case GeneratorSource():
             return generator.describe(description)
         case KafkaSource():
@@ -85,7 +98,7 @@ def open_reader(
     """
     match spec.description:
         case FileSource():
-            return files.FileReader(spec, spec.description, heap, roots)
+            return FileReader(spec, spec.description, heap, offsets, roots, resolve)
         case GeneratorSource():
             return generator.GeneratorReader(spec, spec.description, heap, offsets)
         case KafkaSource():
@@ -103,6 +116,8 @@ def check(connection: ConnectionDescription, resolve: Resolve) -> None:
             check_brokers(connection, resolve)
         case RegistryConnection():
             Registry(connection, resolve).check()
+        case AwsConnection() | GcsConnection():
+            check_store(connection, resolve)
         case _:
             assert_never(connection)
 
@@ -257,10 +272,11 @@ class Ingest:
         while not source.stopping.is_set():
             try:
                 decoded = reader.poll()
-                status.become(State.RUNNING)
+                complaint = reader.complaint
+                status.become(State.RUNNING if complaint is None else State.STALLED, complaint)
             except SourceError as error:
                 status.become(State.STALLED, error)
-                source.stopping.wait(RETRY_SECONDS)
+                source.stopping.wait(reader.retry_seconds)
                 continue
             if decoded is not None:
                 self._put(source, decoded)

@@ -11,8 +11,6 @@ from engine import types
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.collection.vector import Vector
-from engine.collection.words import vector_of
-from engine.connectors.feed import ERROR_COLUMNS
 from engine.expr.evaluate import Context
 from engine.expr.functions.casts import cast_function
 from engine.types import CastContext, Column, SqlType
@@ -66,14 +64,6 @@ def cast_texts(texts: Vector, type: SqlType, heap: Heap) -> Vector:
 def insert_batch(columns: Sequence[Vector]) -> Batch:
     """One insertion of each row."""
     return Batch.from_vectors(columns, np.ones(len(columns[0]), np.int64))
-
-
-def error_batch(bad: Sequence[BadLine], heap: Heap) -> Batch:
-    """The rows of the error relation."""
-    lines = vector_of([each.line for each in bad], ERROR_COLUMNS[0].type, heap)
-    data = Vector(heap.intern_many([each.data for each in bad]))
-    reasons = Vector(heap.intern_many([each.reason.encode() for each in bad]))
-    return insert_batch([lines, data, reasons])
 
 
 def failures(columns: Sequence[Vector], names: Sequence[Column], heap: Heap) -> dict[int, str]:

@@ -27,8 +27,8 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.words import vector_of
+from engine.connectors.files.roots import Roots
 from engine.connectors.ingest import Ingest
-from engine.connectors.roots import Roots
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.envelope import Telling
 from engine.coordinator.options import Options

@@ -1,8 +1,9 @@
-"""What a data directory holds, put back: the catalog by its statements, tables and Kafka sources by their writes.
+"""What a data directory holds, put back: the catalog by its statements, rows by their writes.
 
-Of Kafka the log has the rows and the offsets of the same ticks, so a source goes on where it stood and what the broker
-has deleted since is still there. A file is read again from its beginning, so its relations come back whole (and their
-rows get the times of this process); generators are told how far they came and make the same rows again.
+Of Kafka and of followed files the log has the rows and the offsets of the same ticks, so a source goes on where it
+stood, and what the broker or a rotation has deleted since is still there. Other files are read again from their
+beginning, so their relations come back whole (and their rows get the times of this process), when they are there;
+generators are told how far they came and make the same rows again.
 """
 
 from dataclasses import replace
@@ -97,7 +98,7 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
             case BoundCreateIndex():
                 ddl.create_index(coordinator, bound, item.id)
             case BoundCreateSource():
-                create_source(coordinator, bound, prepare(coordinator, bound), item.id)
+                create_source(coordinator, bound, prepare(coordinator, bound, again=True), item.id)
             case BoundCreateSecret():
                 create_secret(coordinator, bound, item.id)
             case BoundCreateSink():

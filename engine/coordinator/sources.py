@@ -11,7 +11,19 @@ from typing import Final
 import pyarrow as pa
 
 from engine.catalog.items import Item, Role, Source, SourceRelation
-from engine.catalog.sources import AvroFormat, Description, Format, KafkaSource, ProtobufFormat, WebhookSource, is_kept
+from engine.catalog.sources import (
+    AvroFormat,
+    CsvFormat,
+    Description,
+    FileSource,
+    Format,
+    KafkaSource,
+    OcfFormat,
+    ParquetFormat,
+    ProtobufFormat,
+    WebhookSource,
+    is_kept,
+)
 from engine.cluster.command import CreateCollection
 from engine.collection.batch import Batch
 from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
@@ -21,7 +33,7 @@ from engine.coordinator.ddl import enter, exists, new_id, types_of
 from engine.coordinator.record import unpacked
 from engine.coordinator.result import Result
 from engine.durable.log import Log
-from engine.sql.binding.writing import quoted, text, type_sql
+from engine.sql.binding.writing import full, quoted, text, type_sql
 from engine.sql.bound import BoundCreateSource
 from engine.types import TEXT, Column
 
@@ -34,15 +46,17 @@ class Prepared:
     """A source as it will be: its schemas known, its relations, and the statement that makes it again."""
 
     description: Description
+    columns: tuple[Column, ...] | None
     feeds: tuple[Feed, ...]
     create_sql: str
 
 
-def prepare(coordinator: Coordinator, bound: BoundCreateSource) -> Prepared:
-    """Asks registries and files. The input must be there: MissingFile, MalformedSource, SourceError."""
-    description = resolved(bound.description, coordinator.resolve)
-    feeds = describe(description, bound.columns, bound.key, coordinator.roots)
-    return Prepared(description, feeds, _seeded(bound, description))
+def prepare(coordinator: Coordinator, bound: BoundCreateSource, again: bool = False) -> Prepared:
+    """Asks registries and files. The input must be there (MissingFile, MalformedSource, SourceError), unless the source
+    is made `again`."""
+    description, columns = resolved(bound.description, bound.columns, coordinator.resolve, coordinator.roots, again)
+    feeds = describe(description, columns, bound.key)
+    return Prepared(description, columns, feeds, _seeded(bound, description, columns))
 
 
 def printed(coordinator: Coordinator, bound: BoundCreateSource) -> Result:
@@ -55,15 +69,33 @@ def printed(coordinator: Coordinator, bound: BoundCreateSource) -> Result:
     return coordinator.rows("CREATE SOURCE", (Column("create_sql", TEXT, nullable=False),), [(sql,)])
 
 
-def _seeded(bound: BoundCreateSource, description: Description) -> str:
-    """The statement with the schemas that a registry had."""
+def _seeded(bound: BoundCreateSource, description: Description, columns: tuple[Column, ...] | None) -> str:
+    """The statement with the schemas that a registry had, and what the first file said."""
     sql = bound.create_sql
+    if isinstance(description, FileSource):
+        return _told(bound, description, columns)
     if not isinstance(description, KafkaSource):
         return sql
     for at, of_key, of_value in sorted(bound.seeds, reverse=True):
         parts = [_seed("KEY", description.key_format)] if of_key else []
         parts += [_seed("VALUE", description.value_format)] if of_value else []
         sql = f"{sql[:at]} SEED {' '.join(part for part in parts if part)}{sql[at:]}"
+    return sql
+
+
+def _told(bound: BoundCreateSource, description: FileSource, columns: tuple[Column, ...] | None) -> str:
+    """The statement of a source of files with the names of their header, their Avro schema, their columns."""
+    sql, format = bound.create_sql, description.format
+    assert isinstance(bound.description, FileSource)
+    if format != bound.description.format:
+        ((at, _, _),) = bound.seeds
+        said = f" USING SCHEMA {text(format.schema)}" if isinstance(format, OcfFormat) else ""
+        if isinstance(format, CsvFormat):
+            said = f" ({', '.join(map(quoted, format.names))})"
+        sql = f"{sql[:at]}{said}{sql[at:]}"
+    if bound.columns is None and isinstance(format, ParquetFormat) and columns is not None:
+        at = len(f"CREATE SOURCE {full(bound.name)}")
+        sql = f"{sql[:at]} ({', '.join(f'{quoted(each.name)} {type_sql(each.type)}' for each in columns)}){sql[at:]}"
     return sql
 
 
@@ -118,7 +150,7 @@ def create_source(
         coordinator.tables[id] = columns
         coordinator.ingest.stand(id)
     else:
-        coordinator.ingest.start(SourceSpec(id, description, tuple(spec), bound.columns), offsets, kept)
+        coordinator.ingest.start(SourceSpec(id, description, tuple(spec), prepared.columns), offsets, kept)
     return Result("CREATE SOURCE")
 
 

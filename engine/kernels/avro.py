@@ -21,8 +21,11 @@ bytes in between. DECIMAL: like BYTES (a = 0) or FIXED (a bytes), up to 8 bytes 
 ABSENT, WORD, SPAN = 0, 1, 2
 """States of a cell."""
 
-FINE, CUT_OFF, TOO_LONG, BAD_BRANCH, BAD_LENGTH, BAD_SYMBOL, TOO_DEEP = range(7)
+FINE, CUT_OFF, TOO_LONG, BAD_BRANCH, BAD_LENGTH, BAD_SYMBOL, TOO_DEEP, LOST = range(8)
 """What was wrong with a datum."""
+
+CHAINED = -1
+"""A datum with this for its start begins where the one before it ended."""
 
 DEPTH_MAX = 32
 ITEMS_MAX = 1 << 27
@@ -40,13 +43,22 @@ def run(data, starts, stops, program, constants, words, begins, ends, states, wr
     """Run the program over each datum data[starts[r]:stops[r]]. O(bytes).
 
     Cell (c, r) is words[c, r] or the span begins[c, r], ends[c, r], as states[c, r] says; wrong[r] is FINE or why the
-    datum is none.
+    datum is none. Data that are chained share their stop: of each its own start and stop are put into `starts` and
+    `stops`, and those behind one that is none are LOST.
     """
     counters = np.zeros(DEPTH_MAX, np.int64)
     singles, doubles = np.zeros(2, np.float32), np.zeros(1, np.float64)
     single_bits, double_bits = singles.view(np.uint32), doubles.view(np.uint64)
+    at, fault = np.int64(0), FINE
     for r in range(len(starts)):
-        at, end = starts[r], stops[r]
+        end = stops[r]
+        if starts[r] != CHAINED:
+            at = starts[r]
+        else:
+            starts[r] = at
+            if fault != FINE:
+                wrong[r] = LOST
+                continue
         pc, depth = 0, 0
         fault = FINE
         while True:
@@ -161,5 +173,8 @@ def run(data, starts, stops, program, constants, words, begins, ends, states, wr
             else:
                 break
         if fault == FINE and at != end:
-            fault = TOO_LONG
+            if r + 1 < len(starts) and starts[r + 1] == CHAINED:
+                stops[r] = at
+            else:
+                fault = TOO_LONG
         wrong[r] = fault

@@ -8,7 +8,20 @@ from typing import assert_never
 
 from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
-from engine.sql.binding import alters, definitions, drops, explains, reads, roles, shows, sinks, sources, tables, writes
+from engine.sql.binding import (
+    alters,
+    connections,
+    definitions,
+    drops,
+    explains,
+    reads,
+    roles,
+    shows,
+    sinks,
+    sources,
+    tables,
+    writes,
+)
 from engine.sql.binding.context import Context
 from engine.sql.bound import Bound, BoundSelect
 from engine.sql.statements import Statement
@@ -57,13 +70,13 @@ def bind(statement: Statement, context: Context) -> Bound:
         case statements.CreateSource():
             return sources.create_source(statement, context)
         case statements.CreateSecret():
-            return sources.create_secret(statement, context)
+            return connections.create_secret(statement, context)
         case statements.CreateConnection():
-            return sources.create_connection(statement, context)
+            return connections.create_connection(statement, context)
         case statements.CreateSink():
             return sinks.create_sink(statement, context)
         case statements.ValidateConnection():
-            return sources.validate_connection(statement, context)
+            return connections.validate_connection(statement, context)
         case statements.CreateType():
             return definitions.create_type(statement, context)
         case statements.CreateSchema():

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -13,9 +14,9 @@ from engine.catalog.sources import BytesFormat, Compression, CsvFormat, FileSour
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.collection.words import decode_column
-from engine.connectors import streams
 from engine.connectors.feed import Decoded, SourceSpec
-from engine.connectors.ingest import Ingest, describe, open_reader
+from engine.connectors.files import streams
+from engine.connectors.ingest import Ingest, describe, open_reader, resolved
 from engine.errors import MalformedSource, MissingFile, SourceError
 from engine.types import Column
 
@@ -24,7 +25,7 @@ SECONDS_MAX = 30  # a bound for what takes milliseconds
 
 
 def spec_of(path: Path, format: Format, columns=None, tail=False, compression=Compression.NONE) -> SourceSpec:
-    description = FileSource(str(path), compression, format, tail)
+    description, columns = resolved(FileSource(str(path), compression, format, tail), columns, str)
     feeds = describe(description, columns)
     return SourceSpec(1, description, tuple((10 + i, feed) for i, feed in enumerate(feeds)))
 
@@ -46,11 +47,10 @@ def batch_rows(batch: Batch, columns: tuple[Column, ...], heap: Heap) -> list[tu
 
 
 def drained(spec: SourceSpec, heap: Heap) -> list[Decoded]:
-    reader = open_reader(spec, heap, {}, {}, str)
-    blocks = list(iter(reader.poll, None))
-    assert reader.finished
-    reader.close()
-    return blocks
+    with closing(open_reader(spec, heap, {}, {}, str)) as reader:
+        blocks = list(iter(reader.poll, None))
+        assert reader.finished
+        return blocks
 
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 64, 1 << 20])
@@ -63,8 +63,8 @@ def test_blocks_do_not_matter(tmp_path, monkeypatch, block_bytes):
     blocks = drained(spec, heap)
     rows = rows_of(spec, blocks, heap)
     assert sorted(rows[""]) == [(i, f"k{i % 3}") for i in range(60) if i % 5]
-    assert sorted(row[:2] for row in rows["errors"]) == [(i + 1, b"broken %d" % i) for i in range(0, 60, 5)]
-    assert blocks[-1].offsets == {"byte": path.stat().st_size, "line": 60}
+    assert sorted(row[1:3] for row in rows["errors"]) == [(i + 1, b"broken %d" % i) for i in range(0, 60, 5)]
+    assert blocks[-1].offsets == {"position": path.stat().st_size, "records": 60}
     assert sum(block.rows for block in blocks) == 60
 
 
@@ -89,11 +89,11 @@ def test_a_tailed_file_gives_whole_lines_as_they_come(tmp_path):
 def test_compressed_files(tmp_path):
     path = tmp_path / "lines.gz"
     path.write_bytes(gzip.compress(b"a\nb"))
-    heap, spec = Heap(), spec_of(path, TextFormat(), compression=Compression.GZIP, tail=True)
+    heap, spec = Heap(), spec_of(path, TextFormat(), compression=Compression.GZIP)
     assert rows_of(spec, drained(spec, heap), heap)[""] == [("a",), ("b",)]
     path.write_bytes(b"no gzip")
     with pytest.raises(SourceError, match="cannot be read"):
-        open_reader(spec, heap, {}, {}, str).poll()
+        drained(spec, heap)
 
 
 def test_columns_that_only_the_file_knows(tmp_path):
@@ -104,13 +104,9 @@ def test_columns_that_only_the_file_knows(tmp_path):
     assert [column.name for column in spec.feeds[0][1].columns] == ["x", "y z"]
     heap = Heap()
     assert rows_of(spec, drained(spec, heap), heap)[""] == [("1", "2")]
-    assert [
-        c.name
-        for c in describe(FileSource(str(path), Compression.NONE, CsvFormat(False, (), 2), False), None)[0].columns
-    ] == ["column1", "column2"]
-    assert (
-        describe(FileSource(str(path), Compression.NONE, BytesFormat(), False), None)[0].columns[0].type == types.BYTEA
-    )
+    without = spec_of(path, CsvFormat(False, (), 2)).feeds[0][1]
+    assert [column.name for column in without.columns] == ["column1", "column2"]
+    assert spec_of(path, BytesFormat()).feeds[0][1].columns[0].type == types.BYTEA
     with pytest.raises(MalformedSource, match="header"):
         spec_of(path, CsvFormat(header=True, names=("x", "q"), width=None))
     with pytest.raises(MalformedSource, match="2 columns"):
@@ -127,8 +123,9 @@ def test_files_that_are_not_there(tmp_path):
         spec_of(tmp_path, TextFormat())
     with pytest.raises(MissingFile, match="matches"):
         spec_of(tmp_path / "*.txt", TextFormat())
-    with pytest.raises(SourceError, match="directory"):
-        spec_of(tmp_path, TextFormat(), tail=True)
+    assert spec_of(tmp_path, TextFormat(), tail=True)  # files may come
+    with pytest.raises(MissingFile, match="no file is in"):
+        spec_of(tmp_path, CsvFormat(True, (), None), tail=True)  # but their header is not known
 
 
 def test_the_name_of_a_file_says_its_compression_where_the_statement_does_not(tmp_path):
@@ -222,7 +219,7 @@ def test_ingest_blocks_the_reader_and_loses_nothing(tmp_path, monkeypatch):
             for batch in deltas.get(10, []):
                 got += batch_rows(batch, spec.feeds[0][1].columns, ticker.heap)
     assert got == [(str(i),) for i in range(5000)]
-    assert offsets == {(1, "byte"): path.stat().st_size, (1, "line"): 5000}
+    assert offsets == {(1, "position"): path.stat().st_size, (1, "records"): 5000}
     ticker.ingest.close()
 
 

@@ -11,10 +11,10 @@ import pytest
 from engine.catalog.sources import Compression, CsvFormat, FileSource, Format, TextFormat
 from engine.collection.heap import Heap
 from engine.collection.words import decode_column
-from engine.connectors import streams
-from engine.connectors.feed import SourceSpec
-from engine.connectors.ingest import describe, open_reader
-from engine.errors import MalformedSource
+from engine.connectors.feed import Decoded, SourceSpec
+from engine.connectors.files import streams
+from engine.connectors.ingest import describe, open_reader, resolved
+from engine.errors import MalformedSource, MissingFile
 
 LINES = 3000
 SECONDS_MAX = 30  # a bound for what takes milliseconds
@@ -24,24 +24,31 @@ class Follower:
     """A reader of a tailed file, and the lines it has given."""
 
     def __init__(self, path: Path, format: Format) -> None:
-        description = FileSource(str(path), Compression.NONE, format, tail=True)
-        feeds = tuple(enumerate(describe(description, None)))
+        description, columns = resolved(FileSource(str(path), Compression.NONE, format, tail=True), None, str)
+        feeds = tuple(enumerate(describe(description, columns)))
         self.heap, self.spec = Heap(), SourceSpec(1, description, feeds)
         self.reader = open_reader(self.spec, self.heap, {}, {}, str)
         self.lines: list[str] = []
         self.grown = Condition()
 
     def poll(self) -> list[str]:
-        """All that is there for now."""
+        """All that is there for now. That nothing is at the path is told, and stops nothing."""
         found: list[str] = []
-        while (decoded := self.reader.poll()) is not None:
-            batch = decoded.deltas[0]
-            values = decode_column(batch.vector(0), self.spec.feeds[0][1].columns[0].type, self.heap)
-            found += [str(value) for value in values]
+        while (decoded := self._next()) is not None:
+            if 0 in decoded.deltas:
+                vector = decoded.deltas[0].vector(0)
+                values = decode_column(vector, self.spec.feeds[0][1].columns[0].type, self.heap)
+                found += [str(value) for value in values]
         with self.grown:
             self.lines += found
             self.grown.notify_all()
         return found
+
+    def _next(self) -> Decoded | None:
+        try:
+            return self.reader.poll()
+        except MissingFile:
+            return None
 
     def wait_for(self, count: int) -> None:
         with self.grown:

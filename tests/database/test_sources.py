@@ -44,7 +44,7 @@ def test_a_bad_line_enters_the_error_relation(db: Database, tmp_path: Path) -> N
     path.write_bytes(b'{"a": 1}\nnot json\n{"a": "x"}\n{"a": 4}\n')
     db.execute(f"CREATE SOURCE s (a bigint) FROM FILE '{path}' FORMAT JSON")
     wait_for(db, "SELECT count(*) FROM s_errors", [(2,)])
-    assert sorted(db.execute("SELECT line, convert_from(data, 'utf8') FROM s_errors").rows()) == [
+    assert sorted(db.execute("SELECT position, convert_from(data, 'utf8') FROM s_errors").rows()) == [
         (2, "not json"),
         (3, '{"a": "x"}'),
     ]
@@ -64,7 +64,7 @@ def test_csv_and_text(db: Database, tmp_path: Path) -> None:
     path.write_text('id,name\n1,"a, b"\n2,c\n3\n')
     db.execute(f"CREATE SOURCE c FROM FILE '{path}' FORMAT CSV WITH HEADER")
     wait_for(db, "SELECT id, name FROM c", [("1", "a, b"), ("2", "c")])
-    wait_for(db, "SELECT line FROM c_errors", [(4,)])
+    wait_for(db, "SELECT position FROM c_errors", [(4,)])
     db.execute(f"CREATE SOURCE t FROM FILE '{path}' FORMAT TEXT")
     wait_for(db, "SELECT count(*) FROM t", [(4,)])
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from engine import types
 from engine.catalog.catalog import DEFAULT_CLUSTER, SYSTEM_DATABASE, SYSTEM_SCHEMAS, Catalog, is_temporary
-from engine.catalog.connections import KafkaConnection, RegistryConnection
+from engine.catalog.connections import AwsConnection, GcsConnection, KafkaConnection, RegistryConnection
 from engine.catalog.items import (
     Connection,
     Index,
@@ -133,6 +133,10 @@ def _connections(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
                 word = "kafka"
             case RegistryConnection():
                 word = "confluent-schema-registry"
+            case AwsConnection():
+                word = "aws"
+            case GcsConnection():
+                word = "gcs"
         yield (*_head(item, runtime), word, OWNER_ID, item.create_sql)
 
 

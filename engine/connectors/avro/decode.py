@@ -5,7 +5,7 @@ kept. A datum whose schema cannot be read as the source's is an error of its own
 the source until it does.
 """
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from engine.connectors.avro.compile import CONSTANTS, Convert, Plan, Program, co
 from engine.connectors.avro.schema import PLACE_COLUMNS, parse
 from engine.connectors.lines import cast_texts, failures
 from engine.connectors.records import Decoded, Spans, not_utf8
-from engine.connectors.registry import Registry
+from engine.connectors.registry import RegisteredSchema
 from engine.errors import MalformedSource
 from engine.kernels import avro as machine
 from engine.types import Column
@@ -38,7 +38,14 @@ WRONG: Final = {
     machine.BAD_LENGTH: "a length is out of bounds",
     machine.BAD_SYMBOL: "an enum has no such symbol",
     machine.TOO_DEEP: "it is nested too deep",
+    machine.LOST: "where it begins is not known, because the datum before it in its block is none",
 }
+
+
+class Schemas(Protocol):
+    """Who knows the schemas that data were written by: a registry, or a file of its own."""
+
+    def by_id(self, id: int) -> RegisteredSchema: ...
 
 
 class AvroDecoder:
@@ -49,7 +56,7 @@ class AvroDecoder:
         format: AvroFormat,
         columns: tuple[Column, ...],
         heap: Heap,
-        registry: Registry | None,
+        registry: Schemas | None,
         debezium: bool = False,
     ) -> None:
         self.columns = columns
@@ -59,6 +66,12 @@ class AvroDecoder:
         self._reader = parse(format.schema)
         self._debezium = debezium
         self._programs: dict[int, Program | str] = {}
+
+    def check(self) -> None:
+        """MalformedSource when data without a header, all of one schema, cannot be read as the source's."""
+        program = self._program(0)
+        if isinstance(program, str):
+            raise MalformedSource(program)
 
     def decode(self, data: Spans) -> Decoded:
         n = len(data)

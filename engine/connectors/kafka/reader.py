@@ -49,6 +49,8 @@ class KafkaReader:
     """Reader of one topic; see feed.Reader for the protocol."""
 
     idle_seconds: float = 0.0
+    retry_seconds: float = 1.0
+    complaint: SourceError | None = None
     finished: bool = False
 
     def __init__(

@@ -37,12 +37,13 @@ from engine.errors import (
 )
 from engine.plan.lower import with_finishing_as_topk
 from engine.sql import bound, dialect, statements
+from engine.sql.binding.connections import create_connection
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import create_index, create_view, index_sql, name_in
 from engine.sql.binding.drops import find
 from engine.sql.binding.options import milliseconds
 from engine.sql.binding.sinks import create_sink
-from engine.sql.binding.sources import create_connection, create_source
+from engine.sql.binding.sources import create_source
 from engine.sql.binding.tables import create_table
 from engine.sql.binding.writing import article, full
 from engine.sql.statement.parts import ObjectKind, Option

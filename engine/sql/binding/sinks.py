@@ -23,12 +23,12 @@ from engine.plan.facts import Facts
 from engine.plan.relation import Get, Relation
 from engine.sql import bound, dialect, statements, syntax
 from engine.sql.binding.clock import ticking
+from engine.sql.binding.connections import registry_of, secured
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import with_full_names
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
 from engine.sql.binding.source_options import Options, Reads
-from engine.sql.binding.sources import registry_of, secured
 from engine.sql.binding.writing import full
 from engine.sql.scope import Around
 from engine.sql.statement.connectors import AvroClause, FormatClause

@@ -89,6 +89,15 @@ class Options:
             raise InvalidParameter(f'option "{option.name}" must be a string or SECRET name', position=option.at)
         return option.value
 
+    def name(self, name: str) -> Name | None:
+        """The name of an object, perhaps qualified."""
+        option = self.take(name)
+        if option is None:
+            return None
+        if not isinstance(option.value, Name):
+            raise InvalidParameter(f'option "{option.name}" must be a name', position=option.at)
+        return option.value
+
     def flag(self, name: str) -> bool | None:
         """NAME alone is true."""
         option = self.take(name)

@@ -1,4 +1,5 @@
-"""Lists of options in parentheses: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value', NAME SECRET name."""
+"""Lists of options in parentheses: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value', NAME SECRET name, X
+CONNECTION name."""
 
 from engine.sql.grammar.groups import Groups
 from engine.sql.grammar.tokens import Kind
@@ -27,7 +28,9 @@ class Options(Groups):
         """Words up to the value, or to the end. Several values stand in parentheses or brackets."""
         at = self.here
         words = [self.label()]
-        while self._is_word() and self.next.key not in ("true", "false") and not self._is_secret():
+        while self._is_word() and not self._names(words) and not self._is_secret():
+            if self.next.key in ("true", "false"):
+                break
             words.append(self.advance().value.lower())
         words[0] = words[0].lower()
         if self.accept("="):
@@ -40,12 +43,18 @@ class Options(Groups):
         if self._is_secret():
             self.advance()
             return Option(name, self.name(), at)
+        if self._names(words) and self._is_word():
+            return Option(name, self.name(), at)
         if self.next.key in ("(", "["):
             closing = ")" if self.advance().key == "(" else "]"
             values = self.list_of(self._value)
             self.expect(closing)
             return Option(name, values, at)
         return Option(name, self._value(), at)
+
+    def _names(self, words: list[str]) -> bool:
+        """Whether the value is the name of a connection."""
+        return len(words) > 1 and words[-1].lower() == "connection"
 
     def _is_word(self) -> bool:
         return self.next.kind in (Kind.WORD, Kind.QUOTED)

@@ -12,6 +12,7 @@ from engine.catalog.sources import (
     Included,
     JsonFormat,
     Metadata,
+    ParquetFormat,
     RegexFormat,
     TextFormat,
     Upsert,
@@ -29,6 +30,7 @@ from engine.sql.statement.connectors import (
     FromGenerator,
     FromKafka,
     FromWebhook,
+    OcfClause,
     ProtobufClause,
     RegistryClause,
     Strategy,
@@ -36,17 +38,17 @@ from engine.sql.statement.connectors import (
 )
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Option
 
-CONNECTORS: Final = words("s3 kinesis pubnub postgres avro mysql")
+CONNECTORS: Final = words("kinesis pubnub postgres mysql")
 """Connectors that other systems know: refused by name instead of as a syntax error."""
 
-CONNECTIONS: Final = words("postgres mysql ssh aws sql iceberg")
+CONNECTIONS: Final = words("postgres mysql ssh sql iceberg")
 """The same of connections."""
 
 
 class Sources(Webhooks):
-    """What sources read, and through what."""
+    """What sources read, and through what. `header_end`: where the last CSV WITH HEADER ended."""
 
-    __slots__ = ()
+    __slots__ = ("header_end",)
 
     def create_secret(self) -> CreateSecret:
         self.expect("secret")
@@ -65,6 +67,8 @@ class Sources(Webhooks):
             kind = "kafka"
         elif self.accept("confluent", "schema", "registry"):
             kind = "confluent schema registry"
+        elif (word := self.accept_any("aws", "gcs")) is not None:
+            kind = word
         elif token.key in CONNECTIONS:
             self.unsupported(f"CREATE CONNECTION TO {token.key.upper()}")
         else:
@@ -83,6 +87,7 @@ class Sources(Webhooks):
         self.in_cluster()
         columns, key = self._source_columns() if self.next.key == "(" else ((), None)
         self.expect("from")
+        is_ocf = self.at("avro", "ocf")
         connector = self._connector()
         options = self.with_options()
         key_format: FormatClause | None = None
@@ -95,8 +100,11 @@ class Sources(Webhooks):
             format_ = self.format()
         elif self.accept("format"):
             format_ = self.format()
+        elif is_ocf:
+            format_ = OcfClause(self._reader_schema(), self.here)
         elif not isinstance(connector, FromGenerator | FromWebhook):
             self.fail()
+        says_no = self._says_no(format_) if isinstance(connector, FromFile) else None
         if isinstance(format_, JsonFormat) and self.next.key == "infer":
             before = self.before
             self.advance()
@@ -107,7 +115,7 @@ class Sources(Webhooks):
             options = self.with_options()
         return CreateSource(
             name, columns, key, connector, key_format, format_, included, envelope, materialized, if_not_exists,
-            options, infer, self.span(),
+            options, infer, says_no, self.span(),
         )  # fmt: skip
 
     def _source_columns(self) -> tuple[tuple[ColumnDefinition, ...], KeyConstraint | None]:
@@ -135,14 +143,11 @@ class Sources(Webhooks):
     def _connector(self) -> FromFile | FromGenerator | FromKafka | FromWebhook:
         token = self.next
         if self.accept("file"):
-            path = self.string()
-            compression = Compression.BY_NAME
-            if self.accept("compression"):
-                word = self.accept_any("none", "gzip", "zstd")
-                if word is None:
-                    self.fail()
-                compression = Compression(word)
-            return FromFile(path, compression)
+            return FromFile(self.string(), self._compression(), token.at)
+        if self.accept("avro", "ocf"):
+            return FromFile(self.string(), Compression.BY_NAME, token.at)
+        if self.accept("s3"):
+            return self._s3(token.at)
         if self.accept("load", "generator"):
             at = self.here
             kind = self.identifier()
@@ -157,6 +162,31 @@ class Sources(Webhooks):
         if token.key in CONNECTORS:
             self.unsupported(f"source FROM {token.key.upper()}")
         self.fail()
+
+    def _compression(self) -> Compression:
+        if not self.accept("compression"):
+            return Compression.BY_NAME
+        word = self.accept_any("none", "gzip", "zstd")
+        if word is None:
+            self.fail()
+        return Compression(word)
+
+    def _s3(self, at: int) -> FromFile:
+        """DISCOVER OBJECTS [MATCHING 'pattern'] USING BUCKET SCAN 'bucket', ... [COMPRESSION c]."""
+        self.expect("discover")
+        self.expect("objects")
+        pattern = self.string() if self.accept("matching") else "**"
+        self.expect("using")
+        buckets = self.list_of(self._bucket)
+        bucket = buckets[0] if len(buckets) == 1 else "{" + ",".join(buckets) + "}"
+        return FromFile(f"s3://{bucket}/{pattern}", self._compression(), at)
+
+    def _bucket(self) -> str:
+        if self.next.key == "sqs":
+            self.unsupported("S3 with SQS NOTIFICATIONS")
+        self.expect("bucket")
+        self.expect("scan")
+        return self.string()
 
     def _kafka(self, at: int) -> FromKafka:
         """BROKER 'h:p' TOPIC 't' | CONNECTION name (TOPIC 't', ...)."""
@@ -180,6 +210,10 @@ class Sources(Webhooks):
             return self._csv()
         if self.accept("regex"):
             return RegexFormat(self.string())
+        if self.accept("parquet"):
+            return ParquetFormat()
+        if self.accept("avro", "ocf"):
+            return OcfClause(self._reader_schema(), token.at)
         if self.accept("avro"):
             self.expect("using")
             if self.accept("schema"):
@@ -194,6 +228,19 @@ class Sources(Webhooks):
                 return ProtobufClause(message, self.string(), None, token.at)
             return ProtobufClause(message, None, self._registry(), token.at)
         self.fail()
+
+    def _reader_schema(self) -> str | None:
+        return self.string() if self.accept("using", "schema") else None
+
+    def _says_no(self, format: FormatClause | None) -> int | None:
+        """The place behind a format that leaves something to its first file."""
+        match format:
+            case OcfClause(schema=None):
+                return self.before
+            case CsvFormat(header=True, names=()):
+                return self.header_end
+            case _:
+                return None
 
     def _framed(self, options: tuple[Option, ...]) -> bool:
         """Whether data with an inline schema begin with the registry's header all the same."""
@@ -235,6 +282,7 @@ class Sources(Webhooks):
         header, names, width = True, (), None
         if self.accept("with"):
             if self.accept_any("header", "headers"):
+                self.header_end = self.before
                 names = self.parenthesised(self.identifier) if self.next.key == "(" else ()
             else:
                 header, width = False, self.integer()

@@ -12,6 +12,7 @@ from engine.catalog.sources import (
     HeaderFilter,
     Included,
     JsonFormat,
+    ParquetFormat,
     Part,
     RegexFormat,
     TextFormat,
@@ -23,10 +24,11 @@ from engine.sql.syntax import Expression, Name
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """FROM FILE 'path' [COMPRESSION {NONE | GZIP}]."""
+    """FROM FILE 'path' [COMPRESSION {NONE | GZIP | ZSTD}]. `path` may be the URL of an object store."""
 
     path: str
     compression: Compression
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,17 @@ class ProtobufClause:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class OcfClause:
+    """AVRO OCF [USING SCHEMA 'schema']: the reader's."""
+
+    schema: str | None
+    at: int
+
+
 FormatClause: TypeAlias = (
-    JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroClause | ProtobufClause
+    JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroClause | OcfClause | ParquetFormat
+    | ProtobufClause
 )  # fmt: skip
 
 
@@ -127,6 +138,7 @@ class CreateSource:
     """`columns` is () without a list; `format` is None for generators and webhooks. `key` is a promise, not checked.
 
     `infer` is where INFER stands: the columns are to be found in a sample, and the statement is printed, not run.
+    `says_no` is where it would say what its first file does: the names of a header, or the schema of AVRO OCF.
     """
 
     name: Name
@@ -141,6 +153,7 @@ class CreateSource:
     if_not_exists: bool
     options: tuple[Option, ...]
     infer: tuple[int, int] | None
+    says_no: int | None
     span: Span
 
 

@@ -6,6 +6,7 @@ Asked at each opening, not only when a source is made: a restart with other root
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape, iglob
 from pathlib import Path
@@ -19,14 +20,14 @@ WILD: Final = re.compile(r"[*?\[{]")
 BRACES: Final = re.compile(r"\{([^{}]*)\}")
 
 
-def _alternatives(pattern: str) -> Iterator[str]:
+def alternatives(pattern: str) -> Iterator[str]:
     """The patterns without braces that {a,b} stands for."""
     found = BRACES.search(pattern)
     if found is None:
         yield pattern
         return
     for each in found[1].split(","):
-        yield from _alternatives(pattern[: found.start()] + each + pattern[found.end() :])
+        yield from alternatives(pattern[: found.start()] + each + pattern[found.end() :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,13 @@ class Roots:
                 return found
             if found.is_dir():
                 raise SourceError(
-                    f'file "{path}" cannot be read: it is a directory', hint="tail = true follows one file."
+                    f'file "{path}" cannot be read: it is a directory', hint="Of a directory its files are read."
                 )
             if found.exists():
                 raise SourceError(f'file "{path}" cannot be read: it is no regular file')
         except (OSError, RuntimeError, ValueError) as error:  # no permission; links that go round; a NUL in the path
             raise SourceError(f'file "{path}" cannot be read: {error}') from None
-        raise MissingFile(
-            f'file "{path}" does not exist', hint="Paths are the server's, and with tail = true of one file."
-        )
+        raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.")
 
     def find_all(self, path: str) -> tuple[Path, ...]:
         """Regular files, each once and in the order of their paths: the one at the path, those in the directory, or
@@ -67,7 +66,7 @@ class Roots:
             elif wild == len(parts) or Path(path).exists():
                 return (self.find(path),)
             else:
-                patterns = list(_alternatives(path))
+                patterns = list(alternatives(path))
                 if any(".." in Path(each).parts[wild:] for each in patterns):
                     raise ForbiddenFile(f'pattern "{path}" has ".." behind a wildcard')
             matches = [each for pattern in patterns for each in iglob(pattern, recursive=True) if Path(each).is_file()]
@@ -75,7 +74,13 @@ class Roots:
             raise SourceError(f'files "{path}" cannot be read: {error}') from None
         if not matches:
             raise MissingFile(f'no file is in or matches "{path}"', hint="Paths are the server's.")
-        return tuple(sorted({self.find(each) for each in matches}))
+        return tuple(sorted(set(self._those(matches))))
+
+    def _those(self, paths: list[str]) -> Iterator[Path]:
+        """The files that the paths lead to. One that has gone since it was seen is none."""
+        for path in paths:
+            with suppress(MissingFile):
+                yield self.find(path)
 
     def _check(self, path: str, found: Path) -> None:
         if self.allowed is not None and not any(found.is_relative_to(root.resolve()) for root in self.allowed):

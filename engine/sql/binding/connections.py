@@ -1,0 +1,171 @@
+"""CREATE SECRET, CREATE CONNECTION: how to reach what sources read and sinks write."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from engine.catalog.connections import (
+    AwsConnection,
+    ConnectionDescription,
+    GcsConnection,
+    KafkaConnection,
+    RegistryConnection,
+    Sasl,
+    Tls,
+)
+from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
+from engine.expr.scalar import Literal
+from engine.plan.rules.fold import folded_bound
+from engine.sql import bound, statements
+from engine.sql.binding.context import Context
+from engine.sql.binding.definitions import with_full_names
+from engine.sql.binding.queries import NOWHERE, Queries
+from engine.sql.binding.scalars import Place
+from engine.sql.binding.source_options import Options, Reads
+from engine.sql.binding.writing import full
+from engine.sql.statement.connectors import RegistryClause
+
+PROTOCOLS: Final[Mapping[str, tuple[bool, bool]]] = {
+    "plaintext": (False, False), "ssl": (True, False), "sasl_plaintext": (False, True), "sasl_ssl": (True, True),
+}  # fmt: skip
+"""SECURITY PROTOCOL: with TLS, with SASL."""
+
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+
+
+def create_secret(statement: statements.CreateSecret, context: Context) -> bound.BoundCreateSecret:
+    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
+    scalar = folded_bound(Queries(context).scalar(statement.value, Place(NOWHERE, "CREATE SECRET")))
+    if not isinstance(scalar, Literal) or not isinstance(scalar.value, str | bytes):
+        raise InvalidParameter("the value of a secret must be a constant of type text or bytea",
+                               position=statement.name.end)  # fmt: skip
+    value = scalar.value.encode() if isinstance(scalar.value, str) else scalar.value
+    return bound.BoundCreateSecret(name, value, statement.if_not_exists, f"CREATE SECRET {full(name)} AS '********'")
+
+
+def create_connection(statement: statements.CreateConnection, context: Context) -> bound.BoundCreateConnection:
+    name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
+    reads = Reads(context)
+    options = Options("connection", statement.options, reads)
+    description = _description(statement, options)
+    options.done()
+    text = with_full_names(statement.span, statement.name.end, context)
+    return bound.BoundCreateConnection(
+        name, description, frozenset(reads.ids), statement.if_not_exists, f"CREATE CONNECTION {full(name)}{text}"
+    )
+
+
+def _description(statement: statements.CreateConnection, options: Options) -> ConnectionDescription:
+    match statement.kind:
+        case "kafka":
+            return _kafka(options, statement.name.end)
+        case "aws":
+            return aws(options, statement.name.end)
+        case "gcs":
+            return GcsConnection(options.setting("access token"), _endpoint(options, statement.name.end))
+        case _:
+            return _registry(options, None)
+
+
+def aws(options: Options, at: int) -> AwsConnection:
+    """TO AWS (ACCESS KEY ID, SECRET ACCESS KEY = SECRET s, TOKEN, REGION, ENDPOINT)."""
+    found = AwsConnection(
+        options.setting("access key id"), options.setting("secret access key"), options.setting("token"),
+        options.text("region"), _endpoint(options, at),
+    )  # fmt: skip
+    if (found.access_key is None) != (found.secret_key is None):
+        raise InvalidParameter("ACCESS KEY ID and SECRET ACCESS KEY go together", position=at)
+    return found
+
+
+def _endpoint(options: Options, at: int) -> str | None:
+    url = options.text("endpoint")
+    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+        raise InvalidParameter(f'ENDPOINT "{url}" is no URL', hint="ENDPOINT 'https://host:port'", position=at)
+    return url
+
+
+def validate_connection(statement: statements.ValidateConnection, context: Context) -> bound.BoundValidateConnection:
+    reads = Reads(context)
+    reads.connection(statement.name)
+    return bound.BoundValidateConnection(next(iter(reads.ids)))
+
+
+def _kafka(options: Options, at: int) -> KafkaConnection:
+    """TO KAFKA (BROKER 'h:p', ...)."""
+    option = options.take("broker", "brokers")
+    if option is None:
+        raise SyntaxError_("a Kafka connection needs a BROKER", hint="BROKER 'host:port'", position=at)
+    given = option.value if isinstance(option.value, tuple) else (option.value,)
+    brokers = tuple(part.strip() for each in given if isinstance(each, str) for part in each.split(","))
+    return secured(brokers, options, option.at)
+
+
+def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnection:
+    """Brokers, and what the options say of how to talk to them."""
+    for broker in brokers:
+        host, _, port = broker.rpartition(":")
+        if not host or not port.isdecimal():
+            raise InvalidParameter(f'"{broker}" is not host:port', position=at)
+    mechanism = options.text("sasl mechanisms", "sasl mechanism")
+    authority = options.setting("ssl certificate authority", "ssl ca location")
+    tls = Tls(
+        authority, options.setting("ssl certificate", "ssl certificate location"),
+        options.setting("ssl key", "ssl key location"), options.setting("ssl key password"),
+    )  # fmt: skip
+    protocol = options.text("security protocol")
+    if protocol is None:
+        protocol = ("sasl_" if mechanism else "") + ("ssl" if tls != Tls() or mechanism else "plaintext")
+    if protocol.lower() not in PROTOCOLS:
+        raise InvalidParameter(
+            f'SECURITY PROTOCOL "{protocol}" is not known', hint=f"There are {', '.join(PROTOCOLS)}.", position=at
+        )
+    with_tls, with_sasl = PROTOCOLS[protocol.lower()]
+    sasl = None
+    if with_sasl:
+        mechanism = (mechanism or "PLAIN").upper()
+        if mechanism not in MECHANISMS:
+            hint = f"There are {', '.join(MECHANISMS)}."
+            raise InvalidParameter(f'SASL MECHANISM "{mechanism}" is not known', hint=hint, position=at)
+        sasl = Sasl(
+            mechanism, options.setting("sasl username"), options.setting("sasl password"),
+            options.setting("sasl oauthbearer token"), options.text("sasl oauthbearer token url"),
+        )  # fmt: skip
+        asked = sasl.username is not None and sasl.password is not None
+        if mechanism == "OAUTHBEARER" and sasl.token is None and not (asked and sasl.token_url):
+            raise InvalidParameter(
+                "OAUTHBEARER needs SASL OAUTHBEARER TOKEN",
+                hint="Or SASL OAUTHBEARER TOKEN URL with SASL USERNAME and SASL PASSWORD.",
+                position=at,
+            )
+        if mechanism != "OAUTHBEARER" and not asked:
+            raise InvalidParameter(f"{mechanism} needs SASL USERNAME and SASL PASSWORD", position=at)
+    return KafkaConnection(brokers, tls if with_tls else None, sasl)
+
+
+def _registry(options: Options, url: str | None) -> RegistryConnection:
+    """TO CONFLUENT SCHEMA REGISTRY (URL 'u', ...), or the options behind an inline url."""
+    url = url or options.text("url")
+    if url is None or urlsplit(url).scheme not in ("http", "https"):
+        raise InvalidParameter("a schema registry needs a URL", hint="URL 'http://host:port'")
+    tls = Tls(
+        options.setting("ssl certificate authority", "ssl ca location"),
+        options.setting("ssl certificate", "ssl certificate location"),
+        options.setting("ssl key", "ssl key location"),
+        options.setting("ssl key password"),
+    )
+    return RegistryConnection(
+        url.rstrip("/"), options.setting("username"), options.setting("password"), None if tls == Tls() else tls
+    )
+
+
+def registry_of(clause: RegistryClause, reads: Reads) -> RegistryConnection:
+    if clause.connection is not None:
+        connection = reads.connection(clause.connection)
+        if not isinstance(connection, RegistryConnection):
+            raise WrongObjectType(f'connection "{clause.connection}" is not to a schema registry', position=clause.at)
+        return connection
+    options = Options("schema registry", clause.options, reads)
+    found = _registry(options, clause.url)
+    options.done()
+    return found

@@ -1,0 +1,101 @@
+"""CREATE SOURCE ... FROM KAFKA: the topic, where to begin, and what its records are."""
+
+from dataclasses import replace
+from typing import Final
+
+from engine.catalog.connections import KafkaConnection
+from engine.catalog.sources import (
+    FETCH_BYTES_MAX,
+    REFRESH_MS,
+    REFRESH_MS_MAX,
+    AvroFormat,
+    CsvFormat,
+    Debezium,
+    JsonFormat,
+    KafkaSource,
+    Metadata,
+    Upsert,
+)
+from engine.errors import InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
+from engine.sql import statements
+from engine.sql.binding.connections import secured
+from engine.sql.binding.formats import record_formats
+from engine.sql.binding.source_options import Options, Reads
+from engine.sql.statement.connectors import FromKafka
+
+IGNORED: Final = frozenset(
+    {"statistics interval ms", "timestamp frequency ms", "enable auto commit", "group id prefix", "ignore source keys",
+     "progress group id prefix"}
+)  # fmt: skip
+"""Options of other systems that change nothing here: ticks come when records do, and offsets are with the log."""
+
+
+def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads: Reads) -> KafkaSource:
+    if any(each.what is Metadata.FILE for each in statement.included):
+        raise Unsupported("INCLUDE FILE is for file sources", position=connector.at)
+    options = Options("Kafka source", (*connector.options, *statement.options), reads)
+    if connector.connection is not None:
+        connection = reads.connection(connector.connection)
+        if not isinstance(connection, KafkaConnection):
+            raise WrongObjectType(f'connection "{connector.connection}" is not to Kafka', position=connector.at)
+    else:
+        connection = secured(connector.brokers, options, connector.at)
+    topic = connector.topic or options.text("topic")
+    if not topic:
+        raise SyntaxError_("a Kafka source needs a TOPIC", position=connector.at)
+    isolation = (options.text("isolation level") or "read_committed").lower()
+    if isolation not in ("read_committed", "read_uncommitted"):
+        raise InvalidParameter(f'isolation level "{isolation}" is not known', position=connector.at)
+    start_ms = options.integer("start timestamp", -(1 << 62), 1 << 62)
+    if start_ms is None:
+        start_ms = options.integer("kafka time offset", -(1 << 62), 1 << 62)
+    offsets = _start_offsets(options)
+    if offsets and start_ms is not None:
+        raise InvalidParameter("a source begins at offsets or at a time, not at both", position=connector.at)
+    refresh_ms = options.integer("topic metadata refresh interval ms", 0, REFRESH_MS_MAX)
+    if refresh_ms is None:
+        refresh_ms = options.milliseconds("topic metadata refresh interval", REFRESH_MS_MAX)
+    fetch_bytes = options.integer("fetch message max bytes", 1, 1 << 30)
+    client_id = options.text("client id") or "tailrace"
+    deduplication = options.text("deduplication") or "ordered"
+    if deduplication not in ("ordered", "none"):
+        raise InvalidParameter(f'deduplication "{deduplication}" is not known', hint="There are ordered and none.",
+                               position=connector.at)  # fmt: skip
+    for name in IGNORED:
+        options.take(name)
+    options.done()
+    key_format, value_format = record_formats(statement, reads)
+    envelope = statement.envelope
+    if isinstance(envelope, Debezium):
+        envelope = replace(envelope, deduplicate=deduplication == "ordered")
+    for format_ in (key_format, value_format):
+        if isinstance(format_, CsvFormat) and format_.header:
+            raise Unsupported("records of Kafka have no header: use FORMAT CSV WITH n COLUMNS", position=connector.at)
+    match envelope:
+        case Upsert() if key_format is None:
+            raise InvalidParameter("ENVELOPE UPSERT needs a key format", position=connector.at)
+        case Debezium() if not isinstance(value_format, AvroFormat | JsonFormat):
+            raise InvalidParameter("ENVELOPE DEBEZIUM is for FORMAT AVRO and JSON", position=connector.at)
+        case Debezium(upsert=True) if key_format is None:
+            raise InvalidParameter("ENVELOPE DEBEZIUM UPSERT needs a key format", position=connector.at)
+        case _:
+            pass
+    if key_format is None and any(each.what is Metadata.KEY for each in statement.included):
+        raise InvalidParameter("INCLUDE KEY needs a key format", hint="KEY FORMAT f VALUE FORMAT f",
+                               position=connector.at)  # fmt: skip
+    return KafkaSource(
+        connection, topic, key_format, value_format, statement.included, envelope, offsets, start_ms,
+        isolation == "read_committed", REFRESH_MS if refresh_ms is None else refresh_ms,
+        fetch_bytes or FETCH_BYTES_MAX, client_id,
+    )  # fmt: skip
+
+
+def _start_offsets(options: Options) -> tuple[int, ...]:
+    option = options.take("start offset", "start offsets")
+    if option is None:
+        return ()
+    given = option.value if isinstance(option.value, tuple) else (option.value,)
+    offsets = [each for each in given if isinstance(each, int) and not isinstance(each, bool) and each >= 0]
+    if len(offsets) != len(given):
+        raise InvalidParameter("START OFFSET takes one offset per partition, none negative", position=option.at)
+    return tuple(offsets)

@@ -1,0 +1,405 @@
+"""Files as one source: each record once, in any format, compression and order of events, over restarts."""
+
+import gzip
+import io
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import fastavro
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import types
+from engine.catalog.sources import (
+    Compression,
+    CsvFormat,
+    FileFormat,
+    FileSource,
+    JsonFormat,
+    OcfFormat,
+    ParquetFormat,
+    RegexFormat,
+    TextFormat,
+)
+from engine.collection.batch import Batch
+from engine.collection.heap import Heap
+from engine.collection.words import decode_column
+from engine.connectors.feed import Reader, SourceSpec
+from engine.connectors.files import reader, streams
+from engine.connectors.ingest import describe, open_reader, resolved
+from engine.errors import MissingFile, SourceError
+from engine.types import Column
+
+COLUMNS = (Column("id", types.BIGINT), Column("key", types.TEXT))
+RECORDS = [(i, f"k{i % 3}") for i in range(100)]
+
+
+def spec_of(path: Path | str, format: FileFormat, columns=None, tail=False, file: str | None = None) -> SourceSpec:
+    source = FileSource(str(path), Compression.BY_NAME, format, tail, file_column=file)
+    description, columns = resolved(source, columns, str)
+    return SourceSpec(1, description, tuple(enumerate(describe(description, columns))), columns)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Every poll looks for files, and tries those again that failed."""
+    for name in ("LISTING_SHARE", "IDLE_SECONDS", "RETRY_SECONDS"):
+        monkeypatch.setattr(reader, name, 0)
+
+
+class Following:
+    """A source, what was committed of it, and a reader that can be killed. Blocks are committed one by one."""
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self.heap, self.spec = Heap(), spec
+        self.offsets: dict[str, int] = {}
+        self.rows: dict[str, list[tuple]] = {feed.name: [] for _, feed in spec.feeds}
+        self.reader = self.opened()
+
+    def opened(self) -> Reader:
+        return open_reader(self.spec, self.heap, self.offsets, {}, str)
+
+    def poll(self, blocks_max: int = 1 << 30, tolerant: bool = True) -> None:
+        """Commit what is there, or so many blocks of it."""
+        for _ in range(blocks_max):
+            try:
+                decoded = self.reader.poll()
+            except MissingFile:
+                if tolerant:
+                    return
+                raise
+            if decoded is None:
+                return
+            self.offsets |= decoded.offsets
+            for id, feed in self.spec.feeds:
+                if id in decoded.deltas:
+                    self.rows[feed.name] += batch_rows(decoded.deltas[id], feed.columns, self.heap)
+
+    def restart(self, lose: int = 0) -> None:
+        """Be killed, having read `lose` blocks that nobody committed."""
+        for _ in range(lose):
+            try:
+                self.reader.poll()
+            except MissingFile:
+                break
+        self.reader.close()
+        self.reader = self.opened()
+
+    def taken(self, feed: str = "") -> list[tuple]:
+        self.poll()
+        found, self.rows[feed] = sorted(self.rows[feed]), []
+        return found
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+def batch_rows(batch: Batch, columns: tuple[Column, ...], heap: Heap) -> list[tuple]:
+    assert (batch.diffs == 1).all()
+    values = [decode_column(v, column.type, heap) for v, column in zip(batch.vectors(), columns, strict=True)]
+    return list(zip(*values, strict=True))
+
+
+def ocf(records: list[Mapping], schema: Mapping | None = None, codec: str = "null") -> bytes:
+    schema = schema or {"type": "record", "name": "r", "fields": [
+        {"name": "id", "type": "long"}, {"name": "key", "type": "string"}]}  # fmt: skip
+    out = io.BytesIO()
+    fastavro.writer(out, schema, records, codec=codec, sync_interval=200)
+    return out.getvalue()
+
+
+BAD = object()
+LINES = {
+    "json": (JsonFormat(), lambda r: b"no json" if r is BAD else json.dumps({"id": r[0], "key": r[1]}).encode()),
+    "csv": (CsvFormat(True, (), None), lambda r: b"x" if r is BAD else b"%d,%s" % (r[0], r[1].encode())),
+    "regex": (RegexFormat(r"(\d+) (\w+)"), lambda r: b"-" if r is BAD else b"%d %s" % (r[0], r[1].encode())),
+}
+PACKED = {"": bytes, ".gz": gzip.compress, ".zst": lambda data: pa.compress(data, "zstd", asbytes=True)}
+
+
+@pytest.mark.parametrize("tail", [False, True])
+@pytest.mark.parametrize("suffix", PACKED)
+@pytest.mark.parametrize("format", LINES)
+def test_every_format_of_lines_compressed_or_not_whole_or_followed(tmp_path, monkeypatch, format, suffix, tail):
+    monkeypatch.setattr(streams, "BLOCK_BYTES", 300)
+    description, line = LINES[format]
+    for name, records in (("a", RECORDS[:50]), ("b", RECORDS[50:])):
+        lines = [line(record) for record in (*records[:10], BAD, *records[10:])]
+        header = [b"id,key"] if format == "csv" else []
+        (tmp_path / (name + suffix)).write_bytes(PACKED[suffix](b"\n".join([*header, *lines, b""])))
+    spec = spec_of(tmp_path, description, COLUMNS, tail, file="origin")
+    with closing(Following(spec)) as source:
+        source.poll(7)
+        if tail:
+            source.restart(lose=3)
+        names = [str(tmp_path / (name + suffix)) for name in "ab"]
+        assert source.taken() == [(*record, names[i >= 50]) for i, record in enumerate(RECORDS)]
+        position = 12 if format == "csv" else 11
+        assert source.taken("errors") == [(name, position, line(BAD), source_reason(format)) for name in names]
+        assert source.reader.finished is not tail
+        if tail:
+            assert {p.partition: (p.records, p.errors) for p in source.reader.progress().values()}.keys() == {*names}
+
+
+def source_reason(format: str) -> str:
+    return {
+        "json": "malformed JSON: Expecting value: line 1 column 1 (char 0)",
+        "csv": "expected 2 columns but got 1",
+        "regex": "the regular expression does not match",
+    }[format]
+
+
+# Containers and tables
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"])
+def test_avro_containers(tmp_path, monkeypatch, codec):
+    monkeypatch.setattr(streams, "BLOCK_BYTES", 100)
+    data = ocf([{"id": i, "key": k} for i, k in RECORDS], codec=codec)
+    (tmp_path / "a.avro").write_bytes(data)
+    spec = spec_of(tmp_path, OcfFormat(), tail=True)
+    assert [(c.name, c.type) for c in spec.feeds[0][1].columns] == [("id", types.BIGINT), ("key", types.TEXT)]
+    with closing(Following(spec)) as source:
+        for _ in range(3):
+            source.poll(1)
+            source.restart(lose=1)
+        assert source.taken() == RECORDS
+
+
+def test_a_container_that_grows_and_one_of_an_older_schema(tmp_path):
+    path = tmp_path / "a.avro"
+    path.write_bytes(ocf([{"id": 1, "key": "a"}]))
+    spec = spec_of(tmp_path, OcfFormat(), tail=True)
+    with closing(Following(spec)) as source:
+        assert source.taken() == [(1, "a")]
+        with path.open("a+b") as file:
+            fastavro.writer(file, None, [{"id": 2, "key": "b"}])
+        assert source.taken() == [(2, "b")]
+        source.restart()
+        with path.open("a+b") as file:
+            fastavro.writer(file, None, [{"id": 3, "key": "c"}])
+        fields = (("key", "string"), ("id", "int"), ("gone", "double"))
+        old = {"type": "record", "name": "r", "fields": [{"name": name, "type": type} for name, type in fields]}
+        (tmp_path / "b.avro").write_bytes(ocf([{"id": 4, "key": "d", "gone": 0.5}], old))
+        other = {"type": "record", "name": "r", "fields": [{"name": "id", "type": "string"}]}
+        (tmp_path / "c.avro").write_bytes(ocf([{"id": "x"}], other))
+        with pytest.raises(SourceError, match=r"c.avro.*cannot be read as long"):
+            source.poll()
+        assert sorted(source.rows[""]) == [(3, "c"), (4, "d")]
+
+
+def test_blocks_of_a_container_that_are_none_are_errors_and_the_rest_is_read(tmp_path):
+    data = bytearray(ocf([{"id": i, "key": k} for i, k in RECORDS], codec="deflate"))
+    mark = bytes(data[-16:])
+    second = data.index(mark, data.index(mark) + 16) + 16  # the second block begins behind the second mark
+    data[second + 6] ^= 0xFF
+    path = tmp_path / "a.avro"
+    path.write_bytes(data + b"\x02\x0a")  # and it ends within a block
+    with closing(Following(spec_of(path, OcfFormat()))) as source:
+        rows = source.taken()
+        errors = source.taken("errors")
+        assert len(rows) < len(RECORDS)
+        assert set(rows) < set(RECORDS)
+        assert [error[0] for error in errors] == [str(path)] * 2
+        assert "does not decompress" in errors[0][3]
+        assert "ends within a block" in errors[1][3]
+        assert errors[1][2] == b"\x02\x0a"
+
+
+SCHEMA = pa.schema({
+    "i": pa.int32(), "u": pa.uint64(), "f": pa.float32(), "s": pa.string(), "b": pa.binary(), "d": pa.date32(),
+    "t": pa.timestamp("ns"), "z": pa.timestamp("ms", "UTC"), "n": pa.decimal128(10, 2),
+    "c": pa.dictionary(pa.int8(), pa.string()), "l": pa.list_(pa.int64()), "m": pa.map_(pa.string(), pa.float64()),
+    "r": pa.struct({"x": pa.int16(), "y": pa.list_(pa.struct({"k": pa.string()}))}),
+})  # fmt: skip
+
+
+def table(n: int) -> pa.Table:
+    row = {
+        "u": 1 << 63, "f": 0.5, "s": "ä", "b": b"\0\1", "d": date(2020, 2, 29), "t": datetime(2020, 1, 1, 0, 0, 1),
+        "z": datetime(2020, 1, 1, tzinfo=UTC), "n": Decimal("1.50"), "c": "red", "l": [1, None], "m": [("a", 1.5)],
+        "r": {"x": 3, "y": [{"k": "v"}, None]},
+    }  # fmt: skip
+    rows = [{"i": i, **(row if i % 2 == 0 else {})} for i in range(n)]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
+@pytest.mark.parametrize("tail", [False, True])
+def test_parquet_with_types_of_every_kind(tmp_path, codec, tail):
+    pq.write_table(table(10), tmp_path / "a.parquet", row_group_size=3, compression=codec)
+    spec = spec_of(tmp_path, ParquetFormat(), tail=tail)
+    columns = spec.feeds[0][1].columns
+    assert [str(column.type) for column in columns] == [
+        "integer", "uint8", "real", "text", "bytea", "date", "timestamp", "timestamp with time zone",
+        "numeric(10,2)", "text", "bigint list", "map[text=>double precision]",
+        "record(x: smallint, y: record(k: text) list)",
+    ]  # fmt: skip
+    with closing(Following(spec)) as source:
+        source.poll(1)
+        if tail:
+            source.restart(lose=1)
+        rows = source.taken()
+        expected = [
+            (row["i"], row["u"], row["f"], row["s"], row["b"], row["d"], row["t"], row["z"], row["n"], row["c"],
+             row["l"], None if row["m"] is None else dict(row["m"]),
+             None if row["r"] is None else (row["r"]["x"], [None if k is None else (k["k"],) for k in row["r"]["y"]]))
+            for row in table(10).to_pylist()
+        ]  # fmt: skip
+        assert rows == expected
+
+
+def test_parquet_files_of_differing_schemas(tmp_path):
+    pq.write_table(pa.table({"id": pa.array([1], pa.int32()), "key": ["a"]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"extra": [0.5], "id": pa.array([2], pa.int16())}), tmp_path / "b.parquet")
+    pq.write_table(pa.table({"key": ["c", "d"], "id": pa.array([1 << 40, 3], pa.int64())}), tmp_path / "c.parquet")
+    pq.write_table(pa.table({"id": ["4"], "key": ["e"]}), tmp_path / "d.parquet")
+    (tmp_path / "e.parquet").write_bytes(b"PAR1 but no more")
+    with closing(Following(spec_of(tmp_path, ParquetFormat()))) as source:
+        with pytest.raises(SourceError, match=r'd.parquet.*column "id" is string'):
+            source.poll()
+        assert sorted(source.rows[""]) == [(1, "a"), (2, None), (3, "d")]
+        ((file, position, raw, reason),) = source.rows["errors"]
+        assert (file, position, json.loads(raw)) == (str(tmp_path / "c.parquet"), 1, {"id": 1 << 40, "key": "c"})
+        assert 'column "id"' in reason
+    with closing(
+        Following(spec_of(tmp_path, ParquetFormat(), (Column("key", types.TEXT), Column("id", types.JSONB))))
+    ) as s:
+        with pytest.raises(SourceError, match=r"e\.parquet"):
+            s.poll()
+        assert sorted(s.rows[""], key=repr) == [
+            ("a", "1"), ("c", "1099511627776"), ("d", "3"), ("e", "4"), (None, "2"),
+        ]  # fmt: skip
+
+
+# Files that come, grow, are renamed, truncated and deleted
+
+
+class Writer:
+    """Files in a folder, and every line that was ever finished."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.partial: dict[str, str] = {}  # by name: what stands behind the last newline
+        self.number = 0
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def append(self, name: str, text: str) -> None:
+        with (self.folder / name).open("a") as file:
+            file.write(text)
+        whole = self.partial.get(name, "") + text
+        *lines, self.partial[name] = whole.split("\n")
+        self.lines += lines
+
+    def fresh(self) -> str:
+        self.number += 1
+        return f"log.{self.number}"
+
+    def rename(self, name: str, to: str) -> None:
+        (self.folder / name).rename(self.folder / to)
+        self.partial[to] = self.partial.pop(name, "")
+
+    def truncate(self, name: str) -> None:
+        """What was written of an unfinished line is one then."""
+        (self.folder / name).write_text("")
+        rest = self.partial.pop(name, "")
+        if rest:
+            self.lines.append(rest)
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.integers(0, 5), st.text("ab\n", min_size=1, max_size=12)),
+        st.tuples(st.just("create"), st.just(0), st.text("ab\n", max_size=8)),
+        st.tuples(st.just("rename"), st.integers(0, 5), st.just("")),
+        st.tuples(st.just("truncate"), st.integers(0, 5), st.text("cd\n", min_size=1, max_size=8)),
+        st.tuples(st.just("poll"), st.integers(1, 4), st.just("")),
+        st.tuples(st.just("restart"), st.integers(0, 3), st.just("")),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(EVENTS, st.sampled_from([1, 3, 1 << 20]))
+def test_cuts_and_restarts_do_not_matter(tmp_path_factory, events, block_bytes):
+    """Every finished line comes once, whenever the reader looks, whatever becomes of the names, and wherever it is
+    killed between two ticks. Before a file is truncated it was read: nobody can read it after."""
+    folder = tmp_path_factory.mktemp("logs")
+    writer = Writer(folder)
+    with pytest.MonkeyPatch.context() as patch, closing(Following(spec_of(folder, TextFormat(), tail=True))) as source:
+        patch.setattr(streams, "BLOCK_BYTES", block_bytes)
+        for event, number, text in events:
+            names = writer.names()
+            name = names[number % len(names)] if names else None
+            if event == "create":
+                writer.append(writer.fresh(), text)
+            elif event == "poll":
+                source.poll(number)
+            elif event == "restart":
+                source.restart(lose=number)
+            elif name is None:
+                continue
+            elif event == "append":
+                writer.append(name, text)
+            elif event == "rename":
+                writer.rename(name, writer.fresh())
+            elif event == "truncate":
+                settle(source)
+                writer.truncate(name)
+                settle(source)
+                writer.append(name, text)
+        settle(source)
+        assert sorted(row[0] for row in source.rows[""]) == sorted(writer.lines)
+        assert source.rows["errors"] == []
+
+
+def settle(source: Following) -> None:
+    """Two looks: a listing may be a moment old."""
+    for _ in range(2):
+        source.poll()
+
+
+def test_a_file_that_comes_back_is_not_read_again(tmp_path):
+    folder, away = tmp_path / "in", tmp_path / "away"
+    folder.mkdir()
+    (folder / "a").write_text("1\n")
+    with closing(Following(spec_of(folder, TextFormat(), tail=True))) as source:
+        assert source.taken() == [("1",)]
+        (folder / "a").rename(away)
+        source.restart()
+        with pytest.raises(MissingFile, match="no file is in"):
+            source.poll(tolerant=False)
+        with away.open("a") as file:
+            file.write("2\n")
+        away.rename(folder / "b")
+        settle(source)
+        assert source.taken() == [("2",)]
+
+
+def test_what_is_wrong_with_one_file_does_not_stop_the_others(tmp_path):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"1\n2\n")[:-4])
+    (tmp_path / "b").write_text("3\n")
+    with closing(Following(spec_of(tmp_path, TextFormat(), tail=True))) as source:
+        with pytest.raises(SourceError, match=r"a\.gz"):
+            source.poll()
+        with (tmp_path / "b").open("a") as file:
+            file.write("4\n")
+        with pytest.raises(SourceError, match=r"a\.gz"):
+            settle(source)
+        assert ("4",) in source.rows[""]
+        assert "a.gz" in str(source.reader.complaint)
+        (tmp_path / "a.gz").write_bytes(gzip.compress(b"1\n2\n"))
+        settle(source)
+        assert source.taken() == [("1",), ("2",), ("3",), ("4",)]
+        assert source.reader.complaint is None
