@@ -154,7 +154,9 @@ REGPROC: Final = _registered("regproc", 24)
 REGPROCEDURE: Final = _registered("regprocedure", 2202)
 REGNAMESPACE: Final = _registered("regnamespace", 4089)
 REGROLE: Final = _registered("regrole", 4096)
-REGISTERED: Final = (REGCLASS, REGTYPE, REGPROC, REGPROCEDURE, REGNAMESPACE, REGROLE)
+REGOPER: Final = _registered("regoper", 2203)
+REGOPERATOR: Final = _registered("regoperator", 2204)
+REGISTERED: Final = (REGCLASS, REGTYPE, REGPROC, REGPROCEDURE, REGNAMESPACE, REGROLE, REGOPER, REGOPERATOR)
 """OIDs that are read and written as the names that the catalog of the moment has for them."""
 
 ANY: Final = SqlType("any", 2276, 4, Physical.BYTES, Category.PSEUDO, pa.null())
@@ -184,6 +186,7 @@ ARRAY_OIDS: Final[Mapping[int, int]] = {
     1042: 1014, 17: 1001, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 2950: 2951, 3802: 3807,
     16460: 16461, 16462: 16463, 16464: 16465, 16552: 16553,
     2249: 2287, 19: 1003, 18: 1002, 2205: 2210, 2206: 2211, 24: 1008, 2202: 2207, 4089: 4090, 4096: 4097,
+    2203: 2208, 2204: 2209,
 }  # fmt: skip
 """PostgreSQL's OID of the array type, by that of its element type."""
 

@@ -83,6 +83,7 @@ VARIABLES: Final = {
     for variable in (
         Variable("application_name", "", _any, "what the client calls itself"),
         Variable("auto_route_catalog_queries", "on", TRUE_FALSE, "accepted: there is one cluster to send queries to"),
+        Variable("bytea_output", "hex", _one_of("hex"), "how bytes are written as text"),
         Variable("client_encoding", "UTF8", _utf8, "the encoding of text: always UTF-8"),
         Variable("client_min_messages", "notice", _any, "the least severity of notices that the client wants"),
         Variable("cluster", "quickstart", _any, "where dataflows run: there is one cluster"),
@@ -91,6 +92,13 @@ VARIABLES: Final = {
         Variable("DateStyle", "ISO, MDY", _one_of("ISO, MDY", "ISO", "ISO,MDY"), "how dates are written: always ISO"),
         Variable("default_table_access_method", "heap", _one_of("heap"), "how tables are held: there is one way"),
         Variable("default_transaction_read_only", "off", TRUE_FALSE, "accepted, without effect"),
+        Variable("default_tablespace", "", _one_of(""), "where tables are kept: there is one place"),
+        Variable(
+            "default_transaction_isolation",
+            "strict serializable",
+            _one_of("strict serializable", "serializable", "repeatable read", "read committed", "read uncommitted"),
+            "every level is run as strict serializable",
+        ),
         Variable("extra_float_digits", "3", _any, "accepted; floats are always written so that they read back exactly"),
         Variable(
             "idle_in_transaction_session_timeout",
@@ -101,6 +109,13 @@ VARIABLES: Final = {
         Variable("integer_datetimes", "on", _fixed, "times are 64-bit integers"),
         Variable("jit", "off", TRUE_FALSE, "accepted, without effect: there is nothing to compile in a query"),
         Variable("IntervalStyle", "postgres", _one_of("postgres"), "how intervals are written"),
+        Variable("lc_collate", "C", _fixed, "how texts are ordered: by their bytes"),
+        Variable("lc_ctype", "C", _fixed, "which letters there are: those of Unicode, whatever the locale"),
+        Variable("lc_messages", "C", _one_of("C"), "the language of messages: English"),
+        Variable("lc_monetary", "C", _one_of("C"), "how money is written: there is none"),
+        Variable("lc_numeric", "C", _one_of("C"), "how numbers are written"),
+        Variable("lc_time", "C", _one_of("C"), "how the names of months and days are written"),
+        Variable("lock_timeout", "0", _duration, "accepted, without effect: nothing waits for a lock"),
         Variable("max_result_size", "1GB", _size, "the most bytes that the answer to a SELECT may have"),
         Variable("max_identifier_length", "255", _fixed, "bytes of a name that clients may count on"),
         Variable(
@@ -108,6 +123,7 @@ VARIABLES: Final = {
         ),
         Variable("max_index_keys", "32", _fixed, "columns of a key that clients may count on"),
         Variable("search_path", "public", _any, "the schemas that unqualified names are looked up in"),
+        Variable("server_encoding", "UTF8", _fixed, "the encoding of what is kept"),
         Variable("server_version", "15.0", _fixed, "the PostgreSQL version that clients go by"),
         Variable("server_version_num", "150000", _fixed, "the same as a number"),
         Variable("sql_safe_updates", "off", TRUE_FALSE, "accepted, without effect"),

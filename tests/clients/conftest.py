@@ -28,6 +28,7 @@ CREATE SCHEMA other;
 CREATE TABLE other."Odd name" (a int, UNIQUE (a));
 COMMENT ON TABLE sales IS 'what was sold';
 COMMENT ON COLUMN sales.shop IS 'where';
+CREATE TYPE pair AS (a int, b text);
 INSERT INTO sales VALUES (1, 'north', 12.50, ARRAY['new'], '2024-01-02 03:04:05+00'), (2, 'south', 3, NULL, NULL);
 """
 

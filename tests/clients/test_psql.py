@@ -48,6 +48,9 @@ def test_list_of_relations(psql: Psql):
         ["totals_shop", "index", "materialize", "totals"]
     ]
     assert [row[:2] for row in table(psql("-c", r"\dt other.*"))[1:]] == [["other", "Odd name"]]
+    assert [row[5] for row in table(psql("-c", r"\di+ totals*"))[1:]] == ["permanent"]
+    assert ["other", "materialize"] in table(psql("-c", r"\dn o*|p*"))
+    assert ["public", "sales", "table", "", "", ""] in table(psql("-c", r"\dp"))
     assert not [row for row in table(psql("-c", r"\d")) if row[0].startswith(("mz_", "pg_"))]
 
 
@@ -63,6 +66,7 @@ def test_a_table(psql: Psql):
     assert re.search(r'"sales_pkey" PRIMARY KEY, \w+ \(id\)', shown)
     assert "what was sold" in psql("-c", r"\dt+ sales")
     assert 'Table "other.Odd name"' in psql("-c", r'\d other."Odd name"')
+    assert psql("-c", r"\d s*").count('"public.sales') == 3  # the table, and its key's index, which names it
 
 
 def test_views_and_indexes(psql: Psql):
@@ -70,6 +74,19 @@ def test_views_and_indexes(psql: Psql):
     assert '"totals_shop" ' in psql("-c", r"\d totals")
     assert re.search(r'for table "public.totals"', psql("-c", r"\d totals_shop"))
     assert "CREATE OR REPLACE VIEW public.big AS" in psql("-c", r"\sv big")
+
+
+def test_types_and_operators(psql: Psql):
+    shown = psql("-c", r"\d pair")
+    assert 'Composite type "public.pair"' in shown
+    assert [row[:2] for row in table(shown)[1:]] == [["a", "integer"], ["b", "text"]]
+    assert [row[1] for row in table(psql("-c", r"\dT"))[1:]] == ["pair"]
+    assert [row[1:6] for row in table(psql("-c", r"\do - interval"))[1:]] == [
+        ["-", "", "interval", "interval", "negation, field by field"]
+    ]
+    assert ["pg_catalog", "sum", "bigint", "integer"] in [row[:4] for row in table(psql("-c", r"\da sum"))]
+    assert ["arrangement", "text_ops", "=(text,text)", "1", "search"] in table(psql("-c", r"\dAo"))
+    assert ["arrangement", "integer", "", "int4_ops", "yes"] in table(psql("-c", r"\dAc"))
 
 
 def test_functions_roles_and_databases(psql: Psql):

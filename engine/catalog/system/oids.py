@@ -16,7 +16,7 @@ OWNER: Final = 10
 """The role that owns everything: privileges and ownership are not kept."""
 
 FIXED: Final[Mapping[tuple[str, ...], int]] = {
-    ("database", DEFAULT_DATABASE): 5,
+    ("database", DEFAULT_DATABASE): 16_384,
     ("schema", SYSTEM_DATABASE, "pg_catalog"): 11,
     ("schema", DEFAULT_DATABASE, DEFAULT_SCHEMA): 2200,
     ("schema", SYSTEM_DATABASE, "information_schema"): 13_000,
@@ -24,7 +24,7 @@ FIXED: Final[Mapping[tuple[str, ...], int]] = {
     ("schema", SYSTEM_DATABASE, "mz_internal"): 13_002,
     ("role", SUPERUSER): OWNER,
 }
-FIRST: Final = 16_384
+FIRST: Final = 16_385
 """Below it are the numbers of the system: clients tell its objects from the users' by that."""
 
 

@@ -84,18 +84,6 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
      "dbid oid!, classid oid!, objid oid!, objsubid int4!, refclassid oid!, refobjid oid!, deptype char!"),
     ("pg_init_privs", 3394, "privileges that extensions began with",
      "objoid oid!, classoid oid!, objsubid int4!, privtype char!, initprivs text[]!"),
-    ("pg_opclass", 2616, "operator classes",
-     "oid oid!, opcmethod oid!, opcname name!, opcnamespace oid!, opcowner oid!, opcfamily oid!, opcintype "
-     "oid!, opcdefault bool!, opckeytype oid!"),
-    ("pg_opfamily", 2753, "operator families",
-     "oid oid!, opfmethod oid!, opfname name!, opfnamespace oid!, opfowner oid!"),
-    ("pg_operator", 2617, "operators",
-     "oid oid!, oprname name!, oprnamespace oid!, oprowner oid!, oprkind char!, oprcanmerge bool!, "
-     "oprcanhash bool!, oprleft oid!, oprright oid!, oprresult oid!, oprcom oid!, oprnegate oid!, oprcode "
-     "regproc!, oprrest regproc!, oprjoin regproc!"),
-    ("pg_amop", 2602, "operators of operator families",
-     "oid oid!, amopfamily oid!, amoplefttype oid!, amoprighttype oid!, amopstrategy int2!, amoppurpose "
-     "char!, amopopr oid!, amopmethod oid!, amopsortfamily oid!"),
     ("pg_amproc", 2603, "functions of operator families",
      "oid oid!, amprocfamily oid!, amproclefttype oid!, amprocrighttype oid!, amprocnum int2!, amproc "
      "regproc!"),
@@ -121,6 +109,12 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
      "locktype text, database oid, relation oid, page int4, tuple int2, virtualxid text, transactionid "
      "int8, classid oid, objid oid, objsubid int2, virtualtransaction text, pid int4, mode text, granted "
      "bool, fastpath bool, waitstart timestamptz"),
+    ("pg_statio_all_tables", 12171, "reads of blocks: there are no blocks",
+     "relid oid, schemaname name, relname name, heap_blks_read int8, heap_blks_hit int8, idx_blks_read int8, "
+     "idx_blks_hit int8, toast_blks_read int8, toast_blks_hit int8, tidx_blks_read int8, tidx_blks_hit int8"),
+    ("pg_statio_user_tables", 12180, "reads of blocks: there are no blocks",
+     "relid oid, schemaname name, relname name, heap_blks_read int8, heap_blks_hit int8, idx_blks_read int8, "
+     "idx_blks_hit int8, toast_blks_read int8, toast_blks_hit int8, tidx_blks_read int8, tidx_blks_hit int8"),
     ("pg_prepared_xacts", 12090, "transactions prepared for two-phase commit",
      "transaction int8, gid text, prepared timestamptz, owner name, database name"),
     ("pg_seclabel", 3596, "security labels",
@@ -156,12 +150,6 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
      "pid int4, datid oid, datname name, relid oid, index_relid oid, command text, phase text, "
      "lockers_total int8, lockers_done int8, current_locker_pid int8, blocks_total int8, blocks_done int8, "
      "tuples_total int8, tuples_done int8, partitions_total int8, partitions_done int8"),
-    ("pg_aggregate", 2600, "how aggregates are computed",
-     "aggfnoid regproc!, aggkind char!, aggnumdirectargs int2!, aggtransfn regproc!, aggfinalfn regproc!, "
-     "aggcombinefn regproc!, aggserialfn regproc!, aggdeserialfn regproc!, aggmtransfn regproc!, "
-     "aggminvtransfn regproc!, aggmfinalfn regproc!, aggfinalextra bool!, aggmfinalextra bool!, "
-     "aggfinalmodify char!, aggmfinalmodify char!, aggsortop oid!, aggtranstype oid!, aggtransspace int4!, "
-     "aggmtranstype oid!, aggmtransspace int4!, agginitval text, aggminitval text"),
     ("pg_stat_ssl", 12249, "encryption of connections",
      "pid int4, ssl bool, version text, cipher text, bits int4, client_dn text, client_serial numeric, "
      "issuer_dn text"),

@@ -23,7 +23,8 @@ from engine.catalog.system import describe
 from engine.catalog.system.definition import Changes, Row, Runtime, database_of, define
 from engine.catalog.system.mz_catalog import every, items, relations, schemas
 from engine.catalog.system.oids import OWNER
-from engine.types import Category, SqlType
+from engine.catalog.system.operators import class_of
+from engine.types import Category, Column, SqlType
 
 HEAP_METHOD, INDEX_METHOD = 2, 9_999
 """pg_am's numbers of what holds a relation's rows, and an index's."""
@@ -80,32 +81,44 @@ def default_oid(item: Item, column: int) -> int:
 
 
 def held(catalog: Catalog) -> Iterator[Item]:
-    """What pg_class has: relations and indexes."""
-    return (item for item in every(catalog) if not isinstance(item, Type))
+    """What pg_class has: relations, indexes, and composite types for their attributes."""
+    return (item for item in every(catalog) if not isinstance(item, Type) or is_composite(item))
+
+
+def is_composite(item: Item) -> bool:
+    return isinstance(item, Type) and item.type.nesting is types.Nesting.RECORD
+
+
+def attributes(item: Item, catalog: Catalog) -> tuple[Column, ...]:
+    """The columns of a relation, of an index's key, or of a composite type."""
+    match item:
+        case Index():
+            of = catalog.items[item.on].columns
+            return tuple(of[column] for column in item.key)
+        case Type():
+            return tuple(Column(name, kind) for name, kind in item.type.fields)
+        case _:
+            return tuple(item.columns)
 
 
 def _classes(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     indexed = {item.on for item in items(catalog, Index) if isinstance(item, Index)}
     for item in held(catalog):
         kind = relkind(item)
-        columns = len(item.key) if isinstance(item, Index) else len(item.columns)
-        method = {"i": INDEX_METHOD, "v": 0}.get(kind, HEAP_METHOD)
+        method = {"i": INDEX_METHOD, "v": 0, "c": 0}.get(kind, HEAP_METHOD)
         persistence = "t" if is_temporary(item.name) else "p"
         yield (
-            item.id, item.name.item, runtime.oids.schema_of(item), method, item.id if kind != "v" else 0,
-            item.id in indexed, persistence, kind, columns, isinstance(item, View), database_of(item),
+            item.id, item.name.item, runtime.oids.schema_of(item), item.id if kind == "c" else 0, method,
+            item.id if method else 0, item.id in indexed, persistence, kind, len(attributes(item, catalog)),
+            isinstance(item, View | MaterializedView), database_of(item),
         )  # fmt: skip
 
 
 def _attributes(catalog: Catalog, _: Runtime) -> Iterator[Row]:
     for item in held(catalog):
         database = database_of(item)
-        if isinstance(item, Index):
-            of = catalog.items[item.on].columns
-            columns, with_default = [of[column] for column in item.key], frozenset[int]()
-        else:
-            columns, with_default = list(item.columns), frozenset(at for at, _ in defaults(item))
-        for at, column in enumerate(columns):
+        with_default = frozenset(at for at, _ in defaults(item))
+        for at, column in enumerate(attributes(item, catalog)):
             type_ = column.type
             yield (
                 item.id, column.name, type_.oid, type_.length, at + 1, int(type_.nesting is types.Nesting.ARRAY),
@@ -120,7 +133,8 @@ def _indexes(catalog: Catalog, _: Runtime) -> Iterator[Row]:
         of, key, n = catalog.items[item.on].columns, describe.key_of(item, catalog), len(item.key)
         yield (
             item.id, item.on, n, n, key is not None, key is not None and key.primary,
-            [column + 1 for column in item.key], [collation(of[column].type) for column in item.key], [0] * n,
+            [column + 1 for column in item.key], [collation(of[column].type) for column in item.key],
+            [class_of(of[column].type) for column in item.key],
             [0] * n, database_of(item),
         )  # fmt: skip
 
@@ -245,7 +259,7 @@ STATISTICS: Final = """relid oid!, schemaname name!, relname name!, seq_scan int
 DEFINITIONS: Final = (
     define(
         "pg_catalog", "pg_class", 1259,
-        """oid oid!, relname name!, relnamespace oid!, reltype oid! = 0, reloftype oid! = 0, relowner oid! = 10,
+        """oid oid!, relname name!, relnamespace oid!, reltype oid!, reloftype oid! = 0, relowner oid! = 10,
         relam oid!, relfilenode oid!, reltablespace oid! = 0, relpages int4! = 0, reltuples float4! = -1,
         relallvisible int4! = 0, reltoastrelid oid! = 0, relhasindex bool!, relisshared bool! = false,
         relpersistence char!, relkind char!, relnatts int2!, relchecks int2! = 0, relhasrules bool!,

@@ -9,7 +9,15 @@ from engine.catalog.items import Type
 from engine.catalog.system.definition import Row, Runtime, database_of, define
 from engine.catalog.system.describe import ACCESS_METHOD, type_name
 from engine.catalog.system.mz_catalog import items, none
-from engine.catalog.system.pg_relations import DEFAULT_COLLATION, HEAP_METHOD, INDEX_METHOD, align, by_value, collation
+from engine.catalog.system.pg_relations import (
+    DEFAULT_COLLATION,
+    HEAP_METHOD,
+    INDEX_METHOD,
+    align,
+    by_value,
+    collation,
+    is_composite,
+)
 from engine.catalog.system.pg_relations import storage as storage_of
 from engine.catalog.system.routines import ROUTINES
 from engine.catalog.system.type_io import of_type
@@ -39,20 +47,21 @@ def _types(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
         io = of_type(row)
         yield (
             row.oid, type_name(row), schema, row.length, by_value(row), "p" if pseudo else "b", row.category.value,
-            row.preferred, ",", row.within.oid if row.element is not None else 0, arrays.get(row.oid, 0), io.input,
+            row.preferred, ",", 0, row.within.oid if row.element is not None else 0, arrays.get(row.oid, 0), io.input,
             io.output, io.receive, io.send, align(row), storage_of(row), collation(row), None,
         )  # fmt: skip
     for item in items(catalog, Type):
         assert isinstance(item, Type)
+        kind, category, relation = ("c", "C", item.id) if is_composite(item) else ("b", "U", 0)
         yield (
-            item.id, item.name.item, runtime.oids.schema_of(item), -1, False, "b", "U", False, ",", 0, 0, 0, 0, 0, 0,
-            "i", "x", 0, database_of(item),
+            item.id, item.name.item, runtime.oids.schema_of(item), -1, False, kind, category, False, ",", relation, 0,
+            0, 0, 0, 0, 0, "i", "x", 0, database_of(item),
         )  # fmt: skip
     for oid, name in PSEUDO:
         array = types.ARRAY_OIDS.get(oid, 0)
-        yield oid, name, schema, 4, True, "p", "P", False, ",", 0, array, 0, 0, 0, 0, "i", "p", 0, None
+        yield oid, name, schema, 4, True, "p", "P", False, ",", 0, 0, array, 0, 0, 0, 0, "i", "p", 0, None
     for oid, name in CUSTOM:
-        yield oid, name, schema, -1, False, "b", "U", False, ",", 0, 0, 0, 0, 0, 0, "i", "x", 0, None
+        yield oid, name, schema, -1, False, "b", "U", False, ",", 0, 0, 0, 0, 0, 0, 0, "i", "x", 0, None
 
 
 def _functions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -104,7 +113,7 @@ DEFINITIONS: Final = (
         "pg_catalog", "pg_type", 1247,
         """oid oid!, typname name!, typnamespace oid!, typowner oid! = 10, typlen int2!, typbyval bool!,
         typtype char!, typcategory char!, typispreferred bool!, typisdefined bool! = true, typdelim char!,
-        typrelid oid! = 0, typsubscript regproc! = 0, typelem oid!, typarray oid!, typinput regproc!,
+        typrelid oid!, typsubscript regproc! = 0, typelem oid!, typarray oid!, typinput regproc!,
         typoutput regproc!, typreceive regproc!, typsend regproc!, typmodin regproc! = 0,
         typmodout regproc! = 0, typanalyze regproc! = 0, typalign char!, typstorage char!, typnotnull bool! = false,
         typbasetype oid! = 0, typtypmod int4! = -1, typndims int4! = 0, typcollation oid!, typdefaultbin text = null,

@@ -66,6 +66,8 @@ BY_TYPE: Final = {
     types.REGPROCEDURE: TypeIO("regprocedure", 2212, 2213, 2446, 2447),
     types.REGCLASS: TypeIO("regclass", 2218, 2219, 2452, 2453),
     types.REGTYPE: TypeIO("regtype", 2220, 2221, 2454, 2455),
+    types.REGOPER: TypeIO("regoper", 2214, 2215, 2448, 2449),
+    types.REGOPERATOR: TypeIO("regoperator", 2216, 2217, 2450, 2451),
     types.REGROLE: TypeIO("regrole", 4098, 4092, 4094, 4095),
     types.REGNAMESPACE: TypeIO("regnamespace", 4084, 4085, 4087, 4088),
     types.UUID: TypeIO("uuid_", 2952, 2953, 2961, 2962),

@@ -11,8 +11,11 @@ import numpy as np
 
 from engine import types
 from engine.collection.vector import Vector
+from engine.errors import InvalidArgument
+from engine.expr.functions.table import expand
 from engine.expr.registry import Function, OnNull
 from engine.expr.table import Expanded, TableFunction
+from engine.expr.text_forms import RawValue
 from engine.types import Column, SqlType
 
 if TYPE_CHECKING:
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
 
 T, OID, INT, B, N, C = types.TEXT, types.OID, types.INTEGER, types.BOOLEAN, types.BIGINT, types.REGCLASS
 SMALL: Final = types.SMALLINT
+ACL: Final = types.array_of(T)
+PRIVILEGES: Final = (
+    Column("grantor", OID, False), Column("grantee", OID, False), Column("privilege_type", T, False),
+    Column("is_grantable", B, False),
+)  # fmt: skip
 Rows = tuple[tuple[str, tuple[tuple[SqlType, ...], ...], SqlType, str], ...]
 
 TEXTS: Final[Rows] = (
@@ -67,6 +75,8 @@ NUMBERS: Final[Rows] = (
     ("to_regproc", ((T,),), types.REGPROC, "the function of that name; NULL when there is not just one"),
     ("to_regprocedure", ((T,),), types.REGPROCEDURE, "the function with those arguments; NULL when there is none"),
     ("to_regnamespace", ((T,),), types.REGNAMESPACE, "the schema of that name; NULL when there is none"),
+    ("to_regoper", ((T,),), types.REGOPER, "the operator of that name; NULL when there is not just one"),
+    ("to_regoperator", ((T,),), types.REGOPERATOR, "the operator with those arguments; NULL when there is none"),
     ("to_regrole", ((T,),), types.REGROLE, "the role of that name; NULL when there is none"),
 )
 TESTS: Final[Rows] = (
@@ -88,6 +98,7 @@ TESTS: Final[Rows] = (
     ("pg_has_role", ((T, T), (OID, T), (T, T, T), (T, OID, T), (OID, T, T), (OID, OID, T)), B,
      "whether a role (the session's) is in another"),
     ("pg_is_in_recovery", ((),), B, "whether this is a replica"),
+    ("pg_is_wal_replay_paused", ((),), B, "whether a replica waits: no"),
     ("pg_is_other_temp_schema", ((OID,),), B, "whether a schema is another session's temporary one"),
     ("pg_relation_is_publishable", ((C,),), B, "whether a relation can be published: no"),
     ("pg_relation_is_updatable", ((C, B),), INT, "what may be done with a relation's rows, as bits"),
@@ -102,6 +113,7 @@ OTHERS: Final[Rows] = (
     ("pg_advisory_unlock_all", ((),), T, "lets go of advisory locks: there are none"),
     ("pg_postmaster_start_time", ((),), types.TIMESTAMPTZ, "when this process began"),
     ("pg_conf_load_time", ((),), types.TIMESTAMPTZ, "when this process began"),
+    ("pg_blocking_pids", ((INT,),), types.array_of(INT), "the sessions that a session waits for: none, as none waits"),
     ("pg_backend_pid", ((),), INT, "the number of the session"),
     ("inet_server_addr", ((),), T, "the server's address: NULL"),
     ("inet_server_port", ((),), INT, "the server's port: NULL"),
@@ -139,6 +151,15 @@ def _keywords(context: "Context", vectors: Sequence[Vector]) -> Expanded:
     return Expanded(np.zeros(n, np.int64), tuple(Vector(np.array(column, np.uint64)) for column in columns))
 
 
+def _privileges(acl: object) -> list[RawValue]:
+    """Of NULL, which is all that the catalog has, none; what somebody wrote names roles that nothing here knows."""
+    raise InvalidArgument("privileges are not kept: every ACL of the catalog is NULL")
+
+
+def _aclexplode(context: "Context", vectors: Sequence[Vector]) -> Expanded:
+    return expand(_privileges, vectors, (ACL,), [column.type for column in PRIVILEGES], context)
+
+
 def _never(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     raise AssertionError("a statement puts the answers of catalog functions in place before it evaluates them")
 
@@ -157,6 +178,14 @@ def _functions() -> Iterator[Function]:
 
 FUNCTIONS: Final[tuple[Function, ...]] = tuple(_functions())
 TABLE_FUNCTIONS: Final = (
+    TableFunction(
+        "aclexplode",
+        (ACL,),
+        PRIVILEGES,
+        _aclexplode,
+        can_fail=True,
+        doc="the privileges of an ACL: every ACL of the catalog is NULL, which has none",
+    ),
     TableFunction(
         "pg_get_keywords",
         (),

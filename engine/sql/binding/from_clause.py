@@ -65,6 +65,13 @@ KINDS = {
     JoinType.INNER: JoinKind.INNER, JoinType.CROSS: JoinKind.INNER, JoinType.LEFT: JoinKind.LEFT,
     JoinType.RIGHT: JoinKind.RIGHT, JoinType.FULL: JoinKind.FULL,
 }  # fmt: skip
+RELATIONS = {
+    "pg_show_all_settings": "pg_settings", "pg_timezone_names": "pg_timezone_names",
+    "pg_timezone_abbrevs": "pg_timezone_abbrevs", "pg_cursor": "pg_cursors",
+    "pg_prepared_statement": "pg_prepared_statements", "pg_prepared_xact": "pg_prepared_xacts",
+    "pg_lock_status": "pg_locks", "pg_available_extensions": "pg_available_extensions",
+}  # fmt: skip
+"""Functions that PostgreSQL's own views are made of, by the view that is a relation here."""
 NOTHING = Source(UNIT, 0, (), ())
 """The FROM clause of a SELECT without one."""
 
@@ -119,7 +126,7 @@ class FromClause(Calls):
             case syntax.WindowTable():
                 return self._windows_of_time(item, around)
             case syntax.FunctionTable():
-                return self._function_table(NOTHING, item, around)
+                return self._as_relation(item) or self._function_table(NOTHING, item, around)
             case syntax.JoinTable():
                 return self._join(item, around)
             case _:
@@ -140,7 +147,7 @@ class FromClause(Calls):
         qualifier = (found.name.database, found.name.schema)
         source = self._renamed(relation, found.columns, item.alias, found.name.item, qualifier, name.at)
         if isinstance(found, SystemRelation):
-            source = _with_tableoid(source, found)
+            source = _with_hidden(source, found)
         if item.alias is not None:
             return source
         return replace(source, ranges=tuple(replace(range_, item=found) for range_ in source.ranges))
@@ -252,7 +259,7 @@ class FromClause(Calls):
         """`left` joined with `item`; `join` holds the condition, None for a comma."""
         inner = type_ in (JoinType.INNER, JoinType.CROSS)
         lateral = inner or type_ is JoinType.LEFT
-        if inner and isinstance(item, syntax.FunctionTable):
+        if inner and isinstance(item, syntax.FunctionTable) and _relation_name(item) is None:
             source = self._function_table(left, item, around)
             right = Source(UNIT, source.width - left.width, *_tail(source, left))
             return self._condition(source.relation, left, right, type_, join, around, False, at)
@@ -334,6 +341,15 @@ class FromClause(Calls):
         relation = Map(joined.relation, tuple(added)) if added else joined.relation
         return Source(relation, joined.width + len(added), (*merged, *rest), joined.ranges)
 
+    def _as_relation(self, item: syntax.FunctionTable) -> Source | None:
+        relation = _relation_name(item)
+        if relation is None:
+            return None
+        found = self.context.catalog.find(("pg_catalog", relation), self.context.path)
+        assert found is not None
+        name = item.functions[0].name.parts[-1]
+        return self._renamed(self.read(found, item.at), found.columns, item.alias, name, (), item.at)
+
     def _function_table(self, left: Source, item: syntax.FunctionTable, around: Around) -> Source:
         """Each row of `left` with the rows that the function yields for it."""
         function = item.functions[0]
@@ -384,6 +400,14 @@ class FromClause(Calls):
         return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
 
 
+def _relation_name(item: syntax.FunctionTable) -> str | None:
+    """The system relation whose rows a function of PostgreSQL's catalog yields."""
+    function = item.functions[0]
+    if function.arguments or len(item.functions) > 1 or item.ordinality:
+        return None
+    return RELATIONS.get(function.name.parts[-1])
+
+
 def _beside(left: Source, relation: Relation, right: Source, at: int) -> Source:
     """Both sides' columns over `relation`, which has them one after the other."""
     return Source(
@@ -410,12 +434,14 @@ def _only(source: Source, name: str, side: str, at: int) -> ScopeColumn:
     return found[0]
 
 
-def _with_tableoid(source: Source, item: SystemRelation) -> Source:
-    """PostgreSQL's column of each row that is its relation's number: clients tell by it what a comment is on."""
-    hidden = ScopeColumn("tableoid", source.width, types.OID, False)
-    relation = Map(source.relation, (Literal(item.id, types.OID),))
-    ranges = tuple(replace(range_, hidden=(hidden,)) for range_ in source.ranges)
-    return Source(relation, source.width + 1, source.star, ranges)
+def _with_hidden(source: Source, item: SystemRelation) -> Source:
+    """PostgreSQL's columns of each row that no * has: its relation's number, by which clients tell what a comment is
+    on, and the transaction that wrote it, by which they tell whether it has changed: none is kept."""
+    width = source.width
+    hidden = (ScopeColumn("tableoid", width, types.OID, False), ScopeColumn("xmin", width + 1, types.OID, False))
+    relation = Map(source.relation, (Literal(item.id, types.OID), Literal(0, types.OID)))
+    ranges = tuple(replace(range_, hidden=hidden) for range_ in source.ranges)
+    return Source(relation, width + 2, source.star, ranges)
 
 
 def is_lateral(item: FromItem) -> bool:

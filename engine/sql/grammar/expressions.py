@@ -177,7 +177,7 @@ class Expressions(Windows):
     def _quantified(self, left: Expression, symbol: str, token: Token) -> Expression:
         every = self.advance().key == "all"
         self.expect("(")
-        if self.at_query():
+        if self.at_query() and self._is_subquery():
             node: Expression = Quantified(left, symbol, every, self.query(), token.at)
         else:
             node = QuantifiedArray(left, symbol, every, self.expression(), token.at)

@@ -52,7 +52,7 @@ JOIN pg_class AS cls ON (cls.oid = typ.typrelid)
 JOIN pg_attribute AS att ON (att.attrelid = typ.typrelid)
 WHERE (typ.typtype = 'c' AND cls.relkind='c') AND attnum > 0 AND NOT attisdropped
 ORDER BY typ.oid, att.attnum;
--- finds nothing
+-- finds: a, b
 
 SELECT pg_type.oid, enumlabel
 FROM pg_enum

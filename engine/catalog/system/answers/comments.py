@@ -5,6 +5,7 @@ from typing import Final
 
 from engine.catalog.items import Index, SystemRelation
 from engine.catalog.system.answers.names import Answer, Make, Names
+from engine.catalog.system.operators import BY_OID as OPERATORS
 from engine.catalog.system.pg_relations import CLASS
 from engine.catalog.system.routines import BY_OID as ROUTINES
 from engine.expr.text_forms import RawValue
@@ -18,6 +19,9 @@ def _description(names: Names) -> Answer:
             return comments.get(("item", str(oid), 0), item.doc if isinstance(item, SystemRelation) else None)
         if catalog == "pg_namespace" and oid in names.schemas:
             return comments.get(("schema", ".".join(names.schemas[oid]), 0))
+        if catalog == "pg_operator":
+            operator = OPERATORS.get(oid)
+            return None if operator is None else operator.doc
         if catalog == "pg_proc":
             routine = ROUTINES.get(oid)
             return None if routine is None else routine.doc

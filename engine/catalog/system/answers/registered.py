@@ -8,6 +8,7 @@ from engine.catalog.items import Type
 from engine.catalog.system import describe
 from engine.catalog.system.answers.definitions import signature
 from engine.catalog.system.answers.names import Answer, Make, Names, split
+from engine.catalog.system.operators import BY_OID as OPERATORS
 from engine.catalog.system.pg_types import CUSTOM, PSEUDO
 from engine.catalog.system.routines import BY_OID as ROUTINES
 from engine.errors import AmbiguousName, DataError, UnknownFunction, UnknownName
@@ -88,6 +89,25 @@ def _schema_of(names: Names, name: str) -> int:
     return names.around.runtime.oids.schema(*names.schema(split(name)[-1]))
 
 
+def _operator_of(names: Names, name: str) -> int:
+    bare = name.rpartition(".")[2]
+    found = [row for row in OPERATORS.values() if row.name == bare]
+    if not found:
+        raise UnknownFunction(f"operator does not exist: {name}")
+    if len(found) > 1:
+        raise AmbiguousName(f"more than one operator named {name}")
+    return found[0].oid
+
+
+def _operator_with(names: Names, text: str) -> int:
+    name, _, rest = text.partition("(")
+    wanted = [None if part.strip() == "none" else names.type(part) for part in rest.rstrip(")").split(",")]
+    for row in OPERATORS.values():
+        if row.name == name.strip().rpartition(".")[2] and [row.left, row.right] == wanted:
+            return row.oid
+    raise UnknownFunction(f"operator does not exist: {text}")
+
+
 READ: Final[Mapping[SqlType, Callable[[Names], Answer]]] = {
     types.REGCLASS: _number_or(_class_of),
     types.REGTYPE: _number_or(_type_of),
@@ -95,6 +115,8 @@ READ: Final[Mapping[SqlType, Callable[[Names], Answer]]] = {
     types.REGPROCEDURE: _number_or(_procedure_of),
     types.REGNAMESPACE: _number_or(_schema_of),
     types.REGROLE: _number_or(Names.role),
+    types.REGOPER: _number_or(_operator_of),
+    types.REGOPERATOR: _number_or(_operator_with),
 }
 """A name as the number that it means."""
 
@@ -132,6 +154,19 @@ def _role_name(names: Names, oid: int) -> str | None:
     return None if found is None else describe.quote(found.name)
 
 
+def _operator_name(names: Names, oid: int) -> str | None:
+    found = OPERATORS.get(oid)
+    return None if found is None else found.name
+
+
+def _operator_signature(names: Names, oid: int) -> str | None:
+    found = OPERATORS.get(oid)
+    if found is None:
+        return None
+    left = "NONE" if found.left is None else describe.format_type(found.left)
+    return f"{found.name}({left},{describe.format_type(found.right)})"
+
+
 SHOW: Final[Mapping[SqlType, Callable[[Names, int], str | None]]] = {
     types.REGCLASS: _class_name,
     types.REGTYPE: _type_name,
@@ -139,6 +174,8 @@ SHOW: Final[Mapping[SqlType, Callable[[Names, int], str | None]]] = {
     types.REGPROCEDURE: _procedure_name,
     types.REGNAMESPACE: _schema_name,
     types.REGROLE: _role_name,
+    types.REGOPER: _operator_name,
+    types.REGOPERATOR: _operator_signature,
 }
 """A number as the name that it has."""
 
