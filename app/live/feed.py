@@ -54,7 +54,7 @@ class Feed:
                 else:
                     batch = following.poll()
                 if batch is not None:
-                    snapshot = following.resumed is not True and batch.timestamp == subscription.start
+                    snapshot = following.snapshot and batch.timestamp == subscription.start
                     if not snapshot:
                         await self._begun()
                     for part in await self._frames.of(batch, self._shape, snapshot):
@@ -84,11 +84,11 @@ class Feed:
             await self._send(self._message({"type": "reset", "reason": reason}), None)
 
     async def _begun(self) -> None:
-        """Tell a client that has been told nothing yet where it stands: an empty snapshot, or that nothing changed."""
+        """Tell a client that has been told nothing yet where it stands: an empty snapshot, or that it wants none."""
         start = self.following.subscription.start
         if self._told >= 0 or not start:
             return
-        if self.following.resumed:
+        if not self.following.snapshot:
             await self._progress(start)
         else:
             head = f'"timestamp":{start},"snapshot":true,"changes":[],"more":false,"progress":{start}'

@@ -17,6 +17,7 @@ from app.data.names import parts_of, quoted
 from app.live.feed import Feed
 from app.live.frames import Shape, key_numbers
 from app.live.streams import Streams
+from app.live.texts import texts
 from app.schemas.errors import ErrorBody
 from app.schemas.live import REQUEST, Acknowledge, Authenticate, Subscribe, Unsubscribe
 from engine.database import Following, Session
@@ -60,14 +61,7 @@ class Conversation:
             await self._front.in_thread(self._session.close)
 
     async def _listen(self) -> None:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            if text is None:
-                await self._socket.close(status.WS_1003_UNSUPPORTED_DATA)
-                return
+        async for text in texts(self._socket):
             id = None
             try:
                 request = REQUEST.validate_json(text)

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.data.datums import description, encoded, rows
 from app.data.results import Answer, answers, notice
 from app.live.streams import Streams
+from app.live.texts import texts
 from app.schemas.errors import ErrorBody
 from app.schemas.sql import Credentials, ExtendedRequest, SimpleRequest
 from engine.database import CopyOut, Result, Session, Subscription
@@ -59,14 +60,7 @@ class Dialogue:
                 await self._front.in_thread(self._session.close)
 
     async def _read(self) -> None:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            if text is None:
-                await self._socket.close(status.WS_1003_UNSUPPORTED_DATA)
-                return
+        async for text in texts(self._socket):
             await self._requests.put(text)
 
     async def _answer(self) -> None:

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request
 
-from app.front import TheFront
+from app.data.names import parts_of
+from app.front import Front, TheFront
+from app.routers.parameters import ViewName
 from app.schemas.errors import PROBLEMS
 from app.schemas.rows import Written
 
@@ -23,14 +25,11 @@ REPLIES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post(
-    "/api/webhook/{database}/{schema}/{source}",
-    operation_id="receive_webhook",
-    summary="Rows for a webhook source",
-    tags=["sources"],
-    response_model=Written,
-    responses=REPLIES,
-    openapi_extra={
+RECEIVED: dict[str, Any] = {
+    "tags": ["sources"],
+    "response_model": Written,
+    "responses": REPLIES,
+    "openapi_extra": {
         "requestBody": {
             "required": True,
             "description": "What it is, the source says; the media type says nothing",
@@ -41,10 +40,26 @@ REPLIES: dict[int | str, dict[str, Any]] = {
         },
         "security": [{}],
     },
-)
-async def receive_webhook(database: Part, schema: Part, source: Part, request: Request, front: TheFront) -> Written:
+}
+
+
+@router.post("/api/webhook/{source}", operation_id="receive_webhook", summary="Rows for a webhook source", **RECEIVED)
+async def receive_webhook(source: ViewName, request: Request, front: TheFront) -> Written:
     """Open to whoever passes the CHECK of the source. The rows of a request are in one tick, and durable when it is
-    answered. Names are exact, not folded to lower case."""
+    answered."""
+    return await received(parts_of(source), request, front)
+
+
+@router.post(
+    "/api/webhook/{database}/{schema}/{source}", operation_id="receive_webhook_of",
+    summary="Rows for a webhook source of any database and schema", **RECEIVED,
+)  # fmt: skip
+async def receive_webhook_of(database: Part, schema: Part, source: Part, request: Request, front: TheFront) -> Written:
+    """The same, as Materialize has it. Names are exact, not folded to lower case."""
+    return await received((database, schema, source), request, front)
+
+
+async def received(source: tuple[str, ...], request: Request, front: Front) -> Written:
     with front.webhooks:
         body = bytearray()
         async for chunk in request.stream():
@@ -52,7 +67,5 @@ async def receive_webhook(database: Part, schema: Part, source: Part, request: R
             if len(body) > BODY_BYTES_MAX:
                 raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
         headers = [(name.decode("latin-1"), value) for name, value in request.headers.raw]
-        rows, timestamp = await front.in_thread(
-            lambda: front.database.webhook((database, schema, source), headers, bytes(body))
-        )
+        rows, timestamp = await front.in_thread(lambda: front.database.webhook(source, headers, bytes(body)))
     return Written(rows=rows, timestamp=timestamp)

@@ -32,7 +32,10 @@ class Subscribe(Strict):
         default=None, description="A relation: name, schema.name or database.schema.name", examples=["v"]
     )
     query: str | None = Field(
-        default=None, description="A SELECT, or a SUBSCRIBE", examples=["SELECT * FROM v WHERE k = 1"]
+        default=None,
+        description="A SELECT, or a SUBSCRIBE, whose SNAPSHOT, AS OF and UP TO say how it begins and ends; progress is "
+        "always told, and `mode` takes the place of ENVELOPE",
+        examples=["SELECT * FROM v WHERE k = 1"],
     )
     mode: Mode = Field(
         default="diff", description="Rows with counts, or by key: the row after, or the rows before and after"

@@ -26,9 +26,10 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.describe import key_of
 from engine.coordinator.past import Since, change_since
 from engine.coordinator.pipeline import dataflow
+from engine.coordinator.reads import readable_time
 from engine.coordinator.subscription import Subscription, SubscriptionBatch
 from engine.dataflow.graph import Plan
-from engine.errors import InvalidParameter, SqlError
+from engine.errors import InvalidParameter, SqlError, Unsupported
 from engine.sql.bound import BoundSubscribe
 from engine.types import Column
 
@@ -60,12 +61,13 @@ class Following:
     """A subscription and the hold that lets its subscriber come back.
 
     `resumed` is True when it goes on where its position said, False when that was not possible and it begins with a
-    snapshot, None when there was no position. One reader at a time; `acknowledge` and `leave` may come from any thread.
+    snapshot, None when there was no position. `snapshot`: whether its first batch is one. One reader at a time;
+    `acknowledge` and `leave` may come from any thread.
     """
 
     def __init__(
         self, coordinator: Coordinator, subscription: Subscription, position: Position, resumed: bool | None,
-        reads: frozenset[int], hold: Hold | None, key: tuple[int, ...] | None,
+        snapshot: bool, reads: frozenset[int], hold: Hold | None, key: tuple[int, ...] | None,
     ) -> None:  # fmt: skip
         self._coordinator: Final = coordinator
         self._position: Final = position
@@ -74,6 +76,7 @@ class Following:
         self._sent = position.timestamp
         self.subscription: Final = subscription
         self.resumed: Final = resumed
+        self.snapshot: Final = snapshot
         self.key: Final = key  # columns in which no two rows agree, if some are known
 
     @property
@@ -123,7 +126,17 @@ class Following:
 
 
 def follow(coordinator: Coordinator, bound: BoundSubscribe, resume: str | None, check: Callable[[], None]) -> Following:
-    """Begin a subscription, or go on with one. InvalidParameter for a `resume` that was never given out."""
+    """Begin a subscription, or go on with one. InvalidParameter for a `resume` that was never given out.
+
+    SNAPSHOT, AS OF and UP TO of the statement say how it begins and ends; whoever goes on has begun already, and who
+    has to begin anew gets a snapshot of the moment. Changes by key are what `keyed` makes, so ENVELOPE is refused.
+    """
+    if bound.envelope is not None or bound.within:
+        clause = "WITHIN TIMESTAMP ORDER BY" if bound.within else "ENVELOPE"
+        raise Unsupported(
+            f"{clause} of a subscription that can be resumed is not supported",
+            hint="Whoever follows it chooses the mode and the key of the changes.",
+        )
     before = None if resume is None else Position.parse(resume)
     fingerprint = fingerprint_of(coordinator, bound)
     plan = dataflow(bound.relation, coordinator.catalog, coordinator.options)
@@ -138,12 +151,15 @@ def follow(coordinator: Coordinator, bound: BoundSubscribe, resume: str | None, 
                 held_at = coordinator.oracle.hold(coordinator.cluster.worker.upper)
             kept.callback(coordinator.oracle.release, held_at)
             since = change_since(coordinator, plan, fingerprint, before.timestamp, check)
-        return _begin(coordinator, bound, plan, fingerprint, before, since)
+        at = None
+        if bound.as_of is not None and before is None:
+            at = readable_time(coordinator, bound.as_of, plan, check)
+        return _begin(coordinator, bound, plan, fingerprint, before, since, at)
 
 
 def _begin(
     coordinator: Coordinator, bound: BoundSubscribe, plan: Plan, fingerprint: str, before: Position | None,
-    behind: Since | None,
+    behind: Since | None, at: int | None,
 ) -> Following:  # fmt: skip
     reads, life = frozenset(sources(plan)), life_of(coordinator)
     with coordinator.ticks.lock:  # no tick comes between the look at the histories and the hold on them
@@ -155,16 +171,18 @@ def _begin(
         if before is not None and reached is not None:
             known = before.fingerprint == fingerprint and (behind is not None or before.life == life)
             resumed = live and known and since <= reached <= worker.upper
-        timestamp = before.timestamp if before is not None and resumed else worker.upper
+        timestamp = worker.upper if at is None else at
+        timestamp = before.timestamp if before is not None and resumed else timestamp
         who = before.who if before is not None and resumed else secrets.token_urlsafe(9)
         position = Position(fingerprint, timestamp, who, life, 0)
         hold = held(coordinator, reads, who, timestamp) if live else None
+        snapshot = not resumed and (bound.snapshot or before is not None)
         try:
             subscription = coordinator.subscribe(
                 plan,
                 bound.columns,
-                as_of=reached if resumed else None,
-                snapshot=not resumed,
+                as_of=reached if resumed else at,
+                snapshot=snapshot,
                 up_to=bound.up_to,
                 behind=(timestamp, behind.change) if behind is not None and resumed else None,
             )
@@ -173,7 +191,7 @@ def _begin(
                 worker.circuit.release(reads, who, hold)
             raise
         key = key_of(coordinator, bound.relation)
-        return Following(coordinator, subscription, position, resumed, reads, hold, key)
+        return Following(coordinator, subscription, position, resumed, snapshot, reads, hold, key)
 
 
 def life_of(coordinator: Coordinator) -> str:

@@ -266,7 +266,7 @@ class Session:
 
     def follow(self, sql: str, resume: str | None = None) -> Following:
         """Begin a subscription that its subscriber can come back to; `resume` is a position of an earlier one of the
-        same query. Options of the SUBSCRIBE other than UP TO have no meaning here."""
+        same query. Progress is there to be asked for (`complete`), whether the statement says PROGRESS or not."""
         statement = self._subscribing(sql)
         self._cancelled = False
         context = self.context()

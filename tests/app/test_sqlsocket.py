@@ -100,6 +100,26 @@ def test_a_subscription_streams(server):
         assert sorted(following()[1][1:] for _ in range(2)) == [["-1", "1"], ["1", "2"]]
 
 
+def test_a_subscriptions_options_are_honoured(server):
+    server.database.execute("CREATE TABLE ws_p (a int) WITH (RETAIN HISTORY FOR '1h')")
+    first, second = server.database.write("ws_p", [(1,)]), server.database.write("ws_p", [(2,)])
+    with dialogue(server) as socket:
+        frames(socket)
+
+        def rows(query):
+            socket.send(json.dumps({"query": query}))
+            return [payload for kind, payload in frames(socket) if kind == "Row"]
+
+        assert rows(f"SUBSCRIBE ws_p AS OF {first} UP TO {second + 1}") == [
+            [str(first), "1", "1"], [str(second), "1", "2"],
+        ]  # fmt: skip
+        later = rows(f"SUBSCRIBE ws_p WITH (SNAPSHOT = false, PROGRESS) AS OF {first} UP TO {second + 1}")
+        assert [str(second), False, "1", "2"] in later
+        assert later[0] == [str(first), True, None, None]
+        keyed = rows(f"SUBSCRIBE ws_p ENVELOPE UPSERT (KEY (a)) AS OF {second} UP TO {second + 1}")
+        assert keyed == [[str(second), "upsert", "1"], [str(second), "upsert", "2"]]
+
+
 def test_a_subscription_with_an_end_is_followed_by_what_waits(server):
     with dialogue(server) as socket:
         frames(socket)

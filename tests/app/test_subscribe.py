@@ -146,6 +146,58 @@ def test_a_token_goes_on_where_it_was(server, client):
     assert len(again.next()["changes"]) == 2
 
 
+def test_a_subscribe_statement_says_how_it_begins_and_ends(server, client):
+    database = server.database
+    database.execute("CREATE TABLE ws_o (x int) WITH (RETAIN HISTORY FOR '1h')")
+    first, second = database.write("ws_o", [(1,)]), database.write("ws_o", [(2,)])
+    end = second + 10**6
+    live = client()
+    live.subscribe("none", query="SUBSCRIBE ws_o WITH (SNAPSHOT = false, PROGRESS)")
+    assert live.next()["type"] == "subscribed"
+    progress = json.loads(live.socket.recv(timeout=20))
+    assert (progress["type"], progress["timestamp"] >= second) == ("progress", True)
+    third = database.write("ws_o", [(3,)])
+    found = live.next()
+    assert (found["timestamp"], found["snapshot"], found["changes"]) == (third, False, [{"diff": 1, "row": ["3"]}])
+    live.say(type="unsubscribe", id="none")
+    assert live.next()["type"] == "end"
+    live.subscribe("past", query=f"SUBSCRIBE ws_o AS OF {first} UP TO {third}")
+    assert live.next()["type"] == "subscribed"
+    told = [live.next() for _ in range(3)]
+    assert [(each.get("timestamp"), each.get("snapshot")) for each in told[:2]] == [(first, True), (second, False)]
+    assert [change["row"] for each in told[:2] for change in each["changes"]] == [["1"], ["2"]]
+    assert told[2] == {"type": "end", "id": "past"}
+    for query, code in (
+        ("SUBSCRIBE ws_o ENVELOPE UPSERT (KEY (x))", "0A000"),
+        ("SUBSCRIBE ws_o WITHIN TIMESTAMP ORDER BY x", "0A000"),
+        ("SUBSCRIBE ws_o WITH (COLOUR)", "22023"),
+        (f"SUBSCRIBE ws_o AS OF {end}", "22023"),
+        ("SUBSCRIBE pg_settings", "0A000"),
+    ):
+        live.subscribe("x", query=query)
+        assert live.next()["error"]["code"] == code, query
+
+
+def test_a_relation_of_the_system(server, client):
+    """The catalog is followed, and gone on with, like any view."""
+    query = "SELECT name FROM mz_tables WHERE name LIKE 'ws_sys%'"
+    live = client()
+    live.subscribe("s", query=query)
+    assert live.next()["type"] == "subscribed"
+    empty = live.next()
+    server.database.execute("CREATE TABLE ws_sys1 (x int)")
+    assert (empty["changes"], live.next()["changes"]) == ([], [{"diff": 1, "row": ["ws_sys1"]}])
+    live.socket.close()
+    server.database.execute("CREATE TABLE ws_sys2 (x int)")
+    again = client()
+    again.subscribe("s", query=query, resume=empty["token"])
+    assert again.next()["resumed"] is True
+    rows = []
+    while len(rows) < 2:
+        rows += [change["row"] for change in again.next()["changes"]]
+    assert rows == [["ws_sys1"], ["ws_sys2"]]
+
+
 def test_heartbeats_bring_tokens(server, client):
     server.database.execute("CREATE TABLE ws_h (k bigint)")
     live = client()

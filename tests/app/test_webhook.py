@@ -3,16 +3,18 @@
 import base64
 import hashlib
 import hmac
+import socket
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 
 import httpx
 import pytest
 
-from app.front import WEBHOOKS_RUNNING_MAX, Gate
+from app.front import WEBHOOKS_RUNNING_MAX
 from app.main import in_background
 from engine.database import Database
-from engine.errors import DependentObjects, LimitExceeded, SqlError
+from engine.errors import DependentObjects, SqlError
 from tests.serving import SETTINGS
 
 
@@ -166,14 +168,37 @@ def test_a_body_has_an_end(server, http):
     assert rows(server, "SELECT length(body) FROM wh_l") == [(2 << 20,)]
 
 
-def test_so_many_at_once():
-    gate = Gate(2)
-    with gate:
-        with gate, pytest.raises(LimitExceeded), gate:
-            pass
-        with gate:
-            pass
-    assert WEBHOOKS_RUNNING_MAX == 500
+def test_the_short_path_names_it_as_other_paths_do(server, http):
+    server.database.execute('CREATE SCHEMA wh_s; CREATE SOURCE wh_s."a.b" FROM WEBHOOK BODY FORMAT TEXT')
+    server.database.execute("CREATE SOURCE wh_short FROM WEBHOOK BODY FORMAT TEXT")
+    for path in ("wh_short", "public.wh_short", "materialize.public.wh_short", 'wh_s."a.b"', "materialize/wh_s/a.b"):
+        assert http.post(f"/api/webhook/{path}", content=path).json()["rows"] == 1, path
+    assert len(rows(server, "SELECT * FROM wh_short")) == 3
+    assert len(rows(server, 'SELECT * FROM wh_s."a.b"')) == 2
+    assert http.post("/api/webhook/nowhere", content="x").status_code == 404
+
+
+def test_a_flood_is_told_to_come_again(server, http):
+    """So many requests at once as may be, each still sending its body: one more gets 429. Then all get through."""
+    server.database.execute("CREATE SOURCE wh_flood FROM WEBHOOK BODY FORMAT TEXT")
+    head = b"POST /api/webhook/wh_flood HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nConnection: close\r\n\r\n"
+    with ExitStack() as opened:
+        flood = []
+        for _ in range(WEBHOOKS_RUNNING_MAX):
+            one = opened.enter_context(socket.create_connection((server.http.host, server.http.port), timeout=60))
+            one.sendall(head + b"ab")
+            flood.append(one)
+        while (reply := http.post("/api/webhook/wh_flood", content="late")).status_code == 200:
+            pass  # the last of the flood is on its way
+        assert (reply.status_code, reply.json()["sqlstate"]) == (429, "53400")
+        assert reply.headers["retry-after"] == "1"
+        for one in flood:
+            one.sendall(b"cd")
+        for one in flood:
+            assert one.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    assert http.post("/api/webhook/wh_flood", content="late").status_code == 200
+    found = server.database.execute("SELECT count(*) FROM wh_flood WHERE body = 'abcd'").rows()
+    assert found == [(WEBHOOKS_RUNNING_MAX,)]
 
 
 def test_views_follow_and_writers_share_ticks(server, http):
