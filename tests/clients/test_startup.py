@@ -15,7 +15,7 @@ import pytest
 from app.main import Running
 
 TOOLS = sorted((Path(__file__).parent / "startup").glob("*.sql"))
-SIMPLE = {"npgsql", "pgadmin"}
+SIMPLE = {"npgsql", "pgadmin", "superset"}
 """Who sends them as simple queries; the others prepare each and ask for its columns first."""
 
 
