@@ -27,10 +27,11 @@ CLUSTER = "cluster"
 def redefine(coordinator: Coordinator, bound: BoundRedefine) -> Result:
     """Items under their new names; what is computed does not change."""
     catalog = replace(coordinator.catalog.redefined(bound.items), databases=bound.databases, schemas=bound.schemas)
+    coordinator.oids.renamed(coordinator.catalog, catalog)
     if coordinator.log is not None:
         kept = [LogItem(item.id, item.create_sql) for item in bound.items if item.create_sql]
         schemas = [*((name, "") for name in bound.databases), *bound.schemas]
-        coordinator.log.change(create=kept, schemas=schemas)
+        coordinator.log.change(create=kept, schemas=schemas, facts=coordinator.oids.facts(catalog))
     coordinator.catalog = catalog
     return Result(bound.tag, notices=tuple(Notice(f'"{name}" does not exist, skipping') for name in bound.missing))
 

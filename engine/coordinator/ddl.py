@@ -246,7 +246,8 @@ def enter(
 
 def _schemas_change(coordinator: Coordinator, catalog: Catalog) -> None:
     if coordinator.log is not None:
-        coordinator.log.change(schemas=[*((name, "") for name in catalog.databases), *catalog.schemas])
+        schemas = [*((name, "") for name in catalog.databases), *catalog.schemas]
+        coordinator.log.change(schemas=schemas, facts=coordinator.oids.facts(catalog))
     coordinator.catalog = catalog
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
 from engine.catalog.items import Index, MaterializedView, Table
+from engine.catalog.system.oids import OID
 from engine.coordinator import ddl
 from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
@@ -40,6 +41,7 @@ from engine.sql.dialect import parse
 
 def restore(coordinator: Coordinator, log: Log) -> None:
     """Bring back all that the log has. Before any session; raises SqlError when a statement cannot be run again."""
+    coordinator.oids.restore(log.facts(OID))
     coordinator.catalog = with_schemas(coordinator.catalog, log.schemas())
     restore_roles(coordinator, log)
     restore_secrets(coordinator, log)

@@ -41,10 +41,13 @@ def alter_role(coordinator: Coordinator, bound: BoundAlterRole) -> Result:
 
 
 def drop_roles(coordinator: Coordinator, bound: BoundDropRoles) -> Result:
-    if coordinator.log is not None:
-        coordinator.log.change(facts={(kind, name): None for name in bound.names for kind in (KIND, SETTINGS)})
+    catalog = coordinator.catalog
     for name in bound.names:
-        coordinator.catalog = coordinator.catalog.without_role(name)
+        catalog = catalog.without_role(name)
+    if coordinator.log is not None:
+        gone = {(kind, name): None for name in bound.names for kind in (KIND, SETTINGS)}
+        coordinator.log.change(facts={**gone, **coordinator.oids.facts(catalog)})
+    coordinator.catalog = catalog
     return Result("DROP ROLE", notices=tuple(Notice(f'role "{n}" does not exist, skipping') for n in bound.missing))
 
 
@@ -66,7 +69,8 @@ def _with_password(role: Role, password: str | None) -> Role:
 
 
 def _keep(coordinator: Coordinator, role: Role) -> None:
+    catalog = coordinator.catalog.with_role(role)
     if coordinator.log is not None:
         kept = {(KIND, role.name): role_sql(role), (SETTINGS, role.name): json.dumps(dict(role.settings))}
-        coordinator.log.change(facts=kept)
-    coordinator.catalog = coordinator.catalog.with_role(role)
+        coordinator.log.change(facts={**kept, **coordinator.oids.facts(catalog)})
+    coordinator.catalog = catalog

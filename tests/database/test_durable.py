@@ -41,6 +41,36 @@ def test_catalog_and_rows_come_back(tmp_path: Path) -> None:
         assert db.execute("SHOW MATERIALIZED VIEWS").rows() == []
 
 
+NUMBERED = """SELECT 'database' AS kind, datname AS name, oid FROM pg_database
+    UNION ALL SELECT 'schema', nspname, oid FROM pg_namespace UNION ALL SELECT 'role', rolname, oid FROM pg_roles"""
+
+
+def numbers(db: Database) -> dict[tuple[object, object], object]:
+    return {(kind, name): oid for kind, name, oid in db.execute(NUMBERED).rows()}
+
+
+def test_numbers_of_names_come_back(tmp_path: Path) -> None:
+    """Whatever was asked for first, and whoever asks."""
+    with Database.open(tmp_path) as db:
+        db.execute(
+            "CREATE SCHEMA b; CREATE DATABASE d; CREATE ROLE r; CREATE SCHEMA gone; CREATE SCHEMA a; DROP SCHEMA gone"
+        )
+        before = numbers(db)
+        with db.session("somebody") as session:
+            assert session.execute("SELECT 'a'::regnamespace::oid").rows() == [(before["schema", "a"],)]
+    with Database.open(tmp_path) as db:
+        db.execute("CREATE SCHEMA c")
+        after = numbers(db)
+        assert {key: after[key] for key in before} == before
+        assert after["schema", "c"] not in before.values()
+        db.execute("ALTER SCHEMA a RENAME TO z; ALTER SCHEMA public RENAME TO private; CREATE SCHEMA public")
+        renamed = numbers(db)
+        assert (renamed["schema", "z"], renamed["schema", "private"]) == (before["schema", "a"], 2200)
+    with Database.open(tmp_path) as db:
+        assert numbers(db) == renamed
+        assert len(set(renamed.values())) == len(renamed)
+
+
 def test_every_type_comes_back(tmp_path: Path) -> None:
     with Database.open(tmp_path) as db:
         db.execute(
