@@ -1,5 +1,6 @@
 """CREATE SOURCE ... FROM FILE, S3, AVRO OCF: which files, and how they are read."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from engine.catalog.connections import AwsConnection, GcsConnection, StoreConnection
@@ -12,8 +13,8 @@ from engine.sql.binding.options import milliseconds
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.statement.connectors import FromFile
 
-STORES = {"s3": (AwsConnection, "aws connection"), "gs": (GcsConnection, "gcs connection")}
-"""Object stores by the scheme of their URLs: what connection reaches one, and how the option is called."""
+STORES: Final = {"s3": AwsConnection, "gs": GcsConnection}
+"""Object stores by the scheme of their URLs, and what connections reach them."""
 
 
 def file_source(statement: statements.CreateSource, connector: FromFile, reads: Reads) -> FileSource:
@@ -48,10 +49,9 @@ def file_source(statement: statements.CreateSource, connector: FromFile, reads: 
 def store_connection(path: str, options: Options, reads: Reads, at: int) -> StoreConnection | None:
     """What the options say of how to reach the store of a URL: a connection, or for S3 the same in the open."""
     scheme = urlsplit(path).scheme
-    kind, option = STORES.get(scheme, (None, "aws connection"))
-    name = options.name(option)
+    name = options.name("aws connection", "gcs connection")
     if name is not None:
-        found = reads.connection(name)
+        found, kind = reads.connection(name), STORES.get(scheme)
         if kind is None or not isinstance(found, AwsConnection | GcsConnection) or not isinstance(found, kind):
             raise WrongObjectType(f'connection "{name}" does not lead to "{path}"', position=name.at)
         return found

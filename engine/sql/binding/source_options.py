@@ -89,9 +89,9 @@ class Options:
             raise InvalidParameter(f'option "{option.name}" must be a string or SECRET name', position=option.at)
         return option.value
 
-    def name(self, name: str) -> Name | None:
+    def name(self, *names: str) -> Name | None:
         """The name of an object, perhaps qualified."""
-        option = self.take(name)
+        option = self.take(*names)
         if option is None:
             return None
         if not isinstance(option.value, Name):
