@@ -43,6 +43,8 @@ from engine.sql.statement.session import Execute
 from engine.sql.statements import SessionStatement, Statement
 
 T = TypeVar("T")
+PAUSE_SECONDS: Final = 0.02
+"""How long a statement that waits may be deaf to a cancellation."""
 
 IN_BLOCK: Final = (
     SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Truncate
@@ -342,6 +344,13 @@ class Session:
             raise QueryCanceled("canceling statement due to statement timeout", hint="Raise statement_timeout.")
         if self._cancelled:
             raise QueryCanceled("canceling statement due to user request")
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass; QueryCanceled if the running statement is cancelled meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, PAUSE_SECONDS))
 
     def context(self) -> Context:
         """What a statement that begins at this moment is bound against."""

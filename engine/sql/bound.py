@@ -44,6 +44,7 @@ class BoundSelect:
     unsettled: bool = False
     plan: Plan | None = None  # its dataflow, where it was planned before
     assigned: tuple[tuple[str, str], ...] = ()  # variables that it assigns, by set_config()
+    pauses: tuple[float, ...] = ()  # seconds that it waits before it runs, by mz_sleep()
 
 
 @dataclass(frozen=True, slots=True)

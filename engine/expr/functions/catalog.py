@@ -55,6 +55,8 @@ TEXTS: Final[Rows] = (
     ("pg_encoding_to_char", ((INT,),), T, "the name of an encoding"),
     ("pg_client_encoding", ((),), T, "the encoding of the session"),
     ("getdatabaseencoding", ((),), T, "the encoding of the database"),
+    ("pretty_sql", ((T,), (T, INT)), T, "SQL laid out in lines of at most y characters"),
+    ("redact_sql", ((T,),), T, "SQL with '<REDACTED>' in the place of its constants"),
     ("pg_tablespace_location", ((OID,),), T, "where a tablespace is"),
     ("pg_describe_object", ((OID, OID, INT),), T, "an object in words"),
 )
@@ -90,13 +92,14 @@ TESTS: Final[Rows] = (
             (*user, *on, T) for user in ((), (T,), (OID,)) for on in ((T,), (OID,))
         ), B, f"whether a role (the session's) may do that with a {what.replace('_', ' ')}")
         for what in ("table", "schema", "database", "function", "sequence", "type", "tablespace", "language",
-                     "foreign_data_wrapper", "server", "any_column")
+                     "foreign_data_wrapper", "server", "any_column", "cluster", "connection", "secret")
     ),
+    ("has_system_privilege", ((T,), (T, T), (OID, T)), B, "whether a role (the session's) may do that with the system"),
     ("has_column_privilege", tuple(
         (*user, *on, *column, T) for user in ((), (T,), (OID,)) for on in ((T,), (OID,)) for column in ((T,), (SMALL,))
     ), B, "whether a role (the session's) may do that with a column"),
-    ("pg_has_role", ((T, T), (OID, T), (T, T, T), (T, OID, T), (OID, T, T), (OID, OID, T)), B,
-     "whether a role (the session's) is in another"),
+    *((name, ((T, T), (OID, T), (T, T, T), (T, OID, T), (OID, T, T), (OID, OID, T)), B,
+       "whether a role (the session's) is in another") for name in ("pg_has_role", "has_role")),
     ("pg_is_in_recovery", ((),), B, "whether this is a replica"),
     ("pg_is_wal_replay_paused", ((),), B, "whether a replica waits: no"),
     ("pg_is_other_temp_schema", ((OID,),), B, "whether a schema is another session's temporary one"),
@@ -109,6 +112,16 @@ TESTS: Final[Rows] = (
 OTHERS: Final[Rows] = (
     ("current_schemas", ((B,),), types.array_of(T), "the schemas of the search path that exist, the system's if asked"),
     ("set_config", ((T, T, B),), T, "assigns a variable of the session, and gives it; of constants only"),
+    (
+        "mz_sleep",
+        ((INT,), (types.NUMERIC,)),
+        types.TIMESTAMPTZ,
+        "waits so many seconds before the statement runs, once; NULL; of constants only",
+    ),
+    ("mz_environment_id", ((),), T, "the name of this environment"),
+    ("mz_version_num", ((),), INT, "the version of Materialize that clients go by, as one number"),
+    ("mz_session_id", ((),), types.UUID, "the session's identifier"),
+    ("connection_id", ((),), N, "the number of the session"),
     ("current_setting", ((T,), (T, B)), T, "a variable of the session; with true NULL for one that there is not"),
     ("pg_advisory_unlock_all", ((),), T, "lets go of advisory locks: there are none"),
     ("pg_postmaster_start_time", ((),), types.TIMESTAMPTZ, "when this process began"),

@@ -9,6 +9,7 @@ from engine.expr.functions import (
     array,
     bytes,
     catalog,
+    chance,
     comparison,
     composite,
     conditional,
@@ -56,6 +57,7 @@ FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Arrays": array.FUNCTIONS,
     "Lists, maps and records": composite.FUNCTIONS,
     "System": system.FUNCTIONS,
+    "Chance": chance.FUNCTIONS,
     "Catalog": catalog.FUNCTIONS,
 }
 

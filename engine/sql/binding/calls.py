@@ -24,6 +24,7 @@ from engine.types import CastContext
 
 KEYS = Kind.JSONB_OBJECT_AGG
 """The keys of an object are the texts of whatever they are: its casts are those of an assignment."""
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "mz_catalog", "mz_internal", "mz_unsafe", "information_schema"})
 NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
 
 
@@ -65,7 +66,7 @@ class Calls(WindowFunctions, Nested):
     @staticmethod
     def _name(expression: syntax.Function) -> str:
         *schema, name = expression.name.parts
-        if schema and schema[0] not in ("pg_catalog", "mz_catalog", "information_schema"):
+        if schema and schema[0] not in SYSTEM_SCHEMAS:
             raise UndefinedFunction(f"function {expression.name} does not exist", position=expression.at)
         return name
 

@@ -1,6 +1,7 @@
 """What a statement is bound against: the catalog, the session, and the moment. All of it is given; nothing is read."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,7 +27,8 @@ class Context:
 
     `parameters` is None where a statement cannot have any.
     `uses` is what binding leaves behind beside its answer: every name of an item that it resolved. So is `assigned`,
-    of settling: the variables that set_config() assigns.
+    of settling: the variables that set_config() assigns, and `pauses`: how many seconds mz_sleep() waits each time.
+    `draw` gives that many bits of chance.
     """
 
     catalog: Catalog
@@ -39,6 +41,8 @@ class Context:
     parameters: Parameters | None = None
     uses: list[Use] = field(default_factory=list, compare=False)
     assigned: list[tuple[str, str]] = field(default_factory=list, compare=False)
+    pauses: list[float] = field(default_factory=list, compare=False)
+    draw: Callable[[int], int] = field(default=secrets.randbits, compare=False)
 
     def resolve(self, name: Name) -> Item:
         """The item of that name; UndefinedTable where there is none."""

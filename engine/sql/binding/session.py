@@ -8,6 +8,7 @@ constants, functions of this catalog, the rows of the session's database. What i
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
 from engine import types
@@ -15,9 +16,10 @@ from engine.catalog.system import functions
 from engine.catalog.system.definition import Changes, Definition
 from engine.catalog.system.registry import BY_ID as SYSTEM
 from engine.collection.value import Interval, Plain
-from engine.errors import DataError, Unsupported
+from engine.errors import DataError, InvalidParameter, Unsupported
 from engine.expr import overload
 from engine.expr.columns import each, own
+from engine.expr.functions.chance import SEED_BITS, SOURCES, drawn
 from engine.expr.functions.system import UNMATERIALIZABLE
 from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function, OnNull
@@ -29,6 +31,7 @@ from engine.sql.binding.clock import CLOCKS
 from engine.sql.binding.context import Context
 from engine.sql.binding.tree import rewrite
 from engine.sql.parameters import number_of
+from engine.sql.shown import pretty_sql, redact_sql
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -40,6 +43,12 @@ VERSION: Final = "PostgreSQL 15.0 (Tailrace 0.1)"
 MZ_VERSION: Final = "v0.130.0 (tailrace 0.1.0)"
 """The version of Materialize whose clients find here what they ask for, and that of this system."""
 
+WRITTEN: Final = {"pretty_sql": pretty_sql, "redact_sql": redact_sql}
+"""Functions of SQL as text."""
+OF_CONSTANTS: Final = frozenset({"set_config", "mz_sleep"})
+"""Functions that do something once, before their statement runs."""
+NUMBER_BITS: Final = 62
+"""Of the number that tells one call of chance from another."""
 FILTER: Final = "A conjunct of WHERE may compare it, moved by a constant of days or less, with a timestamp."
 
 SESSION_FUNCTIONS: Final = {row.name: row for row in UNMATERIALIZABLE}
@@ -88,6 +97,9 @@ def settle(relation: Relation, context: Context, *, goes_on: bool = False) -> Re
             return values[number - 1]
         if goes_on and is_now(scalar):
             return scalar
+        if scalar.function.name in SOURCES and not scalar.arguments:
+            function = drawn(scalar.function.name, scalar.type, context.draw(SEED_BITS))
+            return Call(function, (Literal(context.draw(NUMBER_BITS), types.BIGINT),), scalar.type)
         if scalar.function.name in SESSION_FUNCTIONS and not scalar.arguments:
             return Literal(value(scalar.function.name, context), scalar.type)
         return answered(scalar, context)
@@ -120,16 +132,19 @@ def _of_database(node: Get, definition: Definition, context: Context) -> Relatio
 def answered(call: Call, context: Context) -> BoundScalar:
     """The call of a function that reads the catalog, as one of this catalog: a constant if its arguments are."""
     function = call.function
-    answer = functions.answer(function.name, function.parameters, function.result, context)
+    answer = WRITTEN.get(function.name)
+    answer = answer or functions.answer(function.name, function.parameters, function.result, context)
     if answer is None:
         return call
     given = [argument.value for argument in call.arguments if isinstance(argument, Literal)]
-    plain = all(isinstance(value, bool | int | str) for value in given) or function.on_null is OnNull.OWN
+    plain = all(isinstance(value, bool | int | str | Decimal) for value in given) or function.on_null is OnNull.OWN
     if plain and len(given) == len(call.arguments):
         try:
             return literal_of_raw(answer(*given), call.type)
         except DataError:
             pass  # it is an error only of the rows that ask
+    if function.name in OF_CONSTANTS:
+        raise InvalidParameter(f"the arguments of {function.name}() must be constants")
     make = own if function.on_null is OnNull.OWN else _fallible
     return replace(call, function=make(function.name, function.parameters, function.result, answer))
 

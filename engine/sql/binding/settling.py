@@ -52,7 +52,8 @@ def _settled(
     match statement:
         case bound.BoundSelect():
             query = _query(statement.query, context)
-            return replace(statement, query=query, unsettled=False, assigned=tuple(context.assigned))
+            assigned, pauses = tuple(context.assigned), tuple(context.pauses)
+            return replace(statement, query=query, unsettled=False, assigned=assigned, pauses=pauses)
         case bound.BoundInsert():
             conflict = statement.conflict
             if conflict is not None:

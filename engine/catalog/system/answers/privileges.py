@@ -41,6 +41,15 @@ def _privilege(what: str) -> Make:
     return make
 
 
+def _system_privilege(names: Names) -> Answer:
+    def answer(*arguments: int | str) -> RawValue:
+        for user in arguments[:-1]:
+            _checked_role(names, user)
+        return True
+
+    return answer
+
+
 def _checked_role(names: Names, user: int | str) -> None:
     if isinstance(user, str) and user != "public":
         names.role(describe.quote(user))
@@ -92,9 +101,11 @@ ANSWERS: Final[Mapping[str, Make]] = {
     **{
         f"has_{what}_privilege": _privilege(what)
         for what in ("table", "schema", "database", "function", "sequence", "type", "tablespace", "language",
-                     "foreign_data_wrapper", "server", "any_column", "column")
+                     "foreign_data_wrapper", "server", "any_column", "column", "cluster", "connection", "secret")
     },
+    "has_system_privilege": _system_privilege,
     "pg_has_role": _has_role,
+    "has_role": _has_role,
     "pg_relation_is_publishable": constant(False),
     "pg_relation_is_updatable": _updatable,
     "pg_column_is_updatable": _column_updatable,

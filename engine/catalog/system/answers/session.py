@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Final
+from uuid import NAMESPACE_OID, uuid5
 
 from engine import types
 from engine.catalog.catalog import IMPLICIT_SCHEMAS, SYSTEM_DATABASE
@@ -12,6 +13,9 @@ from engine.expr.text_forms import RawValue
 
 ENCODINGS: Final[Mapping[int, str]] = {0: "SQL_ASCII", 6: "UTF8", 8: "LATIN1"}
 
+ENVIRONMENT: Final = "tailrace-local-0"
+MZ_VERSION_NUMBER: Final = 13_000
+"""Of the version that mz_version() names: 0.130.0 as major * 10^6 + minor * 10^2 + patch."""
 
 MICROSECONDS: Final = 1_000_000
 
@@ -65,9 +69,25 @@ def _assignment(names: Names) -> Answer:
     return answer
 
 
+def _pause(names: Names) -> Answer:
+    """The statement waits before it runs: see Context.pauses."""
+
+    def answer(seconds: float) -> RawValue:
+        names.around.pauses.append(max(0.0, float(seconds)))
+        return None
+
+    return answer
+
+
 def _began(names: Names) -> Answer:
     began = names.around.runtime.began
     return lambda: round(began.timestamp() * MICROSECONDS)
+
+
+def _session_uuid(names: Names) -> bytes:
+    """The session's number and when the process began: no two sessions have one."""
+    began = f"{names.around.runtime.began.timestamp()} {names.around.session}"
+    return uuid5(NAMESPACE_OID, began).bytes
 
 
 def _encoding(names: Names) -> Answer:
@@ -85,6 +105,11 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "pg_is_other_temp_schema": _other_temporary,
     "current_setting": _setting,
     "set_config": _assignment,
+    "mz_sleep": _pause,
+    "mz_environment_id": constant(ENVIRONMENT),
+    "mz_version_num": constant(MZ_VERSION_NUMBER),
+    "mz_session_id": lambda names: lambda: _session_uuid(names),
+    "connection_id": lambda names: lambda: names.around.session,
     "pg_postmaster_start_time": _began,
     "pg_conf_load_time": _began,
     "pg_backend_pid": lambda names: lambda: names.around.session,
