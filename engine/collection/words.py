@@ -1,7 +1,7 @@
 """Between Python values and words: literals, one-row writes, and `Result.rows()`. Columns of data go through Arrow.
 
-A date or timestamp that Python's datetime cannot hold (years below 1 or above 9999) is an int: days or microseconds
-since 1970-01-01.
+What Python's datetime cannot hold is an int: a date or timestamp with a year below 1 or above 9999 days or microseconds
+since 1970-01-01, the time 24:00 its microseconds.
 """
 
 import struct
@@ -101,7 +101,7 @@ def value_of(raw: nested.Raw, type: SqlType) -> Value:
             case types.DATE:
                 return (EPOCH + timedelta(days=raw)).date()
             case types.TIME:
-                return (EPOCH + timedelta(microseconds=min(raw, nested.DAY - 1))).time()
+                return _clock(raw)
             case types.TIMESTAMP:
                 return EPOCH + timedelta(microseconds=raw)
             case types.TIMESTAMPTZ:
@@ -170,8 +170,7 @@ def _plain_raw(value: Value, type: SqlType) -> nested.Raw:
         case types.DATE:
             return value if isinstance(value, int) else cast("date", value).toordinal() - EPOCH_DAY
         case types.TIME:
-            at = cast("time", value)
-            return ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000 + at.microsecond
+            return _micros_of(value)
         case types.TIMESTAMP:
             return value if isinstance(value, int) else (cast("datetime", value) - EPOCH) // MICROSECOND
         case types.TIMESTAMPTZ:
@@ -215,8 +214,18 @@ def _date(value: Value, heap: Heap) -> int:
 
 
 def _time(value: Value, heap: Heap) -> int:
+    return _micros_of(value)
+
+
+def _micros_of(value: Value) -> int:
+    if isinstance(value, int):
+        return value
     at = cast("time", value)
     return ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000 + at.microsecond
+
+
+def _clock(micros: int) -> time | int:
+    return micros if micros == nested.DAY else (EPOCH + timedelta(microseconds=micros)).time()
 
 
 def _timestamp(value: Value, heap: Heap) -> int:
@@ -304,7 +313,7 @@ def _dates(words: Codes, heap: Heap) -> list[Value]:
 
 
 def _times(words: Codes, heap: Heap) -> list[Value]:
-    return [(EPOCH + timedelta(microseconds=micros)).time() for micros in words.tolist()]
+    return [_clock(micros) for micros in words.tolist()]
 
 
 def _timestamps(words: Codes, heap: Heap) -> list[Value]:

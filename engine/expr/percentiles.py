@@ -9,7 +9,7 @@ from math import ceil, floor
 
 from engine.collection.value import Interval
 from engine.errors import OutOfRange
-from engine.expr.functions.datetime import minus, plus, times
+from engine.expr.functions.intervals import minus, plus, times
 from engine.expr.text_forms import RawValue
 
 

@@ -27,7 +27,7 @@ from engine.expr.aggregate import KEEPS_NULL, Kind
 from engine.expr.arrays import stacked
 from engine.expr.columns import pack, unpack
 from engine.expr.evaluate import Context
-from engine.expr.functions.datetime import interval, shared
+from engine.expr.functions.intervals import interval, shared
 from engine.expr.percentiles import between, upon
 from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
