@@ -20,7 +20,8 @@ from engine.expr import binary_forms
 from engine.expr.binary_forms import EPOCH_DAYS, EPOCH_MICROS
 from engine.expr.columns import failing, floats, pack
 from engine.expr.evaluate import Context
-from engine.expr.functions.casts import cast_function, parsed
+from engine.expr.functions.casts import cast_function
+from engine.expr.functions.text_casts import parsed
 from engine.kernels import copy as kernels
 from engine.types import CastContext, Category, Column, Physical, SqlType
 

@@ -15,7 +15,7 @@ from engine.collection.vector import Vector
 from engine.expr import binary_forms, text_forms
 from engine.expr.binary_forms import EPOCH_DAYS, EPOCH_MICROS, JSONB_VERSION
 from engine.expr.columns import Codes, unpack
-from engine.expr.functions.casts import to_text
+from engine.expr.functions.text_casts import to_text
 from engine.kernels.base_10000 import base_10000
 from engine.kernels.numeric import format_all
 from engine.types import Category, Physical, SqlType

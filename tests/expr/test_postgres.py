@@ -17,7 +17,7 @@ from engine.collection.heap import Heap
 from engine.collection.words import vector_of
 from engine.errors import SqlError
 from engine.expr.evaluate import Context, evaluate
-from engine.expr.functions.casts import to_text
+from engine.expr.functions.text_casts import to_text
 from engine.expr.overload import call, cast
 from engine.expr.scalar import Literal, Ref, Scalar
 from engine.types import SqlType

@@ -15,7 +15,7 @@ from engine import types
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, OutOfRange, SubstringError
 from engine.expr.columns import FEW_ROWS, arrow, distinct, each
-from engine.expr.functions.casts import to_text
+from engine.expr.functions.text_casts import to_text
 from engine.expr.registry import Function, Generic, OnNull
 from engine.types import SqlType
 

@@ -36,6 +36,8 @@ class TypeNames(Cursor):
             parts.append(self.label())
         written = Name(tuple(parts), at, self.before)
         name = parts[-1]
+        if name == "char" and self.tokens[self.index - 1].kind is Kind.QUOTED:
+            name = '"char"'  # PostgreSQL's type of one letter, no character(1)
         fields, modifier = "", ()
         if name == "double":
             self.accept("precision")
