@@ -21,6 +21,7 @@ from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.vector import Vector
 from engine.collection.words import value_of, vector_of
+from engine.connectors.abreast import PART_BYTES, Abreast, processors
 from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, failures, is_utf8, last_newline, replaced
 from engine.connectors.records import Decoded, Spans, kept
 from engine.errors import DataError
@@ -122,11 +123,21 @@ class JsonColumns:
         self._low = np.array([low for low, _ in ranges], np.int64)
         self._high = np.array([high for _, high in ranges], np.int64)
         self._scratch = _Scratch()
+        self._abreast: Abreast | None = None
 
     def cut(self, block: bytes) -> int:
         return last_newline(block)
 
     def decode_lines(self, block: bytes, first_line: int) -> Rows:
+        """A long block goes in parts, as many abreast as there are processors: most of the work lets go of Python."""
+        if len(block) < 2 * PART_BYTES:
+            return self.decode_part(block, first_line)
+        if self._abreast is None:
+            self._abreast = Abreast([JsonColumns(self.columns, self._heap).decode_part for _ in range(processors())])
+        return self._abreast.decode_lines(block, first_line)
+
+    def decode_part(self, block: bytes, first_line: int) -> Rows:
+        """The same by this decoder alone."""
         given = np.frombuffer(block, np.uint8)
         room = block.count(b"\n") + 1
         cells, lines, starts, slow, count = self._parsed(given, room, first_line, block.isascii())

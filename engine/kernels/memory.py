@@ -89,6 +89,16 @@ def multiply_high(typingctx, a, b):
 
 
 @intrinsic
+def trailing_zeros(typingctx, word):
+    """How many zero bits a word other than 0 ends in."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
 def byteswap(typingctx, word):
     """The word with its bytes reversed: bytes read little-endian then compare as text does."""
 

@@ -11,6 +11,7 @@ from engine import types
 from engine.catalog.sources import CsvFormat
 from engine.collection.heap import Heap
 from engine.collection.words import decode_column, vector_of
+from engine.connectors import abreast, decode_json
 from engine.connectors.decode_csv import CsvDecoder
 from engine.connectors.decode_json import JsonColumns, JsonLines, row_of
 from engine.connectors.decode_text import LineDecoder
@@ -43,7 +44,11 @@ fractions = st.floats(allow_nan=False, allow_infinity=False) | st.decimals(-1000
 moments = st.datetimes().map(lambda moment: moment.isoformat(sep=" ")) | st.sampled_from(
     ["2024-02-29T23:59:59.5", "2023-02-29 00:00:00", "2024-01-01", "2024-01-01T00:00:00Z", "2024-1-1 0:0:0", "noon"]
 )
-strings = st.text(st.characters(exclude_categories=["Cs"]), max_size=10) | st.sampled_from(['"', "\\", "\n\t\b", "😀é"])
+strings = (
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+    | st.text('ab"\\\x1f😀', max_size=40)
+    | st.sampled_from(['"', "\\", "\n\t\b", "😀é"])
+)
 anything = st.one_of(
     st.none(), st.booleans(), integers, fractions, strings, moments, st.dates().map(str), st.uuids().map(str),
     st.lists(integers, max_size=2), st.dictionaries(strings, strings, max_size=2),
@@ -175,6 +180,22 @@ def test_numbers_at_the_edges_of_the_kernel(number):
     good, bad, _ = decode(JsonColumns(columns, heap), columns, b'{"d": %b, "n": %b}\n' % (2 * (number.encode(),)), heap)
     assert good == ([] if number == "00.5" else [(float(number), Decimal(number))])
     assert len(bad) == (number == "00.5")
+
+
+def test_a_long_block_is_decoded_in_parts_as_it_is_whole(monkeypatch):
+    """Rows, bad lines and their numbers: whatever ends a part, a line longer than one among them."""
+    monkeypatch.setattr(abreast, "PART_BYTES", 64)
+    monkeypatch.setattr(decode_json, "PART_BYTES", 64)
+    lines = [json.dumps({"id": i, "key": f"k{i}" * (i % 40)} if i % 3 else {"id": i}) for i in range(100)]
+    lines[7] = "{broken"
+    lines[50] = '{"id": "no number"}'
+    lines[60] = ""
+    text = "".join(f"{line}\n" for line in lines).encode()
+    columns, heap = COLUMNS[:3], Heap()
+    rows = decode(JsonColumns(columns, heap), columns, text, heap, 5)
+    monkeypatch.setattr(decode_json, "PART_BYTES", 1 << 20)
+    assert decode(JsonColumns(columns, heap), columns, text, heap, 5) == rows
+    assert [bad.line for bad in rows[1]] == [12, 55]
 
 
 def test_whole_lines_of_json():
