@@ -2,8 +2,9 @@
 
 session.py, transaction.py, variables.py   one client: its text, its transaction block, its settings
 sequence.py                                a statement -> bind -> what its bound form says, by family:
-    ddl.py, sources.py                       CREATE and DROP: catalog, log, commands to the worker
-    alter.py, roles.py                       ALTER, COMMENT ON; roles: what changes and is not computed
+    changes.py, draft.py                     changes of the catalog: drafted, then published, in a block at COMMIT
+        ddl.py, sources.py, sinks.py           CREATE and DROP, and what the worker is told of it
+        alter.py, roles.py, secrets.py         ALTER, COMMENT ON; roles: what changes and is not computed
     dml.py, write.py                         INSERT, UPDATE, DELETE, and rows without SQL: one write
     reads.py, finishing.py                   SELECT: look-up or one run of a dataflow; sort, cut, project
     explain.py, pipeline.py                  the planner's line and its stages

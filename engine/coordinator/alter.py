@@ -1,4 +1,4 @@
-"""ALTER and COMMENT ON, and the names of the one cluster: changes of what is there, in the catalog and in the log."""
+"""ALTER and COMMENT ON, and the names of the one cluster: changes of what is there, in the draft of a catalog."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ from engine.catalog.items import Index, MaterializedView, Table
 from engine.cluster.command import Retain
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import history_of
+from engine.coordinator.draft import Draft
 from engine.coordinator.result import Notice, Result
-from engine.durable.log import Item as LogItem
 from engine.durable.log import Log
 from engine.sql.bound import (
     BoundComment,
@@ -24,54 +24,41 @@ CLUSTER = "cluster"
 """Kinds of the log's facts: texts by their subject, and names."""
 
 
-def redefine(coordinator: Coordinator, bound: BoundRedefine) -> Result:
+def redefine(draft: Draft, bound: BoundRedefine) -> Result:
     """Items under their new names; what is computed does not change."""
-    catalog = replace(coordinator.catalog.redefined(bound.items), databases=bound.databases, schemas=bound.schemas)
-    coordinator.oids.renamed(coordinator.catalog, catalog)
-    if coordinator.log is not None:
-        kept = [LogItem(item.id, item.create_sql) for item in bound.items if item.create_sql]
-        schemas = [*((name, "") for name in bound.databases), *bound.schemas]
-        coordinator.log.change(create=kept, schemas=schemas, facts=coordinator.oids.facts(catalog))
-    coordinator.catalog = catalog
+    draft.rename(replace(draft.catalog.redefined(bound.items), databases=bound.databases, schemas=bound.schemas))
     return Result(bound.tag, notices=tuple(Notice(f'"{name}" does not exist, skipping') for name in bound.missing))
 
 
-def retain(coordinator: Coordinator, bound: BoundRetain) -> Result:
+def retain(draft: Draft, bound: BoundRetain) -> Result:
     if bound.id is None:
         return Result(bound.tag, notices=(Notice("there is no such object, skipping"),))
-    item = coordinator.catalog.items[bound.id]
+    coordinator, item = draft.coordinator, draft.catalog.items[bound.id]
     assert isinstance(item, Table | MaterializedView | Index)
-    if coordinator.log is not None and not (isinstance(item, Table) and item.temporary):
-        coordinator.log.change(create=[LogItem(item.id, bound.create_sql)])
-    item = replace(item, history_ms=bound.history_ms, create_sql=bound.create_sql)
-    coordinator.catalog = coordinator.catalog.redefined([item])
-    coordinator.send(Retain(item.id, history_of(coordinator, bound.history_ms)))
+    draft.catalog = draft.catalog.redefined([replace(item, history_ms=bound.history_ms, create_sql=bound.create_sql)])
+    history_ms = history_of(coordinator, bound.history_ms)
+    draft.later(item.id, lambda: coordinator.send(Retain(item.id, history_ms)))
     return Result(bound.tag)
 
 
-def comment(coordinator: Coordinator, bound: BoundComment) -> Result:
-    if coordinator.log is not None:
-        kind, name, column = bound.subject
-        coordinator.log.change(facts={(COMMENT, f"{kind} {column} {name}"): bound.text})
-    coordinator.catalog = coordinator.catalog.commented(bound.subject, bound.text)
+def comment(draft: Draft, bound: BoundComment) -> Result:
+    kind, name, column = bound.subject
+    draft.fact({(COMMENT, f"{kind} {column} {name}"): bound.text})
+    draft.catalog = draft.catalog.commented(bound.subject, bound.text)
     return Result("COMMENT")
 
 
-def create_cluster(coordinator: Coordinator, bound: BoundCreateCluster) -> Result:
+def create_cluster(draft: Draft, bound: BoundCreateCluster) -> Result:
     if bound.exists:
         return Result("CREATE CLUSTER", notices=(Notice(f'cluster "{bound.name}" already exists, skipping'),))
-    if coordinator.log is not None:
-        coordinator.log.change(facts={(CLUSTER, bound.name): ""})
-    catalog = coordinator.catalog
-    coordinator.catalog = replace(catalog, clusters=catalog.clusters | {bound.name})
+    draft.fact({(CLUSTER, bound.name): ""})
+    draft.catalog = replace(draft.catalog, clusters=draft.catalog.clusters | {bound.name})
     return Result("CREATE CLUSTER", notices=(Notice(Reason.CLUSTERS.value),))
 
 
-def drop_clusters(coordinator: Coordinator, bound: BoundDropClusters) -> Result:
-    if coordinator.log is not None:
-        coordinator.log.change(facts={(CLUSTER, name): None for name in bound.names})
-    catalog = coordinator.catalog
-    coordinator.catalog = replace(catalog, clusters=catalog.clusters - frozenset(bound.names))
+def drop_clusters(draft: Draft, bound: BoundDropClusters) -> Result:
+    draft.fact({(CLUSTER, name): None for name in bound.names})
+    draft.catalog = replace(draft.catalog, clusters=draft.catalog.clusters - frozenset(bound.names))
     notices = tuple(Notice(f'cluster "{name}" does not exist, skipping') for name in bound.missing)
     return Result("DROP CLUSTER", notices=notices)
 

@@ -64,7 +64,8 @@ class Constraints:
         added = change.take((change.diffs > 0) & full)
         if not len(added):
             return None
-        taken = (added.diffs > 1) | self._circuit.present(id, columns, added.words)
+        there = self._circuit.present(id, columns, added.words) if self._circuit.has(id) else False
+        taken = (added.diffs > 1) | there
         if not taken.any():
             return None
         first = Batch(added.words, np.ones(len(added), np.int64), len(columns)).take(taken.nonzero()[0][:1])

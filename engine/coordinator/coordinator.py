@@ -8,6 +8,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import Final
@@ -86,6 +87,7 @@ class Coordinator:
         self._live_changed: Final = threading.Condition()
         self._results: Final[WeakSet[Result]] = WeakSet()
         self._results_lock: Final = threading.Lock()
+        self._reserved = 0  # ids below it are items', or those of drafts
         self._requests = 0
         self._requests_lock: Final = threading.Lock()
 
@@ -122,6 +124,16 @@ class Coordinator:
                     return FilePath(setting.path).read_text()
                 except OSError as error:
                     raise SourceError(f'file "{setting.path}" cannot be read: {error.strerror}') from None
+
+    def logged_together(self) -> AbstractContextManager[None]:
+        """What the log is told within is there whole after a crash, or not at all. Under the tick lock."""
+        return nullcontext() if self.log is None else self.log.together()
+
+    def reserve(self, count: int) -> int:
+        """The first of so many ids for new items, which nobody else gets. Under the tick lock."""
+        first = max(self._reserved, self.catalog.next_id)
+        self._reserved = first + count
+        return first
 
     def request(self) -> int:
         """A number for a peek or a subscription that no other has."""

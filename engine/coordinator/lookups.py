@@ -224,7 +224,9 @@ def moment_in(catalog: Catalog, bound: BoundSelect) -> bool:
 
 def keyed_select(coordinator: Coordinator, bound: BoundSelect) -> KeyedSelect | None:
     """The statement planned as a look-up, if it reads one collection through filters and projections."""
-    if bound.as_of is not None or not 0 < len(bound.reads) <= VIEWS_MAX or moment_in(coordinator.catalog, bound):
+    if bound.as_of is not None or not 0 < len(bound.reads) <= VIEWS_MAX:
+        return None
+    if not bound.reads <= coordinator.catalog.items.keys() or moment_in(coordinator.catalog, bound):
         return None
     plan = dataflow(bound.query.relation, coordinator.catalog, coordinator.options)
     if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):

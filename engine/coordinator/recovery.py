@@ -15,7 +15,7 @@ from engine.catalog.system.oids import OID
 from engine.coordinator import ddl
 from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.ddl import NEXT_ID
+from engine.coordinator.draft import NEXT_ID, Draft
 from engine.coordinator.record import is_durable, packed
 from engine.coordinator.roles import restore_roles
 from engine.coordinator.secrets import create_connection, create_secret, restore_secrets
@@ -87,28 +87,31 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
     context = Context(coordinator.catalog, Path(), now=now, runtime=coordinator.runtime())
     try:
         bound = bind(statement, context)
+        draft = Draft(coordinator, durable=False)
         match bound:
             case BoundCreateTable():
-                ddl.create_table(coordinator, bound, item.id)
-                restore_rows(coordinator, log, item.id)
+                ddl.create_table(draft, bound, item.id)
             case BoundCreateView():
-                ddl.create_view(coordinator, bound, item.id)
+                ddl.create_view(draft, bound, item.id)
             case BoundCreateMaterializedView():
-                ddl.create_materialized_view(coordinator, bound, item.id)
+                ddl.create_materialized_view(draft, bound, item.id)
             case BoundCreateType():
-                ddl.create_type(coordinator, bound, item.id)
+                ddl.create_type(draft, bound, item.id)
             case BoundCreateIndex():
-                ddl.create_index(coordinator, bound, item.id)
+                ddl.create_index(draft, bound, item.id)
             case BoundCreateSource():
-                create_source(coordinator, bound, prepare(coordinator, bound, again=True), item.id)
+                create_source(draft, bound, prepare(coordinator, bound, again=True), item.id)
             case BoundCreateSecret():
-                create_secret(coordinator, bound, item.id)
+                create_secret(draft, bound, item.id)
             case BoundCreateSink():
-                create_sink(coordinator, bound, item.id)
+                create_sink(draft, bound, item.id)
             case BoundCreateConnection():
-                create_connection(coordinator, bound, item.id)
+                create_connection(draft, bound, item.id)
             case _:
                 raise AssertionError(f"the log has a statement that makes no item: {item.sql}")
+        draft.publish()
+        if isinstance(bound, BoundCreateTable):
+            restore_rows(coordinator, log, item.id)
     except SqlError as error:
         error.detail = f"while restoring: {item.sql}"
         raise

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from engine.catalog.roles import SALT_BYTES, Role, Verifier
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.draft import Draft
 from engine.coordinator.result import Notice, Result
 from engine.coordinator.variables import checked, variable
 from engine.durable.log import Log
@@ -20,14 +21,14 @@ SETTINGS = "role settings"
 """The kinds of the log's facts: the statement that makes a role, and a JSON object of its variables, by its name."""
 
 
-def create_role(coordinator: Coordinator, bound: BoundCreateRole) -> Result:
+def create_role(draft: Draft, bound: BoundCreateRole) -> Result:
     if bound.exists:
         return Result("CREATE ROLE", notices=(Notice(f'role "{bound.role.name}" already exists, skipping'),))
-    _keep(coordinator, _with_password(bound.role, bound.password))
+    _keep(draft, _with_password(bound.role, bound.password))
     return Result("CREATE ROLE")
 
 
-def alter_role(coordinator: Coordinator, bound: BoundAlterRole) -> Result:
+def alter_role(draft: Draft, bound: BoundAlterRole) -> Result:
     role = bound.role
     if bound.setting is not None:
         name, value = bound.setting
@@ -36,18 +37,14 @@ def alter_role(coordinator: Coordinator, bound: BoundAlterRole) -> Result:
         if value is not None:
             settings[key] = checked(name, value)[1]
         role = replace(role, settings=settings)
-    _keep(coordinator, _with_password(role, bound.password))
+    _keep(draft, _with_password(role, bound.password))
     return Result("ALTER ROLE")
 
 
-def drop_roles(coordinator: Coordinator, bound: BoundDropRoles) -> Result:
-    catalog = coordinator.catalog
+def drop_roles(draft: Draft, bound: BoundDropRoles) -> Result:
+    draft.fact({(kind, name): None for name in bound.names for kind in (KIND, SETTINGS)})
     for name in bound.names:
-        catalog = catalog.without_role(name)
-    if coordinator.log is not None:
-        gone = {(kind, name): None for name in bound.names for kind in (KIND, SETTINGS)}
-        coordinator.log.change(facts={**gone, **coordinator.oids.facts(catalog)})
-    coordinator.catalog = catalog
+        draft.catalog = draft.catalog.without_role(name)
     return Result("DROP ROLE", notices=tuple(Notice(f'role "{n}" does not exist, skipping') for n in bound.missing))
 
 
@@ -68,9 +65,6 @@ def _with_password(role: Role, password: str | None) -> Role:
     return replace(role, verifier=Verifier.of(password, secrets.token_bytes(SALT_BYTES)))
 
 
-def _keep(coordinator: Coordinator, role: Role) -> None:
-    catalog = coordinator.catalog.with_role(role)
-    if coordinator.log is not None:
-        kept = {(KIND, role.name): role_sql(role), (SETTINGS, role.name): json.dumps(dict(role.settings))}
-        coordinator.log.change(facts={**kept, **coordinator.oids.facts(catalog)})
-    coordinator.catalog = catalog
+def _keep(draft: Draft, role: Role) -> None:
+    draft.fact({(KIND, role.name): role_sql(role), (SETTINGS, role.name): json.dumps(dict(role.settings))})
+    draft.catalog = draft.catalog.with_role(role)

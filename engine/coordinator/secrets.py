@@ -1,9 +1,11 @@
 """Secrets and connections. A secret's value is here and in the log's facts, and nowhere that anything prints."""
 
+from engine.catalog.catalog import Catalog
 from engine.catalog.items import Connection, Secret
 from engine.connectors.ingest import check
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.ddl import enter, exists, new_id
+from engine.coordinator.ddl import exists
+from engine.coordinator.draft import Draft
 from engine.coordinator.result import Result
 from engine.durable.log import Log
 from engine.sql.bound import BoundCreateConnection, BoundCreateSecret, BoundValidateConnection
@@ -12,17 +14,17 @@ KIND = "secret"
 """The kind of the log's facts: the value in hexadecimal, by the secret's id."""
 
 
-def create_secret(coordinator: Coordinator, bound: BoundCreateSecret, id: int | None = None) -> Result:
+def create_secret(draft: Draft, bound: BoundCreateSecret, id: int | None = None) -> Result:
     """`id` is what the log says it was; then the value is there already."""
-    skipped = exists(coordinator, "CREATE SECRET", bound.name, bound.if_not_exists)
+    skipped = exists(draft, "CREATE SECRET", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
-    item = Secret(new_id(coordinator, id), bound.name, bound.create_sql)
+    item = Secret(draft.new_id(id), bound.name, bound.create_sql)
     facts: dict[tuple[str, str], str | None] = {}
     if id is None:
-        coordinator.secrets[item.id] = bound.value
+        draft.coordinator.secrets[item.id] = bound.value
         facts[KIND, str(item.id)] = bound.value.hex()
-    enter(coordinator, [item], durable=id is None, facts=facts)
+    draft.enter([item], facts=facts)
     return Result("CREATE SECRET")
 
 
@@ -32,19 +34,19 @@ def restore_secrets(coordinator: Coordinator, log: Log) -> None:
         coordinator.secrets[int(id)] = bytes.fromhex(value)
 
 
-def create_connection(coordinator: Coordinator, bound: BoundCreateConnection, id: int | None = None) -> Result:
+def create_connection(draft: Draft, bound: BoundCreateConnection, id: int | None = None) -> Result:
     """Nothing is connected to: VALIDATE CONNECTION does that, and what reads through it."""
-    skipped = exists(coordinator, "CREATE CONNECTION", bound.name, bound.if_not_exists)
+    skipped = exists(draft, "CREATE CONNECTION", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
-    item = Connection(new_id(coordinator, id), bound.name, bound.description, bound.depends_on, bound.create_sql)
-    enter(coordinator, [item], durable=id is None)
+    item = Connection(draft.new_id(id), bound.name, bound.description, bound.depends_on, bound.create_sql)
+    draft.enter([item])
     return Result("CREATE CONNECTION")
 
 
-def validate_connection(coordinator: Coordinator, bound: BoundValidateConnection) -> Result:
+def validate_connection(coordinator: Coordinator, catalog: Catalog, bound: BoundValidateConnection) -> Result:
     """SourceError with what went wrong when the other side cannot be reached and asked."""
-    item = coordinator.catalog.items[bound.connection]
+    item = catalog.items[bound.connection]
     assert isinstance(item, Connection)
     check(item.description, coordinator.resolve)
     return Result("VALIDATE CONNECTION")

@@ -12,58 +12,40 @@ from typing import Protocol, TypeAlias
 from engine.catalog.catalog import FIRST_USER_ID
 from engine.catalog.items import View
 from engine.collection.batch import Batch
-from engine.coordinator import alter, ddl, dml, reads, roles
+from engine.coordinator import alter, ddl, dml, reads
+from engine.coordinator.changes import BoundChange, change
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import copy_from
 from engine.coordinator.ddl import exists
+from engine.coordinator.draft import Draft
 from engine.coordinator.envelope import Envelope, Telling, Within
 from engine.coordinator.explain import explain, explain_timestamp
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.result import CopyOut, Notice, Result
-from engine.coordinator.secrets import create_connection, create_secret, validate_connection
-from engine.coordinator.sinks import create_sink
+from engine.coordinator.secrets import validate_connection
 from engine.coordinator.snapshot import Snapshot
 from engine.coordinator.sources import create_source, prepare, printed
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, byte_count, variable
-from engine.errors import LimitExceeded
+from engine.errors import LimitExceeded, Unsupported
 from engine.plan.lower import with_finishing_as_topk
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
 from engine.sql.binding.settling import settled
 from engine.sql.bound import (
     Bound,
-    BoundAlterRole,
-    BoundComment,
     BoundCopy,
     BoundCopyFrom,
-    BoundCreateCluster,
-    BoundCreateConnection,
-    BoundCreateDatabase,
-    BoundCreateIndex,
-    BoundCreateMaterializedView,
-    BoundCreateRole,
-    BoundCreateSchema,
-    BoundCreateSecret,
-    BoundCreateSink,
     BoundCreateSource,
-    BoundCreateTable,
     BoundCreateTableAs,
-    BoundCreateType,
-    BoundCreateView,
     BoundDelete,
     BoundDiscard,
-    BoundDrop,
-    BoundDropClusters,
-    BoundDropRoles,
     BoundExplain,
     BoundExplainTimestamp,
     BoundInert,
     BoundInsert,
-    BoundRedefine,
-    BoundRetain,
     BoundSelect,
     BoundSet,
     BoundShowVariable,
@@ -134,6 +116,8 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
 
 def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
     """Do what a bound statement says."""
+    if isinstance(bound, BoundChange):
+        return change(client.transaction, _draft(coordinator, client), bound)
     match bound:
         case BoundSelect():
             return _fitting(client, _select(coordinator, client, bound))
@@ -141,50 +125,10 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return _write(coordinator, client, bound)
         case BoundTruncate():
             return _truncate(coordinator, client, bound)
-        case BoundCreateDatabase():
-            return ddl.create_database(coordinator, bound)
-        case BoundCreateSchema():
-            return ddl.create_schema(coordinator, bound)
-        case BoundCreateTable():
-            return ddl.create_table(coordinator, bound)
         case BoundCreateTableAs():
             return _create_table_as(coordinator, client, bound)
-        case BoundCreateView():
-            return ddl.create_view(coordinator, bound)
-        case BoundCreateMaterializedView():
-            return ddl.create_materialized_view(coordinator, bound)
-        case BoundCreateIndex():
-            return ddl.create_index(coordinator, bound)
-        case BoundCreateType():
-            return ddl.create_type(coordinator, bound)
-        case BoundCreateSource():
-            return create_source(coordinator, bound, prepare(coordinator, bound))
-        case BoundCreateSecret():
-            return create_secret(coordinator, bound)
-        case BoundCreateConnection():
-            return create_connection(coordinator, bound)
-        case BoundCreateSink():
-            return create_sink(coordinator, bound)
         case BoundValidateConnection():
-            return validate_connection(coordinator, bound)
-        case BoundDrop():
-            return ddl.drop(coordinator, bound)
-        case BoundCreateRole():
-            return roles.create_role(coordinator, bound)
-        case BoundAlterRole():
-            return roles.alter_role(coordinator, bound)
-        case BoundDropRoles():
-            return roles.drop_roles(coordinator, bound)
-        case BoundRedefine():
-            return alter.redefine(coordinator, bound)
-        case BoundRetain():
-            return alter.retain(coordinator, bound)
-        case BoundComment():
-            return alter.comment(coordinator, bound)
-        case BoundCreateCluster():
-            return alter.create_cluster(coordinator, bound)
-        case BoundDropClusters():
-            return alter.drop_clusters(coordinator, bound)
+            return validate_connection(coordinator, client.transaction.catalog(coordinator), bound)
         case BoundInert():
             return alter.inert(bound)
         case BoundSubscribe():
@@ -211,6 +155,12 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return _discard(client, bound)
 
 
+def _draft(coordinator: Coordinator, client: Client) -> Draft:
+    """What a statement changes of the catalog: its own draft, or its block's. Under the tick lock."""
+    block = client.transaction
+    return Draft(coordinator) if block.status == "I" else block.drafted(coordinator)
+
+
 def _create_source(coordinator: Coordinator, client: Client, statement: CreateSource) -> Result:
     """What a source reads is asked before the tick lock is taken; if the catalog is another by then, again."""
     while True:
@@ -218,16 +168,21 @@ def _create_source(coordinator: Coordinator, client: Client, statement: CreateSo
         assert isinstance(bound, BoundCreateSource)
         if bound.infer is not None:
             return printed(coordinator, bound)
-        if coordinator.catalog.named(bound.name) is None:
+        block = client.transaction
+        if block.catalog(coordinator).named(bound.name) is None:
             prepared = prepare(coordinator, bound)
         else:
             prepared = None
         with coordinator.ticks.lock:
             if bind(statement, client.context()) != bound:
                 continue
+            draft = _draft(coordinator, client)
             if prepared is not None:
-                return create_source(coordinator, bound, prepared)
-            skipped = exists(coordinator, "CREATE SOURCE", bound.name, bound.if_not_exists)
+                answer = create_source(draft, bound, prepared)
+                if block.status == "I":
+                    draft.publish()
+                return answer
+            skipped = exists(draft, "CREATE SOURCE", bound.name, bound.if_not_exists)
             if skipped is not None:
                 return skipped
 
@@ -251,7 +206,7 @@ def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Res
     block = client.transaction
     items = coordinator.catalog.items
     stored = any(id >= FIRST_USER_ID and not isinstance(items.get(id), View) for id in bound.reads)
-    if block.status == "I" or not stored:
+    if block.status == "I" or not (stored or block.draft):
         return reads.select(coordinator, bound, None, client.check)
     with coordinator.heap.pinned():
         snapshot = block.snapshot(coordinator, client.check, bound.reads)
@@ -288,11 +243,12 @@ def _truncate(coordinator: Coordinator, client: Client, bound: BoundTruncate) ->
 
 def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreateTableAs) -> Result:
     """The rows are computed first: where that fails there is no table. Under the tick lock."""
-    skipped = exists(coordinator, "CREATE TABLE AS", bound.table.name, bound.table.if_not_exists)
+    draft = _draft(coordinator, client)
+    skipped = exists(draft, "CREATE TABLE AS", bound.table.name, bound.table.if_not_exists)
     if skipped is not None:
         return skipped
     if not bound.filled:
-        ddl.create_table(coordinator, bound.table)
+        change(client.transaction, draft, bound.table)
         return Result("CREATE TABLE AS")
     block, rows = client.transaction, bound.rows
     in_block = block.status != "I"
@@ -305,13 +261,14 @@ def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreat
         nonlocal count
         found = snapshot.rows(with_finishing_as_topk(rows.query))
         count = int(found.diffs.sum())
-        ddl.create_table(coordinator, bound.table)
-        table = coordinator.catalog.named(bound.table.name)
+        change(block, draft, bound.table)
+        table = draft.catalog.named(bound.table.name)
         assert table is not None
         return {table.id: found}
 
     if not in_block:
-        at = coordinator.ticks.commit_computed(made)
+        with coordinator.logged_together():
+            at = coordinator.ticks.commit_computed(made)
         return Result(f"SELECT {count}", timestamp=at, row_count=count)
     with coordinator.heap.pinned():
         for table, found in made().items():
@@ -320,6 +277,8 @@ def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreat
 
 
 def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) -> Subscription:
+    if not bound.reads <= coordinator.catalog.items.keys():
+        raise Unsupported("what this transaction has made cannot be subscribed to yet", hint="COMMIT first.")
     plan = dataflow(bound.relation, coordinator.catalog, coordinator.options)
     as_of = None
     if bound.as_of is not None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Self, TypeVar
 
-from engine.catalog.catalog import TEMPORARY, Path
+from engine.catalog.catalog import SYSTEM_DATABASE, TEMPORARY, Path
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import drop_temporary
+from engine.coordinator.draft import Draft
 from engine.coordinator.lookups import Busy
 from engine.coordinator.names import Names
 from engine.coordinator.portals import Portal
@@ -48,9 +49,14 @@ PAUSE_SECONDS: Final = 0.02
 
 IN_BLOCK: Final = (
     SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Truncate
-    | statements.Declare | statements.CopyFrom
+    | statements.Declare | statements.CopyFrom | statements.CatalogStatement
 )  # fmt: skip
 """Statements that make the text they stand in one transaction."""
+
+BY_THEMSELVES: Final = (
+    statements.CreateSource | statements.CreateSink | statements.CreateConnection | statements.CreateSecret
+)
+"""Statements about the world outside: what follows them in a text finds them made."""
 
 
 class Session:
@@ -121,7 +127,7 @@ class Session:
     def _implicit(self, statement: Statement) -> None:
         """Begin or end the transaction that the statements of one text are in."""
         block = self._transaction
-        if isinstance(statement, IN_BLOCK):
+        if isinstance(statement, IN_BLOCK) and not isinstance(statement, BY_THEMSELVES):
             if block.status == "I":
                 block.begin(implicit=True)
         elif block.implicit and not isinstance(statement, statements.Transaction | SessionStatement):
@@ -313,7 +319,7 @@ class Session:
         self._transaction.clear(self._coordinator)
         for subscription in self._subscriptions:
             subscription.close()
-        drop_temporary(self._coordinator, self._temporary)
+        self._drop_temporary()
         self._coordinator.sessions.pop(self.number, None)
         self._on_close(self)
 
@@ -357,7 +363,13 @@ class Session:
         coordinator = self._coordinator
         now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
         return Context(
-            coordinator.catalog, self._path(), self.user, self.variables, now, coordinator.runtime(), self.number
+            self._transaction.catalog(coordinator),
+            self._path(),
+            self.user,
+            self.variables,
+            now,
+            coordinator.runtime(),
+            self.number,
         )
 
     def _path(self) -> Path:
@@ -383,10 +395,21 @@ class Session:
         if what == "all" and self._transaction.status != "I":
             raise ActiveTransaction("DISCARD ALL cannot run inside a transaction block", hint="COMMIT first.")
         if what in ("temp", "temporary", "all"):
-            drop_temporary(self._coordinator, self._temporary)
+            self._drop_temporary()
         if what == "all":
             self._names.deallocate(None)
             self.set_variable("all", None)
+
+    def _drop_temporary(self) -> None:
+        """A session that made nothing for itself waits for no tick: only it could have."""
+        coordinator, block = self._coordinator, self._transaction
+        if not block.catalog(coordinator).in_schema(SYSTEM_DATABASE, self._temporary):
+            return
+        with coordinator.ticks.lock:
+            draft = Draft(coordinator) if block.status == "I" else block.drafted(coordinator)
+            drop_temporary(draft, self._temporary)
+            if block.status == "I":
+                draft.publish()
 
     def set_variable(self, name: str, value: str | None) -> None:
         """Assign a variable; None: its default; name "all": every default."""
@@ -400,7 +423,7 @@ class Session:
         else:
             key, kept = checked(name, value)
             if key == "cluster":
-                self._coordinator.catalog.cluster(kept)
+                self._transaction.catalog(self._coordinator).cluster(kept)
             self._variables[key] = kept
 
     @contextmanager

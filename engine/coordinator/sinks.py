@@ -24,7 +24,8 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Marks
 from engine.connectors.kafka.writer import KafkaWriter, Message
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.ddl import enter, exists, new_id
+from engine.coordinator.ddl import exists
+from engine.coordinator.draft import Draft
 from engine.coordinator.messages import KeyCheck, Writer, schemas_of
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
@@ -44,21 +45,22 @@ RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """After the first failure in a row, the second, ...; the last is for all that follow."""
 
 
-def create_sink(coordinator: Coordinator, bound: BoundCreateSink, id: int | None = None) -> Result:
+def create_sink(draft: Draft, bound: BoundCreateSink, id: int | None = None) -> Result:
     """Returns at once; brokers are asked by the sink's thread. `id` is what the log says it was; None: a new one."""
-    skipped = exists(coordinator, "CREATE SINK", bound.name, bound.if_not_exists)
+    skipped = exists(draft, "CREATE SINK", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
     schemas_of(bound.description, bound.columns)
     item = Sink(
-        new_id(coordinator, id), bound.name, bound.on, bound.description, bound.relation, bound.columns,
+        draft.new_id(id), bound.name, bound.on, bound.description, bound.relation, bound.columns,
         bound.depends_on, bound.create_sql,
     )  # fmt: skip
+    coordinator = draft.coordinator
     identity = f"tailrace-{secrets.token_hex(8)}-{item.id}"
     if id is not None and coordinator.log is not None:
         identity = coordinator.log.facts(KIND)[str(id)]
-    enter(coordinator, [item], durable=id is None, facts={(KIND, str(item.id)): identity} if id is None else {})
-    coordinator.sinks.start(item.id, _Sink(coordinator, item, identity))
+    facts = {(KIND, str(item.id)): identity} if id is None else {}
+    draft.enter([item], lambda: coordinator.sinks.start(item.id, _Sink(coordinator, item, identity)), facts)
     return Result("CREATE SINK")
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from engine.catalog.catalog import FIRST_USER_ID
-from engine.catalog.items import MaterializedView
+from engine.catalog.catalog import FIRST_USER_ID, Catalog
+from engine.catalog.items import Item, MaterializedView
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs
 from engine.coordinator.coordinator import Coordinator
@@ -38,6 +38,7 @@ class Snapshot:
     check: Check
     at: int | None = None
     own: Mapping[int, Batch] = field(default_factory=dict)
+    draft: Catalog | None = None  # the catalog as the block has changed it, if it has
 
     def rows(self, relation: Relation) -> Batch:
         """The rows of a bound relation."""
@@ -54,7 +55,7 @@ class Snapshot:
 
     def over(self, relation: Relation) -> Relation:
         """The relation with the block's writes in it."""
-        if not self.own and self.at is None:
+        if not self.own and self.at is None and self.draft is None:
             return relation
         ids = count(FIRST_LET)
 
@@ -63,24 +64,41 @@ class Snapshot:
                 return node
             if node.id < FIRST_USER_ID:
                 return self._catalogued(node)
-            item = self.coordinator.catalog.items.get(node.id)
-            if isinstance(item, MaterializedView) and self._touches(item.id):
+            item = self._items.get(node.id)
+            drafted = node.id not in self.coordinator.catalog.items
+            if isinstance(item, MaterializedView) and (drafted or self._touches(item.id)):
                 return rewrite(renumbered(item.relation, lambda: next(ids)), change)
             own = self.own.get(node.id)
+            if drafted:
+                return self._rows_of(node, own)
             return node if own is None or not len(own) else self._with(node, own)
 
         return rewrite(relation, change)
 
     def _catalogued(self, node: Get) -> Relation:
-        """A system relation's rows of the moment: the catalog is of no transaction."""
+        """A system relation's rows of the moment, or of the catalog that the block has drafted."""
         types = tuple(column.type for column in node.columns)
-        held = peek(self.coordinator, Source(node.id, types), None, self.check).batch
+        if self.draft is None:
+            held = peek(self.coordinator, Source(node.id, types), None, self.check).batch
+        else:
+            held = self.coordinator.system.rows(node.id, self.draft)
         values = Result("", node.columns, batch=held, heap=self.coordinator.heap).rows()
         return Constant(tuple(zip(values, held.diffs.tolist(), strict=True)), types)
 
     def _touches(self, id: int) -> bool:
-        item = self.coordinator.catalog.items.get(id)
+        item = self._items.get(id)
         return id in self.own or (item is not None and any(self._touches(other) for other in item.depends_on))
+
+    @property
+    def _items(self) -> Mapping[int, Item]:
+        return (self.draft or self.coordinator.catalog).items
+
+    def _rows_of(self, drafted: Get, own: Batch | None) -> Relation:
+        """What the block has written to a table that it has made itself; a source of its own has read nothing yet."""
+        rows = Batch.empty(len(drafted.columns)) if own is None else own
+        values = Result("", drafted.columns, batch=rows, heap=self.coordinator.heap).rows()
+        pairs = tuple(zip(values, rows.diffs.tolist(), strict=True))
+        return Constant(pairs, tuple(column.type for column in drafted.columns))
 
     def _with(self, table: Get, own: Batch) -> Relation:
         types = tuple(column.type for column in table.columns)
@@ -105,8 +123,11 @@ class Snapshot:
         circuit = self.coordinator.cluster.worker.circuit
         if table not in self.coordinator.tables:
             raise UndefinedTable("the table that the statement writes to was dropped")
-        found = circuit.lookup(table, key, keys.words, self.at)
         own = self.own.get(table)
+        if table not in self.coordinator.catalog.items:  # the block has made it: it has what the block has written
+            width = len(self.coordinator.tables[table])
+            return Batch.empty(width) if own is None else with_key(own, key, keys.words)
+        found = circuit.lookup(table, key, keys.words, self.at)
         if own is None or not len(own):
             return found
         return Batch.concat([found, with_key(own, key, keys.words)]).consolidate()

@@ -29,7 +29,8 @@ from engine.collection.batch import Batch
 from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
 from engine.connectors.ingest import describe, infer, resolved
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.ddl import enter, exists, new_id, types_of
+from engine.coordinator.ddl import exists, types_of
+from engine.coordinator.draft import Draft
 from engine.coordinator.record import unpacked
 from engine.coordinator.result import Result
 from engine.durable.log import Log
@@ -109,48 +110,49 @@ def _seed(of: str, format: Format | None) -> str:
             return ""
 
 
-def create_source(
-    coordinator: Coordinator, bound: BoundCreateSource, prepared: Prepared, id: int | None = None
-) -> Result:
-    """Makes the source and its relations, and starts to read. `id` is what the log says it was; None: a new one."""
-    skipped = exists(coordinator, "CREATE SOURCE", bound.name, bound.if_not_exists)
+def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id: int | None = None) -> Result:
+    """A source and its relations, which starts to read when it is published. `id` is what the log says it was."""
+    skipped = exists(draft, "CREATE SOURCE", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
     description, feeds = prepared.description, prepared.feeds
     own = next((feed for feed in feeds if feed.name == ""), None)
-    id, durable = new_id(coordinator, id), id is None
+    coordinator, restored = draft.coordinator, id is not None
+    source_id = draft.new_id(id, 1 + len(feeds))
     columns, append_only, keys = ((), True, ()) if own is None else (own.columns, own.append_only, own.keys)
-    source = Source(id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on)
+    source = Source(
+        source_id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on
+    )
     entries: list[Item] = [source]
     spec: list[tuple[int, Feed]] = []
     for feed in feeds:
         if feed is own:
-            spec.append((id, feed))
+            spec.append((source_id, feed))
             continue
         role = ROLES.get(feed.name, Role.DATA)
-        name = f"{bound.name.item}_{feed.name}" if feed.name in ROLES else feed.name
-        entries.append(
-            SourceRelation(
-                id + len(entries), replace(bound.name, item=name), feed.columns, id, role, feed.append_only, feed.keys
-            )
-        )
-        spec.append((entries[-1].id, feed))
-    enter(coordinator, entries, durable)
-    for collection, feed in spec:
-        command = CreateCollection(collection, types_of(feed.columns), feed.append_only, coordinator.options.history_ms)
-        coordinator.send(command)
-    offsets: dict[str, int] = {}
-    kept: dict[int, Batch] = {}
-    if coordinator.log is not None and not durable:
-        offsets = coordinator.log.offsets(id)
-        if is_kept(description):
-            kept = {at: contents(coordinator, coordinator.log, at, feed.columns) for at, feed in spec}
-            coordinator.ticks.restore({at: rows for at, rows in kept.items() if len(rows)})
-    if isinstance(description, WebhookSource):
-        coordinator.tables[id] = columns
-        coordinator.ingest.stand(id)
-    else:
-        coordinator.ingest.start(SourceSpec(id, description, tuple(spec), prepared.columns), offsets, kept)
+        name = replace(bound.name, item=f"{bound.name.item}_{feed.name}" if feed.name in ROLES else feed.name)
+        at = source_id + len(entries)
+        entries.append(SourceRelation(at, name, feed.columns, source_id, role, feed.append_only, feed.keys))
+        spec.append((at, feed))
+
+    def make() -> None:
+        history_ms = coordinator.options.history_ms
+        for collection, feed in spec:
+            coordinator.send(CreateCollection(collection, types_of(feed.columns), feed.append_only, history_ms))
+        offsets: dict[str, int] = {}
+        kept: dict[int, Batch] = {}
+        if coordinator.log is not None and restored:
+            offsets = coordinator.log.offsets(source_id)
+            if is_kept(description):
+                kept = {at: contents(coordinator, coordinator.log, at, feed.columns) for at, feed in spec}
+                coordinator.ticks.restore({at: rows for at, rows in kept.items() if len(rows)})
+        if isinstance(description, WebhookSource):
+            coordinator.tables[source_id] = columns
+            coordinator.ingest.stand(source_id)
+        else:
+            coordinator.ingest.start(SourceSpec(source_id, description, tuple(spec), prepared.columns), offsets, kept)
+
+    draft.enter(entries, make)
     return Result("CREATE SOURCE")
 
 

@@ -101,6 +101,12 @@ class SystemCollections:
             for id in due:
                 self._shown[id] = catalog
 
+    def rows(self, id: int, catalog: Catalog) -> Batch:
+        """The rows of a system relation in a catalog that is not published. The heap is pinned."""
+        definition = BY_ID[id]
+        assert definition.rows is not None
+        return batch_of(list(definition.rows(catalog, self._runtime())), definition.held, self._coordinator.heap)
+
     @staticmethod
     def _is_catalog(id: int) -> bool:
         return BY_ID[id].changes is Changes.CATALOG

@@ -118,6 +118,12 @@ class Ticks:
             raise write.error
         return write.timestamp
 
+    def run_queued(self) -> None:
+        """Tick for the writes that wait, if any do."""
+        with self.lock:
+            if self._queue:
+                self.run()
+
     def restore(self, deltas: Mapping[int, Batch]) -> None:
         """A tick of what the log has already."""
         with self.lock:

@@ -3,21 +3,32 @@
 A block's first read fixes the tick that all of its reads are as of; what it writes gathers here, and its own reads see
 it (engine/coordinator/snapshot.py). At the end the writes commit together if nothing that the block read has changed
 since that tick; else the block fails with 40001, and the client runs it again. A block that only writes, or only reads,
-never fails so. Changes of the catalog take effect at once and stay.
+never fails so. Changes of the catalog are a draft (engine/coordinator/draft.py) that nobody else sees and that is
+published with the writes, in one transaction of the log; it fails with 40001 where others changed the same.
 
-A savepoint is what was written up to it: values, so keeping one costs a dictionary.
+A savepoint is what was written and drafted up to it: values, so keeping one costs a dictionary.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.catalog.catalog import FIRST_USER_ID
+from engine.catalog.catalog import FIRST_USER_ID, Catalog
 from engine.collection.batch import Batch
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.draft import Draft, State
 from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
 from engine.coordinator.snapshot import Snapshot
 from engine.errors import NoTransaction, SerializationFailure, TransactionState, UndefinedSavepoint, UndefinedTable
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """A name, and what was written and drafted before it."""
+
+    name: str
+    writes: Mapping[int, Result]
+    draft: State | None
 
 
 @dataclass(slots=True)
@@ -31,7 +42,8 @@ class Transaction:
     held: int | None = None  # the oracle's token for it
     read: set[int] = field(default_factory=set)  # ids of what the block has read
     writes: dict[int, Result] = field(default_factory=dict)  # by table; results, because a sweep must see them
-    savepoints: list[tuple[str, dict[int, Result]]] = field(default_factory=list)  # names, and the writes before them
+    draft: Draft | None = None  # what the block changes of the catalog
+    savepoints: list[Savepoint] = field(default_factory=list)
 
     def begin(self, implicit: bool = False) -> None:
         """A block begins."""
@@ -43,15 +55,41 @@ class Transaction:
             self.status = "E"
             self.writes.clear()
 
+    def catalog(self, coordinator: Coordinator) -> Catalog:
+        """What there is for the block's statements."""
+        return coordinator.catalog if self.draft is None else self.draft.catalog
+
+    def drafted(self, coordinator: Coordinator) -> Draft:
+        """The draft of the block, begun if there is none. Under the tick lock."""
+        if self.draft is None:
+            self.draft = Draft(coordinator)
+        return self.draft
+
     def end(self, coordinator: Coordinator, commits: bool) -> int | None:
-        """The block ends; the timestamp of its writes. SerializationFailure or ConstraintViolation: there are none."""
+        """The block ends; the timestamp of its writes. SerializationFailure or ConstraintViolation: nothing is done."""
         deltas = self.own() if commits else {}
         try:
+            if commits and self.draft is not None and not self.draft.is_empty:
+                return self._publish(coordinator, self.draft, deltas)
             if not any(map(len, deltas.values())):
                 return None
             return coordinator.ticks.commit_computed(lambda: self._checked(coordinator, deltas))
         finally:
             self.clear(coordinator)
+
+    def _publish(self, coordinator: Coordinator, draft: Draft, written: Mapping[int, Batch]) -> int | None:
+        """The draft and the writes, all or nothing: what could refuse either is asked before."""
+        with coordinator.ticks.lock:
+            coordinator.ticks.run_queued()
+            catalog = draft.merged()
+            deltas = {table: delta for table, delta in written.items() if table in catalog.items and len(delta)}
+            self._checked(coordinator, deltas)
+            error = coordinator.constraints.violation(deltas)
+            if error is not None:
+                raise error
+            with coordinator.logged_together():
+                draft.publish()
+                return coordinator.ticks.commit_computed(lambda: deltas) if deltas else None
 
     def clear(self, coordinator: Coordinator) -> None:
         """The block has ended."""
@@ -61,12 +99,16 @@ class Transaction:
         self.read.clear()
         self.writes.clear()
         self.savepoints.clear()
+        if self.draft is not None:
+            self.draft.discard()
+            self.draft = None
 
     def save(self, name: str) -> None:
         """SAVEPOINT: a name for the writes so far."""
         self.check_usable()
         self._check_block("SAVEPOINT")
-        self.savepoints.append((name, dict(self.writes)))
+        drafted = None if self.draft is None else self.draft.state
+        self.savepoints.append(Savepoint(name, dict(self.writes), drafted))
 
     def release(self, name: str) -> None:
         """RELEASE: forget the last savepoint of that name, and those after it; what was written stays."""
@@ -79,7 +121,9 @@ class Transaction:
         self._check_block("ROLLBACK TO SAVEPOINT")
         at = self._savepoint(name)
         del self.savepoints[at + 1 :]
-        self.writes = dict(self.savepoints[at][1])
+        self.writes = dict(self.savepoints[at].writes)
+        if self.draft is not None:
+            self.draft.return_to(self.savepoints[at].draft)
         self.status = "T"
 
     def _check_block(self, what: str) -> None:
@@ -87,7 +131,7 @@ class Transaction:
             raise NoTransaction(f"{what} can only be used in transaction blocks", hint="BEGIN first.")
 
     def _savepoint(self, name: str) -> int:
-        found = [at for at, (known, _) in enumerate(self.savepoints) if known == name]
+        found = [at for at, known in enumerate(self.savepoints) if known.name == name]
         if not found:
             raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
         return found[-1]
@@ -103,6 +147,8 @@ class Transaction:
     def snapshot(self, coordinator: Coordinator, check: Check, reads: frozenset[int]) -> Snapshot:
         """What a statement of the block reads these items by; the system's are of no transaction."""
         reads = frozenset(id for id in reads if id >= FIRST_USER_ID)
+        if self.draft is not None:
+            reads = beneath(self.draft.catalog, reads, coordinator.catalog)
         if reads and self.read_at is None:
             coordinator.wait_live(reads & coordinator.maintained(), check)
             # No tick may be published in between: it would not know that its histories are held.
@@ -110,7 +156,9 @@ class Transaction:
                 self.read_at = coordinator.cluster.worker.upper
                 self.held = coordinator.oracle.hold(self.read_at)
         self.read |= reads
-        return Snapshot(coordinator, check, self.read_at, self.own())
+        return Snapshot(
+            coordinator, check, self.read_at, self.own(), None if self.draft is None else self.draft.catalog
+        )
 
     def write(self, coordinator: Coordinator, table: int, delta: Batch) -> None:
         """A statement of the block changes a table. Raises UniqueViolation where that is clear by now."""
@@ -140,3 +188,15 @@ class Transaction:
                     hint="Run the transaction again.",
                 )
         return deltas
+
+
+def beneath(draft: Catalog, reads: frozenset[int], published: Catalog) -> frozenset[int]:
+    """These items, and what those among them that are not published are made from: their rows are read instead."""
+    found, waiting = set[int](), list(reads)
+    while waiting:
+        id = waiting.pop()
+        if id not in found:
+            found.add(id)
+            if id not in published.items and id in draft.items:
+                waiting += draft.items[id].depends_on
+    return frozenset(found)

@@ -243,6 +243,10 @@ class Circuit:
         fed = [(self._exports[id].node, delta) for id, delta in deltas.items()]
         self._touched = compute(tick, fed, due_nodes(self._timed, tick) if self._timed else (), self.clock)
 
+    def has(self, id: int) -> bool:
+        """Whether there is a collection or an index of that id."""
+        return id in self._exports
+
     def delta(self, id: int) -> Batch | None:
         """From `step` until the next `step`: the change of collection `id` in this tick; None if there is none."""
         return self._exports[id].node.delta

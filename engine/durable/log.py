@@ -18,6 +18,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -189,6 +190,10 @@ class Log:
                 self._db.execute("DELETE FROM schemas")
                 self._db.executemany("INSERT INTO schemas VALUES (?, ?)", schemas)
 
+    def together(self) -> AbstractContextManager[None]:
+        """What is written within is there whole after a crash, or not at all."""
+        return self._transaction()
+
     def commit(
         self, timestamp: int, writes: Mapping[int, pa.RecordBatch], offsets: Mapping[tuple[int, str], int]
     ) -> None:
@@ -310,16 +315,20 @@ class Log:
 
 
 class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when the body fails."""
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when the body fails. One within another is part of that."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._inner = False
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._inner = self._db.in_transaction
+        if not self._inner:
+            self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        if not self._inner:
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _pack(rows: pa.RecordBatch) -> bytes:

@@ -182,7 +182,7 @@ def test_a_script_is_one_transaction(db: Database) -> None:
     with pytest.raises(SqlError, match="division by zero"):
         next(answers)
     assert session.transaction_status == "I"
-    assert db.execute("SELECT a FROM t").rows() == []
+    assert db.execute("SHOW TABLES").rows() == []
 
 
 def test_parameters_are_literals(db: Database) -> None:

@@ -1,0 +1,93 @@
+"""What changes the catalog: from the bound statement to the draft of it."""
+
+from typing import TypeAlias
+
+from engine.coordinator import alter, ddl, roles
+from engine.coordinator.draft import Draft
+from engine.coordinator.result import Result
+from engine.coordinator.secrets import create_connection, create_secret
+from engine.coordinator.sinks import create_sink
+from engine.coordinator.sources import create_source, prepare
+from engine.coordinator.transaction import Transaction
+from engine.sql.bound import (
+    BoundAlterRole,
+    BoundComment,
+    BoundCreateCluster,
+    BoundCreateConnection,
+    BoundCreateDatabase,
+    BoundCreateIndex,
+    BoundCreateMaterializedView,
+    BoundCreateRole,
+    BoundCreateSchema,
+    BoundCreateSecret,
+    BoundCreateSink,
+    BoundCreateSource,
+    BoundCreateTable,
+    BoundCreateType,
+    BoundCreateView,
+    BoundDrop,
+    BoundDropClusters,
+    BoundDropRoles,
+    BoundRedefine,
+    BoundRetain,
+)  # fmt: skip
+
+BoundChange: TypeAlias = (
+    BoundCreateDatabase | BoundCreateSchema | BoundCreateTable | BoundCreateView | BoundCreateMaterializedView
+    | BoundCreateIndex | BoundCreateType | BoundCreateSource | BoundCreateSecret | BoundCreateConnection
+    | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
+    | BoundComment | BoundCreateCluster | BoundDropClusters
+)  # fmt: skip
+
+
+def change(block: Transaction, draft: Draft, bound: BoundChange) -> Result:
+    """Change a draft; outside of a block it is published at once, in a block with the rest of it."""
+    answer = drafted(draft, bound)
+    if block.status == "I":
+        draft.publish()
+    return answer
+
+
+def drafted(draft: Draft, bound: BoundChange) -> Result:
+    """Change a draft as a statement says."""
+    match bound:
+        case BoundCreateDatabase():
+            return ddl.create_database(draft, bound)
+        case BoundCreateSchema():
+            return ddl.create_schema(draft, bound)
+        case BoundCreateTable():
+            return ddl.create_table(draft, bound)
+        case BoundCreateView():
+            return ddl.create_view(draft, bound)
+        case BoundCreateMaterializedView():
+            return ddl.create_materialized_view(draft, bound)
+        case BoundCreateIndex():
+            return ddl.create_index(draft, bound)
+        case BoundCreateType():
+            return ddl.create_type(draft, bound)
+        case BoundCreateSource():
+            return create_source(draft, bound, prepare(draft.coordinator, bound))
+        case BoundCreateSecret():
+            return create_secret(draft, bound)
+        case BoundCreateConnection():
+            return create_connection(draft, bound)
+        case BoundCreateSink():
+            return create_sink(draft, bound)
+        case BoundDrop():
+            return ddl.drop(draft, bound)
+        case BoundCreateRole():
+            return roles.create_role(draft, bound)
+        case BoundAlterRole():
+            return roles.alter_role(draft, bound)
+        case BoundDropRoles():
+            return roles.drop_roles(draft, bound)
+        case BoundRedefine():
+            return alter.redefine(draft, bound)
+        case BoundRetain():
+            return alter.retain(draft, bound)
+        case BoundComment():
+            return alter.comment(draft, bound)
+        case BoundCreateCluster():
+            return alter.create_cluster(draft, bound)
+        case BoundDropClusters():
+            return alter.drop_clusters(draft, bound)

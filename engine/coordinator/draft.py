@@ -1,0 +1,196 @@
+"""A change of the catalog: first a draft that only its transaction sees, then published, all of it at once or nothing.
+
+    draft      `catalog` is what it will be; nothing below it has changed
+    publish    merge with what others did meanwhile, log, swap, free what went, then do what each new item waits for
+
+A statement outside of a block drafts and publishes under one hold of the tick lock; a block publishes at COMMIT, and
+ROLLBACK forgets the draft. What a table's rows are kept under is known from the draft on (its id is nobody else's), so
+that the block can write to it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from engine.catalog.catalog import Catalog, is_temporary
+from engine.catalog.items import Connection, Index, Item, Secret, Sink, Source, Table, Type, View, kind
+from engine.catalog.merge import merged
+from engine.cluster.command import Drop
+from engine.coordinator.coordinator import Coordinator
+from engine.durable.log import NOTHING
+from engine.durable.log import Item as LogItem
+
+NEXT_ID = "catalog", "next id"
+"""The fact of the log that keeps an id from coming again: what somebody knows of a dropped item is of no other."""
+
+Facts = Mapping[tuple[str, str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A draft at a moment, for a savepoint. `waiting` is what is to be done for an item once it is published,
+    `renames` are catalogs before and after a database or a schema got another name."""
+
+    catalog: Catalog
+    waiting: tuple[tuple[int, Callable[[], None]], ...] = ()
+    facts: Facts = field(default_factory=dict)
+    renames: tuple[tuple[Catalog, Catalog], ...] = ()
+
+
+class Draft:
+    """Changes under the tick lock. `durable`: the log is told; it is not of what comes from it."""
+
+    def __init__(self, coordinator: Coordinator, durable: bool = True) -> None:
+        self.coordinator: Final = coordinator
+        self.durable: Final = durable
+        self._base: Final = coordinator.catalog
+        self._state = State(self._base)
+        self._made: Final[set[int]] = set()  # ids of all that was ever entered
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._state.catalog
+
+    @catalog.setter
+    def catalog(self, catalog: Catalog) -> None:
+        self._state = replace(self._state, catalog=catalog)
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def return_to(self, state: State | None) -> None:
+        """The draft as it was at a savepoint; None: before it had begun."""
+        self._state = State(self._base) if state is None else state
+
+    def new_id(self, id: int | None = None, count: int = 1) -> int:
+        """The first of so many ids for new items; in a replay of the log, the one that it had."""
+        return self.coordinator.reserve(count) if id is None else id
+
+    def enter(self, items: Sequence[Item], then: Callable[[], None] | None = None, facts: Facts = NOTHING) -> None:
+        """Put items into the catalog; `then` makes the first of them what it is, once they are published."""
+        catalog = self.catalog
+        for item in items:
+            catalog = catalog.create(item)
+            self._made.add(item.id)
+        self.catalog = catalog
+        if then is not None:
+            self.later(items[0].id, then)
+        self.fact(facts)
+
+    def later(self, id: int, then: Callable[[], None]) -> None:
+        """Do this for an item once it is published, if it is there by then."""
+        self._state = replace(self._state, waiting=(*self._state.waiting, (id, then)))
+
+    def fact(self, facts: Facts) -> None:
+        """The log is to keep these too; None: no longer."""
+        if facts:
+            self._state = replace(self._state, facts={**self._state.facts, **facts})
+
+    def rename(self, catalog: Catalog) -> None:
+        """With databases and schemas under other names: their OIDs stay theirs."""
+        renames = (*self._state.renames, (self.catalog, catalog))
+        self._state = replace(self._state, catalog=catalog, renames=renames)
+
+    def drop(self, ids: Sequence[int]) -> None:
+        """Without these items, dependents before what they depend on."""
+        if ids:
+            self.catalog = self.catalog.drop(ids)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.catalog is self._base and not self._state.facts
+
+    def merged(self) -> Catalog:
+        """The catalog as it will be published. Raises SerializationFailure."""
+        return merged(self._base, self.catalog, self.coordinator.catalog)
+
+    def publish(self) -> None:
+        """Make it so. Under the tick lock."""
+        coordinator, before = self.coordinator, self.coordinator.catalog
+        after = self.merged()
+        gone = [before.items[id] for id in sorted(before.items.keys() - after.items.keys(), reverse=True)]
+        for item in gone:
+            if isinstance(item, Source):
+                coordinator.ingest.stop(item.id)
+            if isinstance(item, Sink):
+                coordinator.sinks.stop(item.id)
+        for old, new in self._state.renames:
+            coordinator.oids.renamed(old, new)
+        if self.durable:
+            self._record(before, after, gone)
+        coordinator.catalog = after
+        for item in gone:
+            _free(coordinator, before, item)
+        coordinator.forget([item.id for item in gone])
+        for id, then in self._state.waiting:
+            if id in after.items:
+                then()
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget what was known early of items that are not there."""
+        coordinator = self.coordinator
+        for id in self._made - coordinator.catalog.items.keys():
+            coordinator.tables.pop(id, None)
+            coordinator.constraints.forget(id)
+            coordinator.secrets.pop(id, None)
+
+    def _record(self, before: Catalog, after: Catalog, gone: Sequence[Item]) -> None:
+        """One transaction of the log: what differs between the two catalogs, and the facts."""
+        log = self.coordinator.log
+        if log is None:
+            return
+        new = [item for id, item in after.items.items() if item is not before.items.get(id)]
+        kept = [item for item in new if item.create_sql and not is_temporary(item.name)]
+        facts = {
+            key: value for key, value in self._state.facts.items() if not _is_of(key, self._made - after.items.keys())
+        }
+        if gone:
+            facts[NEXT_ID] = str(after.next_id)
+            facts |= {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
+        schemas = None
+        if (before.databases, before.schemas) != (after.databases, after.schemas):
+            schemas = [*((name, "") for name in sorted(after.databases)), *sorted(after.schemas)]
+        if schemas is not None or before.roles.keys() != after.roles.keys():
+            facts |= self.coordinator.oids.facts(after)
+        drops = [item.id for item in gone]
+        if kept or drops or facts or schemas is not None:
+            created = [LogItem(item.id, item.create_sql) for item in kept]
+            log.change(create=created, drop=drops, schemas=schemas, facts=facts)
+
+
+def _is_of(fact: tuple[str, str], ids: set[int]) -> bool:
+    """Whether a fact is about an item that came and went in the same draft."""
+    return fact[0] in ("secret", "sink") and int(fact[1]) in ids
+
+
+def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
+    """Undo what making the item did below the catalog. `before` is the catalog with it."""
+    match item:
+        case Source() if not item.columns:
+            return
+        case Secret():
+            coordinator.secrets.pop(item.id, None)
+            return
+        case Connection() | Type() | Sink():
+            return
+        case Index():
+            coordinator.send(Drop(item.id))
+            on = before.items[item.on]
+            known = coordinator.cluster.worker.known()
+            if isinstance(on, View) and on.id in known and not coordinator.catalog.indexes(on.id):
+                coordinator.end_subscriptions(on.id)
+                coordinator.send(Drop(on.id))
+                coordinator.forget([on.id])
+            return
+        case Source():
+            coordinator.tables.pop(item.id, None)
+        case Table():
+            coordinator.tables.pop(item.id)
+            coordinator.constraints.forget(item.id)
+        case _:
+            pass
+    coordinator.end_subscriptions(item.id)
+    if not isinstance(item, View):
+        coordinator.send(Drop(item.id))
