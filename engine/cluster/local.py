@@ -12,6 +12,7 @@ from typing import Final
 from engine.cluster.command import Command, Lookup, Peek, Response, Rows
 from engine.cluster.worker import Worker
 from engine.collection.heap import Heap
+from engine.dataflow.watch import ALWAYS, Watch
 
 
 class Local:
@@ -31,9 +32,9 @@ class Local:
             self._deliver(self.worker.handle(command))
             self._hydrate_more()
 
-    def peek(self, command: Peek | Lookup, check: Callable[[], None] = lambda: None) -> Rows:
-        """Answer a read, beside whatever tick is running. What `check` raises ends it."""
-        return self.worker.peek(command, check)
+    def peek(self, command: Peek | Lookup, watch: Watch = ALWAYS) -> Rows:
+        """Answer a read, beside whatever tick is running. What `watch` raises ends it."""
+        return self.worker.peek(command, watch)
 
     def close(self) -> None:
         """Stop hydrating. What runs is abandoned."""

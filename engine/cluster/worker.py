@@ -6,7 +6,6 @@ by the shell beside the ticks, and joined by `adopt` at a tick boundary; what is
 over something that is still hydrating waits until that is there, so everything is built from complete inputs.
 """
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final, assert_never
@@ -38,6 +37,7 @@ from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan, Source, nodes
 from engine.dataflow.hydration import Staged
 from engine.dataflow.operators.mfp import Mfp
+from engine.dataflow.watch import ALWAYS, Watch
 
 HYDRATE_AT_ONCE_ROWS: Final = 20_000
 """Snapshots up to this size are run through at the tick boundary where they were taken: a few milliseconds."""
@@ -288,12 +288,12 @@ class Worker:
 
     # Reads
 
-    def peek(self, command: Peek | Lookup, check: Callable[[], None] = lambda: None) -> Rows:
-        """Answer a read as of one complete tick. From any thread; the caller keeps the heap pinned. What `check` raises
+    def peek(self, command: Peek | Lookup, watch: Watch = ALWAYS) -> Rows:
+        """Answer a read as of one complete tick. From any thread; the caller keeps the heap pinned. What `watch` raises
         ends it."""
         try:
             if isinstance(command, Peek):
-                rows, error, tick = self.circuit.read(command.plan, command.timestamp, check)
+                rows, error, tick = self.circuit.read(command.plan, command.timestamp, watch)
             else:
                 rows, error, tick = self._look_up(command)
         except TooEarly as early:

@@ -42,6 +42,7 @@ from engine.coordinator.sink_states import Sinks
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.system import SystemCollections
 from engine.coordinator.ticks import Ticker, Ticks
+from engine.coordinator.watched import STEPS_MAX, Watched
 from engine.dataflow.graph import Plan
 from engine.durable.log import Log
 from engine.errors import DataError, LimitExceeded, SourceError, UndefinedTable
@@ -74,6 +75,7 @@ class Coordinator:
         self.sessions: dict[int, SessionLike] = {}  # the open ones, by number
         self.peeks: Final = Durations()
         self.commands: Final = Commands()
+        self._steps: Final = threading.Semaphore(STEPS_MAX)
         self._catalog = catalog
         self.system: Final = SystemCollections(self, self.runtime)
         self.ticker.follow = self.system.follow
@@ -149,6 +151,10 @@ class Coordinator:
         if left <= 0:
             self.ticks.run(idle=True)
         return max(0, left)
+
+    def watched(self, check: Callable[[], None]) -> Watched:
+        """What computes for a statement that `check` ends."""
+        return Watched(check, self.heap, self._steps)
 
     # Answers
 

@@ -92,6 +92,7 @@ def _compared(
     coordinator: "Coordinator", plan: Plan, tick: int, until: int, written: dict[int, Batch], check: Callable[[], None]
 ) -> Since | None:
     circuit, heap = coordinator.cluster.worker.circuit, coordinator.heap
+    watch = coordinator.watched(check)
     items = coordinator.catalog.items
     failed = False
     known: dict[int, Batch] = {}
@@ -111,13 +112,13 @@ def _compared(
 
     def answer(of: Plan) -> Batch:
         nonlocal failed
-        evaluation = OneShot(heap, given, check, tick)
+        evaluation = OneShot(heap, given, watch, tick)
         rows = evaluation.run(of).consolidate()
         failed = failed or evaluation.error is not None
         return rows
 
     then = answer(plan)
-    now, error, _ = circuit.read(plan, until, check)
+    now, error, _ = circuit.read(plan, until, watch)
     if failed or error is not None:
         return None
     return Since(until, Batch.concat([now, then.negate()]).consolidate())

@@ -40,7 +40,10 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
             at = readable_time(coordinator, bound.as_of, plan, check)
         rows = peek(coordinator, plan, at, check)
         finishing = bound.query.finishing
-        batch = finish(rows.batch, finishing, output_types(plan), coordinator.heap, options.result_rows_max)
+        batch = coordinator.watched(check).run(
+            lambda: finish(rows.batch, finishing, output_types(plan), coordinator.heap, options.result_rows_max),
+            len(rows.batch),
+        )
         timestamp = rows.timestamp or None
         return coordinator.result(f"SELECT {len(batch)}", bound.columns, batch, timestamp=timestamp)
 
@@ -53,7 +56,7 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> 
     try:
         rows = look_up(coordinator, plan, at)
         if rows is None:
-            rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at), check)
+            rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at), coordinator.watched(check))
     except KeyError:
         if reads <= coordinator.catalog.items.keys():
             raise

@@ -14,7 +14,7 @@ and touch nothing shared; from `stage` to `adopt` the caller holds `heap.pinned(
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +36,7 @@ from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.operators.threshold import Threshold
 from engine.dataflow.render import demands
 from engine.dataflow.trace import Trace
+from engine.dataflow.watch import ALWAYS, Watch
 from engine.types import SqlType
 
 HISTORY_MS = 1000
@@ -370,12 +371,10 @@ class Circuit:
         rows, error, _ = self.read(plan, as_of)
         return rows, error
 
-    def read(
-        self, plan: Plan, as_of: int | None = None, check: Callable[[], None] = lambda: None
-    ) -> tuple[Batch, int | None, int]:
+    def read(self, plan: Plan, as_of: int | None = None, watch: Watch = ALWAYS) -> tuple[Batch, int | None, int]:
         """As `run_once`, with the tick that it read as of. TooEarly; KeyError for a collection that is not there.
 
-        `check` is called now and then and raises when the answer is not wanted any more.
+        `watch` says whether the answer is still wanted.
         """
         copies: dict[Node, list[Batch]] = {}
         found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
@@ -389,12 +388,16 @@ class Circuit:
         def given(part: Plan) -> Batch | None:
             if id(part) not in found:
                 return None
-            node, undone = found[id(part)]
+            return watch.run(lambda: whole(*found[id(part)]), size)
+
+        def whole(node: Node, undone: list[Batch]) -> Batch:
             rows = Batch.concat([node.empty, *derive(node, copies), *undone])
             return rows.consolidate() if undone else rows
 
-        evaluation = OneShot(self._heap, given, check, tick)
-        rows = evaluation.run(plan).consolidate()
+        size = sum(len(batch) for batches in copies.values() for batch in batches)
+        evaluation = OneShot(self._heap, given, watch, tick)
+        rows = evaluation.run(plan)
+        rows = watch.run(rows.consolidate, len(rows))
         return rows, evaluation.error if error is None else error, tick
 
     def read_time(self, as_of: int | None) -> tuple[int, int | None]:

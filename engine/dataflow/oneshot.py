@@ -14,27 +14,27 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
+from engine.dataflow.operator import Operator
 from engine.dataflow.operators import join
+from engine.dataflow.operators.let_rec import LetRec
 from engine.dataflow.render import Types, demands, render, types_of
 from engine.dataflow.trace import Trace
+from engine.dataflow.watch import ALWAYS, Watch
 
 FIRST_ROWS: Final = 1024
 PIECE_ROWS: Final = 262_144
-"""Rows that go through an operator between two looks at whether the query is still wanted: tens of milliseconds."""
+"""The most rows that go through an operator between two looks at whether the query is still wanted."""
 
 
 class OneShot:
     """`given` has the contents of a subplan that is held somewhere, or None; `error` is a failed row's, if any. `tick`
     is what they are of, which temporal filters ask."""
 
-    def __init__(
-        self, heap: Heap, given: Callable[[Plan], Batch | None], check: Callable[[], None] = lambda: None,
-        tick: int = 0,
-    ) -> None:  # fmt: skip
+    def __init__(self, heap: Heap, given: Callable[[Plan], Batch | None], watch: Watch = ALWAYS, tick: int = 0) -> None:
         self.error: int | None = None
         self._heap = heap
         self._given = given
-        self._check = check
+        self._watch = watch
         self._tick = tick
         self._done: dict[int, tuple[Batch, Types]] = {}  # by id of the plan object, which the caller keeps alive
 
@@ -52,44 +52,52 @@ class OneShot:
 
     def _evaluate(self, plan: Plan) -> tuple[Batch, Types]:
         inputs = [self._run(child) for child in graph.inputs(plan)]
-        self._check()
+        self._watch.check()
         types = types_of(plan, [types for _, types in inputs])
         if isinstance(plan, graph.Join):
-            return join_once(plan, [rows for rows, _ in inputs], self._check), types
+            return join_once(plan, [rows for rows, _ in inputs], self._watch), types
         traces = [Trace(len(inputs[i][1])).arranged(key) for i, key in demands(plan, types)]
         operator = render(plan, [types for _, types in inputs], False, traces, self._heap)
         rows = operator.contents() if isinstance(plan, graph.Constant) else None
         if rows is None:
-            deltas = [rows for rows, _ in inputs]
-            if isinstance(plan, graph.Mfp | graph.FlatMap) and len(deltas[0]) > FIRST_ROWS:
-                rows = in_pieces(lambda part: operator.step(self._tick, [part]), deltas[0], self._check)
-            else:
-                rows = operator.step(self._tick, deltas) if any(map(len, deltas)) else Batch.empty(len(types))
+            rows = self._stepped(plan, operator, [rows for rows, _ in inputs], types)
         operator.publish()
         operator.errors.publish()
         if self.error is None:
             self.error = operator.errors.first()
         return rows, types
 
+    def _stepped(self, plan: Plan, operator: Operator, deltas: list[Batch], types: Types) -> Batch:
+        """What the operator makes of its inputs."""
+        rows = sum(map(len, deltas))
+        if not rows:
+            return Batch.empty(len(types))
+        if isinstance(plan, graph.Mfp | graph.FlatMap) and rows > FIRST_ROWS:
+            return in_pieces(lambda part: operator.step(self._tick, [part]), deltas[0], self._watch)
+        if isinstance(operator, LetRec):
+            operator.check = self._watch.check
+        endless = isinstance(plan, graph.FlatMap | graph.LetRec)  # a row of theirs may be a million
+        return self._watch.run(lambda: operator.step(self._tick, deltas), None if endless else rows)
 
-def in_pieces(step: Callable[[Batch], Batch], batch: Batch, check: Callable[[], None]) -> Batch:
+
+def in_pieces(step: Callable[[Batch], Batch], batch: Batch, watch: Watch) -> Batch:
     """What a linear operator makes of a batch, piece by piece: a row may become a million of them, so the pieces grow
-    and shrink with what they give."""
+    and shrink with what they give, and with the time they take."""
     parts: list[Batch] = []
     at, rows = 0, FIRST_ROWS
     while at < len(batch):
-        check()
         end = min(at + rows, len(batch))
-        parts.append(step(batch.take(np.arange(at, end))))
+        part = batch.take(np.arange(at, end))
+        parts.append(watch.run(lambda part=part: step(part), len(part)))
         at = end
-        rows = min(4 * rows, PIECE_ROWS) if len(parts[-1]) <= PIECE_ROWS // 4 else max(1, rows // 4)
+        small = len(parts[-1]) <= PIECE_ROWS // 4 and not watch.too_long
+        rows = min(4 * rows, PIECE_ROWS) if small else max(1, rows // 4)
     return Batch.concat(parts)
 
 
-def pieces(batch: Batch, rows: int, check: Callable[[], None]) -> Iterator[Batch]:
-    """The batch in parts of so many rows, with a look in between whether the query is still wanted."""
+def pieces(batch: Batch, rows: int) -> Iterator[Batch]:
+    """The batch in parts of so many rows."""
     for start in range(0, len(batch), rows):
-        check()
         yield batch.take(np.arange(start, min(start + rows, len(batch))))
 
 
@@ -100,7 +108,7 @@ def met_in_pieces(
     on: Sequence[int],
     sources: Sequence[int],
     strict: np.ndarray,
-    check: Callable[[], None],
+    watch: Watch,
 ) -> Batch:
     """Each row of the stream beside each of `build` whose columns `by` its columns `on` equal: see Arrangement.join.
 
@@ -112,16 +120,17 @@ def met_in_pieces(
     key = tuple(place[column] for column in by)
     out = np.array([c if c >= 0 else -1 - place[-1 - c] for c in sources], np.int64)
     held = Arrangement(len(kept), key)
-    held.apply(build.project(kept))
+    watch.run(lambda: held.apply(build.project(kept)), len(build))
     rows = max(1, PIECE_ROWS // max(1, len(held) // max(1, held.groups(key))))
     columns = np.array(on, np.int64)
-    if len(stream) <= rows:
-        check()
-        return held.join(key, stream, columns, out, strict)
-    return Batch.concat([held.join(key, part, columns, out, strict) for part in pieces(stream, rows, check)])
+    parts = [stream] if len(stream) <= rows else pieces(stream, rows)
+    joined = [
+        watch.run(lambda part=part: held.join(key, part, columns, out, strict), len(part) + len(held)) for part in parts
+    ]
+    return joined[0] if len(joined) == 1 else Batch.concat(joined)
 
 
-def join_once(plan: graph.Join, inputs: Sequence[Batch], check: Callable[[], None] = lambda: None) -> Batch:
+def join_once(plan: graph.Join, inputs: Sequence[Batch], watch: Watch = ALWAYS) -> Batch:
     """The join of whole inputs. O(inputs + intermediate results of the path)."""
     widths = [batch.columns for batch in inputs]
     start = min(range(len(inputs)), key=lambda i: len(inputs[i]))
@@ -129,7 +138,7 @@ def join_once(plan: graph.Join, inputs: Sequence[Batch], check: Callable[[], Non
     for stage in join.stages(plan, start, widths):
         met, on, sources = inputs[stage.input], stage.on.tolist(), stage.sources.tolist()
         if len(met) <= len(stream):
-            stream = met_in_pieces(met, stage.by, stream, on, sources, stage.strict, check)
+            stream = met_in_pieces(met, stage.by, stream, on, sources, stage.strict, watch)
         else:
-            stream = met_in_pieces(stream, on, met, stage.by, [-1 - c for c in sources], stage.strict, check)
+            stream = met_in_pieces(stream, on, met, stage.by, [-1 - c for c in sources], stage.strict, watch)
     return stream

@@ -23,6 +23,21 @@ def take_rows(words, rows):
     return out
 
 
+@njit("Tuple((int64[::1], int64[::1]))(int64[::1])", cache=True, nogil=True)
+def spread(counts):
+    """For counts[i] rows of each i, behind each other: which i a row is of, and which of its rows. O(rows)."""
+    total = 0
+    for count in counts:
+        total += count
+    origin, index = np.empty(total, np.int64), np.empty(total, np.int64)
+    at = 0
+    for i in range(len(counts)):
+        for k in range(counts[i]):
+            origin[at], index[at] = i, k
+            at += 1
+    return origin, index
+
+
 @njit("Tuple((int64[::1], int64[::1]))(uint64[:, ::1], int64[::1])", cache=True, nogil=True)
 def consolidate_rows(words, diffs):
     """Where equal rows first occur and the sum of their diffs, sums of zero left out; in order of occurrence. O(w n).

@@ -38,6 +38,30 @@ def test_a_long_join_is_cancelled(connection):
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM much ORDER BY s, v",
+        "SELECT k, string_agg(s, ',' ORDER BY v) FROM much GROUP BY k",
+        "SELECT DISTINCT s, v FROM much",
+        "SELECT v, sum(v) OVER (PARTITION BY k ORDER BY s) FROM much",
+        "SELECT max(regexp_replace(s, '[0-9]+', upper(s))) FROM much",
+        "WITH RECURSIVE c (n) AS (SELECT 1 UNION SELECT n + 1 FROM c WHERE n < 9000) SELECT count(*) FROM c",
+        "SELECT count(*) FROM generate_series(1, 9000000)",
+        "INSERT INTO much SELECT k, v, upper(s) FROM much",
+    ],
+)
+def test_a_statement_ends_inside_a_long_step_and_leaves_nothing(server, connection, sql):
+    if not connection.execute("SHOW TABLES LIKE 'much'").fetchall():
+        connection.execute("CREATE TABLE much (k int, v bigint, s text)")
+        connection.execute("INSERT INTO much SELECT g % 10, g, 'value ' || g FROM generate_series(1, 60000) AS g")
+    connection.execute("SET statement_timeout = 2")
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        connection.execute(sql)
+    connection.execute("RESET statement_timeout")
+    assert connection.execute("SELECT count(*), sum(v) FROM much").fetchone() == (60_000, 1_800_030_000)
+
+
 def test_a_client_may_not_keep_a_transaction_open_for_ever(server):
     with Raw(server) as raw:
         raw.start()

@@ -29,6 +29,8 @@ Positions = NDArray[np.int64]
 Sums: TypeAlias = tuple[Frame, int | None]
 """Calls that add up share their sums if they share their frame and FILTER."""
 NUMBER, PEERS, DATA = 0, 1, 2
+PUT_ROWS: Final = 1 << 16
+"""Some milliseconds of copying."""
 
 
 def running(call: WindowCall) -> bool:
@@ -55,7 +57,7 @@ class RunningSums:
         """Keep those rows of a new state by their slots."""
         self.records = grown(self.records, capacity)
         self.kept.follow(state.sums, self.records, len(self.records))
-        self.records[slots] = state.records[rows]
+        put(self.records, slots, state.records, rows)
         self.kept.copy_asides(state.sums, (rows + state.first).tolist(), slots.tolist())
 
 
@@ -125,7 +127,7 @@ class Running:
     def keep(self, states: States, rows: Positions, slots: Ids, capacity: int) -> None:
         """Keep the states of those rows; `capacity`: all slots are below it."""
         self.words = grown(self.words, capacity)
-        self.words[slots] = states.words[rows]
+        put(self.words, slots, states.words, rows)
         for key, sums in self.sums.items():
             sums.keep(states.sums[key], rows, slots, capacity)
 
@@ -147,6 +149,13 @@ def accumulators(calls: Sequence[WindowCall], row: Sequence[SqlType], heap: Heap
         assert isinstance(call.kind, AggregateKind)
         aggregates.append(Aggregate(call.kind, call.columns, call.type))
     return Accumulators(aggregates, row, 0, 2, False, heap)
+
+
+def put(records: Words, slots: Ids, given: Words, rows: Positions) -> None:
+    """records[slots] = given[rows], some at a time: numpy holds the interpreter's lock meanwhile, and others wait."""
+    for start in range(0, len(slots), PUT_ROWS):
+        part = slice(start, start + PUT_ROWS)
+        records[slots[part]] = given[rows[part]]
 
 
 def grown(words: Words, capacity: int) -> Words:

@@ -18,6 +18,7 @@ from engine.expr.functions.datetime import add_interval, stride
 from engine.expr.functions.json import dump, parse, text_of
 from engine.expr.table import Expanded, TableFunction
 from engine.expr.text_forms import RawValue
+from engine.kernels.rows import spread
 from engine.types import Column, SqlType
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def _spread(counts: Int64s) -> tuple[Int64s, Int64s]:
     total = int(counts.sum())
     if total > SERIES_ROWS_MAX:
         raise LimitExceeded(f"generate_series would yield {total} rows; the limit is {SERIES_ROWS_MAX}")
-    origin = np.repeat(np.arange(len(counts)), counts)
-    first = np.cumsum(counts) - counts
-    return origin, np.arange(total) - first[origin]
+    return spread(counts)
 
 
 def _stamp_series(exclusive: bool) -> Callable[[int, int, Interval], list[RawValue]]:
