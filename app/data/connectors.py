@@ -5,6 +5,7 @@ from typing import Literal, assert_never
 from app.data.names import literal, parts_of, quoted
 from app.schemas.connectors import (
     AuctionGenerator,
+    AwsConnection,
     Connection,
     Connector,
     CounterGenerator,
@@ -12,6 +13,7 @@ from app.schemas.connectors import (
     FileConnector,
     FromFile,
     FromSecret,
+    GcsConnection,
     Generator,
     Given,
     KafkaConnection,
@@ -19,6 +21,7 @@ from app.schemas.connectors import (
     KeyValueGenerator,
     MarketingGenerator,
     NexmarkGenerator,
+    RegistryConnection,
     TlsSettings,
     TpchGenerator,
     WebhookConnector,
@@ -30,6 +33,8 @@ from app.schemas.formats import (
     CsvFormat,
     FileFormat,
     JsonFormat,
+    OcfFormat,
+    ParquetFormat,
     ProtobufFormat,
     RecordFormat,
     RegexFormat,
@@ -46,8 +51,9 @@ def origin(connector: Connector) -> str:
             compression = ""
             if connector.compression != "by name":
                 compression = f" COMPRESSION {connector.compression.upper()}"
-            tail = " WITH (tail = true)" if connector.tail else ""
-            return f"FILE {literal(connector.path)}{compression}{tail} FORMAT {_format(connector.format)}"
+            options = _file_options(connector)
+            column = "" if connector.file_column is None else f" INCLUDE FILE AS {quoted(connector.file_column)}"
+            return f"FILE {literal(connector.path)}{compression}{options} FORMAT {_format(connector.format)}{column}"
         case CounterGenerator():
             return f"LOAD GENERATOR COUNTER ({_options(connector)})"
         case AuctionGenerator() | MarketingGenerator() | TpchGenerator() | NexmarkGenerator():
@@ -61,6 +67,16 @@ def origin(connector: Connector) -> str:
             return _webhook(connector)
         case _:
             assert_never(connector)
+
+
+def _file_options(connector: FileConnector) -> str:
+    options = ["TAIL = true"] if connector.tail else []
+    if connector.discover_interval_ms is not None:
+        options.append(f"DISCOVER INTERVAL = '{connector.discover_interval_ms} ms'")
+    if connector.connection is not None:
+        store = "GCS" if connector.path.startswith("gs:") else "AWS"
+        options.append(f"{store} CONNECTION = {quoted(*parts_of(connector.connection))}")
+    return f" WITH ({', '.join(options)})" if options else ""
 
 
 def _options(generator: Generator) -> str:
@@ -77,6 +93,8 @@ def _kafka(connector: KafkaConnector) -> str:
         f"FETCH MESSAGE MAX BYTES = {connector.fetch_message_max_bytes}",
         f"CLIENT ID = {literal(connector.client_id)}",
     ]
+    if not connector.deduplicate:
+        options.append("DEDUPLICATION = 'none'")
     if not connector.deduplicate:
         options.append("DEDUPLICATION = 'none'")
     if connector.start_offsets:
@@ -127,6 +145,10 @@ def _format(format: FileFormat | RecordFormat, part: Literal["KEY", "VALUE"] = "
         case ProtobufFormat():
             message = "" if format.message is None else f" MESSAGE {literal(format.message)}"
             return f"PROTOBUF{message} USING {_schema(format.descriptors, format.registry)}"
+        case ParquetFormat():
+            return "PARQUET"
+        case OcfFormat():
+            return "AVRO OCF" + ("" if format.definition is None else f" USING SCHEMA {literal(format.definition)}")
         case _:
             assert_never(format)
 
@@ -174,22 +196,37 @@ def sink_format(format: SinkFormat) -> str:
 
 def reached(connection: Connection) -> str:
     """What stands behind TO."""
-    if isinstance(connection, KafkaConnection):
-        options = [f"BROKERS ({', '.join(map(literal, connection.brokers))})"]
-        options += _tls(connection.tls)
-        sasl = connection.sasl
-        protocol = f"{'' if sasl is None else 'SASL_'}{'PLAINTEXT' if connection.tls is None else 'SSL'}"
-        options.append(f"SECURITY PROTOCOL = '{protocol}'")
-        if sasl is not None:
-            options.append(f"SASL MECHANISMS = '{sasl.mechanism}'")
-            options += _option("SASL USERNAME", sasl.username)
-            options += _option("SASL PASSWORD", sasl.password)
-            options += _option("SASL OAUTHBEARER TOKEN", sasl.token)
-            options += _option("SASL OAUTHBEARER TOKEN URL", sasl.token_url)
-        return f"KAFKA ({', '.join(options)})"
-    options = [f"URL = {literal(connection.url)}", *_option("USERNAME", connection.username)]
-    options += [*_option("PASSWORD", connection.password), *_tls(connection.tls)]
-    return f"CONFLUENT SCHEMA REGISTRY ({', '.join(options)})"
+    match connection:
+        case KafkaConnection():
+            return f"KAFKA ({', '.join(_brokers(connection))})"
+        case RegistryConnection():
+            options = [f"URL = {literal(connection.url)}", *_option("USERNAME", connection.username)]
+            options += [*_option("PASSWORD", connection.password), *_tls(connection.tls)]
+            return f"CONFLUENT SCHEMA REGISTRY ({', '.join(options)})"
+        case AwsConnection():
+            options = _option("ACCESS KEY ID", connection.access_key_id)
+            options += _option("SECRET ACCESS KEY", connection.secret_access_key)
+            options += [*_option("TOKEN", connection.token), *_option("REGION", connection.region)]
+            return f"AWS ({', '.join([*options, *_option('ENDPOINT', connection.endpoint)])})"
+        case GcsConnection():
+            options = _option("ACCESS TOKEN", connection.access_token)
+            return f"GCS ({', '.join([*options, *_option('ENDPOINT', connection.endpoint)])})"
+        case _:
+            assert_never(connection)
+
+
+def _brokers(connection: KafkaConnection) -> list[str]:
+    sasl = connection.sasl
+    protocol = f"{'' if sasl is None else 'SASL_'}{'PLAINTEXT' if connection.tls is None else 'SSL'}"
+    options = [f"BROKERS ({', '.join(map(literal, connection.brokers))})", *_tls(connection.tls)]
+    options.append(f"SECURITY PROTOCOL = '{protocol}'")
+    if sasl is not None:
+        options.append(f"SASL MECHANISMS = '{sasl.mechanism}'")
+        options += _option("SASL USERNAME", sasl.username)
+        options += _option("SASL PASSWORD", sasl.password)
+        options += _option("SASL OAUTHBEARER TOKEN", sasl.token)
+        options += _option("SASL OAUTHBEARER TOKEN URL", sasl.token_url)
+    return options
 
 
 def _tls(tls: TlsSettings | None) -> list[str]:
@@ -199,6 +236,7 @@ def _tls(tls: TlsSettings | None) -> list[str]:
         *_option("SSL CERTIFICATE AUTHORITY", tls.authority, "SSL CA LOCATION"),
         *_option("SSL CERTIFICATE", tls.certificate, "SSL CERTIFICATE LOCATION"),
         *_option("SSL KEY", tls.key, "SSL KEY LOCATION"),
+        *_option("SSL KEY PASSWORD", tls.key_password),
         *_option("SSL KEY PASSWORD", tls.key_password),
     ]
 

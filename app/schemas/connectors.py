@@ -12,7 +12,7 @@ from app.schemas.strict import Strict
 
 
 class FileConnector(Strict):
-    """A file on the server."""
+    """A file of the server, several by a pattern (`/data/*.csv`), or objects (`s3://bucket/**`, `gs://...`)."""
 
     type: Literal["file"]
     path: str = Field(min_length=1, max_length=4096, examples=["/data/orders.ndjson"])
@@ -20,7 +20,14 @@ class FileConnector(Strict):
     compression: Literal["by name", "none", "gzip", "zstd"] = Field(
         default="by name", description="By name: .gz is gzip, .zst is zstd"
     )
-    tail: bool = Field(default=False, description="Go on reading what is appended")
+    tail: bool = Field(default=False, description="Go on reading what is appended, and what files come")
+    discover_interval_ms: int | None = Field(
+        default=None, ge=1, le=86_400_000, description="Between two looks for new files; with tail"
+    )
+    connection: Name | None = Field(default=None, description="To the object store")
+    file_column: str | None = Field(
+        default=None, min_length=1, max_length=200, description="A column of the path that a row is of"
+    )
 
 
 class Generator(Strict):
@@ -112,6 +119,7 @@ class KafkaConnector(Strict):
         default=None, ge=-(2**53), le=2**53, description="Begin at this time; negative: so long ago"
     )
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    deduplicate: bool = Field(default=True, description="With an envelope of Debezium: pass over what it sends again")
     topic_metadata_refresh_interval_ms: int = Field(
         default=10_000, ge=0, le=3_600_000, description="Between two looks for new partitions"
     )
@@ -251,4 +259,25 @@ class RegistryConnection(Strict):
     tls: TlsSettings | None = None
 
 
-Connection = Annotated[KafkaConnection | RegistryConnection, Field(discriminator="type")]
+class AwsConnection(Strict):
+    """S3, or what speaks like it at `endpoint`. Without a key what the server's environment says."""
+
+    type: Literal["aws"]
+    access_key_id: Given | None = None
+    secret_access_key: FromSecret | None = None
+    token: FromSecret | None = None
+    region: str | None = Field(default=None, min_length=1, max_length=100, examples=["eu-central-1"])
+    endpoint: str | None = Field(default=None, min_length=1, max_length=4096, examples=["http://minio:9000"])
+
+
+class GcsConnection(Strict):
+    """Google's object store."""
+
+    type: Literal["gcs"]
+    access_token: FromSecret | None = None
+    endpoint: str | None = Field(default=None, min_length=1, max_length=4096)
+
+
+Connection = Annotated[
+    KafkaConnection | RegistryConnection | AwsConnection | GcsConnection, Field(discriminator="type")
+]

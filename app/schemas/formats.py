@@ -107,6 +107,19 @@ def of_one(model: M, **given: object) -> M:
     return model
 
 
+class ParquetFormat(Strict):
+    """The columns of the file, by name."""
+
+    type: Literal["parquet"]
+
+
+class OcfFormat(Strict):
+    """Avro's container files. Without a schema that of the first file is the reader's."""
+
+    type: Literal["avro ocf"]
+    definition: str | None = Field(default=None, alias="schema", min_length=1, description="The reader's, as JSON")
+
+
 class AvroOutput(Strict):
     """The schema is registered under the topic's name."""
 
@@ -117,7 +130,10 @@ class AvroOutput(Strict):
     )
 
 
-FileFormat = Annotated[JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat, Field(discriminator="type")]
+FileFormat = Annotated[
+    JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | ParquetFormat | OcfFormat,
+    Field(discriminator="type"),
+]
 RecordFormat = Annotated[
     JsonFormat | TextFormat | BytesFormat | CsvFormat | RegexFormat | AvroFormat | ProtobufFormat,
     Field(discriminator="type"),

@@ -84,7 +84,7 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
     """Run one statement of the catalog again, under the id that it had."""
     (statement,) = parse(item.sql)
     now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
-    context = Context(coordinator.catalog, Path(), now=now, runtime=coordinator.runtime())
+    context = Context(coordinator.catalog, Path(), now=now, runtime=coordinator.runtime(), restoring=True)
     try:
         bound = bind(statement, context)
         draft = Draft(coordinator, durable=False)

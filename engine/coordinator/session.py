@@ -39,6 +39,7 @@ from engine.sql.binding.settling import settled
 from engine.sql.bound import BoundSubscribe
 from engine.sql.dialect import parse
 from engine.sql.parameters import Parameters
+from engine.sql.redaction import redacted
 from engine.sql.statement.data import SelectStatement, Subscribe
 from engine.sql.statement.session import Execute
 from engine.sql.statements import SessionStatement, Statement
@@ -107,7 +108,7 @@ class Session:
         1; the statements behind the failed one are not run.
         """
         self._cancelled = False
-        with self._failing():
+        with self._failing(sql):
             if parameters:
                 made = prepared(sql, declared_types(parameter_types))
                 if made.statement is not None:
@@ -138,7 +139,7 @@ class Session:
     def prepare(self, name: str, sql: str, parameter_types: Sequence[int] = ()) -> Prepared:
         """Parse one statement, deduce its parameters' types and its columns, and keep it under `name`."""
         self._cancelled = False
-        with self._failing():
+        with self._failing(sql):
             if not name:
                 self._names.statements.pop("", None)
             if self._transaction.status == "E":
@@ -427,11 +428,13 @@ class Session:
             self._variables[key] = kept
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """What is raised inside fails the transaction."""
+    def _failing(self, sql: str = "") -> Iterator[None]:
+        """What is raised inside fails the transaction, and tells no secret of `sql`."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, SqlError):
+                redacted(error, sql)
             self._transaction.fail()
             if self._transaction.implicit:
                 self._transaction.end(self._coordinator, False)
@@ -442,7 +445,8 @@ class Session:
             raise SqlError("the session is closed")
         limit = milliseconds(self._variables["statement_timeout"])
         self._deadline = time.monotonic() + limit / 1000 if limit else None
-        with self._timed(type(statement)), self._failing():
+        span = getattr(statement, "span", None)
+        with self._timed(type(statement)), self._failing("" if span is None else span.text):
             self.check()
             if isinstance(statement, Execute):
                 self._transaction.check_usable()

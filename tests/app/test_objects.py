@@ -4,7 +4,9 @@ import gzip
 from base64 import b64encode
 
 import httpx
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +138,22 @@ def test_what_a_file_needs_beside_its_path(http, tmp_path):
     lines.write_bytes(gzip.compress(b"a=1\nb=2\n"))
     connector = {
         "type": "file", "path": str(lines), "compression": "gzip",
-        "format": {"type": "regex", "pattern": "(?P<k>.)=(?P<v>.)"},
+        "format": {"type": "regex", "pattern": "(?P<k>.)=(?P<v>.)"}, "file_column": "of",
+        "tail": True, "discover_interval_ms": 50,
     }  # fmt: skip
     made(http, "sources", name="ob_gz", connector=connector)
-    reply = http.get("/api/views/ob_gz/rows", params={"order": "k"})
-    while len(reply.json()["rows"]) < 2:
-        reply = http.get("/api/views/ob_gz/rows", params={"order": "k"})
-    assert reply.json()["rows"] == [["a", "1"], ["b", "2"]]
+    table = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"k": [1, 2], "v": ["x", "y"]}), table)
+    made(http, "sources", name="ob_pq", connector={"type": "file", "path": str(table), "format": {"type": "parquet"}})
+
+    def rows(name):
+        found = []
+        while len(found) < 2:
+            found = http.get(f"/api/views/{name}/rows", params={"order": "k"}).json()["rows"]
+        return found
+
+    assert rows("ob_gz") == [["a", "1", str(lines)], ["b", "2", str(lines)]]
+    assert rows("ob_pq") == [["1", "x"], ["2", "y"]]
 
 
 SECRET = "correct-horse-battery"
@@ -159,6 +170,10 @@ def test_secrets_and_connections(http):
     made_one = made(http, "connections", name="ob_c1", connection=connection)
     assert made_one["depends_on"] == ["ob_pw", "ob_raw"]
     assert "SASL_SSL" in made_one["create_sql"]
+    store = {"type": "aws", "access_key_id": "me", "secret_access_key": {"secret": "ob_pw"}, "region": "r",
+             "endpoint": "http://127.0.0.1:1"}  # fmt: skip
+    made(http, "connections", name="ob_c3", connection=store)
+    made(http, "connections", name="ob_c4", connection={"type": "gcs", "access_token": {"secret": "ob_pw"}})
     registry = {"type": "confluent schema registry", "url": "http://127.0.0.1:1", "password": {"secret": "ob_pw"}}
     made(http, "connections", name="ob_c2", connection=registry)
     validated = http.post("/api/connections/ob_c2/validate")
@@ -167,7 +182,9 @@ def test_secrets_and_connections(http):
     assert http.delete("/api/secrets/ob_pw").status_code == 409
     said = [http.get(f"/api/{path}").text for path in ("objects", "secrets", "connections")]
     assert all("ob_" in text and SECRET not in text for text in said)
-    for path, name in (("connections", "ob_c2"), ("connections", "ob_c1"), ("secrets", "ob_raw"), ("secrets", "ob_pw")):
+    for name in ("ob_c4", "ob_c3", "ob_c2"):
+        assert http.delete(f"/api/connections/{name}").status_code == 204
+    for path, name in (("connections", "ob_c1"), ("secrets", "ob_raw"), ("secrets", "ob_pw")):
         assert http.delete(f"/api/{path}/{name}").status_code == 204
 
 

@@ -21,7 +21,7 @@ from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import with_full_names
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place
-from engine.sql.binding.source_options import Options, Reads
+from engine.sql.binding.source_options import Options, Reads, without_password
 from engine.sql.binding.writing import full
 from engine.sql.statement.connectors import RegistryClause
 
@@ -62,7 +62,7 @@ def _description(statement: statements.CreateConnection, options: Options) -> Co
         case "aws":
             return aws(options, statement.name.end)
         case "gcs":
-            return GcsConnection(options.setting("access token"), _endpoint(options, statement.name.end))
+            return GcsConnection(options.hidden("access token"), _endpoint(options, statement.name.end))
         case _:
             return _registry(options, None)
 
@@ -70,7 +70,7 @@ def _description(statement: statements.CreateConnection, options: Options) -> Co
 def aws(options: Options, at: int) -> AwsConnection:
     """TO AWS (ACCESS KEY ID, SECRET ACCESS KEY = SECRET s, TOKEN, REGION, ENDPOINT)."""
     found = AwsConnection(
-        options.setting("access key id"), options.setting("secret access key"), options.setting("token"),
+        options.setting("access key id"), options.hidden("secret access key"), options.hidden("token"),
         options.text("region"), _endpoint(options, at),
     )  # fmt: skip
     if (found.access_key is None) != (found.secret_key is None):
@@ -79,7 +79,7 @@ def aws(options: Options, at: int) -> AwsConnection:
 
 
 def _endpoint(options: Options, at: int) -> str | None:
-    url = options.text("endpoint")
+    url = options.url("endpoint")
     if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
         raise InvalidParameter(f'ENDPOINT "{url}" is no URL', hint="ENDPOINT 'https://host:port'", position=at)
     return url
@@ -111,7 +111,7 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
     authority = options.setting("ssl certificate authority", "ssl ca location")
     tls = Tls(
         authority, options.setting("ssl certificate", "ssl certificate location"),
-        options.setting("ssl key", "ssl key location"), options.setting("ssl key password"),
+        options.hidden("ssl key", "ssl key location"), options.hidden("ssl key password"),
     )  # fmt: skip
     protocol = options.text("security protocol")
     if protocol is None:
@@ -128,8 +128,8 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
             hint = f"There are {', '.join(MECHANISMS)}."
             raise InvalidParameter(f'SASL MECHANISM "{mechanism}" is not known', hint=hint, position=at)
         sasl = Sasl(
-            mechanism, options.setting("sasl username"), options.setting("sasl password"),
-            options.setting("sasl oauthbearer token"), options.text("sasl oauthbearer token url"),
+            mechanism, options.setting("sasl username"), options.hidden("sasl password"),
+            options.hidden("sasl oauthbearer token"), options.url("sasl oauthbearer token url"),
         )  # fmt: skip
         asked = sasl.username is not None and sasl.password is not None
         if mechanism == "OAUTHBEARER" and sasl.token is None and not (asked and sasl.token_url):
@@ -145,17 +145,17 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
 
 def _registry(options: Options, url: str | None) -> RegistryConnection:
     """TO CONFLUENT SCHEMA REGISTRY (URL 'u', ...), or the options behind an inline url."""
-    url = url or options.text("url")
+    url = url or options.url("url")
     if url is None or urlsplit(url).scheme not in ("http", "https"):
         raise InvalidParameter("a schema registry needs a URL", hint="URL 'http://host:port'")
     tls = Tls(
         options.setting("ssl certificate authority", "ssl ca location"),
         options.setting("ssl certificate", "ssl certificate location"),
-        options.setting("ssl key", "ssl key location"),
-        options.setting("ssl key password"),
+        options.hidden("ssl key", "ssl key location"),
+        options.hidden("ssl key password"),
     )
     return RegistryConnection(
-        url.rstrip("/"), options.setting("username"), options.setting("password"), None if tls == Tls() else tls
+        url.rstrip("/"), options.setting("username"), options.hidden("password"), None if tls == Tls() else tls
     )
 
 
@@ -166,6 +166,6 @@ def registry_of(clause: RegistryClause, reads: Reads) -> RegistryConnection:
             raise WrongObjectType(f'connection "{clause.connection}" is not to a schema registry', position=clause.at)
         return connection
     options = Options("schema registry", clause.options, reads)
-    found = _registry(options, clause.url)
+    found = _registry(options, None if clause.url is None else without_password(clause.url, reads))
     options.done()
     return found

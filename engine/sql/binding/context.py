@@ -43,6 +43,7 @@ class Context:
     assigned: list[tuple[str, str]] = field(default_factory=list, compare=False)
     pauses: list[float] = field(default_factory=list, compare=False)
     draw: Callable[[int], int] = field(default=secrets.randbits, compare=False)
+    restoring: bool = False  # the statement is of the log
 
     def resolve(self, name: Name) -> Item:
         """The item of that name; UndefinedTable where there is none."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
 from engine.catalog.connections import ConnectionDescription, FileRef, SecretRef, Setting
 from engine.catalog.items import Connection, Secret, kind
@@ -98,6 +99,24 @@ class Options:
             raise InvalidParameter(f'option "{option.name}" must be a name', position=option.at)
         return option.value
 
+    def hidden(self, name: str, file: str | None = None) -> Setting | None:
+        """As `setting`, of a value that nobody may see: it cannot stand in the open, for the statement is in the
+        catalog. One that an older log has is taken."""
+        option = self._left.get(name)
+        value = self.setting(name, file)
+        if isinstance(value, str) and not self._reads.context.restoring:
+            raise InvalidParameter(
+                f"{name.upper()} in the open would be in the catalog for all to read",
+                hint=f"CREATE SECRET name AS '...'; then {name.upper()} = SECRET name",
+                position=None if option is None else option.at,
+            )
+        return value
+
+    def url(self, name: str) -> str | None:
+        """A URL without a password in it."""
+        value = self.text(name)
+        return None if value is None else without_password(value, self._reads)
+
     def flag(self, name: str) -> bool | None:
         """NAME alone is true."""
         option = self.take(name)
@@ -110,6 +129,20 @@ class Options:
     def done(self) -> None:
         for option in self._left.values():
             raise InvalidParameter(f'unrecognized {self._what} option "{option.name}"', position=option.at)
+
+
+def without_password(url: str, reads: "Reads") -> str:
+    """The URL, if there is no password in it, which the catalog would show."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return url  # whoever wants a URL there says that it is none
+    if password is not None and not reads.context.restoring:
+        raise InvalidParameter(
+            "a URL with a password in it would be in the catalog for all to read",
+            hint="CREATE SECRET name AS '...'; then PASSWORD = SECRET name",
+        )
+    return url
 
 
 class Reads:
