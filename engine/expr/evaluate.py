@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.collection.heap import DECIMAL_TAG, Heap
 from engine.collection.vector import Vector
 from engine.collection.words import encode
+from engine.expr.membership import among, listed
 from engine.expr.registry import Function, Kernel, OnNull
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Scalar
 from engine.types import Physical, SqlType
@@ -122,6 +123,15 @@ def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
             return _coalesce(arguments, sorted(columns_read(expression)))
         case Logic():
+            found = listed(expression)
+            if found is not None:
+                operand, literals = found
+                encoded = [encode(literal.value, literal.type, context.heap) for literal in literals]
+                words = [word for word, is_null in encoded if not is_null]
+                codes.extend(code for word in words for code in heap_codes(word, operand.type))
+                if words:
+                    values = np.array(words, np.uint64)
+                    return among(_build(operand, context, codes), values, len(words) < len(encoded))
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
             lazy = [can_fail(argument) for argument in expression.arguments]
             return _logic(expression.conjunction, arguments, lazy, sorted(columns_read(expression)))
