@@ -4,12 +4,12 @@ Nothing derivable is stored in plans, so a pass asks here. Answers are kept by o
 `Facts` (which holds the objects, so that no identity is reused): O(1) for a node that was asked about before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final
 
 from engine.expr.aggregate import Kind
-from engine.expr.scalar import Literal, Ref
+from engine.expr.scalar import Literal, Ref, Value
 from engine.expr.window import Kind as WindowKind
 from engine.plan.predicates import equal_sides
 from engine.plan.relation import (
@@ -115,6 +115,10 @@ class Facts:
         """Make what is known of the value known of the Locals that stand for it."""
         self._locals[let.id] = let.value
 
+    def value(self, local: Local) -> Relation | None:
+        """The relation that the Local stands for, if its Let was met."""
+        return self._locals.get(local.id)
+
     def keys(self, relation: Relation) -> tuple[Key, ...]:
         """Sets of columns in which no two rows agree (none counts twice), shortest first. Empty: at most one row."""
         known = self._keys.get(id(relation))
@@ -135,7 +139,7 @@ class Facts:
             case Get():
                 return shortest(map(frozenset, relation.keys))
             case Local():
-                value = self._locals.get(relation.id)
+                value = self.value(relation)
                 return () if value is None else self.keys(value)
             case Let():
                 self.bind(relation)
@@ -143,9 +147,7 @@ class Facts:
             case LetRec():
                 return self.keys(relation.body)
             case Constant():
-                if len(relation.rows) <= 1:
-                    return (frozenset(),) if all(count == 1 for _, count in relation.rows) else ()
-                return ()
+                return constant_keys(relation)
             case Project():
                 at: dict[int, int] = {}
                 for position, column in enumerate(relation.columns):
@@ -202,9 +204,9 @@ class Facts:
         if not all(own):
             return ()
         found: list[Key] = []
-        for first in range(len(own)):
+        for first, own_key in ((i, key) for i, keys in enumerate(own) for key in keys):
             bound = set(range(starts[first], starts[first] + self.arity(relation.inputs[first])))
-            key = {starts[first] + column for column in own[first][0]}
+            key = {starts[first] + column for column in own_key}
             waiting = [i for i in range(len(own)) if i != first]
             while waiting:
                 tied = self._tied(relation, bound)
@@ -225,6 +227,21 @@ class Facts:
             if columns & bound or any(isinstance(scalar, Literal) for scalar in group):
                 tied |= columns
         return tied
+
+
+def constant_keys(relation: Constant) -> tuple[Key, ...]:
+    """The columns of fixed rows in which no two agree."""
+    if any(count != 1 for _, count in relation.rows):
+        return ()
+    if len(relation.rows) <= 1:
+        return (frozenset(),)
+    columns = (frozenset((i,)) for i in range(len(relation.types)) if all_differ([row[i] for row, _ in relation.rows]))
+    return shortest(columns)
+
+
+def all_differ(values: Sequence[Value]) -> bool:
+    """Whether no two values of one type are the same datum, as far as Python tells: it does for these."""
+    return all(isinstance(value, int | str) for value in values) and len(set(values)) == len(values)
 
 
 def shortest(keys: Iterable[Key]) -> tuple[Key, ...]:

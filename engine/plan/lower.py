@@ -18,7 +18,7 @@ from engine.expr.scalar import Call, Ref, Scalar
 from engine.plan.facts import Facts, Key
 from engine.plan.lowering.dag import Dag
 from engine.plan.lowering.join_order import Column, JoinInput, join_paths
-from engine.plan.lowering.joins import physical, plain_join, without_nulls
+from engine.plan.lowering.joins import narrowing, physical, plain_join, without_nulls
 from engine.plan.lowering.loops import depends, independent, temporal_inside
 from engine.plan.lowering.steps import mfp_steps, moved_step, steps_read, without_dead
 from engine.plan.relation import (
@@ -337,10 +337,7 @@ class Lowering(Dag):
             for key in self.arranged.get(found[0].id, frozenset()):
                 if all(column in at for column in key):
                     arranged.add(frozenset(at[column] for column in key))
-        base = relation
-        while isinstance(base, Project | Map):
-            base = base.input
-        return JoinInput(frozenset(arranged), self.facts.keys(relation), isinstance(base, Filter) and found is None)
+        return JoinInput(frozenset(arranged), self.facts.keys(relation), (0, 0) if found else narrowing(relation))
 
 
 def dear(relation: Relation) -> bool:

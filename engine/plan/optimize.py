@@ -14,11 +14,13 @@ from engine.plan.rules.joins import flatten_joins
 from engine.plan.rules.lets import inline_lets
 from engine.plan.rules.outer_joins import simplify_outer_joins
 from engine.plan.rules.pushdown import push_down
+from engine.plan.rules.reductions import reduce_below_joins
 
 Rule = Callable[[Relation, Facts], Relation]
 
 RULES: Final[tuple[Rule, ...]] = (
-    inline_lets, fold, fuse, flatten_joins, push_down, fuse, flatten_joins, key_fallible, count_in_bins, prune, fuse
+    inline_lets, fold, fuse, flatten_joins, push_down, fuse, flatten_joins, key_fallible, count_in_bins,
+    reduce_below_joins, prune, fuse
 )  # fmt: skip
 
 BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (simplify_outer_joins,)

@@ -239,3 +239,171 @@ Filter (#1 > 3)
 Mfp project=(#1, #2)
   keep #2 > 3
   Source parts
+
+-- Groups that fix what a join meets on: each side is reduced by itself, and a row of one meets a row of the other.
+SELECT part, max(quantity), min(size) FROM lines JOIN parts ON part = id GROUP BY part;
+[plan]>
+Reduce group_by=[#0] aggregates=[max(#1), min(#5)]
+  Filter (#0 = #3)
+    CrossJoin
+      Get materialize.public.lines
+      Get materialize.public.parts
+[opt]>
+Project (#0, #1, #3)
+  Join on=(#0 = #2)
+    Reduce group_by=[#0] aggregates=[max(#1)]
+      Project (#0, #1)
+        Get materialize.public.lines
+    Reduce group_by=[#0] aggregates=[min(#1)]
+      Project (#0, #2)
+        Get materialize.public.parts
+[flow]>
+DeltaJoin project=(#0, #1, #3)
+  %0 » %1[#0]
+  %1 » %0[#0]
+  Reduce key=(#0) aggregates=[max(#1)]
+    Mfp project=(#0, #1)
+      Source lines
+  Reduce key=(#0) aggregates=[min(#1)]
+    Mfp project=(#0, #2)
+      Source parts
+
+-- Counts and sums as well, of the side that meets one row at most of the other.
+SELECT id, brand, count(*), sum(quantity) FROM lines JOIN parts ON part = id GROUP BY id, brand;
+[plan]>
+Reduce group_by=[#3, #4] aggregates=[count(*), sum(#1)]
+  Filter (#0 = #3)
+    CrossJoin
+      Get materialize.public.lines
+      Get materialize.public.parts
+[opt]>
+Project (#3, #4, #1, #2)
+  Join on=(#0 = #3)
+    Reduce group_by=[#0] aggregates=[count(*), sum(#1)]
+      Project (#0, #1)
+        Get materialize.public.lines
+    Project (#0, #1)
+      Get materialize.public.parts
+[flow]>
+DeltaJoin project=(#3, #4, #1, #2)
+  %0 » %1[#0]
+  %1 » %0[#0]
+  Reduce key=(#0) aggregates=[count(*), sum(#1)]
+    Mfp project=(#0, #1)
+      Source lines
+  Source parts
+
+-- Not where a predicate may leave few rows to reduce.
+SELECT id, sum(quantity) FROM lines JOIN parts ON part = id WHERE size = 3 GROUP BY id;
+[plan]>
+Reduce group_by=[#3] aggregates=[sum(#1)]
+  Filter (#5 = 3)
+    Filter (#0 = #3)
+      CrossJoin
+        Get materialize.public.lines
+        Get materialize.public.parts
+[opt]>
+Reduce group_by=[#1] aggregates=[sum(#0)]
+  Project (#1, #2)
+    Join on=(#0 = #2)
+      Project (#0, #1)
+        Get materialize.public.lines
+      Project (#0)
+        Filter (#1 = 3)
+          Project (#0, #2)
+            Get materialize.public.parts
+[flow]>
+Reduce key=(#0) aggregates=[sum(#1)]
+  DeltaJoin project=(#3, #1)
+    %0 » %1[#0]
+    %1 » %0[#0]
+    Source lines
+    Mfp project=(#0)
+      keep #2 = 3
+      Source parts
+
+CREATE MATERIALIZED VIEW sums AS SELECT part, sum(quantity) AS total FROM lines GROUP BY part;
+
+-- A materialized view has the keys of its query: no row of it is there twice, and it meets itself by them.
+SELECT DISTINCT s.part, s.total, t.total AS again FROM sums s JOIN sums t ON s.part = t.part;
+[plan]>
+Distinct
+  Project (#0, #1, #3)
+    Filter (#0 = #2)
+      CrossJoin
+        Get materialize.public.sums
+        Get materialize.public.sums
+[opt]>
+Project (#0, #1, #1)
+  Get materialize.public.sums
+[flow]>
+Mfp project=(#0, #1, #1)
+  Source sums
+
+-- So have fixed rows.
+SELECT DISTINCT v.name, s.total FROM (VALUES (1, 'one'), (2, 'two')) AS v (k, name) JOIN sums s ON s.part = v.k;
+[plan]>
+Distinct
+  Project (#1, #3)
+    Filter (#2 = #0)
+      CrossJoin
+        Constant
+          - (1, "one")
+          - (2, "two")
+        Get materialize.public.sums
+[opt]>
+Project (#1, #3)
+  Join on=(#2 = #0)
+    Constant
+      - (1, "one")
+      - (2, "two")
+    Get materialize.public.sums
+[flow]>
+DeltaJoin project=(#1, #3)
+  %0 » %1[#0]
+  %1 » %0[#0]
+  Constant
+    - (1, "one")
+    - (2, "two")
+  Source sums
+
+-- Of inputs that are tied alike, the one that must have one value is met first.
+SELECT l.price, p.size, q.size FROM lines l, parts p, parts q
+WHERE l.quantity = p.size AND l.quantity = q.size AND p.brand > 'A' AND q.brand = 'B';
+[plan]>
+Project (#2, #5, #8)
+  Filter (#1 = #5) AND (#1 = #8) AND (#4 > "A") AND (#7 = "B")
+    Filter true
+      CrossJoin
+        Filter true
+          CrossJoin
+            Get materialize.public.lines
+            Get materialize.public.parts
+        Get materialize.public.parts
+[opt]>
+Project (#1, #2, #3)
+  Join on=(#0 = #2 = #3)
+    Project (#1, #2)
+      Get materialize.public.lines
+    Project (#1)
+      Filter (#1 IS NOT NULL) AND (#0 > "A")
+        Project (#1, #2)
+          Get materialize.public.parts
+    Project (#1)
+      Filter (#1 IS NOT NULL) AND (#0 = "B")
+        Project (#1, #2)
+          Get materialize.public.parts
+[flow]>
+DeltaJoin project=(#2, #3, #4)
+  %0 » %2[#0] » %1[#0]
+  %1 » %2[#0] » %0[#1]
+  %2 » %1[#0] » %0[#1]
+  Source lines
+  Mfp project=(#2)
+    keep #2 IS NOT NULL
+    keep #1 > "A"
+    Source parts
+  Mfp project=(#2)
+    keep #2 IS NOT NULL
+    keep #1 = "B"
+    Source parts

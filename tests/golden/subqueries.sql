@@ -202,10 +202,10 @@ Return
         Get materialize.public.a
       With
         cte l1 =
-          Reduce group_by=[#0] aggregates=[count(*)]
-            Project (#0)
-              Join on=(#1 = #0)
-                Get l0
+          Project (#0, #2)
+            Join on=(#1 = #0)
+              Get l0
+              Reduce group_by=[#0] aggregates=[count(*)]
                 Filter (#0 IS NOT NULL)
                   Project (#1)
                     Get materialize.public.b
@@ -225,12 +225,14 @@ With
       Mfp project=(#0)
         Source a
   cte l1 =
-    Reduce key=(#0) aggregates=[count(*)]
-      DeltaJoin project=(#0)
-        %0 » %1[#1 not null]
-        %1 » %0[#0 not null]
-        Get l0
-        Source b
+    DeltaJoin project=(#0, #2)
+      %0 » %1[#0]
+      %1 » %0[#0]
+      Get l0
+      Reduce key=(#0) aggregates=[count(*)]
+        Mfp project=(#1)
+          keep #1 IS NOT NULL
+          Source b
 Return
   DeltaJoin project=(#0, #4)
     %0 » %1[#0]

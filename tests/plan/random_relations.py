@@ -25,6 +25,7 @@ from engine.plan.relation import (
     Project,
     Quantified,
     Reduce,
+    Relation,
     ScalarSubquery,
     Threshold,
     TopK,
@@ -140,6 +141,20 @@ class Generator:
                 body, extra = self.relation(depth - 1, outers, (*lets, local, local))
                 return Let(local.id, inner, body), extra
         raise AssertionError(kind)
+
+    def grouped_join(self) -> Relation:
+        """Groups of what two relations meet on, and perhaps of more; aggregates of either side."""
+        random = self.random
+        (left, a), (right, b) = self.relation(random.randrange(2)), self.relation(random.randrange(2))
+        one, other = Ref(random.randrange(a), INT), Ref(a + random.randrange(b), INT)
+        joined = BoundJoin(left, right, call("=", one, other), JoinKind.INNER)
+        keys = [random.choice((one, other)), *(Ref(random.randrange(a + b), INT) for _ in range(random.randrange(3)))]
+        calls = []
+        for _ in range(random.choice((0, 1, 1, 2))):
+            overload = random.choice((SUM, MIN, COUNT, COUNT_ROWS))
+            argument = () if overload is COUNT_ROWS else (Ref(random.randrange(a + b), INT),)
+            calls.append(AggregateCall(overload, argument, distinct=bool(argument) and random.random() < 0.3))
+        return Reduce(joined, tuple(keys), tuple(calls))
 
     def scalar(self, depth: int, width: int, outers, lets):
         """An integer over a row."""

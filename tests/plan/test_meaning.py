@@ -56,6 +56,13 @@ def test_optimised_is_bound(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_aggregates_below_a_join_are_those_above_it(seed: int) -> None:
+    random = Random(seed)
+    relation = Generator(random, flat=True).grouped_join()
+    agree(relation, lower(optimize(decorrelate(prepare(relation)))), random)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_no_rule_adds_an_error(seed: int) -> None:
     """Without subqueries a plan fails only where the relation does: nothing fallible moved above its guard."""
     random = Random(seed)

@@ -1,7 +1,8 @@
 """The order in which a delta join's changes meet the other inputs.
 
 Rule   greedy: from the inputs bound so far go to one that an equivalence ties to them, best first: a unique key (at
-       most one match a row), an arrangement that exists, more key columns, a filtered input; last a cross product.
+       most one match a row), an arrangement that exists, more key columns, the input that its predicates cut down most
+       (a value asked for, then other comparisons, then none); last a cross product.
 Cost   O(inputs³ · equivalences) for all paths.
 """
 
@@ -16,11 +17,12 @@ Column = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class JoinInput:
-    """An input as the order sees it: the keys it is arranged by already, its unique keys, whether it is filtered."""
+    """An input as the order sees it: the keys it is arranged by already, its unique keys, and how many of its columns
+    must have one of a few values, how many other predicates it has."""
 
     arranged: frozenset[Key]
     unique: tuple[Key, ...]
-    filtered: bool
+    narrowed: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,10 @@ def stage_to(target: int, visited: Sequence[int], classes: Sequence[Sequence[Col
     return Stage(target, key, tuple(pairs[column] for column in key))
 
 
-def rank(stage: Stage, target: JoinInput) -> tuple[bool, bool, bool, int, bool, int]:
+def rank(stage: Stage, target: JoinInput) -> tuple[bool, bool, bool, int, int, int, int]:
     """Less is better."""
     key = frozenset(stage.key)
     unique = any(one <= key for one in target.unique)
     tied = bool(stage.key) or unique
-    return (not tied, not unique, key not in target.arranged, -len(stage.key), not target.filtered, stage.input)
+    values, others = target.narrowed
+    return (not tied, not unique, key not in target.arranged, -len(stage.key), -values, -others, stage.input)

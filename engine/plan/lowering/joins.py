@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from engine.dataflow import graph
-from engine.expr.scalar import Ref, Scalar
+from engine.expr.scalar import Literal, Logic, Ref, Scalar
 from engine.plan.facts import Facts, Key
 from engine.plan.lowering.join_order import Column, Stage
-from engine.plan.predicates import not_null_tested, test_same
+from engine.plan.predicates import equal_sides, not_null_tested, test_same
 from engine.plan.relation import (
     UNIT,
+    BoundScalar,
     Filter,
     Get,
     Join,
@@ -43,6 +44,27 @@ def without_nulls(relation: Relation) -> tuple[Get, tuple[int, ...], frozenset[i
             return found[0], found[1], found[2] | columns
         case _:
             return None
+
+
+def narrowing(relation: Relation) -> tuple[int, int]:
+    """How many predicates leave rows of one value only, or of a few; and how many others there are."""
+    values = others = 0
+    while isinstance(relation, Project | Map | Filter):
+        if isinstance(relation, Filter):
+            for predicate in conjuncts(relation.predicates):
+                of_values = is_of_values(predicate)
+                values += of_values
+                others += not of_values
+        relation = relation.input
+    return values, others
+
+
+def is_of_values(predicate: BoundScalar) -> bool:
+    """Whether it is `column = literal`, or an OR of such."""
+    if isinstance(predicate, Logic):
+        return not predicate.conjunction and all(map(is_of_values, predicate.arguments))
+    sides = equal_sides(predicate)
+    return sides is not None and any(isinstance(a, Ref) and isinstance(b, Literal) for a, b in (sides, sides[::-1]))
 
 
 def distinct(columns: tuple[int, ...]) -> bool:

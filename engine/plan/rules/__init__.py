@@ -9,6 +9,7 @@
     ranking     row_number() <= k sees the first k rows of a partition (pushdown asks for it)
     fallible_keys   equalities that can fail are keys of a join where they do not
     eager           aggregates of hopping windows begin below the windows
+    reductions      aggregates of what a join meets on go below it
     demand      columns that nobody reads go
     aggregates  not of the loop: the form of aggregates that operators take (lower asks for it)
 

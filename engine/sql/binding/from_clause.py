@@ -35,6 +35,7 @@ from engine.expr import overload
 from engine.expr.rows_from import one_row, rows_from
 from engine.expr.scalar import Coalesce, Literal, Ref
 from engine.expr.table import TableFunction
+from engine.plan.facts import Facts
 from engine.plan.relation import (
     UNIT,
     BoundJoin,
@@ -185,7 +186,10 @@ class FromClause(Calls):
                 keys = (key.columns for key in item.keys)
                 known = tuple(key for key in keys if not any(item.columns[c].nullable for c in key))
                 return Get(item.id, str(item.name), item.columns, keys=known)
-            case MaterializedView() | SystemRelation():
+            case MaterializedView():
+                known = tuple(tuple(sorted(key)) for key in Facts().keys(item.relation))
+                return Get(item.id, str(item.name), item.columns, keys=known)
+            case SystemRelation():
                 return Get(item.id, str(item.name), item.columns)
             case SourceRelation():
                 return Get(item.id, str(item.name), item.columns, item.append_only, item.keys)
