@@ -27,6 +27,7 @@
     ├── InsufficientPrivilege           42501
     ├── ConstraintViolation             23502
     ├── TransactionState                25P02
+    │   └── ReadOnlyTransaction         25006
     ├── ActiveTransaction               25001  what cannot run inside a transaction block
     ├── InvalidAuthorization            28P01  whoever it is did not show that it is
     ├── QueryCanceled                   57014
@@ -361,6 +362,10 @@ class ActiveTransaction(SqlError):
 
 class SerializationFailure(SqlError):
     sqlstate = "40001"
+
+
+class ReadOnlyTransaction(TransactionState):
+    sqlstate = "25006"
 
 
 class InvalidAuthorization(SqlError):

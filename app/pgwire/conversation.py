@@ -43,7 +43,7 @@ REPORTED: Final = (
     "mz_version",
     "server_version", "server_encoding", "client_encoding", "application_name", "is_superuser",
     "session_authorization", "DateStyle", "IntervalStyle", "TimeZone", "integer_datetimes",
-    "standard_conforming_strings",
+    "standard_conforming_strings", "default_transaction_read_only", "in_hot_standby",
 )  # fmt: skip
 """What PostgreSQL tells at startup and at every change, spelled as it spells them: drivers match exactly."""
 

@@ -4,6 +4,7 @@ What changes the catalog binds and acts under the tick lock, so that what it was
 rest binds against the catalog of the moment and finds out when it reads or writes whether that still holds.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,13 +23,14 @@ from engine.coordinator.envelope import Envelope, Telling, Within
 from engine.coordinator.explain import explain, explain_timestamp
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
+from engine.coordinator.read_only import reads_only, refuse_read_only, refuse_write
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.secrets import validate_connection
 from engine.coordinator.snapshot import Snapshot
 from engine.coordinator.sources import create_source, prepare, printed
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
-from engine.coordinator.variables import VARIABLES, byte_count, variable
+from engine.coordinator.variables import VARIABLES, byte_count, checked, variable
 from engine.errors import LimitExceeded, Unsupported
 from engine.plan.lower import with_finishing_as_topk
 from engine.sql.binder import bind
@@ -93,6 +95,8 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
     """Run one statement, which may have been prepared. Raises SqlError."""
     if not isinstance(statement, TransactionStatement):
         client.transaction.check_usable()
+    if isinstance(statement, CatalogStatement):
+        refuse_read_only(client, re.sub("(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper())
     if isinstance(statement, CreateSource):
         return _create_source(coordinator, client, statement)
     with ExitStack() as stack:
@@ -116,6 +120,7 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
 
 def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
     """Do what a bound statement says."""
+    refuse_write(coordinator, client, bound)
     if isinstance(bound, BoundChange):
         return change(client.transaction, _draft(coordinator, client), bound)
     match bound:
@@ -147,7 +152,10 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
         case BoundShowVariable():
             return _show(coordinator, client, bound)
         case BoundSet():
-            client.set_variable(bound.name, bound.value)
+            if bound.name == "transaction_read_only" and bound.value is not None:
+                client.transaction.restrict(checked(bound.name, bound.value)[1] == "on")
+            else:
+                client.set_variable(bound.name, bound.value)
             return Result("RESET" if bound.value is None else "SET")
         case BoundTransaction():
             return _transaction(coordinator, client, bound)
@@ -313,13 +321,13 @@ def _transaction(coordinator: Coordinator, client: Client, bound: BoundTransacti
             pass
     if verb is TransactionVerb.BEGIN:
         if block.implicit:
-            block.implicit = False
+            block.implicit, block.read_only = False, bound.read_only
             return Result("BEGIN")
         if block.status == "T":
             message = "there is already a transaction in progress"
             return Result("BEGIN", notices=(Notice(message, "WARNING", "25001"),))
         block.check_usable()
-        block.begin()
+        block.begin(read_only=reads_only(client) if bound.read_only is None else bound.read_only)
         return Result("BEGIN")
     if block.status == "I":
         message = "there is no transaction in progress"
@@ -331,13 +339,15 @@ def _transaction(coordinator: Coordinator, client: Client, bound: BoundTransacti
 
 
 def _show(coordinator: Coordinator, client: Client, bound: BoundShowVariable) -> Result:
+    now = {"transaction_read_only": "on" if reads_only(client) else "off"}
     if bound.name == "all":
         columns = (Column("name", TEXT, False), Column("setting", TEXT, False), Column("description", TEXT, False))
-        rows = [(row.name, client.variable_of(key), row.doc) for key, row in VARIABLES.items()]
+        rows = [(row.name, now.get(key) or client.variable_of(key), row.doc) for key, row in VARIABLES.items()]
     else:
         row = variable(bound.name)
         columns = (Column(row.name.lower(), TEXT, False),)
-        rows = [(client.variable_of(row.name.lower()),)]
+        key = row.name.lower()
+        rows = [(now.get(key) or client.variable_of(key),)]
     return coordinator.rows("SHOW", columns, rows)
 
 

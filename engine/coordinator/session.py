@@ -71,6 +71,9 @@ class Session:
         self._defaults: Final = {key: row.default for key, row in VARIABLES.items()} | dict(
             checked(name, value) for name, value in variables.items()
         )
+        role = coordinator.catalog.roles.get(user)
+        self._defaults["session_authorization"] = user
+        self._defaults["is_superuser"] = "on" if role is None or role.superuser else "off"
         self._variables = dict(self._defaults)
         self._transaction = Transaction()
         self._subscriptions: list[Subscription] = []

@@ -19,7 +19,14 @@ from engine.coordinator.draft import Draft, State
 from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
 from engine.coordinator.snapshot import Snapshot
-from engine.errors import NoTransaction, SerializationFailure, TransactionState, UndefinedSavepoint, UndefinedTable
+from engine.errors import (
+    ActiveTransaction,
+    NoTransaction,
+    SerializationFailure,
+    TransactionState,
+    UndefinedSavepoint,
+    UndefinedTable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +47,23 @@ class Transaction:
     implicit: bool = False
     read_at: int | None = None  # the tick that reads of the block are as of
     held: int | None = None  # the oracle's token for it
+    read_only: bool | None = None  # whether it refuses to write; None: as default_transaction_read_only says
     read: set[int] = field(default_factory=set)  # ids of what the block has read
     writes: dict[int, Result] = field(default_factory=dict)  # by table; results, because a sweep must see them
     draft: Draft | None = None  # what the block changes of the catalog
     savepoints: list[Savepoint] = field(default_factory=list)
 
-    def begin(self, implicit: bool = False) -> None:
+    def begin(self, implicit: bool = False, read_only: bool | None = None) -> None:
         """A block begins."""
-        self.status, self.implicit = "T", implicit
+        self.status, self.implicit, self.read_only = "T", implicit, read_only
+
+    def restrict(self, read_only: bool) -> None:
+        """SET TRANSACTION READ ONLY, or READ WRITE, which is too late once the block has read."""
+        if self.status == "I" or self.implicit:
+            return  # it would be of the transaction that this statement is
+        if not read_only and self.read_only and self.read:
+            raise ActiveTransaction("transaction read-write mode must be set before any query")
+        self.read_only = read_only
 
     def fail(self) -> None:
         """A statement failed: in a block nothing but its end may follow."""
@@ -95,7 +111,7 @@ class Transaction:
         """The block has ended."""
         if self.held is not None:
             coordinator.oracle.release(self.held)
-        self.status, self.implicit, self.read_at, self.held = "I", False, None, None
+        self.status, self.implicit, self.read_at, self.held, self.read_only = "I", False, None, None, None
         self.read.clear()
         self.writes.clear()
         self.savepoints.clear()

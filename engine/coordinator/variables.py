@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import InvalidParameter, UndefinedObject
+from engine.expr import text_forms
 from engine.sql.binding.session import MZ_VERSION
 
 Check = Callable[[str], str]
@@ -28,6 +29,16 @@ def _one_of(*allowed: str) -> Check:
         raise InvalidParameter(f"it may be {', '.join(allowed)}")
 
     return check
+
+
+def _boolean(value: str) -> str:
+    """on or off, in the words that PostgreSQL takes for them."""
+    plain = value.strip().lower()
+    if plain in text_forms.TRUE_TEXTS:
+        return "on"
+    if plain in text_forms.FALSE_TEXTS:
+        return "off"
+    raise InvalidParameter("it may be on or off")
 
 
 def _utf8(value: str) -> str:
@@ -77,21 +88,20 @@ class Variable:
     doc: str
 
 
-TRUE_FALSE: Final = _one_of("on", "off")
 VARIABLES: Final = {
     variable.name.lower(): variable
     for variable in (
         Variable("application_name", "", _any, "what the client calls itself"),
-        Variable("auto_route_catalog_queries", "on", TRUE_FALSE, "accepted: there is one cluster to send queries to"),
+        Variable("auto_route_catalog_queries", "on", _boolean, "accepted: there is one cluster to send queries to"),
         Variable("bytea_output", "hex", _one_of("hex"), "how bytes are written as text"),
         Variable("client_encoding", "UTF8", _utf8, "the encoding of text: always UTF-8"),
         Variable("client_min_messages", "notice", _any, "the least severity of notices that the client wants"),
         Variable("cluster", "quickstart", _any, "where dataflows run: there is one cluster"),
-        Variable("current_object_missing_warnings", "off", TRUE_FALSE, "accepted: there are none"),
+        Variable("current_object_missing_warnings", "off", _boolean, "accepted: there are none"),
         Variable("database", "materialize", _any, "the database that unqualified names are in"),
         Variable("DateStyle", "ISO, MDY", _one_of("ISO, MDY", "ISO", "ISO,MDY"), "how dates are written: always ISO"),
         Variable("default_table_access_method", "heap", _one_of("heap"), "how tables are held: there is one way"),
-        Variable("default_transaction_read_only", "off", TRUE_FALSE, "accepted, without effect"),
+        Variable("default_transaction_read_only", "off", _boolean, "whether transactions only read unless they say"),
         Variable("default_tablespace", "", _one_of(""), "where tables are kept: there is one place"),
         Variable(
             "default_transaction_isolation",
@@ -106,8 +116,10 @@ VARIABLES: Final = {
             _duration,
             "how long a client may leave a transaction open and say nothing; 0: for ever",
         ),
+        Variable("in_hot_standby", "off", _fixed, "whether the server is a copy that only reads: never"),
         Variable("integer_datetimes", "on", _fixed, "times are 64-bit integers"),
-        Variable("jit", "off", TRUE_FALSE, "accepted, without effect: there is nothing to compile in a query"),
+        Variable("is_superuser", "on", _fixed, "whether the session's role may do everything"),
+        Variable("jit", "off", _boolean, "accepted, without effect: there is nothing to compile in a query"),
         Variable("IntervalStyle", "postgres", _one_of("postgres"), "how intervals are written"),
         Variable("lc_collate", "C", _fixed, "how texts are ordered: by their bytes"),
         Variable("lc_ctype", "C", _fixed, "which letters there are: those of Unicode, whatever the locale"),
@@ -126,7 +138,8 @@ VARIABLES: Final = {
         Variable("server_encoding", "UTF8", _fixed, "the encoding of what is kept"),
         Variable("server_version", "15.0", _fixed, "the PostgreSQL version that clients go by"),
         Variable("server_version_num", "150000", _fixed, "the same as a number"),
-        Variable("sql_safe_updates", "off", TRUE_FALSE, "accepted, without effect"),
+        Variable("session_authorization", "materialize", _fixed, "the role that the session logged in as"),
+        Variable("sql_safe_updates", "off", _boolean, "accepted, without effect"),
         Variable("standard_conforming_strings", "on", _one_of("on"), "backslashes in '...' are backslashes"),
         Variable("statement_timeout", "0", _duration, "how long a statement may run; 0: for ever"),
         Variable("TimeZone", "UTC", _one_of("UTC", "GMT", "Etc/UTC", "Z", "+00:00"), "the session's zone: always UTC"),
@@ -136,8 +149,8 @@ VARIABLES: Final = {
             _one_of("strict serializable", "serializable", "repeatable read", "read committed", "read uncommitted"),
             "every level is run as strict serializable",
         ),
-        Variable("transaction_read_only", "off", TRUE_FALSE, "accepted, without effect"),
-        Variable("welcome_message", "off", TRUE_FALSE, "accepted: there is none"),
+        Variable("transaction_read_only", "off", _boolean, "whether the transaction only reads: to write is an error"),
+        Variable("welcome_message", "off", _boolean, "accepted: there is none"),
     )
 }
 SYNONYMS: Final = {"time zone": "timezone", "schema": "search_path", "names": "client_encoding"}

@@ -114,7 +114,7 @@ def bind(statement: Statement, context: Context) -> Bound:
         case statements.SetVariable():
             return _set(statement)
         case statements.Transaction():
-            return bound.BoundTransaction(statement.verb, statement.savepoint)
+            return bound.BoundTransaction(statement.verb, statement.savepoint, statement.read_only)
         case statements.Discard():
             return bound.BoundDiscard(statement.what)
         case (

@@ -438,6 +438,7 @@ class BoundSet:
 class BoundTransaction:
     verb: TransactionVerb
     savepoint: str = ""
+    read_only: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.database import Database, Session
-from engine.errors import SqlError
+from engine.errors import ActiveTransaction, ReadOnlyTransaction, SqlError
 
 
 def sqlstate(session: Session, sql: str) -> str:
@@ -106,3 +106,56 @@ def test_a_reader_that_writes_nothing_always_commits(bank: Database) -> None:
     bank.execute("DELETE FROM t")
     assert session.execute("SELECT count(*) FROM t").rows() == [(2,)]
     assert session.execute("COMMIT").tag == "COMMIT"
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "BEGIN READ ONLY",
+        "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY",
+        "BEGIN; SET TRANSACTION READ ONLY",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; BEGIN",
+        "SET default_transaction_read_only = true; BEGIN ISOLATION LEVEL SERIALIZABLE",
+    ],
+)
+@pytest.mark.parametrize(
+    ("write", "command"),
+    [
+        ("INSERT INTO kept VALUES (1)", "INSERT"),
+        ("DELETE FROM kept", "DELETE"),
+        ("UPDATE kept SET a = 1", "UPDATE"),
+        ("TRUNCATE kept", "TRUNCATE"),
+        ("COPY kept FROM STDIN", "COPY FROM"),
+        ("CREATE TABLE more (a int)", "CREATE TABLE"),
+        ("DROP TABLE kept", "DROP"),
+    ],
+)
+def test_a_transaction_that_only_reads_refuses_to_write(db: Database, begin: str, write: str, command: str) -> None:
+    db.execute("CREATE TABLE kept (a int)")
+    db.execute("INSERT INTO kept VALUES (7)")
+    with db.session() as session:
+        session.execute("CREATE TEMP TABLE own (a int)")
+        for statement in begin.split("; "):
+            session.execute(statement)
+        assert session.execute("SHOW transaction_read_only").rows() == [("on",)]
+        session.execute("INSERT INTO own VALUES (1)")
+        with pytest.raises(ReadOnlyTransaction, match=f"cannot execute {command} in a read-only transaction"):
+            session.execute(write)
+        session.execute("ROLLBACK")
+        session.execute("BEGIN READ WRITE")
+        session.execute("INSERT INTO kept SELECT a FROM kept")
+        session.execute("COMMIT")
+    assert db.execute("SELECT a FROM kept").rows() == [(7,), (7,)]
+
+
+def test_outside_of_a_block_the_default_says_whether_a_statement_may_write(db: Database) -> None:
+    db.execute("CREATE TABLE kept (a int)")
+    with db.session() as session:
+        session.execute("SET TRANSACTION READ ONLY")  # of the transaction that this statement is
+        session.execute("INSERT INTO kept VALUES (1)")
+        session.execute("SET default_transaction_read_only = on")
+        with pytest.raises(ReadOnlyTransaction):
+            session.execute("INSERT INTO kept VALUES (2)")
+        session.execute("BEGIN; SELECT * FROM kept")
+        with pytest.raises(ActiveTransaction):
+            session.execute("SET TRANSACTION READ WRITE")

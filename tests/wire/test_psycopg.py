@@ -109,6 +109,10 @@ def test_parameter_status(connection):
     assert connection.info.parameter_status("standard_conforming_strings") == "on"
     connection.execute("SET application_name = 'tests'")
     assert connection.info.parameter_status("application_name") == "tests"
+    connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    assert connection.info.parameter_status("default_transaction_read_only") == "on"
+    connection.execute("RESET ALL")
+    assert connection.info.parameter_status("default_transaction_read_only") == "off"
 
 
 @pytest.mark.parametrize("form", ["%b", "%t", "%s"])

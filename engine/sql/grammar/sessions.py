@@ -51,10 +51,16 @@ class Sessions(Explains):
         local = self.accept("local")
         if not local:
             self.accept("session")
-        if self.at("characteristics") or self.at_any("transaction"):
-            while not self.ended:
-                self.advance()  # isolation levels are accepted: all of them are strict serializable here
-            return SetVariable("transaction_isolation", ("strict serializable",), local, self.span())
+        if self.accept("characteristics", "as", "transaction"):
+            read_only = self._modes()
+            if read_only is None:
+                return SetVariable("default_transaction_isolation", ("strict serializable",), local, self.span())
+            return SetVariable("default_transaction_read_only", (on_off(read_only),), local, self.span())
+        if self.accept("transaction"):
+            read_only = self._modes()
+            if read_only is None:
+                return SetVariable("transaction_isolation", ("strict serializable",), local, self.span())
+            return SetVariable("transaction_read_only", (on_off(read_only),), local, self.span())
         name = self._variable()
         given = self.accept_any("to", "=")
         if given is None and name not in ("timezone", "client_encoding"):
@@ -85,11 +91,8 @@ class Sessions(Explains):
         else:
             self.accept_any("work", "transaction")
         if word in ("begin", "start"):
-            while not self.ended:
-                if self.next.key not in TRANSACTION_MODES:
-                    self.fail()
-                self.advance()
-            return Transaction(TransactionVerb.BEGIN, self.span())
+            read_only = self._modes()
+            return Transaction(TransactionVerb.BEGIN, self.span(), read_only=read_only)
         if word == "rollback" and self.accept("to"):
             self.accept("savepoint")
             name = self.identifier()
@@ -100,6 +103,21 @@ class Sessions(Explains):
             self.expect("chain")
         verb = TransactionVerb.COMMIT if word in ("commit", "end") else TransactionVerb.ROLLBACK
         return Transaction(verb, self.span())
+
+    def _modes(self) -> bool | None:
+        """The modes of a transaction: whether it only reads, None where that is not said. Isolation levels are
+        accepted: all of them are strict serializable here."""
+        read_only = None
+        while not self.ended:
+            if self.accept("read", "only"):
+                read_only = True
+            elif self.accept("read", "write"):
+                read_only = False
+            elif self.next.key not in TRANSACTION_MODES:
+                self.fail()
+            else:
+                self.advance()
+        return read_only
 
     def unlisten(self) -> Inert:
         self.expect("unlisten")
@@ -127,6 +145,10 @@ class Sessions(Explains):
 
 
 TRANSACTION_MODES: Final = words(
-    """isolation level read write only committed uncommitted repeatable serializable strict deferrable not ,"""
+    """isolation level read committed uncommitted repeatable serializable strict deferrable not ,"""
 )
-"""Words of BEGIN's modes: accepted, and all the same here."""
+"""Words of a transaction's other modes: accepted, and all the same here."""
+
+
+def on_off(value: bool) -> str:
+    return "on" if value else "off"

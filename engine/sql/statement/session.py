@@ -104,11 +104,12 @@ class TransactionVerb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """`savepoint` is the name that the last three verbs have."""
+    """`savepoint` is the name that the last three verbs have; `read_only` what BEGIN says, None where it does not."""
 
     verb: TransactionVerb
     span: Span
     savepoint: str = ""
+    read_only: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
