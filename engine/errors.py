@@ -204,6 +204,12 @@ class InvalidDatetime(DataError):
     sqlstate = "22007"
 
 
+class InvalidBounds(DataError):
+    """Of a range: flags that are none."""
+
+    sqlstate = "42601"
+
+
 class ArraySubscript(DataError):
     sqlstate = "2202E"
 

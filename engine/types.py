@@ -44,6 +44,7 @@ class Category(Enum):
     USER = "U"
     ARRAY = "A"
     COMPOSITE = "C"
+    RANGE = "R"
     PSEUDO = "P"
     UNKNOWN = "X"
 
@@ -55,6 +56,7 @@ class Nesting(Enum):
     LIST = "list"  # T list: of one dimension, its elements perhaps lists themselves
     MAP = "map"  # map[text=>T]
     RECORD = "record"  # fields in order, each of its type
+    RANGE = "range"  # what lies between two values of its element type
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ POLYMORPHIC: Final = frozenset({ANYELEMENT, ANYARRAY, ANYLIST, ANYMAP, ANYRECORD
 ARRAY_OIDS: Final[Mapping[int, int]] = {
     16: 1000, 21: 1005, 23: 1007, 20: 1016, 26: 1028, 700: 1021, 701: 1022, 1700: 1231, 25: 1009, 1043: 1015,
     1042: 1014, 17: 1001, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185, 1186: 1187, 2950: 2951, 3802: 3807,
+    3904: 3905, 3906: 3907, 3908: 3909, 3910: 3911, 3912: 3913, 3926: 3927,
     16460: 16461, 16462: 16463, 16464: 16465, 16552: 16553,
     2249: 2287, 19: 1003, 18: 1002, 2205: 2210, 2206: 2211, 24: 1008, 2202: 2207, 4089: 4090, 4096: 4097,
     2203: 2208, 2204: 2209,
@@ -232,6 +235,21 @@ def record_of(fields: tuple[tuple[str, SqlType], ...]) -> SqlType:
     )
 
 
+def _range_of(name: str, oid: int, element: SqlType) -> SqlType:
+    bounds = [pa.field(bound, element.arrow) for bound in ("lower", "upper")]
+    arrow = pa.struct([*bounds, *(pa.field(name, pa.bool_()) for name in ("lower_inc", "upper_inc", "empty"))])
+    return SqlType(
+        name, oid, -1, Physical.BYTES, Category.RANGE, arrow, nesting=Nesting.RANGE, element=element
+    )  # fmt: skip
+
+
+RANGES: Final = (
+    _range_of("int4range", 3904, INTEGER), _range_of("int8range", 3926, BIGINT), _range_of("numrange", 3906, NUMERIC),
+    _range_of("tsrange", 3908, TIMESTAMP), _range_of("tstzrange", 3910, TIMESTAMPTZ),
+    _range_of("daterange", 3912, DATE),
+)  # fmt: skip
+
+
 def container_of(nesting: Nesting, element: SqlType) -> SqlType:
     """An array, list or map of `element`."""
     match nesting:
@@ -241,13 +259,13 @@ def container_of(nesting: Nesting, element: SqlType) -> SqlType:
             return list_of(element)
         case Nesting.MAP:
             return map_of(element)
-        case Nesting.RECORD:
-            raise AssertionError("a record has fields, not elements")
+        case Nesting.RECORD | Nesting.RANGE:
+            raise AssertionError("a record has fields, and a range a name of its own")
 
 
 @cache
 def _plain_nested(kind: SqlType) -> SqlType:
-    if kind in VECTORS:
+    if kind in VECTORS or kind.nesting is Nesting.RANGE:
         return kind
     if kind.nesting is Nesting.RECORD:
         return record_of(tuple((name, part.plain) for name, part in kind.fields))
@@ -259,10 +277,10 @@ TYPES: Final[tuple[SqlType, ...]] = (
     BOOLEAN, SMALLINT, INTEGER, BIGINT, *UNSIGNED, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
     TIMESTAMP, TIMESTAMPTZ, MZ_TIMESTAMP, INTERVAL, UUID, JSONB, INTERNAL_CHAR, NAME, *REGISTERED, UNKNOWN,
 )  # fmt: skip
-ARRAYS: Final = tuple(array_of(row) for row in TYPES if row.oid in ARRAY_OIDS)
-BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *ARRAYS, *VECTORS)}
+ARRAYS: Final = tuple(array_of(row) for row in (*TYPES, *RANGES) if row.oid in ARRAY_OIDS)
+BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *RANGES, *ARRAYS, *VECTORS)}
 
-ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in TYPES} | {
+ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in (*TYPES, *RANGES)} | {
     "bool": BOOLEAN, "int2": SMALLINT, "int": INTEGER, "int4": INTEGER, "int8": BIGINT, "float4": REAL,
     "float8": DOUBLE, "float": DOUBLE, "double": DOUBLE, "decimal": NUMERIC, "dec": NUMERIC, "string": TEXT,
     "varchar": VARCHAR, "char": CHAR, "bpchar": CHAR, "bytes": BYTEA, "time without time zone": TIME,
@@ -364,7 +382,7 @@ def _nested_context(source: SqlType, target: SqlType) -> CastContext | None:
         contexts = [cast_context(a, b) for (_, a), (_, b) in zip(source.fields, target.fields, strict=True)]
         found = [context for context in contexts if context is not None]
         return max(found, default=CastContext.IMPLICIT) if len(found) == len(contexts) else None
-    if source.element is None or target.element is None:
+    if source.element is None or target.element is None or Nesting.RANGE in (source.nesting, target.nesting):
         return None
     context = cast_context(source.element, target.element)
     if source.nesting is target.nesting or context is None:

@@ -16,7 +16,7 @@ from engine import types
 from engine.collection import json, nested, numeric
 from engine.collection.batch import Batch
 from engine.collection.heap import DECIMAL_TAG, Codes, Heap
-from engine.collection.value import Interval, Uuid, Value
+from engine.collection.value import Interval, Range, Uuid, Value
 from engine.collection.vector import Vector
 from engine.collection.words import decode_column, raw_of
 from engine.errors import InvalidText, OutOfRange, TypeMismatch
@@ -229,6 +229,9 @@ def inside(value: Any, type: SqlType) -> Value:  # noqa: ANN401 - pyarrow's
             return {key: inside(item, type.within) for key, item in value}
         case Nesting.RECORD:
             return tuple(inside(value.get(name), kind) for name, kind in type.fields)
+        case Nesting.RANGE:
+            lower, upper = inside(value.get("lower"), type.within), inside(value.get("upper"), type.within)
+            return Range(lower, upper, value.get("lower_inc"), value.get("upper_inc"), value.get("empty"))
         case None if isinstance(value, bytes) and type.plain == types.UUID:
             return Uuid(bytes=value)
         case _:
@@ -326,6 +329,9 @@ def outside(value: Value, type: SqlType) -> object:
             return [(key, outside(item, type.within)) for key, item in value.items()]
         case tuple(), _:
             return {name: outside(item, kind) for item, (name, kind) in zip(value, type.fields, strict=True)}
+        case Range(), _:
+            bounds = {"lower": outside(value.lower, type.within), "upper": outside(value.upper, type.within)}
+            return {**bounds, "lower_inc": value.lower_inc, "upper_inc": value.upper_inc, "empty": value.empty}
         case Interval(), _:
             return pa.MonthDayNano([value.months, value.days, value.microseconds * 1000])
         case Uuid(), _:

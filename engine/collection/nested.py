@@ -1,4 +1,4 @@
-"""Arrays, lists, maps and records as bytes: a value of a nested type is one datum of the heap.
+"""Arrays, lists, maps, records and ranges as bytes: a value of a nested type is one datum of the heap.
 
 Law: the bytes are canonical (equal values, equal bytes), decodable, and ordered: comparing two bytewise compares the
 values as PostgreSQL does: element by element, NULL above everything, then the shorter before the longer. So a nested
@@ -12,6 +12,8 @@ its keys, a record a tuple; a NULL within is None.
     list     elements, END
     map      (PRESENT, key, element) in the order of the keys, END
     record   fields, END
+    range    EMPTY; or FULL, the lower bound (FIRST for none; LAST, the value, FIRST if it is in the range, else LAST)
+             and the upper one (LAST for none; FIRST, the value, LAST if it is in the range, else FIRST)
     element  NULL, or PRESENT and the value: fixed width for what a word holds, big-endian and biased so that bytes
              compare as numbers do; text and bytes with 00 escaped as 00 FF and closed by 00 00
 
@@ -24,7 +26,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from engine.collection.value import Interval
+from engine.collection.value import Interval, Range
 from engine.errors import ArrayTooLarge
 from engine.types import Category, Nesting, Physical, SqlType
 
@@ -50,6 +52,8 @@ class Array(NamedTuple):
         return Array((len(items),) if items else (), tuple(items))
 
 
+EMPTY, FULL = 0x01, 0x02
+FIRST, LAST = 0x00, 0x01
 END: Final = 0x00
 PRESENT: Final = 0x01
 NULL: Final = 0xFF
@@ -92,6 +96,8 @@ def writer(type: SqlType) -> Writer:
             return _map_writer(element_writer(type.within))
         case Nesting.RECORD:
             return _record_writer([element_writer(kind) for _, kind in type.fields])
+        case Nesting.RANGE:
+            return _range_writer(writer(type.within))
         case None:
             return _plain_writer(type)
 
@@ -108,6 +114,8 @@ def reader(type: SqlType) -> Reader:
             return _map_reader(reader(type.within))
         case Nesting.RECORD:
             return _record_reader([reader(kind) for _, kind in type.fields])
+        case Nesting.RANGE:
+            return _range_reader(reader(type.within))
         case None:
             return _plain_reader(type)
 
@@ -213,6 +221,47 @@ def _record_reader(fields: list[Reader]) -> Reader:
             value, at = (None, at + 1) if data[at] == NULL else field(data, at + 1)
             found.append(value)
         return tuple(found), at + 1
+
+    return read
+
+
+def _range_writer(bound: Writer) -> Writer:
+    def write(raw: Range, out: bytearray) -> None:
+        if raw.empty:
+            out.append(EMPTY)
+            return
+        out.append(FULL)
+        if raw.lower is None:
+            out.append(FIRST)
+        else:
+            out.append(LAST)
+            bound(raw.lower, out)
+            out.append(FIRST if raw.lower_inc else LAST)
+        if raw.upper is None:
+            out.append(LAST)
+        else:
+            out.append(FIRST)
+            bound(raw.upper, out)
+            out.append(LAST if raw.upper_inc else FIRST)
+
+    return write
+
+
+def _range_reader(bound: Reader) -> Reader:
+    def read(data: bytes, at: int) -> tuple[Raw, int]:
+        if data[at] == EMPTY:
+            return Range(None, None, False, False, True), at + 1
+        lower = upper = None
+        lower_inc = upper_inc = False
+        bounded, at = data[at + 1] == LAST, at + 2
+        if bounded:
+            lower, at = bound(data, at)
+            lower_inc, at = data[at] == FIRST, at + 1
+        bounded, at = data[at] == FIRST, at + 1
+        if bounded:
+            upper, at = bound(data, at)
+            upper_inc, at = data[at] == LAST, at + 1
+        return Range(lower, upper, lower_inc, upper_inc, False), at
 
     return read
 

@@ -16,8 +16,19 @@ class Interval:
     microseconds: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What lies between two bounds, each of them in it or not; None is no bound. Nothing is in an empty one."""
+
+    lower: "Value"
+    upper: "Value"
+    lower_inc: bool
+    upper_inc: bool
+    empty: bool = False
+
+
 Plain: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | datetime | Interval | Uuid | None
-Value: TypeAlias = "Plain | list[Value] | dict[str, Value] | tuple[Value, ...]"
+Value: TypeAlias = "Plain | Range | list[Value] | dict[str, Value] | tuple[Value, ...]"
 """One datum. jsonb is its canonical text; timestamp with time zone is an aware datetime in UTC. An array is a list (of
-lists, if it has several dimensions), a list a list, a map a dict, a record a tuple. A literal, being hashed, holds
-one of these as its bytes (collection/nested.py)."""
+lists, if it has several dimensions), a list a list, a map a dict, a record a tuple, a range a Range. A literal, being
+hashed, holds one of these as its bytes (collection/nested.py)."""

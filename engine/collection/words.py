@@ -16,7 +16,7 @@ import numpy as np
 from engine import types
 from engine.collection import json, nested, numeric
 from engine.collection.heap import DECIMAL_TAG, Codes, Heap
-from engine.collection.value import Interval, Plain, Value
+from engine.collection.value import Interval, Plain, Range, Value
 from engine.collection.vector import Vector
 from engine.errors import InvalidText
 from engine.types import Nesting, Physical, SqlType
@@ -125,6 +125,9 @@ def _nested_value(raw: nested.Raw, type: SqlType) -> Value:
             return [value_of(item, type.within) for item in raw]
         case Nesting.MAP:
             return {key: value_of(item, type.within) for key, item in raw.items()}
+        case Nesting.RANGE:
+            lower, upper = value_of(raw.lower, type.within), value_of(raw.upper, type.within)
+            return Range(lower, upper, raw.lower_inc, raw.upper_inc, raw.empty)
         case _:
             return tuple(value_of(item, kind) for item, (_, kind) in zip(raw, type.fields, strict=True))
 
@@ -141,6 +144,10 @@ def raw_of(value: Value, type: SqlType) -> nested.Raw:
         case Nesting.MAP:
             members = cast("dict[str, Value]", value)
             return {key: raw_of(members[key], type.within) for key in sorted(members, key=str.encode)}
+        case Nesting.RANGE:
+            given = cast("Range", value)
+            lower, upper = raw_of(given.lower, type.within), raw_of(given.upper, type.within)
+            return Range(lower, upper, given.lower_inc, given.upper_inc, given.empty)
         case Nesting.RECORD:
             fields = cast("tuple[Value, ...]", value)
             return tuple(raw_of(item, kind) for item, (_, kind) in zip(fields, type.fields, strict=True))

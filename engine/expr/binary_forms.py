@@ -12,9 +12,10 @@ from typing import Final
 
 from engine import types
 from engine.collection.nested import Array
-from engine.collection.value import Interval
+from engine.collection.value import Interval, Range
 from engine.errors import InvalidBinary, Unsupported
 from engine.expr import text_forms
+from engine.expr.ranges import EMPTY, made
 from engine.expr.text_forms import RawValue
 from engine.types import Nesting, SqlType
 
@@ -43,6 +44,8 @@ def send(raw: RawValue, type: SqlType) -> bytes:
                 for item, (_, kind) in zip(raw, type.fields, strict=True)
             )
             return struct.pack(">i", len(raw)) + b"".join(parts)
+        case Nesting.RANGE:
+            return _range(raw, type.within)
         case None:
             return SENDERS[type.oid](raw)
 
@@ -63,10 +66,40 @@ def _received(data: bytes, type: SqlType) -> RawValue:
         if len(dims) > 1:
             raise ValueError("a list has one dimension")
         return list(items)
+    if type.nesting is Nesting.RANGE:
+        return _received_range(data, type.within)
     receiver = RECEIVERS.get(type.oid)
     if receiver is None:
         raise Unsupported(f"binary input of type {type.name} is not supported", hint="Send it as text.")
     return receiver(data)
+
+
+RANGE_EMPTY, LOWER_IN, UPPER_IN, NO_LOWER, NO_UPPER = 0x01, 0x02, 0x04, 0x08, 0x10
+
+
+def _range(raw: Range, kind: SqlType) -> bytes:
+    if raw.empty:
+        return bytes([RANGE_EMPTY])
+    flags = LOWER_IN * raw.lower_inc | UPPER_IN * raw.upper_inc
+    flags |= NO_LOWER * (raw.lower is None) | NO_UPPER * (raw.upper is None)
+    return bytes([flags]) + b"".join(_within(bound, kind) for bound in (raw.lower, raw.upper) if bound is not None)
+
+
+def _received_range(data: bytes, kind: SqlType) -> Range:
+    flags, at = data[0], 1
+    if flags & RANGE_EMPTY:
+        return EMPTY
+    bounds: list[RawValue] = []
+    for absent in (NO_LOWER, NO_UPPER):
+        if flags & absent:
+            bounds.append(None)
+            continue
+        (length,) = struct.unpack_from(">i", data, at)
+        if length < 0 or at + 4 + length > len(data):
+            raise ValueError("a bound runs off the end")
+        bounds.append(_received(data[at + 4 : at + 4 + length], kind))
+        at += 4 + length
+    return made(bounds[0], bounds[1], bool(flags & LOWER_IN), bool(flags & UPPER_IN), kind)
 
 
 def _field(data: bytes) -> bytes:

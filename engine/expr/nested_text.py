@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from engine.collection.nested import Array
+from engine.collection.value import Range
 from engine.errors import InvalidText, Unsupported
+from engine.expr.ranges import EMPTY, made
 from engine.types import VECTORS, Nesting, SqlType
 
 RawValue: TypeAlias = Any
@@ -23,6 +25,10 @@ QUOTED: Final = re.compile(r'[{}\\",\s]|=>|^null$|^$', re.IGNORECASE)
 """What has to stand in quotes as an element."""
 QUOTED_FIELD: Final = re.compile(r'[()\\",\s]|^$')
 BOUNDS: Final = re.compile(r"\s*(\[\s*[+-]?\d+\s*(:\s*[+-]?\d+\s*)?\]\s*)+=")
+QUOTED_BOUND: Final = re.compile(r'[()\[\]\\",\s]')
+BOUND_TEXT: Final = r'((?:"(?:[^"\\]|\\.|"")*"|\\.|[^"\\,()\[\]])*)'
+RANGE: Final = re.compile(rf"\s*([\[(]){BOUND_TEXT},{BOUND_TEXT}([\])])\s*", re.DOTALL)
+BOUND_PARTS: Final = re.compile(r'"(?:[^"\\]|\\.|"")*"|\\.|[^"\\]', re.DOTALL)
 DIMENSIONS_MAX: Final = 6
 """PostgreSQL's MAXDIM."""
 DEPTH_MAX: Final = 200
@@ -33,6 +39,8 @@ def parse_nested(text: str, type: SqlType, parse: Parse) -> RawValue:
     """The raw value of a text; `parse` reads what is within. Raises InvalidText (22P02)."""
     if type.nesting is Nesting.RECORD:
         return _Record(text, type).read(parse)
+    if type.nesting is Nesting.RANGE:
+        return parse_range(text, type.within, parse)
     return _Braces(text, type).read(parse)
 
 
@@ -42,6 +50,8 @@ def format_nested(raw: RawValue, type: SqlType, format: Format) -> str:
         fields = zip(raw, type.fields, strict=True)
         return "(" + ",".join("" if item is None else _field(format(item, kind)) for item, (_, kind) in fields) + ")"
     element = type.within
+    if type.nesting is Nesting.RANGE:
+        return format_range(raw, element, format)
 
     def shown(item: RawValue) -> str:
         if item is None:
@@ -59,6 +69,44 @@ def format_nested(raw: RawValue, type: SqlType, format: Format) -> str:
     if type in VECTORS:
         return " ".join(map(shown, raw.items))
     return _braced(list(map(shown, raw.items)), raw.dims) if raw.dims else "{}"
+
+
+def format_range(raw: Range, element: SqlType, format: Format) -> str:
+    """[1,5) · (,"2020-01-01 00:00:00"] · empty"""
+    if raw.empty:
+        return "empty"
+    lower, upper = ("" if bound is None else _bound(format(bound, element)) for bound in (raw.lower, raw.upper))
+    return f"{'[' if raw.lower_inc else '('}{lower},{upper}{']' if raw.upper_inc else ')'}"
+
+
+def _bound(text: str) -> str:
+    if text and QUOTED_BOUND.search(text) is None:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '""') + '"'
+
+
+def parse_range(text: str, element: SqlType, parse: Parse) -> Range:
+    """The range of a text. Raises InvalidText, and DataError where its bounds are in the wrong order."""
+    if text.strip().lower() == "empty":
+        return EMPTY
+    found = RANGE.fullmatch(text)
+    if found is None:
+        raise InvalidText(f'malformed range literal: "{text}"')
+    bounds = (None if part == "" else parse(_unquoted(part), element) for part in (found[2], found[3]))
+    lower, upper = bounds
+    return made(lower, upper, found[1] == "[", found[4] == "]", element)
+
+
+def _unquoted(text: str) -> str:
+    """The text of a bound: quotes anywhere in it, in them "" for one, a backslash before what is meant as it is."""
+    return "".join(
+        part[1:-1].replace('""', '"')
+        if part.startswith('"') and not part.startswith("\\")
+        else part[-1:]
+        if part.startswith("\\")
+        else part
+        for part in BOUND_PARTS.findall(text)
+    )
 
 
 def _braced(items: Sequence[str], dims: tuple[int, ...]) -> str:

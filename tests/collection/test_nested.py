@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from engine import types
 from engine.collection.heap import Heap
 from engine.collection.nested import Array, Raw, decode, encode
-from engine.collection.value import Interval
+from engine.collection.value import Interval, Range
 from engine.collection.words import decode_column, raw_of, value_of, vector_of
 from engine.expr import text_forms
+from engine.expr.ranges import EMPTY, made
 from engine.types import Nesting, SqlType
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -31,6 +32,13 @@ SCALARS: dict[SqlType, st.SearchStrategy[Raw]] = {
 }
 
 
+BOUNDS: dict[SqlType, st.SearchStrategy[Raw]] = {
+    types.INTEGER: st.integers(-3, 3),
+    types.NUMERIC: st.decimals(-2, 2, places=1),
+    types.TIMESTAMP: st.integers(-(10**15), 10**15),
+}
+
+
 def arrays(element: st.SearchStrategy[Raw]) -> st.SearchStrategy[Array]:
     def shaped(dims: tuple[int, ...]) -> st.SearchStrategy[Array]:
         size = 1
@@ -40,6 +48,16 @@ def arrays(element: st.SearchStrategy[Raw]) -> st.SearchStrategy[Array]:
 
     shapes = st.sampled_from([(1,), (2,), (3,), (1, 2), (2, 1), (2, 2)])
     return st.just(Array((), ())) | shapes.flatmap(shaped)
+
+
+def ranges(kind: SqlType) -> st.SearchStrategy[Range]:
+    def ordered(pair: tuple[Raw, Raw], lower_inc: bool, upper_inc: bool) -> Range:
+        a, b = pair
+        a, b = (b, a) if a is not None and b is not None and b < a else (a, b)
+        return made(a, b, lower_inc, upper_inc, kind)
+
+    bound = st.none() | BOUNDS[kind]
+    return st.just(EMPTY) | st.builds(ordered, st.tuples(bound, bound), st.booleans(), st.booleans())
 
 
 @st.composite
@@ -62,6 +80,9 @@ def typed(draw: st.DrawFn, count: int) -> tuple[SqlType, list[Raw]]:
         case Nesting.RECORD:
             whole = types.record_of((("a", kind), ("b", types.TEXT)))
             values = st.tuples(element, st.none() | LETTERS)
+        case Nesting.RANGE:
+            whole = draw(st.sampled_from([each for each in types.RANGES if each.within in BOUNDS]))
+            values = ranges(whole.within)
     return whole, draw(st.lists(values, min_size=count, max_size=count))
 
 
@@ -83,12 +104,21 @@ def compared(a: Raw, b: Raw, kind: SqlType) -> int:
             return sign(len(a), len(b))
         case Nesting.RECORD:
             return next((o for x, y, (_, t) in zip(a, b, kind.fields, strict=True) if (o := compared(x, y, t))), 0)
+        case Nesting.RANGE if a.empty or b.empty:
+            return sign(not a.empty, not b.empty)
+        case Nesting.RANGE:
+            lower = sign(place(a.lower, -1, not a.lower_inc), place(b.lower, -1, not b.lower_inc))
+            return lower or sign(place(a.upper, 1, a.upper_inc), place(b.upper, 1, b.upper_inc))
         case None if kind == types.TEXT:
             return sign(a.encode(), b.encode())
         case None if kind == types.INTERVAL:
             return sign(length(a), length(b))
         case None:
             return sign(a, b)
+
+
+def place(bound: Raw, unbounded: int, later: bool) -> tuple[int, Raw, bool]:
+    return (unbounded, 0, False) if bound is None else (0, bound, later)
 
 
 def sequences(a: Raw, b: Raw, element: SqlType) -> int:

@@ -31,7 +31,7 @@ def rows(name: str) -> list[list]:
 
 
 def type_of(spelled: str) -> SqlType:
-    name, modifier = re.fullmatch(r"([a-z ]+)(?:\(([\d,]+)\))?", spelled).groups()
+    name, modifier = re.fullmatch(r"([a-z0-9 ]+)(?:\(([\d,]+)\))?", spelled).groups()
     plain = types.UNKNOWN if name == "unknown" else types.ALIASES[name]
     return replace(plain, modifier=tuple(map(int, modifier.split(",")))) if modifier else plain
 

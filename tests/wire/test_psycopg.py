@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.types.range import Range
 
 from app.main import Running
 
@@ -27,6 +28,16 @@ def test_parameters(connection):
     rows = connection.execute("SELECT v FROM params WHERE k = %s", (1,)).fetchall()
     assert rows == [("o'clock $1",)]
     assert connection.execute("SELECT count(*) FROM params WHERE v IS NULL").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_ranges_and_infinite_numerics(connection, binary):
+    with connection.cursor(binary=binary) as cursor:
+        given = (Range(1, 5), Range(None, Decimal("2.5"), "(]"), Range(empty=True), Decimal("-Infinity"))
+        row = cursor.execute("SELECT %b::int4range, %b::numrange, %b::numrange, %b::numeric", given).fetchone()
+        assert row == given
+        row = cursor.execute("SELECT tsrange('2020-01-01', '2020-01-02', '[]'), array[int4range(1, 3)]").fetchone()
+        assert row == (Range(datetime(2020, 1, 1), datetime(2020, 1, 2), "[]"), [Range(1, 3)])
 
 
 def test_the_same_statement_many_times_is_prepared(connection):

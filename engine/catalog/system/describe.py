@@ -27,7 +27,7 @@ def type_name(kind: SqlType) -> str:
         return kind.name
     if kind.nesting is Nesting.ARRAY:
         return f"_{type_name(kind.within)}"
-    if kind.nesting is not None:
+    if kind.nesting is not None and kind.nesting is not Nesting.RANGE:
         return kind.nesting.value
     return PG_NAMES.get(kind.plain, kind.plain.name)
 

@@ -178,7 +178,7 @@ def _columns(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 def _types(*nestings: Nesting | None) -> Rows:
     def rows(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
         schema = schema_id(runtime.oids, SYSTEM_DATABASE, "pg_catalog")
-        for type_ in (*types.TYPES, *types.ARRAYS):
+        for type_ in (*types.TYPES, *types.RANGES, *types.ARRAYS):
             if type_.nesting in nestings:
                 yield f"s{type_.oid}", type_.oid, schema, type_name(type_), category_of(type_.category)
         for item in items(catalog, Type):
@@ -253,7 +253,7 @@ _TABLE: Final[tuple[tuple[str, str, str, Rows], ...]] = (
      "id text!, name text!, position bigint!, nullable boolean!, type text!, type_oid oid!, type_mod integer!",
      "the columns of every relation", _columns),
     ("mz_types", f"{HEAD}, category text!", "the types", _types(None, *Nesting)),
-    ("mz_base_types", f"{HEAD}, category text!", "the types that are not made of others", _types(None)),
+    ("mz_base_types", f"{HEAD}, category text!", "the types that are not made of others", _types(None, Nesting.RANGE)),
     ("mz_array_types", "id text!, element_id text!", "the array types, with the type of their elements", _array_types),
     ("mz_functions",
      f"{HEAD}, argument_type_ids text[]!, return_type_id text!, returns_set boolean!, owner_id text!",

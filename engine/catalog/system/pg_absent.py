@@ -75,9 +75,6 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
      "setdatabase oid!, setrole oid!, setconfig text[]"),
     ("pg_auth_members", 1261, "which role is in which",
      "roleid oid!, member oid!, grantor oid!, admin_option bool!"),
-    ("pg_range", 3541, "range types",
-     "rngtypid oid!, rngsubtype oid!, rngmultitypid oid!, rngcollation oid!, rngsubopc oid!, rngcanonical "
-     "regproc!, rngsubdiff regproc!"),
     ("pg_shdescription", 2396, "comments on what is in no database",
      "objoid oid!, classoid oid!, description text!"),
     ("pg_shdepend", 1214, "dependencies on what is in no database",

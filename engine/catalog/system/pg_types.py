@@ -42,13 +42,13 @@ def _pg_catalog(runtime: Runtime) -> int:
 def _types(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     arrays = {row.within.oid: row.oid for row in types.ARRAYS}
     schema = _pg_catalog(runtime)
-    for row in (*types.TYPES, *types.ARRAYS, *types.VECTORS):
-        pseudo = row == types.UNKNOWN
-        io = of_type(row)
+    for row in (*types.TYPES, *types.RANGES, *types.ARRAYS, *types.VECTORS):
+        letter = "p" if row == types.UNKNOWN else "r" if row in types.RANGES else "b"
+        io, element = of_type(row), row.element
         yield (
-            row.oid, type_name(row), schema, row.length, by_value(row), "p" if pseudo else "b", row.category.value,
-            row.preferred, ",", 0, row.within.oid if row.element is not None else 0, arrays.get(row.oid, 0), io.input,
-            io.output, io.receive, io.send, align(row), storage_of(row), collation(row), None,
+            row.oid, type_name(row), schema, row.length, by_value(row), letter, row.category.value,
+            row.preferred, ",", 0, 0 if element is None or letter == "r" else element.oid, arrays.get(row.oid, 0),
+            io.input, io.output, io.receive, io.send, align(row), storage_of(row), collation(row), None,
         )  # fmt: skip
     for item in items(catalog, Type):
         assert isinstance(item, Type)
@@ -62,6 +62,10 @@ def _types(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
         yield oid, name, schema, 4, True, "p", "P", False, ",", 0, 0, array, 0, 0, 0, 0, "i", "p", 0, None
     for oid, name in CUSTOM:
         yield oid, name, schema, -1, False, "b", "U", False, ",", 0, 0, 0, 0, 0, 0, 0, "i", "x", 0, None
+
+
+def _ranges(_: Catalog, __: Runtime) -> Iterator[Row]:
+    return ((row.oid, row.within.oid) for row in types.RANGES)
 
 
 def _functions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -134,6 +138,12 @@ DEFINITIONS: Final = (
         "pg_catalog", "pg_cast", 2605,
         "oid oid!, castsource oid!, casttarget oid!, castfunc oid! = 0, castcontext char!, castmethod char!",
         "the casts between types", _casts,
+    ),
+    define(
+        "pg_catalog", "pg_range", 3541,
+        "rngtypid oid!, rngsubtype oid!, rngmultitypid oid! = 0, rngcollation oid! = 0, rngsubopc oid! = 0, "
+        "rngcanonical regproc! = 0, rngsubdiff regproc! = 0",
+        "range types", _ranges,
     ),
     define(
         "pg_catalog", "pg_enum", 3501, "oid oid!, enumtypid oid!, enumsortorder float4!, enumlabel name!",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine import types
-from engine.types import Category, SqlType
+from engine.types import Category, Nesting, SqlType
 
 CSTRING: Final = SqlType("cstring", 2275, -2, types.ANY.physical, Category.PSEUDO, types.ANY.arrow)
 INTERNAL: Final = SqlType("internal", 2281, 8, types.ANY.physical, Category.PSEUDO, types.ANY.arrow)
@@ -39,6 +39,7 @@ class TypeIO:
 NONE: Final = TypeIO("", 0, 0, 0, 0)
 """Of types that PostgreSQL does not have."""
 ARRAY_IO: Final = TypeIO("array_", 750, 751, 2400, 2401)
+RANGE_IO: Final = TypeIO("range_", 3834, 3835, 3836, 3837)
 BY_TYPE: Final = {
     types.BOOLEAN: TypeIO("bool", 1242, 1243, 2436, 2437),
     types.BYTEA: TypeIO("bytea", 1244, 31, 2412, 2413),
@@ -73,15 +74,19 @@ BY_TYPE: Final = {
     types.UUID: TypeIO("uuid_", 2952, 2953, 2961, 2962),
     types.JSONB: TypeIO("jsonb_", 3806, 3804, 3805, 3803),
 }
+ANYRANGE: Final = SqlType("anyrange", 3831, -1, types.ANY.physical, Category.PSEUDO, types.ANY.arrow)
 
 
 def of_type(kind: SqlType) -> TypeIO:
     """The functions of a type of the type table."""
+    if kind.nesting is Nesting.RANGE:
+        return RANGE_IO
     return BY_TYPE.get(kind, ARRAY_IO if kind.element is not None else NONE)
 
 
 def io_functions() -> Iterator[tuple[int, str, SqlType, SqlType]]:
     """All of them, each once: number, name, argument and result."""
     yield from ARRAY_IO.functions(types.ANYARRAY)
+    yield from RANGE_IO.functions(ANYRANGE)
     for kind, row in BY_TYPE.items():
         yield from row.functions(kind)

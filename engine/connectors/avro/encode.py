@@ -72,6 +72,8 @@ def _schema(type: SqlType, name: str) -> Any:  # noqa: ANN401 - JSON
         case Nesting.RECORD:
             fields = [_field(Column(field, kind), name) for field, kind in type.fields]
             return {"type": "record", "name": name, "fields": fields}
+        case Nesting.RANGE:
+            return "string"
         case None:
             pass
     if type.plain == types.NUMERIC and type.modifier:
@@ -138,6 +140,8 @@ def _write(type: SqlType) -> Write:
         case Nesting.RECORD:
             fields = [_nullable(_write(kind)) for _, kind in type.fields]
             return lambda value: b"".join(write(part) for write, part in zip(fields, value, strict=True))
+        case Nesting.RANGE:
+            return lambda value: _text(text_forms.format(value, type))
         case None:
             pass
     match type.plain:

@@ -100,7 +100,7 @@ COMPARED: Final = (
     types.BOOLEAN, types.SMALLINT, types.INTEGER, types.BIGINT, *types.UNSIGNED, types.MZ_TIMESTAMP,
     types.OID, types.REAL, types.DOUBLE, types.NUMERIC,
     types.TEXT, types.CHAR, types.INTERNAL_CHAR, types.NAME, types.BYTEA, types.DATE, types.TIME, types.TIMESTAMP,
-    types.TIMESTAMPTZ, types.INTERVAL, types.UUID, types.JSONB,
+    types.TIMESTAMPTZ, types.INTERVAL, types.UUID, types.JSONB, *types.RANGES,
 )  # fmt: skip
 INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.UINT2, types.UINT4)
 FLOATS: Final = (types.REAL, types.DOUBLE)

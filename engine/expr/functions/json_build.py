@@ -26,6 +26,8 @@ def document_of(value: RawValue, kind: SqlType) -> Document:
     """A raw value of an SQL type as JSON: numbers and booleans as themselves, jsonb as it is, the rest by text form."""
     if value is None:
         return None
+    if kind.nesting is Nesting.RANGE:
+        return text_forms.format(value, kind)
     if kind.nesting is not None:
         return _nested_document(value, kind)
     if kind.plain == types.JSONB:

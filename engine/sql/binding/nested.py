@@ -186,7 +186,7 @@ class Nested(Scalars):
                 for node in chain:
                     operand = self._list_subscript(operand, node, place)
                 return operand
-            case Nesting.MAP | Nesting.RECORD | None:
+            case Nesting.MAP | Nesting.RECORD | Nesting.RANGE | None:
                 if operand.type == types.JSONB:
                     return self._json_subscript(operand, chain, place)
                 raise TypeMismatch(

@@ -34,7 +34,7 @@ def type_sql(type_: SqlType) -> str:
     if type_.plain == types.TIMESTAMPTZ and type_.modifier:
         return f"timestamp({type_.modifier[0]}) with time zone"
     match type_.nesting:
-        case None:
+        case None | Nesting.RANGE:
             return str(type_)
         case Nesting.RECORD:
             return f"struct<{', '.join(f'{quoted(name)} {type_sql(kind)}' for name, kind in type_.fields)}>"
