@@ -52,7 +52,6 @@ class Server:
         self._peers: set[Peer] = set()
         self._rows_sent = self._bytes_sent = 0  # to clients that left
         self._server: asyncio.Server | None = None
-        self._processes = 0
 
     async def start(self, listening: socket.socket) -> None:
         self._server = await asyncio.get_running_loop().create_server(self._peer, sock=listening)
@@ -162,8 +161,7 @@ class Server:
         except SqlError as error:
             await peer.send(error_of(error, severity="FATAL"))
             return
-        self._processes += 1
-        process = self._processes
+        process = session.number  # what pg_backend_pid() says too
         secret = secrets.token_bytes(KEY_BYTES if peer.connection.version >= PROTOCOL_3_2 else 4)
         conversation = Conversation(session, peer, self._threads, self._settings.reply_rows_max)
         self._conversations[process] = (secret, conversation)

@@ -65,6 +65,7 @@ class Coordinator:
         self.ticks.after = self._sweep_if_due
         self.constraints: Final = Constraints(self.cluster.worker.circuit, self.heap)
         self.ticks.constraints = self.constraints
+        self.subscriptions: dict[int, Subscription] = {}  # by request; the ticker asks for them from its first moment
         self.ticker: Final = Ticker(self.ticks, options.progress_ms, lambda: bool(self.subscriptions))
         self.ticks.due_changed = self.ticker.wake
         self.roots: Final = Roots(options.roots, None if log is None else log.directory)
@@ -83,7 +84,6 @@ class Coordinator:
         self.tables: dict[int, tuple[Column, ...]] = {}  # collections that clients write to
         self.sinks: Final = Sinks()
         self.secrets: Final[dict[int, bytes]] = {}  # the values of secrets, by id
-        self.subscriptions: dict[int, Subscription] = {}  # by request
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
         self._live: set[int] = set()  # collections and indexes that have hydrated
         self._live_changed: Final = threading.Condition()

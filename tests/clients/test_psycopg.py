@@ -112,3 +112,23 @@ def test_psycopg2(url: str):
             cursor.execute("SELECT * FROM nope")
     finally:
         session.close()
+
+
+def test_what_the_system_shows_is_subscribed_to(url: str):
+    """By COPY and by a cursor: a new table is told of, joined with its schema; the subscription finds itself."""
+    joined = "SELECT s.name, o.name FROM mz_objects o JOIN mz_schemas s ON s.id = o.schema_id WHERE o.name = 'psy_told'"
+    with psycopg.connect(url, autocommit=True) as session, psycopg.connect(url, autocommit=True) as other:
+        session.execute("CREATE TABLE psy_told (a int)")
+        with other.cursor().copy(f"COPY (SUBSCRIBE ({joined})) TO STDOUT") as copy:
+            copy.set_types(["numeric", "int8", "text", "text"])
+            assert next(copy.rows())[1:] == (1, "public", "psy_told")
+            session.execute("DROP TABLE psy_told")
+            assert next(copy.rows())[1:] == (-1, "public", "psy_told")
+            other.cancel_safe()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                next(copy.rows())
+        session.execute("BEGIN; DECLARE c CURSOR FOR SUBSCRIBE mz_internal.mz_subscriptions")
+        holders: list[int | None] = []
+        while session.info.backend_pid not in holders:
+            holders += [row[3] for row in session.execute("FETCH ALL c WITH (timeout = '5s')").fetchall()]
+        assert session.execute("SELECT pg_backend_pid()").fetchone() == (session.info.backend_pid,)

@@ -22,7 +22,7 @@ from engine.catalog.items import (
     kind,
 )
 from engine.catalog.roles import SUPERUSER
-from engine.catalog.sources import FileSource, GeneratorSource
+from engine.catalog.sources import FileSource, GeneratorSource, KafkaSource
 from engine.catalog.system.definition import Row, Rows, Runtime, define
 from engine.catalog.system.describe import query_of, type_name
 from engine.catalog.system.ids import (
@@ -198,6 +198,28 @@ def _array_types(_: Catalog, __: Runtime) -> Iterator[Row]:
         yield f"s{type_.oid}", f"s{type_.within.oid}"
 
 
+def _list_types(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Type):
+        if isinstance(item, Type) and item.type.nesting is Nesting.LIST:
+            yield object_id(item.id), _type_id(item.type.within)
+
+
+def _map_types(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Type):
+        if isinstance(item, Type) and item.type.nesting is Nesting.MAP:
+            yield object_id(item.id), _type_id(types.TEXT), _type_id(item.type.within)
+
+
+def _type_id(type_: types.SqlType) -> str:
+    return f"s{type_.oid}"
+
+
+def _pseudo_types(_: Catalog, runtime: Runtime) -> Iterator[Row]:
+    schema = schema_id(runtime.oids, SYSTEM_DATABASE, "pg_catalog")
+    for type_ in (types.ANY, types.ANYCOMPATIBLE, *sorted(types.POLYMORPHIC, key=lambda type_: type_.oid)):
+        yield _type_id(type_), type_.oid, schema, type_.name, category_of(type_.category)
+
+
 def _functions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
     schema = schema_id(runtime.oids, SYSTEM_DATABASE, "pg_catalog")
     for routine in ROUTINES:
@@ -221,6 +243,29 @@ def _sinks(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for item in items(catalog, Sink):
         assert isinstance(item, Sink)
         yield (*_head(item, runtime), "kafka", CLUSTER, OWNER_ID, item.create_sql)
+
+
+def _kafka_sinks(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Sink):
+        assert isinstance(item, Sink)
+        yield object_id(item.id), item.description.topic
+
+
+def _kafka_sources(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Source):
+        if isinstance(item, Source) and isinstance(item.description, KafkaSource):
+            yield object_id(item.id), item.description.topic
+
+
+def _kafka_connections(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in items(catalog, Connection):
+        if isinstance(item, Connection) and isinstance(item.description, KafkaConnection):
+            yield object_id(item.id), list(item.description.brokers)
+
+
+def _names(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in every(catalog):
+        yield object_id(item.id), str(item.name)
 
 
 def _replicas(_: Catalog, __: Runtime) -> Iterator[Row]:
@@ -270,6 +315,15 @@ _TABLE: Final[tuple[tuple[str, str, str, Rows], ...]] = (
      _connections),
     ("mz_sinks", f"{HEAD}, type text!, cluster_id text!, owner_id text!, create_sql text!",
      "sinks, and what they write to", _sinks),
+    ("mz_list_types", "id text!, element_id text!", "the named list types, with the type of their elements",
+     _list_types),
+    ("mz_map_types", "id text!, key_id text!, value_id text!", "the named map types, with the types of keys and values",
+     _map_types),
+    ("mz_pseudo_types", f"{HEAD}, category text!", "the types that only functions' arguments have", _pseudo_types),
+    ("mz_kafka_sources", "id text!, topic text!", "the topics that sources read", _kafka_sources),
+    ("mz_kafka_sinks", "id text!, topic text!", "the topics that sinks write", _kafka_sinks),
+    ("mz_kafka_connections", "id text!, brokers text[]!", "the brokers of connections to Kafka", _kafka_connections),
+    ("mz_catalog_names", "global_id text!, name text!", "every object with its name in full", _names),
 )  # fmt: skip
 
 DEFINITIONS: Final = tuple(
