@@ -63,15 +63,16 @@ def at_once(answer: Answer) -> Result:
 def result(answer: Result, rows_max: int) -> Iterator[bytes]:
     """One element of `results`."""
     notices = [notice(each) for each in answer.notices]
+    when: dict[str, int] = {} if answer.timestamp is None else {"timestamp": answer.timestamp}
     if answer.batch is None:
-        yield encoded({"ok": answer.tag, "notices": notices})
+        yield encoded({"ok": answer.tag, "notices": notices, **when})
         return
     yield encoded({"tag": answer.tag})[:-1] + b',"rows":['
     for at in range(0, answer.row_count, rows_max):
         part = answer.part(at, at + rows_max, len(answer.columns))
         inner = encoded(rows(part.columns, part.text(), part.row_count))[1:-1]
         yield b"," + inner if at else inner
-    yield b"]," + encoded({"desc": {"columns": description(answer.columns)}, "notices": notices})[1:]
+    yield b"]," + encoded({"desc": {"columns": description(answer.columns)}, "notices": notices, **when})[1:]
 
 
 def notice(said: Notice) -> dict[str, str]:

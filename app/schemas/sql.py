@@ -55,6 +55,12 @@ class NoticeBody(BaseModel):
     hint: str | None = None
 
 
+AT = (
+    "The tick that was read, or that took what was written; absent of what does neither. Ours: "
+    "Materialize's results have none"
+)
+
+
 class RowsResult(BaseModel):
     """Numbers are strings, because JSON's are doubles; booleans and jsonb are JSON's own; the rest is text."""
 
@@ -62,11 +68,13 @@ class RowsResult(BaseModel):
     rows: list[list[Any]]
     desc: RowDescription
     notices: list[NoticeBody]
+    timestamp: int | None = Field(default=None, description=AT)
 
 
 class OkResult(BaseModel):
     ok: str
     notices: list[NoticeBody]
+    timestamp: int | None = Field(default=None, description=AT)
 
 
 class ErrorResult(BaseModel):

@@ -125,7 +125,9 @@ class Session:
         for number, statement in enumerate(parsed, 1):
             answer = self._run_one(statement, alone=False)
             if number == len(parsed) and self._transaction.implicit:
-                self._transaction.end(self._coordinator, True)
+                at = self._transaction.end(self._coordinator, True)
+                if isinstance(answer, Result):
+                    answer.timestamp = answer.timestamp if at is None else at
             yield answer
 
     def _implicit(self, statement: Statement) -> None:

@@ -29,6 +29,7 @@ def test_rows_in_materializes_shape(http):
         "rows": [["3"]],
         "desc": {"columns": [{"name": "col", "type_oid": 23, "type_len": 4, "type_mod": -1}]},
         "notices": [],
+        "timestamp": result["timestamp"],
     }
 
 
@@ -50,6 +51,19 @@ def test_statements_stop_at_the_first_error(http):
     assert error["error"]["code"] == "42703"
     assert error["error"]["position"] == query.index("nope") + 1
     assert error["notices"] == []
+
+
+def test_results_say_what_time_they_are_of(http):
+    """A write's is what another client waits for to read it, and a read's is that of what it saw."""
+    made, _, read = results(http, {"query": "CREATE TABLE at (k int); INSERT INTO at VALUES (1); TABLE at"})
+    assert "timestamp" not in made
+    (again,) = results(http, {"query": "INSERT INTO at VALUES (2)"})
+    (both,) = results(http, {"query": "BEGIN; INSERT INTO at VALUES (3); INSERT INTO at VALUES (4); COMMIT"})[-1:]
+    (seen,) = results(http, {"query": "SELECT count(*) FROM at"})
+    assert read["timestamp"] <= again["timestamp"] < both["timestamp"] <= seen["timestamp"]
+    assert seen["rows"] == [["4"]]
+    past = http.get("/api/views/at/rows", params={"at_least": both["timestamp"], "as_of": again["timestamp"]})
+    assert past.json()["rows"] == [["1"], ["2"]]
 
 
 def test_the_extended_form(http):
