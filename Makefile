@@ -21,12 +21,14 @@ $(DBT): tests/clients/dbt/requirements.txt
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r $<
 	@touch $@
 
-# The clients that no Python package brings, and openssl for the certificate of the TLS tests. Without them (and without
-# root) tests/wire and tests/console fail and say so.
+# The clients that no Python package brings, openssl for the certificates of the TLS tests, and a PostgreSQL server for
+# tests/postgres. Without them (and without root) tests/wire and tests/console fail and say so, tests/postgres is skipped.
 clients: $(DBT)
-	@{ command -v psql && command -v chromium && command -v openssl && command -v docker-compose; } >/dev/null || \
+	@{ command -v psql && command -v chromium && command -v openssl && command -v docker-compose && \
+		ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
 		test "$$(id -u)" != 0 || \
-		{ apt-get update -qq && apt-get install -y -qq postgresql-client chromium openssl docker-compose; } >/dev/null
+		{ apt-get update -qq && \
+			apt-get install -y -qq postgresql postgresql-client chromium openssl docker-compose; } >/dev/null
 
 # The broker of tests/kafka, from Maven. Without Java and Maven those tests are skipped, and say so; in CI they fail.
 broker: setup

@@ -18,6 +18,7 @@
     ├── Unsupported                     0A000  known SQL that Tailrace does not run
     ├── InvalidParameter                22023
     ├── DataError                       22000  a row failed to evaluate
+    │   ├── LostInput                   58030  what a source feeds is not what it reads any more
     │   ├── DivisionByZero              22012
     │   ├── OutOfRange                  22003
     │   ├── InvalidText                 22P02
@@ -184,6 +185,12 @@ class DataError(SqlError):
         return error
 
 
+class LostInput(DataError):
+    """What a source feeds is not what it reads any more."""
+
+    sqlstate = "58030"
+
+
 class DivisionByZero(DataError):
     sqlstate = "22012"
 
@@ -309,8 +316,8 @@ class AmbiguousName(UnknownName):
 DATA_ERRORS: dict[str, type[DataError]] = {
     error.sqlstate: error
     for error in (
-        DataError, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime, InvalidArgument,
-        InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
+        DataError, LostInput, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime,
+        InvalidArgument, InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
         InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
         InvalidEncoding, InvalidBinary, UnknownName, UnknownRelation, UnknownFunction, UnknownSchema,
         UnknownDatabase, AmbiguousName,

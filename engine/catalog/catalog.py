@@ -267,7 +267,7 @@ class Catalog:
             if item.id in order:
                 return
             for dependent in self.dependents(item.id):
-                owned = isinstance(dependent, Index | SourceRelation)
+                owned = isinstance(dependent, Index | SourceRelation) and kind(dependent) != "table"
                 if not (owned or cascade or dependent.id in named):
                     raise DependentObjects(
                         f'cannot drop {kind(item)} "{item.name.item}" because other objects depend on it',

@@ -87,5 +87,23 @@ class GcsConnection:
     endpoint: str | None = None
 
 
+POSTGRES_PORT = 5432
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresConnection:
+    """A database of a PostgreSQL server. `ssl_mode` is libpq's sslmode."""
+
+    host: str
+    port: int
+    database: str
+    user: Setting
+    password: Setting | None = None
+    ssl_mode: str = "prefer"
+    tls: Tls = Tls()
+
+
 StoreConnection: TypeAlias = AwsConnection | GcsConnection
-ConnectionDescription: TypeAlias = KafkaConnection | RegistryConnection | AwsConnection | GcsConnection
+ConnectionDescription: TypeAlias = (
+    KafkaConnection | RegistryConnection | AwsConnection | GcsConnection | PostgresConnection
+)

@@ -24,6 +24,7 @@ from typing import TypeAlias
 from engine.catalog.connections import ConnectionDescription
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
+from engine.catalog.upstream import UpstreamTable
 from engine.plan.relation import BoundScalar, Relation
 from engine.types import Column, SqlType
 
@@ -85,13 +86,15 @@ class Role(Enum):
     """What a source feeds into a relation."""
 
     DATA = "subsource"
+    TABLE = "table"  # the same, made by CREATE TABLE ... FROM SOURCE
     ERRORS = "errors"
     PROGRESS = "progress"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRelation:
-    """Created and dropped with `source`, so it has no SQL of its own. `keys` are unique column sets."""
+    """Created and dropped with `source`, so it has no SQL of its own; but for a copy of a table, which is `upstream`.
+    `keys` are unique column sets."""
 
     id: int
     name: QualifiedName
@@ -100,14 +103,12 @@ class SourceRelation:
     role: Role
     append_only: bool = False
     keys: tuple[tuple[int, ...], ...] = ()
+    create_sql: str = ""
+    upstream: UpstreamTable | None = None
 
     @property
     def depends_on(self) -> frozenset[int]:
         return frozenset({self.source})
-
-    @property
-    def create_sql(self) -> str:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,8 @@ def kind(item: Item) -> str:
     """What the item is called in messages, in SHOW OBJECTS and in mz_objects."""
     match item:
         case Table():
+            return "table"
+        case SourceRelation(role=Role.TABLE):
             return "table"
         case Source() | SourceRelation():
             return "source"

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from engine.catalog.connections import AwsConnection, GcsConnection, KafkaConnection, RegistryConnection, SecretRef
+from engine.catalog.connections import (
+    AwsConnection,
+    GcsConnection,
+    KafkaConnection,
+    PostgresConnection,
+    RegistryConnection,
+    SecretRef,
+)
+from engine.catalog.upstream import NOTHING_SELECTED, Selected
 from engine.plan.relation import BoundScalar
 
 
@@ -256,11 +264,23 @@ class WebhookSource:
     check: Check | None = None
 
 
-Description: TypeAlias = FileSource | GeneratorSource | KafkaSource | WebhookSource
+@dataclass(frozen=True, slots=True)
+class PostgresSource:
+    """Tables of a publication. `slot` and `system` (the server's identifier) are "" until the server was asked; the
+    tables that it copies are SourceRelations by then, `selected` is which those were to be."""
+
+    connection: PostgresConnection
+    publication: str
+    selected: Selected = NOTHING_SELECTED
+    slot: str = ""
+    system: str = ""
+
+
+Description: TypeAlias = FileSource | GeneratorSource | KafkaSource | WebhookSource | PostgresSource
 
 
 def is_kept(description: Description) -> bool:
     """Whether the log keeps the rows of such a source, so that it goes on where it stood; others are read again."""
     if isinstance(description, FileSource):
         return description.tail
-    return isinstance(description, KafkaSource | WebhookSource)
+    return isinstance(description, KafkaSource | WebhookSource | PostgresSource)

@@ -3,7 +3,8 @@
 A worker is a function of the commands it was given: no clock, no socket, no randomness inside.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from engine.collection.batch import Batch
@@ -14,12 +15,16 @@ from engine.types import SqlType
 
 @dataclass(frozen=True, slots=True)
 class CreateCollection:
-    """A collection fed from outside: a table, or a relation of a source. Append-only ones are kept as a log."""
+    """A collection fed from outside: a table, or a relation of a source. Append-only ones are kept as a log.
+
+    One that `awaits` is complete from the tick on that says that it began: until then whoever reads it waits.
+    """
 
     id: int
     types: tuple[SqlType, ...]
     append_only: bool
     history_ms: int
+    awaits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,16 @@ class Retain:
 class Tick:
     """All that happens at `timestamp`: the deltas of fed collections by id. Compute, then publish.
 
-    What `held` names stays readable: a tick that a transaction reads as of.
+    What `held` names stays readable: a tick that a transaction reads as of. `began` are collections that are complete
+    from here on, `broken` those whose rows are not known any more, with the error ('<sqlstate> <message>') that whoever
+    reads them gets.
     """
 
     timestamp: int
     deltas: dict[int, Batch]
     held: int | None = None
+    began: frozenset[int] = frozenset()
+    broken: Mapping[int, str] = field(default_factory=dict[int, str])
 
 
 @dataclass(frozen=True, slots=True)

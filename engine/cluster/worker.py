@@ -80,6 +80,7 @@ class Worker:
     upper: int = 0
     circuit: Circuit = field(init=False)
     _live: set[int] = field(default_factory=set)  # collections and indexes that are complete
+    _awaited: set[int] = field(default_factory=set)  # collections that a tick has yet to begin
     _waiting: list[Building] = field(default_factory=list)  # for an input to be live, in order of arrival
     _hydrations: dict[int, Hydration] = field(default_factory=dict)
     _todo: list[Hydration] = field(default_factory=list)  # those that no thread has taken yet
@@ -97,6 +98,9 @@ class Worker:
                 return [self.peek(command)]
             case CreateCollection():
                 self.circuit.create(command.id, command.types, command.append_only, command.history_ms)
+                if command.awaits:
+                    self._awaited.add(command.id)
+                    return []
                 return self._now_live(command.id)
             case Maintain() | Arrange() | Subscribe():
                 self._waiting.append(command)
@@ -118,12 +122,16 @@ class Worker:
 
     def _tick(self, command: Tick) -> list[Response]:
         self.circuit.held = command.held
-        self.circuit.step(command.timestamp, command.deltas)
+        broken = {id: self.heap.intern(error.encode()) for id, error in command.broken.items()}
+        self.circuit.step(command.timestamp, command.deltas, broken)
         with self.circuit.publish_lock:
             self.circuit.publish()
             self.upper = command.timestamp
         responses: list[Response] = self._changes() if self._feeds else []
         self._end_failed(responses)
+        for id in sorted(command.began & self._awaited):
+            self._awaited.remove(id)
+            responses += self._now_live(id)
         responses.append(Ticked(command.timestamp))
         return responses
 
@@ -213,7 +221,7 @@ class Worker:
 
     def known(self) -> frozenset[int]:
         """The ids of collections and indexes that are there or on their way."""
-        return self.unfinished() | frozenset(id for id in self._live if id >= 0)
+        return self.unfinished() | self._awaited | frozenset(id for id in self._live if id >= 0)
 
     def unfinished(self) -> frozenset[int]:
         """The ids of those that are on their way."""
@@ -236,8 +244,9 @@ class Worker:
                 self._todo.remove(hydration)
             self.circuit.abandon(hydration.staged)
             hydration.pin.close()
-        elif id in self._live:
-            self._live.remove(id)
+        elif id in self._live or id in self._awaited:
+            self._live.discard(id)
+            self._awaited.discard(id)
             self.circuit.drop(id)
 
     # Subscriptions

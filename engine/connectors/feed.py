@@ -9,11 +9,12 @@ is a row of the feed named "errors" with its place and bytes; it is never droppe
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from engine.catalog.connections import Setting
 from engine.catalog.sources import Description
+from engine.catalog.upstream import UpstreamTable
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
 from engine.errors import SourceError
@@ -33,12 +34,14 @@ class Feed:
 
     `name` is "" for the relation that bears the source's own name, "errors" for its error relation (the catalog calls
     it <source>_errors), else the name of a subsource. `keys` are column sets whose values no two rows share.
+    `upstream` is the table that it is a copy of, if it is one; then it is complete once that was copied, not before.
     """
 
     name: str
     columns: tuple[Column, ...]
     append_only: bool
     keys: tuple[tuple[int, ...], ...] = ()
+    upstream: UpstreamTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,18 @@ class Decoded:
 
     `deltas` has no empty batch; `rows` is the sum of their lengths; `offsets` is by partition (files/kept.py has those
     of files that are followed, others have "position" and "records": what was read so far; a generator "tick").
+
+    From this block on collections may be complete that were awaited (`began`), be without the rows that they had before
+    it (`cleared`; the deltas come after that), or be `broken`: what they hold is not known any more, and why:
+    '<sqlstate> <message>'.
     """
 
     deltas: Mapping[int, Batch]
     rows: int
     offsets: Mapping[str, int]
+    began: frozenset[int] = frozenset()
+    cleared: frozenset[int] = frozenset()
+    broken: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -80,6 +90,19 @@ class Progress:
     position: int = 0  # the offset to be read next
     known: int = 0  # the offset that the next record to be written will have
     records_per_second: float = 0.0  # of the last whole second
+
+
+class Unattended:
+    """What readers have in common whose other side keeps nothing for them."""
+
+    def committed(self, offsets: Mapping[str, int]) -> None:
+        """Nobody is told."""
+
+    def keep_alive(self) -> None:
+        """Nobody hangs up."""
+
+    def forget(self) -> None:
+        """Nothing was done there."""
 
 
 class Reader(Protocol):
@@ -102,7 +125,7 @@ class Reader(Protocol):
 
     @property
     def complaint(self) -> SourceError | None:
-        """What is wrong though reading goes on: a file among others."""
+        """What is wrong though reading goes on: a file, or a table, among others."""
         ...
 
     def poll(self) -> Decoded | None:
@@ -115,6 +138,18 @@ class Reader(Protocol):
 
     def interrupt(self) -> None:
         """Have a poll that waits end soon: nobody wants it any more. From any thread."""
+        ...
+
+    def committed(self, offsets: Mapping[str, int]) -> None:
+        """What came up to there will not be asked for again: it is in the log, if there is one. From any thread."""
+        ...
+
+    def keep_alive(self) -> None:
+        """Its last block still waits for room. Called now and then, so that the other side does not hang up."""
+        ...
+
+    def forget(self) -> None:
+        """The source is no more: undo what was done for it at the other side. After the last poll, before `close`."""
         ...
 
     def mark(self, marks: Marks) -> None:

@@ -13,7 +13,7 @@ from engine.collection.arrow import from_arrow
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
-from engine.connectors.feed import PROGRESS, Decoded, Feed, Progress, SourceSpec
+from engine.connectors.feed import PROGRESS, Decoded, Feed, Progress, SourceSpec, Unattended
 from engine.connectors.generate_auction import Auction
 from engine.connectors.generate_counter import Counter
 from engine.connectors.generate_key_value import KeyValue
@@ -56,7 +56,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class GeneratorReader:
+class GeneratorReader(Unattended):
     """Reader of one generator; see feed.Reader for the protocol.
 
     `offsets` of an earlier process make it repeat that one's ticks at once, from the same start. TICK INTERVAL '0s' is

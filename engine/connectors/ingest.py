@@ -19,13 +19,22 @@ from engine.catalog.connections import (
     ConnectionDescription,
     GcsConnection,
     KafkaConnection,
+    PostgresConnection,
     RegistryConnection,
 )
-from engine.catalog.sources import Description, FileSource, GeneratorSource, KafkaSource, WebhookSource
+from engine.catalog.sources import (
+    Description,
+    FileSource,
+    GeneratorSource,
+    KafkaSource,
+    PostgresSource,
+    WebhookSource,
+)
+from engine.catalog.upstream import Selected
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors import generator
-from engine.connectors.feed import Decoded, Feed, Progress, Reader, Resolve, SourceSpec
+from engine.connectors.feed import PROGRESS, Decoded, Feed, Progress, Reader, Resolve, SourceSpec
 from engine.connectors.files import columns as files
 from engine.connectors.files.reader import FileReader
 from engine.connectors.files.roots import ANYWHERE, Roots
@@ -35,6 +44,9 @@ from engine.connectors.kafka import columns as kafka_columns
 from engine.connectors.kafka.client import check_brokers
 from engine.connectors.kafka.reader import KafkaReader
 from engine.connectors.kafka.sample import sample
+from engine.connectors.postgres import upstream
+from engine.connectors.postgres.connection import check_server
+from engine.connectors.postgres.reader import PostgresReader
 from engine.connectors.registry import Registry
 from engine.errors import SourceError
 from engine.types import Column
@@ -42,20 +54,33 @@ from engine.types import Column
 STOP_SECONDS_MAX: Final = 2.0
 """How long whoever stops a source waits for its thread."""
 
+KEEP_ALIVE_SECONDS: Final = 1.0
+"""PostgreSQL hangs up after a minute without a word, or after what wal_sender_timeout says."""
+
+NOTHING: Final[Mapping[int, str]] = {}
+
 
 def resolved(
     description: Description, columns: tuple[Column, ...] | None, resolve: Resolve, roots: Roots = ANYWHERE,
     again: bool = False,
 ) -> tuple[Description, tuple[Column, ...] | None]:  # fmt: skip
-    """The description, and the columns of its rows, with what only a registry or a file knows filled in. Asks them, so
-    never under the tick lock. `again`: the source was made before; a file that is gone since is waited for."""
+    """The description, and the columns of its rows, with what only a registry, a file or a server knows filled in. Asks
+    them, so never under the tick lock. `again`: the source was made before; a file that is gone since is waited for."""
     match description:
         case KafkaSource():
             return kafka_columns.resolved(description, resolve), columns
         case FileSource():
             return files.resolved(description, columns, roots, resolve, again)
+        case PostgresSource():
+            return upstream.resolved(description, resolve), columns
         case _:
             return description, columns
+
+
+def copies(description: Description, selected: Selected, resolve: Resolve) -> tuple[Feed, ...]:
+    """The relations that are to be copies of tables of the source. Asks the server, so never under the tick lock."""
+    assert isinstance(description, PostgresSource)
+    return upstream.tables(description, selected, resolve)
 
 
 def infer(description: Description, resolve: Resolve) -> tuple[Column, ...]:
@@ -80,6 +105,8 @@ def describe(
         case WebhookSource():
             assert columns is not None
             return (Feed("", columns, append_only=True),)
+        case PostgresSource():
+            return (Feed(PROGRESS, upstream.PROGRESS_COLUMNS, append_only=False, keys=((),)),)
         case _:
             assert_never(description)
 
@@ -91,10 +118,12 @@ def open_reader(
     kept: Mapping[int, Batch],
     resolve: Resolve,
     roots: Roots = ANYWHERE,
+    broken: Mapping[int, str] = NOTHING,
 ) -> Reader:
     """A reader at the source's beginning, or where the log says that its rows have been kept up to.
 
-    `offsets` are what the log has (a generator begins when that one did), `kept` the rows by collection.
+    `offsets` are what the log has (a generator begins when that one did), `kept` the rows by collection, `broken` the
+    collections that hold what is not known any more.
     """
     match spec.description:
         case FileSource():
@@ -105,6 +134,8 @@ def open_reader(
             return KafkaReader(spec, spec.description, heap, offsets, kept, resolve)
         case WebhookSource():
             raise AssertionError("a webhook source is written to, and read by nobody")
+        case PostgresSource():
+            return PostgresReader(spec, spec.description, heap, offsets, broken, resolve)
         case _:
             assert_never(spec.description)
 
@@ -118,6 +149,8 @@ def check(connection: ConnectionDescription, resolve: Resolve) -> None:
             Registry(connection, resolve).check()
         case AwsConnection() | GcsConnection():
             check_store(connection, resolve)
+        case PostgresConnection():
+            check_server(connection, resolve)
         case _:
             assert_never(connection)
 
@@ -140,6 +173,7 @@ class Status:
     state: State = State.STARTING
     since_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)  # when it became that
     error: SourceError | None = None  # why it cannot be read at the moment
+    broken: Mapping[int, str] = field(default_factory=dict)  # by collection, what is read in its place
     offsets: Mapping[str, int] = field(default_factory=dict)  # by partition, taken into a tick
     progress: Mapping[str, Progress] = field(default_factory=dict)  # by partition, read
 
@@ -152,6 +186,29 @@ class Status:
         if state is not self.state or (error is None) != (self.error is None):
             self.since_ms = time.time_ns() // 1_000_000
         self.state, self.error = state, error
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a tick takes of all sources: deltas by collection, the offsets reached by (source, partition), and what
+    feed.Decoded says of collections beside."""
+
+    deltas: dict[int, list[Batch]]
+    offsets: dict[tuple[int, str], int]
+    began: set[int]
+    cleared: set[int]
+    broken: dict[int, str]
+
+    def add(self, source: int, decoded: Decoded) -> None:
+        """Take the next block of a source."""
+        for collection in decoded.cleared:
+            self.deltas.pop(collection, None)
+        for collection, batch in decoded.deltas.items():
+            self.deltas.setdefault(collection, []).append(batch)
+        self.offsets.update({(source, name): at for name, at in decoded.offsets.items()})
+        self.began.update(decoded.began)
+        self.cleared.update(decoded.cleared)
+        self.broken.update(decoded.broken)
 
 
 class Ingest:
@@ -174,14 +231,27 @@ class Ingest:
         self._sources: dict[int, _Source] = {}
         self._written: dict[int, Status] = {}
 
-    def start(self, spec: SourceSpec, offsets: Mapping[str, int], kept: Mapping[int, Batch]) -> None:
+    def start(
+        self,
+        spec: SourceSpec,
+        offsets: Mapping[str, int],
+        kept: Mapping[int, Batch],
+        broken: Mapping[int, str] = NOTHING,
+    ) -> None:
         """Begin to read a source."""
-        source = _Source(spec, open_reader(spec, self._heap, offsets, kept, self._resolve, self._roots))
-        source.status.offsets = dict(offsets)
+        source = _Source(spec, open_reader(spec, self._heap, offsets, kept, self._resolve, self._roots, broken))
+        source.status.offsets, source.status.broken = dict(offsets), dict(broken)
         with self._changed:
             self._sources[spec.id] = source
         source.thread = Thread(target=self._read, args=(source,), name=f"source {spec.id}", daemon=True)
         source.thread.start()
+
+    def restart(self, spec: SourceSpec) -> None:
+        """Read a source on with other feeds. Between two ticks: what waits in its inbox is read again."""
+        with self._changed:
+            status = self._sources[spec.id].status
+        self.stop(spec.id)
+        self.start(spec, status.offsets, {}, status.broken)
 
     def stand(self, id: int) -> None:
         """A source that clients write to: it has no reader, but it is running."""
@@ -194,23 +264,24 @@ class Ingest:
             if id in self._written:
                 self._written[id].rows += rows
 
-    def stop(self, id: int) -> None:
-        """Stop reading a source and drop what it has in its inbox. Its thread may end a little later: it may be waiting
-        for an answer that does not come."""
+    def stop(self, id: int, forget: bool = False) -> None:
+        """Stop reading a source and drop what it has in its inbox; with `forget` it is no more. Its thread may end a
+        little later: it may be waiting for an answer that does not come."""
         with self._changed:
             if self._written.pop(id, None) is not None:
                 return
             source = self._sources.pop(id)
+            source.forgotten = forget
             source.stopping.set()
             self._changed.notify_all()
         assert source.thread is not None
         source.reader.interrupt()
         source.thread.join(STOP_SECONDS_MAX)
 
-    def close(self) -> None:
-        """Stop all sources."""
+    def close(self, forget: bool = False) -> None:
+        """Stop all sources; with `forget` nobody will go on with them."""
         for id in list(self._sources):
-            self.stop(id)
+            self.stop(id, forget)
 
     @property
     def ready(self) -> bool:
@@ -218,11 +289,9 @@ class Ingest:
         with self._changed:
             return any(source.inbox for source in self._sources.values())
 
-    def take(self, rows_max: int) -> tuple[dict[int, list[Batch]], dict[tuple[int, str], int]]:
-        """Blocks of about `rows_max` rows in all (each source's first, whatever its size) as deltas by collection, and
-        the offsets reached by (source, partition)."""
-        deltas: dict[int, list[Batch]] = {}
-        offsets: dict[tuple[int, str], int] = {}
+    def take(self, rows_max: int) -> Taken:
+        """Blocks of about `rows_max` rows in all, each source's first whatever its size."""
+        all = Taken({}, {}, set(), set(), {})
         with self._changed:
             waiting = [source for source in self._sources.values() if source.inbox]
             share = rows_max // max(1, len(waiting))
@@ -233,11 +302,20 @@ class Ingest:
                     taken += decoded.rows
                     source.status.waiting -= decoded.rows
                     source.status.offsets = {**source.status.offsets, **decoded.offsets}
-                    for collection, batch in decoded.deltas.items():
-                        deltas.setdefault(collection, []).append(batch)
-                    offsets.update({(source.spec.id, name): at for name, at in decoded.offsets.items()})
+                    source.status.broken = {**source.status.broken, **decoded.broken}
+                    all.add(source.spec.id, decoded)
             self._changed.notify_all()
-        return deltas, offsets
+        return all
+
+    def committed(self, offsets: Mapping[tuple[int, str], int]) -> None:
+        """These are in the log, if there is one: readers may say so."""
+        by_source: dict[int, dict[str, int]] = {}
+        for (id, name), at in offsets.items():
+            by_source.setdefault(id, {})[name] = at
+        with self._changed:
+            readers = [(self._sources[id].reader, given) for id, given in by_source.items() if id in self._sources]
+        for reader, given in readers:
+            reader.committed(given)
 
     def status(self) -> dict[int, Status]:
         """Each source's progress."""
@@ -265,6 +343,8 @@ class Ingest:
             source.status.become(State.STALLED, SourceError(f"the reader has stopped: {error!r}"))
             raise
         finally:
+            if source.forgotten:
+                source.reader.forget()
             source.reader.close()
 
     def _read_on(self, source: "_Source") -> None:
@@ -294,13 +374,16 @@ class Ingest:
             source.status.rows += decoded.rows
             source.status.waiting += decoded.rows
         self._on_ready()
-        with self._changed:
-            while source.status.waiting >= self._rows_max and not source.stopping.is_set():
-                self._changed.wait()
+        while True:
+            with self._changed:
+                if source.status.waiting < self._rows_max or source.stopping.is_set():
+                    return
+                self._changed.wait(KEEP_ALIVE_SECONDS)
+            source.reader.keep_alive()
 
 
 class _Source:
-    __slots__ = ("inbox", "reader", "spec", "status", "stopping", "thread")
+    __slots__ = ("forgotten", "inbox", "reader", "spec", "status", "stopping", "thread")
 
     def __init__(self, spec: SourceSpec, reader: Reader) -> None:
         self.spec: Final = spec
@@ -309,3 +392,4 @@ class _Source:
         self.status: Final = Status()
         self.stopping: Final = Event()
         self.thread: Thread | None = None
+        self.forgotten = False

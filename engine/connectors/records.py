@@ -40,7 +40,7 @@ class Spans:
         """One datum."""
         return self.data[self.begins[row] : self.ends[row]].tobytes()
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Spans":
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Spans":
         """Those data."""
         return Spans(self.data, self.begins[rows], self.ends[rows])
 

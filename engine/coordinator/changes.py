@@ -7,13 +7,14 @@ from engine.coordinator.draft import Draft
 from engine.coordinator.result import Result
 from engine.coordinator.secrets import create_connection, create_secret
 from engine.coordinator.sinks import create_sink
-from engine.coordinator.sources import create_source, prepare
+from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies
 from engine.coordinator.transaction import Transaction
 from engine.sql.bound import (
     BoundAlterRole,
     BoundComment,
     BoundCreateCluster,
     BoundCreateConnection,
+    BoundCreateCopies,
     BoundCreateDatabase,
     BoundCreateIndex,
     BoundCreateMaterializedView,
@@ -36,7 +37,7 @@ BoundChange: TypeAlias = (
     BoundCreateDatabase | BoundCreateSchema | BoundCreateTable | BoundCreateView | BoundCreateMaterializedView
     | BoundCreateIndex | BoundCreateType | BoundCreateSource | BoundCreateSecret | BoundCreateConnection
     | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
-    | BoundComment | BoundCreateCluster | BoundDropClusters
+    | BoundComment | BoundCreateCluster | BoundDropClusters | BoundCreateCopies
 )  # fmt: skip
 
 
@@ -67,6 +68,8 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
             return ddl.create_type(draft, bound)
         case BoundCreateSource():
             return create_source(draft, bound, prepare(draft.coordinator, bound))
+        case BoundCreateCopies():
+            return create_copies(draft, bound, prepare_copies(draft.coordinator, draft.catalog, bound))
         case BoundCreateSecret():
             return create_secret(draft, bound)
         case BoundCreateConnection():

@@ -293,10 +293,16 @@ class Coordinator:
                 self.system.leave(command.id)
             self.cluster.send(command)
 
-    def _record(self, timestamp: int, deltas: Mapping[int, Batch], offsets: Mapping[tuple[int, str], int]) -> None:
+    def _record(
+        self,
+        timestamp: int,
+        deltas: Mapping[int, Batch],
+        offsets: Mapping[tuple[int, str], int],
+        broken: Mapping[int, str],
+    ) -> None:
         """Commit a tick to the log."""
         assert self.log is not None
-        record(self.log, self.catalog, self.heap, timestamp, deltas, offsets)
+        record(self.log, self.catalog, self.heap, timestamp, deltas, offsets, broken)
 
     def maintained(self) -> frozenset[int]:
         """The ids of what the worker holds, or will when it has hydrated."""
@@ -309,7 +315,7 @@ class Coordinator:
     def close(self) -> None:
         """Stop the threads, end subscriptions, close the log."""
         self.sinks.close()
-        self.ingest.close()
+        self.ingest.close(forget=self.log is None)
         self.ticker.close()
         self.ticks.close()
         for subscription in tuple(self.subscriptions.values()):

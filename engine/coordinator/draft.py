@@ -13,10 +13,24 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.catalog.catalog import Catalog, is_temporary
-from engine.catalog.items import Connection, Index, Item, Secret, Sink, Source, Table, Type, View, kind
+from engine.catalog.items import (
+    Connection,
+    Index,
+    Item,
+    Secret,
+    Sink,
+    Source,
+    SourceRelation,
+    Table,
+    Type,
+    View,
+    kind,
+)
 from engine.catalog.merge import merged
 from engine.cluster.command import Drop
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.feeding import refeed
+from engine.coordinator.record import BROKEN
 from engine.durable.log import NOTHING
 from engine.durable.log import Item as LogItem
 
@@ -112,7 +126,7 @@ class Draft:
         gone = [before.items[id] for id in sorted(before.items.keys() - after.items.keys(), reverse=True)]
         for item in gone:
             if isinstance(item, Source):
-                coordinator.ingest.stop(item.id)
+                coordinator.ingest.stop(item.id, forget=True)
             if isinstance(item, Sink):
                 coordinator.sinks.stop(item.id)
         for old, new in self._state.renames:
@@ -120,6 +134,8 @@ class Draft:
         if self.durable:
             self._record(before, after, gone)
         coordinator.catalog = after
+        for id in {item.source for item in gone if isinstance(item, SourceRelation)}:
+            refeed(coordinator, id)
         for item in gone:
             _free(coordinator, before, item)
         coordinator.forget([item.id for item in gone])
@@ -149,6 +165,7 @@ class Draft:
         if gone:
             facts[NEXT_ID] = str(after.next_id)
             facts |= {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
+            facts |= {(BROKEN, str(item.id)): None for item in gone if isinstance(item, SourceRelation)}
         schemas = None
         if (before.databases, before.schemas) != (after.databases, after.schemas):
             schemas = [*((name, "") for name in sorted(after.databases)), *sorted(after.schemas)]

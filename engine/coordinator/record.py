@@ -22,6 +22,9 @@ from engine.types import Column, Physical, SqlType
 
 DIFF: Final = "mz_diff"
 
+BROKEN: Final = "broken"
+"""The kind of the log's facts: the error that is read in place of a relation of a source, by the relation's id."""
+
 
 def record(
     log: Log,
@@ -30,15 +33,18 @@ def record(
     timestamp: int,
     deltas: Mapping[int, Batch],
     offsets: Mapping[tuple[int, str], int],
+    broken: Mapping[int, str],
 ) -> None:
-    """Commit a tick to the log: the writes to durable tables and sources, and the offsets of sources."""
+    """Commit a tick to the log: the writes to durable tables and sources, the offsets of sources, and which relations
+    hold what is not known any more."""
     writes: dict[int, pa.RecordBatch] = {}
     for id, batch in deltas.items():
         item = catalog.items[id]
         if is_durable(catalog, item):
             writes[id] = packed(batch, item.columns, heap)
     if writes or offsets:
-        log.commit(timestamp, writes, offsets)
+        facts = {(BROKEN, str(id)): error for id, error in broken.items()}
+        log.commit(timestamp, writes, offsets, facts)
 
 
 def is_durable(catalog: Catalog, item: Item) -> bool:

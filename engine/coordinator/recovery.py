@@ -10,23 +10,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
-from engine.catalog.items import Index, MaterializedView, Table
+from engine.catalog.items import Index, MaterializedView, Source, Table
+from engine.catalog.sources import PostgresSource
 from engine.catalog.system.oids import OID
 from engine.coordinator import ddl
 from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import NEXT_ID, Draft
+from engine.coordinator.feeding import resume
 from engine.coordinator.record import is_durable, packed
 from engine.coordinator.roles import restore_roles
 from engine.coordinator.secrets import create_connection, create_secret, restore_secrets
 from engine.coordinator.sinks import create_sink
-from engine.coordinator.sources import contents, create_source, prepare, total
+from engine.coordinator.sources import contents, create_copies, create_source, prepare, prepare_copies, total
 from engine.durable.log import Item, Log
 from engine.errors import SqlError
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
 from engine.sql.bound import (
     BoundCreateConnection,
+    BoundCreateCopies,
     BoundCreateIndex,
     BoundCreateMaterializedView,
     BoundCreateSecret,
@@ -47,6 +50,9 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     restore_secrets(coordinator, log)
     for item in log.items():
         restore_item(coordinator, log, item)
+    for made in coordinator.catalog.items.values():
+        if isinstance(made, Source) and isinstance(made.description, PostgresSource):
+            resume(coordinator, made)
     restore_facts(coordinator, log)
     next_id = int(log.facts(NEXT_ID[0]).get(NEXT_ID[1], 0))
     coordinator.catalog = replace(coordinator.catalog, next_id=max(next_id, coordinator.catalog.next_id))
@@ -101,6 +107,8 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
                 ddl.create_index(draft, bound, item.id)
             case BoundCreateSource():
                 create_source(draft, bound, prepare(coordinator, bound, again=True), item.id)
+            case BoundCreateCopies():
+                create_copies(draft, bound, prepare_copies(coordinator, coordinator.catalog, bound), item.id)
             case BoundCreateSecret():
                 create_secret(draft, bound, item.id)
             case BoundCreateSink():

@@ -27,7 +27,7 @@ from engine.coordinator.read_only import reads_only, refuse_read_only, refuse_wr
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.secrets import validate_connection
 from engine.coordinator.snapshot import Snapshot
-from engine.coordinator.sources import create_source, prepare, printed
+from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies, printed
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, byte_count, checked, variable
@@ -40,6 +40,7 @@ from engine.sql.bound import (
     Bound,
     BoundCopy,
     BoundCopyFrom,
+    BoundCreateCopies,
     BoundCreateSource,
     BoundCreateTableAs,
     BoundDelete,
@@ -58,7 +59,7 @@ from engine.sql.bound import (
     BoundValidateConnection,
 )  # fmt: skip
 from engine.sql.parameters import Parameters
-from engine.sql.statement.connectors import CreateSource
+from engine.sql.statement.connectors import AlterAddSubsources, CreateCopy, CreateSource
 from engine.sql.statement.data import Copy
 from engine.sql.statement.definitions import CreateTableAs
 from engine.sql.statement.session import Transaction as TransactionStatement
@@ -99,6 +100,8 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
         refuse_read_only(client, re.sub("(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper())
     if isinstance(statement, CreateSource):
         return _create_source(coordinator, client, statement)
+    if isinstance(statement, CreateCopy | AlterAddSubsources):
+        return _create_copies(coordinator, client, statement)
     with ExitStack() as stack:
         if isinstance(statement, CreateTableAs):
             # Before the tick lock is taken: what hydrates needs it to join.
@@ -193,6 +196,23 @@ def _create_source(coordinator: Coordinator, client: Client, statement: CreateSo
             skipped = exists(draft, "CREATE SOURCE", bound.name, bound.if_not_exists)
             if skipped is not None:
                 return skipped
+
+
+def _create_copies(coordinator: Coordinator, client: Client, statement: CreateCopy | AlterAddSubsources) -> Result:
+    """The same of a table."""
+    while True:
+        bound = bind(statement, client.context())
+        assert isinstance(bound, BoundCreateCopies)
+        block = client.transaction
+        feeds = prepare_copies(coordinator, block.catalog(coordinator), bound)
+        with coordinator.ticks.lock:
+            if bind(statement, client.context()) != bound:
+                continue
+            draft = _draft(coordinator, client)
+            answer = create_copies(draft, bound, feeds)
+            if block.status == "I":
+                draft.publish()
+            return answer
 
 
 def _fitting(client: Client, answer: Result) -> Result:

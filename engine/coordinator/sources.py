@@ -10,7 +10,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from engine.catalog.items import Item, Role, Source, SourceRelation
+from engine.catalog.catalog import Catalog
+from engine.catalog.items import Item, QualifiedName, Role, Source, SourceRelation
 from engine.catalog.sources import (
     AvroFormat,
     CsvFormat,
@@ -20,22 +21,26 @@ from engine.catalog.sources import (
     KafkaSource,
     OcfFormat,
     ParquetFormat,
+    PostgresSource,
     ProtobufFormat,
     WebhookSource,
     is_kept,
 )
+from engine.catalog.upstream import NOTHING_SELECTED
 from engine.cluster.command import CreateCollection
 from engine.collection.batch import Batch
 from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
-from engine.connectors.ingest import describe, infer, resolved
+from engine.connectors.ingest import copies, describe, infer, resolved
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists, types_of
 from engine.coordinator.draft import Draft
-from engine.coordinator.record import unpacked
+from engine.coordinator.feeding import refeed, resume
+from engine.coordinator.record import BROKEN, unpacked
 from engine.coordinator.result import Result
 from engine.durable.log import Log
+from engine.sql.binding.postgres import copy_sql, details_of
 from engine.sql.binding.writing import full, quoted, text, type_sql
-from engine.sql.bound import BoundCreateSource
+from engine.sql.bound import BoundCreateCopies, BoundCreateSource
 from engine.types import TEXT, Column
 
 ROLES: Final = {ERRORS: Role.ERRORS, PROGRESS: Role.PROGRESS}
@@ -50,14 +55,18 @@ class Prepared:
     columns: tuple[Column, ...] | None
     feeds: tuple[Feed, ...]
     create_sql: str
+    copies: tuple[Feed, ...] = ()  # those of its feeds that are items of their own
 
 
 def prepare(coordinator: Coordinator, bound: BoundCreateSource, again: bool = False) -> Prepared:
-    """Asks registries and files. The input must be there (MissingFile, MalformedSource, SourceError), unless the source
-    is made `again`."""
+    """Asks registries, files and servers. The input must be there (MissingFile, MalformedSource, SourceError), unless
+    the source is made `again`."""
     description, columns = resolved(bound.description, bound.columns, coordinator.resolve, coordinator.roots, again)
     feeds = describe(description, columns, bound.key)
-    return Prepared(description, columns, feeds, _seeded(bound, description, columns))
+    wanted: tuple[Feed, ...] = ()
+    if isinstance(description, PostgresSource) and description.selected != NOTHING_SELECTED:
+        wanted = copies(description, description.selected, coordinator.resolve)
+    return Prepared(description, columns, feeds, _seeded(bound, description, columns), wanted)
 
 
 def printed(coordinator: Coordinator, bound: BoundCreateSource) -> Result:
@@ -71,10 +80,12 @@ def printed(coordinator: Coordinator, bound: BoundCreateSource) -> Result:
 
 
 def _seeded(bound: BoundCreateSource, description: Description, columns: tuple[Column, ...] | None) -> str:
-    """The statement with the schemas that a registry had, and what the first file said."""
+    """The statement with the schemas that a registry had, what the first file said, what a server is known by."""
     sql = bound.create_sql
     if isinstance(description, FileSource):
         return _told(bound, description, columns)
+    if isinstance(description, PostgresSource) and description != bound.description:
+        return f"{sql.removesuffix(')')}, DETAILS {text(details_of(description))})"
     if not isinstance(description, KafkaSource):
         return sql
     for at, of_key, of_value in sorted(bound.seeds, reverse=True):
@@ -118,7 +129,7 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
     description, feeds = prepared.description, prepared.feeds
     own = next((feed for feed in feeds if feed.name == ""), None)
     coordinator, restored = draft.coordinator, id is not None
-    source_id = draft.new_id(id, 1 + len(feeds))
+    source_id = draft.new_id(id, 1 + len(feeds) + len(prepared.copies))
     columns, append_only, keys = ((), True, ()) if own is None else (own.columns, own.append_only, own.keys)
     source = Source(
         source_id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on
@@ -134,6 +145,11 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
         at = source_id + len(entries)
         entries.append(SourceRelation(at, name, feed.columns, source_id, role, feed.append_only, feed.keys))
         spec.append((at, feed))
+    made: list[SourceRelation] = []
+    for feed in prepared.copies:
+        name = replace(bound.name, item=feed.name)
+        exists(draft, "", name, False)
+        made.append(copy_of(source_id + len(entries) + len(made), name, bound.name, source_id, feed, False))
 
     def make() -> None:
         history_ms = coordinator.options.history_ms
@@ -149,11 +165,81 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
         if isinstance(description, WebhookSource):
             coordinator.tables[source_id] = columns
             coordinator.ingest.stand(source_id)
+        elif isinstance(description, PostgresSource):
+            for item in made:
+                await_copy(coordinator, item, began=False)
+            if not restored:  # else its tables have yet to come out of the log
+                resume(coordinator, source)
         else:
             coordinator.ingest.start(SourceSpec(source_id, description, tuple(spec), prepared.columns), offsets, kept)
 
-    draft.enter(entries, make)
+    draft.enter([*entries, *made], make)
     return Result("CREATE SOURCE")
+
+
+def copy_of(
+    id: int, name: QualifiedName, source_name: QualifiedName, source: int, feed: Feed, is_table: bool
+) -> SourceRelation:
+    """The relation that is a copy of a table."""
+    assert feed.upstream is not None
+    return SourceRelation(
+        id, name, feed.columns, source, Role.TABLE if is_table else Role.DATA, False, feed.keys,
+        copy_sql(name, source_name, is_table, feed.upstream), feed.upstream,
+    )  # fmt: skip
+
+
+def await_copy(coordinator: Coordinator, item: SourceRelation, began: bool) -> None:
+    """The collection of a copy. Unless it began already, whoever reads it waits until the table was copied."""
+    coordinator.send(
+        CreateCollection(item.id, types_of(item.columns), False, coordinator.options.history_ms, awaits=not began)
+    )
+
+
+def prepare_copies(coordinator: Coordinator, catalog: Catalog, bound: BoundCreateCopies) -> tuple[Feed, ...]:
+    """What the tables are like. Asks the server."""
+    source = catalog.items[bound.source]
+    assert isinstance(source, Source)
+    if bound.made is None:
+        return copies(source.description, bound.selected, coordinator.resolve)
+    columns = tuple(each.column for each in bound.made.columns)
+    return (Feed(bound.name.item, columns, False, (bound.made.key,) if bound.made.key else (), bound.made),)
+
+
+def create_copies(draft: Draft, bound: BoundCreateCopies, feeds: tuple[Feed, ...], id: int | None = None) -> Result:
+    """More tables of a source that runs: each is complete from the tick on at which its rows join the others."""
+    source, coordinator = draft.catalog.items[bound.source], draft.coordinator
+    assert isinstance(source, Source)
+    first = draft.new_id(id, len(feeds))
+    made: list[SourceRelation] = []
+    for feed in feeds:
+        name = replace(bound.name, item=feed.name)
+        skipped = exists(draft, bound.tag, name, bound.if_not_exists)
+        if skipped is not None:
+            return skipped
+        made.append(copy_of(first + len(made), name, source.name, source.id, feed, bound.is_table))
+
+    def make() -> None:
+        for item in made:
+            if id is None:
+                await_copy(coordinator, item, began=False)
+            else:
+                restore_copy(coordinator, item)
+        if id is None:
+            refeed(coordinator, source.id)
+
+    draft.enter(made, make)
+    return Result(bound.tag)
+
+
+def restore_copy(coordinator: Coordinator, item: SourceRelation) -> None:
+    """A copy as the log has it: its rows, or the error that stands in their place, or neither if it never began."""
+    assert coordinator.log is not None
+    assert item.upstream is not None
+    await_copy(coordinator, item, began=item.upstream.token in coordinator.log.offsets(item.source))
+    error = coordinator.log.facts(BROKEN).get(str(item.id))
+    rows = contents(coordinator, coordinator.log, item.id, item.columns)
+    if len(rows) or error is not None:
+        coordinator.ticks.restore({item.id: rows} if len(rows) else {}, {} if error is None else {item.id: error})
 
 
 def contents(coordinator: Coordinator, log: Log, id: int, columns: tuple[Column, ...]) -> Batch:

@@ -19,9 +19,12 @@ import numpy as np
 from engine.cluster.command import Tick
 from engine.cluster.local import Local
 from engine.collection.batch import Batch
+from engine.connectors.ingest import Taken
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.oracle import Oracle
 from engine.errors import ConstraintViolation, SqlError, UndefinedTable
+
+NOTHING_BROKEN: Final[Mapping[int, str]] = {}
 
 
 class Write:
@@ -45,8 +48,12 @@ class Inboxes(Protocol):
         """Whether some inbox has a block."""
         ...
 
-    def take(self, rows_max: int) -> tuple[dict[int, list[Batch]], dict[tuple[int, str], int]]:
-        """Decoded deltas by collection, about `rows_max` rows of them, and the new offsets by (source, partition)."""
+    def take(self, rows_max: int) -> Taken:
+        """About `rows_max` rows of what is ready, and what comes with them."""
+        ...
+
+    def committed(self, offsets: Mapping[tuple[int, str], int]) -> None:
+        """What was taken with these offsets, by (source, partition), is committed."""
         ...
 
 
@@ -57,7 +64,7 @@ class Ticks:
         self,
         cluster: Local,
         oracle: Oracle,
-        record: Callable[[int, Mapping[int, Batch], Mapping[tuple[int, str], int]], None] | None,
+        record: Callable[[int, Mapping[int, Batch], Mapping[tuple[int, str], int], Mapping[int, str]], None] | None,
         source_rows_max: int,
     ) -> None:
         self.lock: Final = cluster.lock
@@ -124,10 +131,10 @@ class Ticks:
             if self._queue:
                 self.run()
 
-    def restore(self, deltas: Mapping[int, Batch]) -> None:
+    def restore(self, deltas: Mapping[int, Batch], broken: Mapping[int, str] = NOTHING_BROKEN) -> None:
         """A tick of what the log has already."""
         with self.lock:
-            self._cluster.send(Tick(self._oracle.next(), dict(deltas)))
+            self._cluster.send(Tick(self._oracle.next(), dict(deltas), broken=broken))
 
     def run(self, idle: bool = False) -> None:
         """Tick for all that waits. With `idle` a tick happens even without work, so that progress moves."""
@@ -188,10 +195,13 @@ class Ticks:
 
     def _tick(self, group: list[Write]) -> None:
         """One tick for a group of writes and what the sources have."""
-        deltas: dict[int, list[Batch]] = {}
-        offsets: dict[tuple[int, str], int] = {}
+        taken = Taken({}, {}, set(), set(), {})
         if self.sources is not None and self.sources.ready:
-            deltas, offsets = self.sources.take(self._source_rows_max)
+            taken = self.sources.take(self._source_rows_max)
+        deltas, offsets = taken.deltas, taken.offsets
+        for id in taken.cleared:
+            gone = self._cluster.worker.circuit.contents(id).negate()
+            deltas[id] = [Batch.concat([gone, *deltas.get(id, [])]).consolidate()]
         for write in group:
             for id, batch in write.deltas.items():
                 if len(batch):
@@ -200,8 +210,12 @@ class Ticks:
         merged = {id: batches[0] if len(batches) == 1 else Batch.concat(batches) for id, batches in deltas.items()}
         timestamp = self._oracle.next()
         if self._record is not None and (merged or offsets):
-            self._record(timestamp, merged, offsets)
-        self._cluster.send(Tick(timestamp, merged, self._oracle.held()))
+            self._record(timestamp, merged, offsets, taken.broken)
+        self._cluster.send(
+            Tick(timestamp, merged, self._oracle.held(), began=frozenset(taken.began), broken=taken.broken)
+        )
+        if self.sources is not None and offsets:
+            self.sources.committed(offsets)
         for write in group:
             write.timestamp = timestamp
             write.done = True

@@ -39,6 +39,8 @@ from engine.dataflow.trace import Trace
 from engine.dataflow.watch import ALWAYS, Watch
 from engine.types import SqlType
 
+NONE_BROKEN: Mapping[int, int] = {}
+
 HISTORY_MS = 1000
 """How far back a collection can be read unless it is told otherwise: Materialize's compaction window."""
 
@@ -236,12 +238,21 @@ class Circuit:
 
     # A tick
 
-    def step(self, tick: int, deltas: Mapping[int, Batch]) -> None:
-        """Compute: push the deltas of fed collections through. O(touched operators), not of the graph."""
+    def step(self, tick: int, deltas: Mapping[int, Batch], broken: Mapping[int, int] = NONE_BROKEN) -> None:
+        """Compute: push the deltas of fed collections through. O(touched operators), not of the graph.
+
+        `broken` are fed collections whose rows are not known any more, with the heap code of the error that is to be
+        read in their place.
+        """
         for node in self._touched:
             node.delta = None
         self._tick = tick
         fed = [(self._exports[id].node, delta) for id, delta in deltas.items()]
+        for id, code in broken.items():
+            node = self._exports[id].node
+            node.operator.errors.add(np.array([code], np.uint64), np.ones(1, np.int64))
+            if id not in deltas:
+                fed.append((node, node.empty))
         self._touched = compute(tick, fed, due_nodes(self._timed, tick) if self._timed else (), self.clock)
 
     def has(self, id: int) -> bool:

@@ -16,6 +16,7 @@ Everything here runs under the coordinator's tick lock.
 import fcntl
 import secrets
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -51,6 +52,11 @@ FOR_THE_OWNER: Final = 0o600
 """The mode of the file, which SQLite gives to those beside it: secrets and verifiers of passwords are in it."""
 
 NOTHING: Final[Mapping[tuple[str, str], str | None]] = {}
+
+NO_FACTS: Final[Mapping[tuple[str, str], str]] = {}
+
+PART_BYTES: Final = 256 << 20
+"""About so much of one tick's rows is in one row of `writes`."""
 
 TOLD: Final = "transaction"
 """The partition under which a sink's last transaction is among the offsets."""
@@ -182,10 +188,7 @@ class Log:
             self._db.executemany(
                 "DELETE FROM facts WHERE kind = ? AND key = ?", [at for at, value in facts.items() if value is None]
             )
-            self._db.executemany(
-                "INSERT INTO facts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                [(*at, value) for at, value in facts.items() if value is not None],
-            )
+            self._state({at: value for at, value in facts.items() if value is not None})
             if schemas is not None:
                 self._db.execute("DELETE FROM schemas")
                 self._db.executemany("INSERT INTO schemas VALUES (?, ?)", schemas)
@@ -195,14 +198,19 @@ class Log:
         return self._transaction()
 
     def commit(
-        self, timestamp: int, writes: Mapping[int, pa.RecordBatch], offsets: Mapping[tuple[int, str], int]
+        self,
+        timestamp: int,
+        writes: Mapping[int, pa.RecordBatch],
+        offsets: Mapping[tuple[int, str], int],
+        facts: Mapping[tuple[str, str], str] = NO_FACTS,
     ) -> None:
-        """One tick: the changes of tables by id (the last column is the diff) and the sources' offsets."""
+        """One tick: the changes of tables by id (the last column is the diff), the sources' offsets, new facts."""
         began = time.perf_counter_ns()
-        packed = [(id, _pack(rows), timestamp) for id, rows in writes.items()]
+        packed = [(id, part, timestamp) for id, rows in writes.items() for part in _parts(rows)]
         with self._transaction():
             self._db.execute("UPDATE meta SET clock = ?", (timestamp,))
             self._db.executemany("INSERT INTO writes (item, rows, timestamp) VALUES (?, ?, ?)", packed)
+            self._state(facts)
             self._db.executemany(
                 "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
                 [(id, partition, position) for (id, partition), position in offsets.items()],
@@ -238,6 +246,12 @@ class Log:
         self._db.execute(
             "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
             (id, TOLD, number),
+        )
+
+    def _state(self, facts: Mapping[tuple[str, str], str]) -> None:
+        self._db.executemany(
+            "INSERT INTO facts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            [(*at, value) for at, value in facts.items()],
         )
 
     def clock(self) -> int:
@@ -295,15 +309,15 @@ class Log:
         """Replace a table's writes up to one of them by what they come to (the last column is the count)."""
         with self._transaction():
             (at,) = self._db.execute("SELECT timestamp FROM writes WHERE sequence = ?", (sequence,)).fetchone()
+            found = self._db.execute(
+                "SELECT sequence FROM writes WHERE item = ? AND sequence <= ? ORDER BY 1 DESC", (id, sequence)
+            ).fetchall()
             self._db.execute("DELETE FROM writes WHERE item = ? AND sequence <= ?", (id, sequence))
-            self._db.execute(
+            self._db.executemany(
                 "INSERT INTO writes (sequence, item, rows, timestamp) VALUES (?, ?, ?, ?)",
-                (sequence, id, _pack(contents), at),
+                [(place, id, part, at) for (place,), part in zip(found, _parts(contents, len(found)), strict=False)],
             )
-            self._db.execute(
-                "INSERT INTO facts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                (HORIZON, str(id), str(at)),
-            )
+            self._state({(HORIZON, str(id)): str(at)})
 
     def close(self) -> None:
         """Checkpoint and let go of the directory. Idempotent."""
@@ -329,6 +343,12 @@ class _Transaction:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if not self._inner:
             self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _parts(rows: pa.RecordBatch, parts_max: int = sys.maxsize) -> list[bytes]:
+    """The rows packed, large ones in several parts: a value of SQLite has at most a gigabyte."""
+    step = max(1, len(rows) * PART_BYTES // max(1, rows.nbytes), -(-len(rows) // parts_max))
+    return [_pack(rows.slice(begin, step)) for begin in range(0, max(1, len(rows)), step)]
 
 
 def _pack(rows: pa.RecordBatch) -> bytes:

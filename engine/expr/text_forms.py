@@ -158,13 +158,17 @@ def format_double(value: float) -> str:
     return _float_text(repr(value), value, 15)
 
 
+REAL_ABOVE: Final = 2.0**128 - 2.0**103
+"""From here on a number is nearer to what would come after the largest float32 than to that."""
+
+
 def format_real(value: float) -> str:
     """The shortest digits that read back the same float32; an exponent from 1e+06 on."""
     if value == 0 or math.isinf(value) or math.isnan(value):
         return _float_text(repr(value), value, 6)
     for precision in range(1, 10):
         text = f"{value:.{precision}g}"
-        if struct.unpack("<f", struct.pack("<f", float(text)))[0] == value:
+        if abs(float(text)) < REAL_ABOVE and struct.unpack("<f", struct.pack("<f", float(text)))[0] == value:
             return _float_text(text, value, 6)
     return _float_text(f"{value:.9g}", value, 6)
 

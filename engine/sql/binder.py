@@ -14,6 +14,7 @@ from engine.sql.binding import (
     definitions,
     drops,
     explains,
+    postgres,
     reads,
     roles,
     shows,
@@ -69,6 +70,10 @@ def bind(statement: Statement, context: Context) -> Bound:
             return definitions.create_index(statement, context)
         case statements.CreateSource():
             return sources.create_source(statement, context)
+        case statements.CreateCopy():
+            return postgres.create_copy(statement, context)
+        case statements.AlterAddSubsources():
+            return postgres.add_subsources(statement, context)
         case statements.CreateSecret():
             return connections.create_secret(statement, context)
         case statements.CreateConnection():

@@ -12,6 +12,7 @@ from engine.catalog.items import Item, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
+from engine.catalog.upstream import Selected, UpstreamTable
 from engine.dataflow.graph import Order, Plan
 from engine.plan.explaining.options import Shown
 from engine.plan.relation import BoundScalar, Query, Relation
@@ -209,6 +210,20 @@ class BoundCreateSource:
     create_sql: str
     seeds: tuple[tuple[int, bool, bool], ...] = ()
     infer: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateCopies:
+    """More tables that a source copies, in the schema of `name`; a single one may have that name. `made` is what the
+    one was like when it was asked about; None: it is to be asked about."""
+
+    source: int
+    name: QualifiedName
+    selected: Selected
+    is_table: bool
+    made: UpstreamTable | None
+    if_not_exists: bool
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,7 +465,7 @@ Bound: TypeAlias = (
     BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundTruncate | BoundCreateDatabase | BoundCreateSchema
     | BoundCreateTable | BoundCreateTableAs | BoundCreateView
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
-    | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundValidateConnection
+    | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
     | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain
     | BoundExplainTimestamp | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard

@@ -5,7 +5,15 @@
 
 from typing import TypeAlias
 
-from engine.sql.statement.connectors import CreateConnection, CreateSecret, CreateSink, CreateSource, ValidateConnection
+from engine.sql.statement.connectors import (
+    AlterAddSubsources,
+    CreateConnection,
+    CreateCopy,
+    CreateSecret,
+    CreateSink,
+    CreateSource,
+    ValidateConnection,
+)
 from engine.sql.statement.data import Copy, CopyFrom, Delete, Insert, SelectStatement, Subscribe, Truncate, Update
 from engine.sql.statement.definitions import (
     AlterRename,
@@ -52,7 +60,7 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
     | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterSwap | AlterRetain | CommentOn
-    | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles
+    | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
 )  # fmt: skip
 """What changes the catalog."""
 

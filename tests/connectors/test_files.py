@@ -215,8 +215,9 @@ def test_ingest_blocks_the_reader_and_loses_nothing(tmp_path, monkeypatch):
         status = ticker.ingest.status()[1]
         assert status.waiting < 100 + 400  # one block over the limit at most
         while ticker.ingest.ready:
-            deltas, offsets = ticker.ingest.take(150)
-            for batch in deltas.get(10, []):
+            taken = ticker.ingest.take(150)
+            offsets = taken.offsets
+            for batch in taken.deltas.get(10, []):
                 got += batch_rows(batch, spec.feeds[0][1].columns, ticker.heap)
     assert got == [(str(i),) for i in range(5000)]
     assert offsets == {(1, "position"): path.stat().st_size, (1, "records"): 5000}

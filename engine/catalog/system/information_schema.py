@@ -9,6 +9,7 @@ from typing import Final
 from engine import types
 from engine.catalog.catalog import SYSTEM_DATABASE, Catalog
 from engine.catalog.items import Item, MaterializedView, Source, SourceRelation, Table, View
+from engine.catalog.items import kind as kind_of
 from engine.catalog.roles import SUPERUSER
 from engine.catalog.system import describe
 from engine.catalog.system.definition import Changes, Definition, Row, Rows, Runtime, Surroundings, define, shape
@@ -50,7 +51,7 @@ def _word(item: Item) -> str:
             return "VIEW"
         case MaterializedView():
             return "MATERIALIZED VIEW"
-        case Source() | SourceRelation():
+        case Source() | SourceRelation() if kind_of(item) == "source":
             return "SOURCE"
         case _:
             return "LOCAL TEMPORARY" if item.name.schema.startswith("mz_temp") else "BASE TABLE"

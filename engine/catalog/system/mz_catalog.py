@@ -5,7 +5,13 @@ from typing import Final
 
 from engine import types
 from engine.catalog.catalog import DEFAULT_CLUSTER, SYSTEM_DATABASE, SYSTEM_SCHEMAS, Catalog, is_temporary
-from engine.catalog.connections import AwsConnection, GcsConnection, KafkaConnection, RegistryConnection
+from engine.catalog.connections import (
+    AwsConnection,
+    GcsConnection,
+    KafkaConnection,
+    PostgresConnection,
+    RegistryConnection,
+)
 from engine.catalog.items import (
     Connection,
     Index,
@@ -96,7 +102,9 @@ def word_of(item: Item) -> str:
 
 
 def _tables(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
-    for item in items(catalog, Table, SystemRelation):
+    for item in items(catalog, Table, SystemRelation, SourceRelation):
+        if kind(item) != "table":
+            continue
         yield (*_head(item, runtime), OWNER_ID, item.create_sql or None)
 
 
@@ -116,6 +124,8 @@ def source_word(item: Source | SourceRelation) -> str:
 def _sources(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for item in items(catalog, Source, SourceRelation):
         assert isinstance(item, Source | SourceRelation)
+        if kind(item) == "table":
+            continue
         parent = object_id(item.source) if isinstance(item, SourceRelation) else None
         yield (*_head(item, runtime), source_word(item), parent, CLUSTER, OWNER_ID, item.create_sql or None)
 
@@ -137,6 +147,8 @@ def _connections(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
                 word = "aws"
             case GcsConnection():
                 word = "gcs"
+            case PostgresConnection():
+                word = "postgres"
         yield (*_head(item, runtime), word, OWNER_ID, item.create_sql)
 
 

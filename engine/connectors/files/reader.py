@@ -20,7 +20,7 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
 from engine.collection.words import vector_of
-from engine.connectors.feed import ERRORS, Decoded, Progress, Resolve, SourceSpec
+from engine.connectors.feed import ERRORS, Decoded, Progress, Resolve, SourceSpec, Unattended
 from engine.connectors.files.columns import ERROR_COLUMNS, about, parts_of, store_of
 from engine.connectors.files.kept import Kept, files_in, name_of, offsets_of
 from engine.connectors.files.parts import BEGINNING, Part, Reached
@@ -74,7 +74,7 @@ class _File:
         self.progress = Progress(found.path, known=found.size)
 
 
-class FileReader:
+class FileReader(Unattended):
     """Reader of the files of one source; see feed.Reader for the protocol."""
 
     idle_seconds: float = IDLE_SECONDS

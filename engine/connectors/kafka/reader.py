@@ -20,7 +20,7 @@ from engine.catalog.sources import KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors.debezium import Seen
-from engine.connectors.feed import ERRORS, Decoded, Progress, Resolve, SourceSpec
+from engine.connectors.feed import ERRORS, Decoded, Progress, Resolve, SourceSpec, Unattended
 from engine.connectors.kafka.batches import Records, records_of
 from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, Topic
 from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
@@ -45,7 +45,7 @@ LEADERLESS_SECONDS: Final = 0.5
 """Between two looks for a leader that a partition has lost."""
 
 
-class KafkaReader:
+class KafkaReader(Unattended):
     """Reader of one topic; see feed.Reader for the protocol."""
 
     idle_seconds: float = 0.0

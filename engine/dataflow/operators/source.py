@@ -33,6 +33,7 @@ class Source(Stateless):
         return delta
 
     def publish(self) -> None:
+        super().publish()
         if self.log is not None and self._staged is not None:
             self.log.append(self._staged)
             self._staged = None

@@ -42,6 +42,7 @@ from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import create_index, create_view, index_sql, name_in
 from engine.sql.binding.drops import find
 from engine.sql.binding.options import milliseconds
+from engine.sql.binding.postgres import create_copy
 from engine.sql.binding.sinks import create_sink
 from engine.sql.binding.sources import create_source
 from engine.sql.binding.tables import create_table
@@ -139,7 +140,8 @@ def _schema(statement: statements.AlterRename | statements.AlterSwap, context: C
 
 
 def _renamable(item: Item) -> int:
-    if isinstance(item, SystemRelation | SourceRelation) or is_temporary(item.name):
+    fed = isinstance(item, SourceRelation) and not item.create_sql
+    if fed or isinstance(item, SystemRelation) or is_temporary(item.name):
         raise WrongObjectType(f'{kind(item)} "{item.name.item}" cannot be renamed')
     if isinstance(item, Index) and item.constraint:
         raise WrongObjectType(f'index "{item.name.item}" is called as its constraint')
@@ -203,7 +205,7 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
         return replace(item, name=name, create_sql=index_sql(name, on, item.key, item.history_ms))
     assert isinstance(made, statements.CreateView | statements.CreateTable | statements.CreateSource
                       | statements.CreateType | statements.CreateSecret | statements.CreateConnection
-                      | statements.CreateSink)  # fmt: skip
+                      | statements.CreateSink | statements.CreateCopy)  # fmt: skip
     _bound(made, before)
     edits = [(made.name.at, made.name.end, full(name))]
     edits += [(u.name.at, u.name.end, name_in(u, names[u.item.id])) for u in before.uses if u.item.id in names]
@@ -229,6 +231,8 @@ def _bound(statement: statements.Statement, context: Context) -> Remade | None:
             create_source(statement, context)
         case statements.CreateConnection():
             create_connection(statement, context)
+        case statements.CreateCopy():
+            create_copy(statement, context)
         case statements.CreateSink():
             return create_sink(statement, context)
         case _:
@@ -261,7 +265,7 @@ def _same(
             if found.columns != item.written:
                 raise _ambiguous(item, "it would write other columns")
             return replace(item, name=name, relation=found.relation, create_sql=sql)
-        case Source() | Type() | Secret() | Connection(), _:
+        case Source() | SourceRelation() | Type() | Secret() | Connection(), _:
             return replace(item, name=name, create_sql=sql)
         case _:
             raise AssertionError(f"{sql} makes another kind of item than {item}")

@@ -17,6 +17,7 @@ from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
 from engine.expr.scalar import Literal
 from engine.plan.rules.fold import folded_bound
 from engine.sql import bound, statements
+from engine.sql.binding import postgres
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import with_full_names
 from engine.sql.binding.queries import NOWHERE, Queries
@@ -59,6 +60,8 @@ def _description(statement: statements.CreateConnection, options: Options) -> Co
     match statement.kind:
         case "kafka":
             return _kafka(options, statement.name.end)
+        case "postgres":
+            return postgres.connection(options, statement.name.end)
         case "aws":
             return aws(options, statement.name.end)
         case "gcs":

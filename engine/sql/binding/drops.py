@@ -41,6 +41,13 @@ KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
 }
 
 
+def is_kind(item: Item, kind_: ObjectKind) -> bool:
+    """Whether statements about that kind of object are about this one."""
+    if isinstance(item, SourceRelation):
+        return kind(item) == str(kind_)
+    return isinstance(item, KINDS.get(kind_, ()))
+
+
 def drop(statement: statements.Drop, context: Context) -> bound.BoundDrop:
     if statement.kind is ObjectKind.SCHEMA:
         return _drop_schemas(statement, context)
@@ -53,7 +60,7 @@ def drop(statement: statements.Drop, context: Context) -> bound.BoundDrop:
         if item is None:
             missing.append(str(name))
             continue
-        if isinstance(item, SourceRelation):
+        if isinstance(item, SourceRelation) and not item.create_sql:
             owner = context.catalog.items[item.source].name.item
             raise DependentObjects(
                 f'cannot drop "{name}" because source "{owner}" feeds it',
@@ -82,7 +89,7 @@ def find(
         return None
     if isinstance(item, SystemRelation):
         raise WrongObjectType(f'system relation "{name}" cannot be changed', position=name.at)
-    if not isinstance(item, KINDS[kind_]) and not isinstance(item, also):
+    if not is_kind(item, kind_) and not isinstance(item, also):
         raise WrongObjectType(
             f'"{name}" is not {article(str(kind_))}',
             hint=f"It is {article(kind(item))}: use {kind(item).upper()}.",

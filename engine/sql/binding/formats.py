@@ -16,6 +16,7 @@ from engine.catalog.sources import (
     Metadata,
     OcfFormat,
     ParquetFormat,
+    PostgresSource,
     ProtobufFormat,
     TextFormat,
     Upsert,
@@ -112,7 +113,7 @@ def source_columns(
 ) -> tuple[Column, ...] | None:
     """The columns of a source's rows that the statement declares; None where only the connector knows them."""
     match description:
-        case GeneratorSource():
+        case GeneratorSource() | PostgresSource():
             return None
         case WebhookSource():
             return webhook_columns(description, statement.name.end)

@@ -6,7 +6,7 @@ from engine.catalog.items import SystemRelation, kind
 from engine.errors import WrongObjectType
 from engine.sql import bound, dialect, statements
 from engine.sql.binding.context import Context
-from engine.sql.binding.drops import KINDS
+from engine.sql.binding.drops import is_kind
 from engine.sql.binding.reads import query
 from engine.sql.binding.writing import quoted, text
 from engine.sql.statement.parts import ObjectKind
@@ -28,7 +28,7 @@ def show_create(statement: statements.ShowCreate, context: Context) -> bound.Bou
             dialect.parse_query(CREATED.format(text(cluster), text(f"CREATE CLUSTER {quoted(cluster)}"))), context
         )
     item = context.catalog.resolve(name.parts, context.path, name.at)
-    if statement.kind not in KINDS or not isinstance(item, KINDS[statement.kind]) or isinstance(item, SystemRelation):
+    if not is_kind(item, statement.kind) or isinstance(item, SystemRelation):
         raise WrongObjectType(f'"{name}" is not a {statement.kind}', hint=f"It is a {kind(item)}.", position=name.at)
     sql = item.create_sql
     return query(dialect.parse_query(CREATED.format(text(str(item.name)), text(sql))), context)

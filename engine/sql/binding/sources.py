@@ -1,12 +1,13 @@
-"""CREATE SOURCE: what to read; the connectors are in kafka.py, files.py, generators.py and webhooks.py.
+"""CREATE SOURCE: what to read; the connectors are in kafka.py, files.py, generators.py, webhooks.py and postgres.py.
 
 A binder asks nobody: schemas that a registry has are filled in when the statement is run, and written into its text as
 a SEED, so that the source means the same after a restart.
 """
 
-from engine.catalog.sources import Description
+from engine.catalog.sources import Description, PostgresSource
 from engine.errors import InvalidParameter, UndefinedColumn, Unsupported, WrongObjectType
 from engine.sql import bound, statements
+from engine.sql.binding import postgres
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import name_in, with_full_names
 from engine.sql.binding.files import file_source
@@ -21,6 +22,7 @@ from engine.sql.statement.connectors import (
     AvroClause,
     FromFile,
     FromKafka,
+    FromPostgres,
     FromWebhook,
     ProtobufClause,
 )
@@ -36,6 +38,9 @@ def create_source(statement: statements.CreateSource, context: Context) -> bound
     wanted = _wanted(statement)
     begin = statement.name.end
     text, head = with_full_names(statement.span, begin, context), f"CREATE SOURCE {full(name)}"
+    if isinstance(description, PostgresSource):
+        assert isinstance(statement.connector, FromPostgres)
+        text = postgres.source_sql(statement.connector, description, reads)
     return bound.BoundCreateSource(
         name, description, columns, key, frozenset(reads.ids), statement.if_not_exists, head + text,
         tuple((len(head) + _moved(at, begin, context), of_key, of_value) for at, of_key, of_value in wanted),
@@ -95,6 +100,10 @@ def _description(statement: statements.CreateSource, reads: Reads) -> Descriptio
         return webhook(statement, connector, reads)
     if isinstance(connector, FromFile):
         return file_source(statement, connector, reads)
+    if isinstance(connector, FromPostgres):
+        if statement.columns or statement.format is not None or statement.included or statement.options:
+            raise WrongObjectType("the columns of a table and their types are the server's", position=connector.at)
+        return postgres.source(connector, reads, statement.name.end)
     if statement.key_format is not None or statement.included:
         raise Unsupported("KEY FORMAT and INCLUDE are for Kafka sources")
     if statement.columns or statement.format is not None:

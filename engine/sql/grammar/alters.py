@@ -3,10 +3,20 @@
 from typing import TypeAlias
 
 from engine.sql.grammar.definitions import Definitions
-from engine.sql.statement.definitions import AlterRename, AlterRetain, AlterRole, AlterSwap, CommentOn, Inert, Reason
+from engine.sql.statement.connectors import AlterAddSubsources
+from engine.sql.statement.definitions import (
+    AlterRename,
+    AlterRetain,
+    AlterRole,
+    AlterSwap,
+    CommentOn,
+    Drop,
+    Inert,
+    Reason,
+)
 from engine.sql.statement.parts import ObjectKind
 
-Alteration: TypeAlias = AlterRole | AlterRename | AlterSwap | AlterRetain | Inert
+Alteration: TypeAlias = AlterRole | AlterRename | AlterSwap | AlterRetain | AlterAddSubsources | Drop | Inert
 
 
 class Alters(Definitions):
@@ -31,6 +41,17 @@ class Alters(Definitions):
             return AlterRename(kind, name, self.identifier(), if_exists, self.span())
         if self.accept("swap", "with"):
             return AlterSwap(kind, name, self.identifier(), self.span())
+        if kind is ObjectKind.SOURCE and self.accept("add"):
+            if self.accept_any("subsource", "table", "tables") is None:
+                self.fail()
+            return AlterAddSubsources(name, self.list_of(self.upstream_table), self.with_options(), self.span())
+        if kind is ObjectKind.SOURCE and self.accept("drop"):
+            if self.accept_any("subsource", "table", "tables") is None:
+                self.fail()
+            if_exists = self.accept("if", "exists")
+            names = self.list_of(self.name)
+            cascade = self.accept_any("cascade", "restrict") == "cascade"
+            return Drop(ObjectKind.SOURCE, names, if_exists, cascade, self.span())
         if self.at("owner", "to"):
             return Inert(f"ALTER {str(kind).upper()}", Reason.PRIVILEGES, self.to_the_end())
         if self.at("set", "cluster"):

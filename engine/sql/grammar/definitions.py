@@ -6,7 +6,7 @@ from engine.errors import Unsupported
 from engine.expr.keywords import words
 from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.sinks import Sinks
-from engine.sql.statement.connectors import CreateConnection, CreateSecret, CreateSink, CreateSource
+from engine.sql.statement.connectors import CreateConnection, CreateCopy, CreateSecret, CreateSink, CreateSource
 from engine.sql.statement.definitions import (
     CreateCluster,
     CreateDatabase,
@@ -35,6 +35,7 @@ REFUSED: Final = words(
 Definition: TypeAlias = (
     CreateTable
     | CreateTableAs
+    | CreateCopy
     | CreateView
     | CreateSource
     | CreateIndex
@@ -66,7 +67,9 @@ class Definitions(Sinks, Roles):
             self.fail()
         match token.key:
             case "table":
-                return self.create_table(temporary)
+                return self._create_table(temporary)
+            case "subsource":
+                return self.create_subsource()
             case "view":
                 return self._create_view(materialized, replace, temporary)
             case "source":
@@ -97,6 +100,14 @@ class Definitions(Sinks, Roles):
                 self.unsupported(f"CREATE {token.key.upper()}")
             case _:
                 self.fail()
+
+    def _create_table(self, temporary: bool) -> CreateTable | CreateTableAs | CreateCopy:
+        self.expect("table")
+        if_not_exists = self.if_not_exists()
+        name = self.name()
+        if not temporary and self.accept("from"):
+            return self.create_copy(name, True, if_not_exists)
+        return self.create_table(name, temporary, if_not_exists)
 
     @staticmethod
     def _kinds_after(replace: bool, temporary: bool, materialized: bool) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ CONNECTION name."""
 from engine.sql.grammar.groups import Groups
 from engine.sql.grammar.tokens import Kind
 from engine.sql.statement.parts import Option, OptionValue
+from engine.sql.syntax import Name
 
 
 class Options(Groups):
@@ -63,7 +64,7 @@ class Options(Groups):
         """SECRET before a name."""
         return self.next.key == "secret" and self.peek().kind in (Kind.WORD, Kind.QUOTED)
 
-    def _value(self) -> OptionValue:
+    def _value(self) -> OptionValue | Name:
         token = self.next
         if token.key in ("true", "false"):
             return self.advance().key == "true"
@@ -74,6 +75,8 @@ class Options(Groups):
                 self.fail()
             self.advance()
             return sign * (int(text) if text.isdigit() else float(text))
+        if token.kind in (Kind.WORD, Kind.QUOTED) and self.peek().key == ".":
+            return self.name()
         if token.kind in (Kind.STRING, Kind.WORD, Kind.QUOTED):
             return self.advance().value
         self.fail()

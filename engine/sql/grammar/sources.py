@@ -19,16 +19,19 @@ from engine.catalog.sources import (
 )  # fmt: skip
 from engine.errors import InvalidParameter
 from engine.expr.keywords import words
+from engine.sql.grammar.tokens import Kind
 from engine.sql.grammar.webhooks import Webhooks
 from engine.sql.statement.connectors import (
     AvroClause,
     CreateConnection,
+    CreateCopy,
     CreateSecret,
     CreateSource,
     FormatClause,
     FromFile,
     FromGenerator,
     FromKafka,
+    FromPostgres,
     FromWebhook,
     OcfClause,
     ProtobufClause,
@@ -37,11 +40,12 @@ from engine.sql.statement.connectors import (
     ValidateConnection,
 )
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Option
+from engine.sql.syntax import Name
 
-CONNECTORS: Final = words("kinesis pubnub postgres mysql")
+CONNECTORS: Final = words("kinesis pubnub mysql")
 """Connectors that other systems know: refused by name instead of as a syntax error."""
 
-CONNECTIONS: Final = words("postgres mysql ssh sql iceberg")
+CONNECTIONS: Final = words("mysql ssh sql iceberg")
 """The same of connections."""
 
 
@@ -67,7 +71,7 @@ class Sources(Webhooks):
             kind = "kafka"
         elif self.accept("confluent", "schema", "registry"):
             kind = "confluent schema registry"
-        elif (word := self.accept_any("aws", "gcs")) is not None:
+        elif (word := self.accept_any("aws", "gcs", "postgres")) is not None:
             kind = word
         elif token.key in CONNECTIONS:
             self.unsupported(f"CREATE CONNECTION TO {token.key.upper()}")
@@ -102,7 +106,7 @@ class Sources(Webhooks):
             format_ = self.format()
         elif is_ocf:
             format_ = OcfClause(self._reader_schema(), self.here)
-        elif not isinstance(connector, FromGenerator | FromWebhook):
+        elif not isinstance(connector, FromGenerator | FromWebhook | FromPostgres):
             self.fail()
         says_no = self._says_no(format_) if isinstance(connector, FromFile) else None
         if isinstance(format_, JsonFormat) and self.next.key == "infer":
@@ -140,7 +144,7 @@ class Sources(Webhooks):
         self.expect(")")
         return tuple(columns), key
 
-    def _connector(self) -> FromFile | FromGenerator | FromKafka | FromWebhook:
+    def _connector(self) -> FromFile | FromGenerator | FromKafka | FromWebhook | FromPostgres:
         token = self.next
         if self.accept("file"):
             return FromFile(self.string(), self._compression(), token.at)
@@ -159,6 +163,8 @@ class Sources(Webhooks):
             return self._kafka(token.at)
         if self.accept("webhook"):
             return self.webhook(token.at)
+        if self.accept("postgres"):
+            return self._postgres(token.at)
         if token.key in CONNECTORS:
             self.unsupported(f"source FROM {token.key.upper()}")
         self.fail()
@@ -196,6 +202,50 @@ class Sources(Webhooks):
             return FromKafka(None, tuple(part.strip() for part in brokers.split(",")), self.string(), (), at)
         self.expect("connection")
         return FromKafka(self.name(), (), None, self.options(), at)
+
+    def _postgres(self, at: int) -> FromPostgres:
+        """CONNECTION name (PUBLICATION 'p', ...) [FOR ...]."""
+        self.expect("connection")
+        if self.next.kind is Kind.STRING:
+            self.unsupported("FROM POSTGRES CONNECTION 'string': make one with CREATE CONNECTION ... TO POSTGRES; it")
+        connection, options = self.name(), self.options()
+        tables: tuple[tuple[Name, str | None], ...] = ()
+        schemas: tuple[str, ...] = ()
+        every = False
+        if self.accept("for", "tables"):
+            tables = self.parenthesised(self.upstream_table)
+        elif self.accept("for", "schemas"):
+            every, schemas = True, self.parenthesised(self.identifier)
+        elif self.accept("for"):
+            self.expect("all", "tables")
+            every = True
+        return FromPostgres(connection, options, tables, every, schemas, at)
+
+    def upstream_table(self) -> tuple[Name, str | None]:
+        """name [AS alias]."""
+        return self.name(), self.identifier() if self.accept("as") else None
+
+    def create_copy(self, name: Name, is_table: bool, if_not_exists: bool) -> CreateCopy:
+        """SOURCE name (REFERENCE upstream [, DETAILS 'details']) [WITH (options)]."""
+        self.expect("source")
+        source = self.name()
+        self.expect("(", "reference")
+        self.accept("=")
+        reference = self.name()
+        details: str | None = None
+        if self.accept(",", "details"):
+            details = self.string()
+        self.expect(")")
+        options = self.with_options()
+        return CreateCopy(name, source, reference, details, options, is_table, if_not_exists, self.span())
+
+    def create_subsource(self) -> CreateCopy:
+        """CREATE SUBSOURCE name OF SOURCE ...: what the log has of a table that CREATE SOURCE listed."""
+        self.expect("subsource")
+        if_not_exists = self.if_not_exists()
+        name = self.name()
+        self.expect("of")
+        return self.create_copy(name, False, if_not_exists)
 
     def format(self) -> FormatClause:
         """What comes after FORMAT."""

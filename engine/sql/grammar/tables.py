@@ -39,14 +39,10 @@ class Tables(Queries):
     def if_not_exists(self) -> bool:
         return self.accept("if", "not", "exists")
 
-    def create_table(self, temporary: bool) -> CreateTable | CreateTableAs:
-        self.expect("table")
-        if_not_exists = self.if_not_exists()
-        name = self.name()
+    def create_table(self, name: Name, temporary: bool, if_not_exists: bool) -> CreateTable | CreateTableAs:
+        """What comes behind the name."""
         if self.next.key in ("as", "with") or self._at_names():
             return self._table_as(name, temporary, if_not_exists)
-        if self.next.key == "from":
-            self.unsupported("CREATE TABLE FROM SOURCE")
         self.expect("(")
         columns: list[ColumnDefinition] = []
         keys: list[KeyConstraint] = []

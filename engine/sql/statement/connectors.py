@@ -83,6 +83,18 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True)
+class FromPostgres:
+    """FROM POSTGRES CONNECTION name (options) [FOR {TABLES (name [AS alias], ...) | ALL TABLES | SCHEMAS (names)}]."""
+
+    connection: Name
+    options: tuple[Option, ...]
+    tables: tuple[tuple[Name, str | None], ...]
+    every: bool
+    schemas: tuple[str, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryClause:
     """CONFLUENT SCHEMA REGISTRY {CONNECTION name | 'url' [WITH (options)]} [KEY STRATEGY ..] [VALUE STRATEGY ..]
     [SEED ...], a seed as (message, schema). `end` is where a SEED would stand.
@@ -144,7 +156,7 @@ class CreateSource:
     name: Name
     columns: tuple[ColumnDefinition, ...]
     key: KeyConstraint | None
-    connector: FromFile | FromGenerator | FromKafka | FromWebhook
+    connector: FromFile | FromGenerator | FromKafka | FromWebhook | FromPostgres
     key_format: FormatClause | None
     format: FormatClause | None
     included: tuple[Included, ...]
@@ -212,4 +224,29 @@ class CreateSink:
 @dataclass(frozen=True, slots=True)
 class ValidateConnection:
     name: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCopy:
+    """CREATE TABLE name FROM SOURCE source (REFERENCE upstream), or CREATE SUBSOURCE name OF SOURCE ...: one more table
+    that a source copies. `details` is what the table was like when it was asked about."""
+
+    name: Name
+    source: Name
+    reference: Name
+    details: str | None
+    options: tuple[Option, ...]
+    is_table: bool
+    if_not_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlterAddSubsources:
+    """ALTER SOURCE name ADD SUBSOURCE upstream [AS alias], ... [WITH (options)]."""
+
+    name: Name
+    tables: tuple[tuple[Name, str | None], ...]
+    options: tuple[Option, ...]
     span: Span

@@ -30,12 +30,12 @@ OptionValue: TypeAlias = str | int | float | bool
 class Option:
     """`NAME = value` of a WITH or a parenthesised list; the name in lower case, words joined by blanks.
 
-    `value` is a string, number, boolean or word as Python has it, several of them, or the Name of a secret; None when
-    only the name stands there.
+    `value` is a string, number, boolean or word as Python has it, several of them (a Name where one has dots in it), or
+    the Name of a secret; None when only the name stands there.
     """
 
     name: str
-    value: OptionValue | tuple[OptionValue, ...] | Name | None
+    value: OptionValue | tuple[OptionValue | Name, ...] | Name | None
     at: int
 
 
