@@ -73,7 +73,7 @@ class Writer:
                 case 2:  # keys change
                     run(f"UPDATE {one} SET id = id + 100000, pad = pad || 'x' WHERE id % 7 = 3 AND id < 100000")
                 case 3:  # all of one table moves to the other, and it is truncated
-                    if pick.random() < 0.1:
+                    if pick.random() < 0.3:
                         run(f"INSERT INTO {other} SELECT * FROM {one}")
                         run(f"TRUNCATE {one}")
                 case _:  # what a savepoint takes back was never there

@@ -263,9 +263,10 @@ class PostgresReader:
     def _copy_all(self, connection: Connection) -> int:
         """Make the slot, and read every table as it was where the slot begins."""
         snapshot.drop_slot(connection, self._description.slot)
-        point = snapshot.begin(connection, self._description.slot, temporary=False)
         copies = [copy for copy in self._copies if copy.broken is None]
-        lost = upstream.lost(connection, self._description.publication, [copy.table for copy in copies])
+        tables = [copy.table for copy in copies]
+        point = snapshot.begin(connection, self._description.slot, False, tables)
+        lost = upstream.lost(connection, self._description.publication, tables)
         for copy in copies:
             rows = self._rows_of(copy.id)
             reason = self._read(connection, copy, lost.get(copy.table.token), rows)
@@ -283,8 +284,9 @@ class PostgresReader:
         connection = Connection(self._description.connection, self._resolve, self._bell, replication=True)
         try:
             slot = f"{self._description.slot}_{new[0].table.token}"
-            point = snapshot.begin(connection, slot, temporary=True)
-            lost = upstream.lost(connection, self._description.publication, [copy.table for copy in new])
+            tables = [copy.table for copy in new]
+            point = snapshot.begin(connection, slot, True, tables)
+            lost = upstream.lost(connection, self._description.publication, tables)
             for copy in new:
                 rows: list[Batch] = []
                 copy.waiting = Waiting(point.lsn, rows, None)

@@ -2,9 +2,11 @@
 
 CREATE_REPLICATION_SLOT ... USE_SNAPSHOT inside of a repeatable-read transaction: the transaction sees exactly what
 committed before the slot's first change, so rows copied in it and changes from the slot are the whole, without overlap.
+But for TRUNCATE and what rewrites a table: after them whoever sees an earlier state finds the table empty. So the
+tables are locked against both, and if one of them came between the snapshot and the locks, it is all done again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +20,22 @@ from engine.connectors.postgres.changes import SLACK
 from engine.connectors.postgres.columns import decoded
 from engine.connectors.postgres.connection import Connection, literal, quoted
 from engine.connectors.records import Spans
-from engine.errors import InvalidText
+from engine.errors import InvalidText, SourceError
 from engine.kernels import postgres as kernels
 
 CHUNK_BYTES: Final = 8 << 20
 """Decoded at once: some tens of milliseconds."""
+
+
+ATTEMPTS_MAX: Final = 20
+"""How often a snapshot is taken anew because of tables that were truncated meanwhile."""
+
+REWRITTEN: Final = """
+SELECT c.oid FROM pg_class AS c
+WHERE (c.oid IN ({oids}) OR c.oid IN (SELECT t.relid FROM pg_class AS r, pg_partition_tree(r.oid) AS t WHERE r.oid IN ({oids})))
+    AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)
+"""  # noqa: E501 - PostgreSQL does not mind
+"""Tables whose file is another by now (the function says) than the transaction sees (the catalog says)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +45,21 @@ class Point:
     lsn: int
 
 
-def begin(connection: Connection, slot: str, temporary: bool) -> Point:
+def begin(connection: Connection, slot: str, temporary: bool, tables: Iterable[UpstreamTable]) -> Point:
     """Make a slot, and see what was there at its point until `end`. It waits for transactions that are under way."""
-    connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    oids = ", ".join(["0", *(str(table.oid) for table in tables)])
     kind = "TEMPORARY LOGICAL" if temporary else "LOGICAL"
-    (row,) = connection.query(f"CREATE_REPLICATION_SLOT {quoted(slot)} {kind} pgoutput USE_SNAPSHOT")
-    assert row[1] is not None
-    return Point(lsn_of(row[1]))
+    for _ in range(ATTEMPTS_MAX):
+        connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        (row,) = connection.query(f"CREATE_REPLICATION_SLOT {quoted(slot)} {kind} pgoutput USE_SNAPSHOT")
+        assert row[1] is not None
+        for (name,) in connection.query(f"SELECT oid::regclass FROM pg_class WHERE oid IN ({oids})"):
+            connection.query(f"LOCK TABLE {name} IN ACCESS SHARE MODE")
+        if not connection.query(REWRITTEN.format(oids=oids)):
+            return Point(lsn_of(row[1]))
+        connection.query("ROLLBACK")
+        drop_slot(connection, slot)
+    raise SourceError("some table is truncated or rewritten each time that the tables are to be copied")
 
 
 def end(connection: Connection) -> None:
