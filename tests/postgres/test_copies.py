@@ -125,6 +125,7 @@ def test_a_large_transaction_is_one_tick(upstream):
     upstream.table("other", "n int")
     with Database.in_memory(Options(inbox_rows_max=1000, tick_rows_max=500)) as db:
         upstream.follow(db)
+        until(db, "SELECT count(*) FROM t", [(0,)])  # a slot that is made waits for transactions that are under way
         with db.subscribe("SUBSCRIBE (SELECT count(*) FROM t)") as changes, upstream.connect() as second:
             with second.transaction():
                 second.execute("INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 150000) i")
