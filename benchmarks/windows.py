@@ -13,6 +13,7 @@ WINDOWS = {
     "moving sum of 6 rows": (f"sum(v) {OVER} ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)", "middle"),
     "running sum, the change last": (f"sum(v) {OVER} ROWS UNBOUNDED PRECEDING)", "end"),
     "running sum, the change in the middle": (f"sum(v) {OVER} ROWS UNBOUNDED PRECEDING)", "middle"),
+    "sum to the end, the change first": (f"sum(v) {OVER} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)", "begin"),
     "rank": (f"rank() {OVER})", "end"),
     "ntile, recomputed": (f"ntile(4) {OVER})", "end"),
 }
@@ -28,7 +29,13 @@ def rows(n: int) -> pa.Table:
 def run(scale: float) -> None:
     for name, (call, where) in WINDOWS.items():
         n = max(1000, int(100_000 * scale))
-        measure(name, f"SELECT k, ts, v, {call} AS w FROM t", n, {"end": 10 * n, "middle": 5 * n + 1}[where], "")
+        measure(
+            name,
+            f"SELECT k, ts, v, {call} AS w FROM t",
+            n,
+            {"begin": -1, "end": 10 * n, "middle": 5 * n + 1}[where],
+            "",
+        )
     n = max(1000, int(1_000_000 * scale))
     measure(f"top 10 of {n:,} rows", TOP, n, 5 * n + 1, "1")
 

@@ -6,7 +6,7 @@ needs no arithmetic of types.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -202,12 +202,59 @@ class Reach:
             self.running or other.running, self.offsets + other.offsets,
         )  # fmt: skip
 
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The calls as they are computed over partitions walked forwards, or from their end: then FIRST_VALUE is LAST_VALUE
+    and a frame to UNBOUNDED FOLLOWING one from UNBOUNDED PRECEDING. `reach` None: as far as the partition goes, in a
+    way that has no running state."""
+
+    calls: tuple[WindowCall, ...]
+    backwards: bool
+    reach: Reach | None
+
     def __str__(self) -> str:
-        return "rows behind a change" if self.running else "neighbours of a change"
+        if self.reach is None:
+            return "touched partitions"
+        if not self.reach.running:
+            return "neighbours of a change"
+        return "rows before a change" if self.backwards else "rows behind a change"
+
+
+def walk_of(calls: tuple[WindowCall, ...]) -> Walk:
+    """The way in which a change of the partition reaches few rows."""
+    reach = reach_of(calls)
+    if reach is None:
+        turned = [turned_round(call) for call in calls]
+        from_end = tuple(call for call in turned if call is not None)
+        if len(from_end) == len(calls) and (back := reach_of(from_end)) is not None:
+            return Walk(from_end, True, back)
+    return Walk(calls, False, reach)
+
+
+TURNED: Final = {
+    Kind.LAG: Kind.LEAD, Kind.LEAD: Kind.LAG, Kind.FIRST_VALUE: Kind.LAST_VALUE, Kind.LAST_VALUE: Kind.FIRST_VALUE,
+    Edge.PRECEDING: Edge.FOLLOWING, Edge.FOLLOWING: Edge.PRECEDING, Edge.CURRENT_ROW: Edge.CURRENT_ROW,
+    Edge.UNBOUNDED_PRECEDING: Edge.UNBOUNDED_FOLLOWING, Edge.UNBOUNDED_FOLLOWING: Edge.UNBOUNDED_PRECEDING,
+}  # fmt: skip
+"""What a function, or an end of a frame, is to whoever walks the other way."""
+
+
+def turned_round(call: WindowCall) -> WindowCall | None:
+    """The call with the same values over the rows in the opposite order, if there is one."""
+    if isinstance(call.kind, AggregateKind):
+        kind = None if call.kind in WHOLE_GROUP else call.kind
+    else:
+        kind = TURNED.get(call.kind)
+    if kind is None or call.frame.key is not None:
+        return None
+    frame = call.frame
+    start, end = Bound(TURNED[frame.end.edge], frame.end.offset), Bound(TURNED[frame.start.edge], frame.start.offset)
+    return replace(call, kind=kind, frame=Frame(frame.unit, start, end, frame.exclude))
 
 
 def reach_of(calls: Iterable[WindowCall]) -> Reach | None:
-    """How far all of them look; None: as far as the partition goes, in a way that has no running state."""
+    """How far all of them look, walked forwards; None: as far as the partition goes."""
     found = Reach()
     for call in calls:
         one = _reach(call)

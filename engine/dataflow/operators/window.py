@@ -11,8 +11,10 @@ Cost   By how far the calls look (engine/expr/window.py, Reach), O(log n) a chan
        neighbours (lag, lead, frames of ROWS or GROUPS with bounds on both sides): the rows so near to a change;
        running (row_number, rank, frames from UNBOUNDED PRECEDING): the rows from the first change of a partition to
        its last, and on to its end unless what runs is there what it was: just the rows whose values change;
-       anything else (ntile, percent_rank, cume_dist, UNBOUNDED FOLLOWING, RANGE with offsets, IGNORE NULLS, string_agg
-       from the beginning): all rows of the touched partitions.
+       running from the end (frames to UNBOUNDED FOLLOWING): the same in the opposite order, if all calls can be so;
+       anything else: all rows of the touched partitions. Of ntile, percent_rank, cume_dist and frames without bounds
+       on both sides these are the rows whose values change; RANGE with offsets, IGNORE NULLS, string_agg from the
+       beginning, and calls that run both ways in one window, recompute more than that.
        Ranking with a limit never comes here with more than the limit's rows: see engine/plan/rules/ranking.py.
 From   Leis et al., "Efficient processing of window functions in analytical SQL queries", VLDB 2015.
 """
@@ -33,7 +35,7 @@ from engine.dataflow.graph import Window
 from engine.dataflow.operators.window_calls import WindowCalls
 from engine.dataflow.operators.window_frames import Carried, Partitions
 from engine.dataflow.operators.window_running import Running, States
-from engine.expr.window import Reach, reach_of
+from engine.expr.window import Reach, walk_of
 from engine.types import SqlType
 
 Positions = NDArray[np.int64]
@@ -51,17 +53,21 @@ class WindowOperator:
         self._types: Final = input_types
         self._groups: Final = GroupTable(node.partition, self._columns, 1)
         self._place = self._groups.key_width + 2
+        walk = walk_of(node.calls)
         order = [(o.column, o.descending, o.nulls_first) for o in node.order]
+        if walk.backwards:
+            ties = [(c, False, False) for c in range(self._columns) if c not in {column for column, _, _ in order}]
+            order = [(column, not descending, not first) for column, descending, first in (*order, *ties)]
         self._rows: Final = OrderedRows(range(self._columns), input_types, order, heap)
-        read = {o.column for o in node.order} | {column for call in node.calls for column in call.reads()}
+        read = {o.column for o in node.order} | {column for call in walk.calls for column in call.reads()}
         self._read: Final = sorted(read)
         at = {column: i for i, column in enumerate(self._read)}
         self._order: Final = [at[o.column] for o in node.order]
         directions = {at[o.column]: (o.descending, o.nulls_first) for o in node.order}
-        calls = [call.moved(at) for call in node.calls]
+        calls = [call.moved(at) for call in walk.calls]
         row = [input_types[column] for column in self._read]
         self._calls: Final = WindowCalls(calls, row, directions, heap)
-        self._reach: Final = reach_of(node.calls)
+        self._reach: Final = walk.reach
         self._running: Final = Running(calls, row, heap) if self._reach is not None and self._reach.running else None
         self._farthest: Final = Farthest(self._columns, self._reach.offsets if self._reach is not None else ())
         self._peers: Final = len(node.order) if self._reach is not None and self._reach.peers else -1
