@@ -6,8 +6,8 @@ from typing import Final
 
 import psycopg
 
-from benchmarks.lookups import binary, postgres, tailrace
 from benchmarks.measure import report
+from benchmarks.servers import Server, binary, postgres, tailrace
 
 DELAYS: Final = (0.02, 0.06, 0.1, 0.15, 0.2, 0.3)
 """Seconds after which a query is cancelled: each meets another moment of it."""
@@ -52,9 +52,9 @@ def late(address: str, sql: str, delay: float) -> float | None:
     return None
 
 
-def measured(port: int, rows: int) -> dict[str, float]:
+def measured(server: Server, rows: int) -> dict[str, float]:
     """The longest time to the end of each kind of query, in ms."""
-    address = f"host=127.0.0.1 port={port} user=materialize dbname=materialize"
+    address = server.address
     with psycopg.connect(address, autocommit=True) as client:
         client.execute("CREATE TABLE cancelled (k int, v bigint, s text)")
         some = f"SELECT g % 1000, g, 'value ' || (g::bigint * 7919 % {rows}) FROM generate_series(1, {rows}) AS g"
@@ -65,11 +65,11 @@ def measured(port: int, rows: int) -> dict[str, float]:
 
 def run(scale: float) -> None:
     rows = max(50_000, int(1_000_000 * scale))
-    with tailrace() as port:
-        ours = measured(port, rows)
+    with tailrace() as server:
+        ours = measured(server, rows)
     theirs: dict[str, float] = {}
     if binary("postgres") is not None:
-        with postgres() as port:
-            theirs = measured(port, rows)
+        with postgres() as server:
+            theirs = measured(server, rows)
     for name, value in ours.items():
         report("cancel", name, value, "ms", peer="PostgreSQL", theirs=theirs.get(name), bar="100 ms")
