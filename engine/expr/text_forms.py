@@ -48,6 +48,7 @@ RANGES: Final = {**INTEGER_RANGES, **UNSIGNED_RANGES}
 TRUE_TEXTS: Final = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
 FALSE_TEXTS: Final = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
 INTEGER_TEXT: Final = re.compile(r"[+-]?\d+")
+SIGNED_NAN: Final = re.compile("[+-]nan", re.IGNORECASE)
 FLOAT_TEXT: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?|nan", re.IGNORECASE | re.ASCII)
 
 
@@ -137,9 +138,11 @@ def parse_real(text: str) -> float:
 def _float(text: str, type: SqlType) -> float:
     plain = text.strip()
     found = FLOAT_TEXT.fullmatch(plain)
-    if found is None:
+    if found is None and SIGNED_NAN.fullmatch(plain) is None:
         raise _invalid(type, text)
     value = float(plain)
+    if found is None:
+        return value
     if found[1] is not None and (math.isinf(value) or (value == 0 and re.search("[1-9]", plain.lower().split("e")[0]))):
         raise OutOfRange(f'"{text}" is out of range for type {type.name}')
     return value

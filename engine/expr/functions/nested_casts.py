@@ -26,6 +26,8 @@ def nested_cast(source: SqlType, target: SqlType, find: Find) -> Function | None
         return None
     if source == target:
         return Function("cast", (source,), target, itself, on_words=True)
+    if not _within_reach(source, target, find):
+        return None
     if target in STRINGS:
         return Function("cast", (source,), target, as_text(source))
     if source in STRINGS:
@@ -51,6 +53,15 @@ def nested_cast(source: SqlType, target: SqlType, find: Find) -> Function | None
         return out if inverse is None else out.take(inverse)
 
     return Function("cast", (source,), target, kernel, can_fail=True)
+
+
+def _within_reach(source: SqlType, target: SqlType, find: Find) -> bool:
+    """Whether what is within can be cast without the catalog: names of OIDs cannot."""
+    if target in STRINGS or source in STRINGS:
+        return True
+    pairs = [(before, after) for before, after in _within(source, target) if before != after]
+    found = [find(before, after, CastContext.EXPLICIT) for before, after in pairs]
+    return all(function is not None and not function.volatile for function in found)
 
 
 def _parsed_whole(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:

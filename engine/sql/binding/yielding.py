@@ -65,7 +65,7 @@ def expanded(relation: Relation, width: int, scalars: Sequence[BoundScalar]) -> 
         if not level:
             return relation, width, found
         tables = [table for call in level if (table := _table(call)) is not None]
-        if len(tables) > 1 and any(len(table.columns) > 1 for table in tables):
+        if len(tables) > 1 and any(len(table.columns) != 1 for table in tables):
             raise Unsupported(
                 "a function that yields records cannot stand beside another one in a select list",
                 hint="Write them in FROM, as LATERAL.",
