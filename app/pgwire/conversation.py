@@ -31,9 +31,9 @@ from app.pgwire.messages import (
     Query,
     Sync,
 )
-from app.pgwire.portals import Portals
+from app.pgwire.portals import Long, Portals
 from app.pgwire.protocol import DESCRIBED_RUN, Connection
-from engine.database import Portal, Result, Session, Subscription
+from engine.database import Result, Session, Subscription
 from engine.errors import QueryCanceled, SqlError
 
 T = TypeVar("T")
@@ -273,16 +273,20 @@ class Conversation:
                     await self._socket.woken.wait()
         return bytes(data), False
 
-    async def _send_at_length(self, answer: Answer, rows: Form = ROWS, portal: Portal | None = None) -> bool:
-        """A large result or a subscription, piece by piece. False if it failed (the client was told)."""
+    async def _send_at_length(self, answer: Answer, rows: Form = ROWS, part: Long | None = None) -> bool:
+        """A large result, or the part of it that was asked for, or a subscription, piece by piece. False if it failed
+        (the client was told)."""
         source, form = form_of(answer, rows)
         try:
             if isinstance(source, Subscription):
                 await self._send_changes(source, form)
+            elif part is None or part.count is None:
+                await self._send_pieces(source, form, 0, source.row_count)
+                await self._socket.send(form.end(source.tag, source.row_count))
             else:
-                await self._send_pieces(source, form)
-                if portal is not None:
-                    portal.sent = source.row_count
+                await self._send_pieces(source, form, part.first, part.count)
+                tag = f"SELECT {part.count}" if part.first else source.tag
+                await self._socket.send(messages.PORTAL_SUSPENDED if part.suspends else form.end(tag, part.count))
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - as in _collect
@@ -290,15 +294,15 @@ class Conversation:
             return False
         return True
 
-    async def _send_pieces(self, result: Result, form: Form) -> None:
-        await self._socket.send(notices_of(result.notices) + form.begin(result.columns))
-        for start in range(0, result.row_count, self._rows_max):
-            if self._cancelled:
-                raise QueryCanceled("canceling statement due to user request")
-            piece = result.slice(start, min(start + self._rows_max, result.row_count))
+    async def _send_pieces(self, result: Result, form: Form, first: int, count: int) -> None:
+        """`count` rows from number `first` on, and what stands before the first."""
+        if not first:
+            await self._socket.send(notices_of(result.notices) + form.begin(result.columns))
+        for start in range(first, first + count, self._rows_max):
+            self._session.check()
+            piece = result.slice(start, min(start + self._rows_max, first + count))
             await self._socket.send(await self._hop(lambda piece=piece: form.rows(piece)))
             self._portals.rows_sent += piece.row_count
-        await self._socket.send(form.end(result.tag, result.row_count))
 
     async def _send_changes(self, subscription: Subscription, form: Form) -> None:
         """Each batch as it comes, until the subscription ends, the client leaves, or somebody cancels.
@@ -342,14 +346,15 @@ class Conversation:
         while series:
             self._unsent, self._in_series = self._portals.waiting, True
             try:
-                endless, failed = await self._hop(lambda: self._some(series))
+                long, failed = await self._hop(lambda: self._some(series))
             finally:
                 self._in_series = False
                 self._socket.connection.end_copying()
-            if endless is not None:
+            if long is not None:
                 await self._socket.send(self._portals.replies())
-                assert endless.answer is not None, "it has run"
-                failed = not await self._send_at_length(endless.answer, described_rows(endless.formats), endless)
+                answer = long.portal.answer
+                assert answer is not None, "it has run"
+                failed = not await self._send_at_length(answer, described_rows(long.portal.formats), long)
                 if failed:
                     self._skip(series)
             if failed and not series:
@@ -358,8 +363,8 @@ class Conversation:
         if self._portals.flushed or broken:
             await self._socket.send(self._portals.replies())
 
-    def _some(self, series: list[Message]) -> tuple[Portal | None, bool]:
-        """In a thread: answer messages of a series, up to a portal whose answer is sent apart; whether one failed."""
+    def _some(self, series: list[Message]) -> tuple[Long | None, bool]:
+        """In a thread: answer messages of a series, up to one whose answer is sent apart; whether one failed."""
         while series:
             message = series.pop(0)
             try:
@@ -369,7 +374,7 @@ class Conversation:
                     continue
                 alone = isinstance(series[0], Sync) if series else self._socket.connection.sync_follows
                 self._copied_in = False
-                endless = self._portals.answer(message, alone)
+                long = self._portals.answer(message, alone)
                 if self._copied_in:
                     series.clear()  # a Sync that came before the data says nothing
             except Exception as error:  # noqa: BLE001 - as in _collect
@@ -382,8 +387,8 @@ class Conversation:
                     series.clear()
                     return None, True
                 continue
-            if endless is not None:
-                return endless, False
+            if long is not None:
+                return long, False
         return None, False
 
     @staticmethod

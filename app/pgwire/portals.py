@@ -4,6 +4,7 @@ The session keeps statements and portals (they share their names with SQL's PREP
 protocol's words for them. A portal runs when it is first executed, so a series may Describe it for nothing.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from app.pgwire import messages
@@ -20,6 +21,17 @@ DESCRIPTIONS_MAX: Final = 256
 """RowDescriptions that are kept: a statement's, by its name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Long:
+    """What an Execute is answered with, where that is large or has no end in sight: `count` rows of a result from
+    number `first` on, after which the portal is suspended or at its end; or a subscription, or a COPY of either."""
+
+    portal: Portal
+    first: int = 0
+    count: int | None = None
+    suspends: bool = False
+
+
 class Portals:
     """The extended protocol's side of one session, and the replies that wait for Sync or Flush."""
 
@@ -31,11 +43,10 @@ class Portals:
         self.flushed = False
         """Whether a Sync or a Flush wants what waits to be sent."""
 
-    def answer(self, message: Message, alone: bool) -> Portal | None:
+    def answer(self, message: Message, alone: bool) -> Long | None:
         """Answer one message of the extended protocol into the buffer; may run a statement. Raises SqlError.
 
-        `alone`: the series ends behind it. What it returns is a portal whose answer is large or has no end in sight,
-        which the caller sends in place of this message's reply.
+        `alone`: the series ends behind it. What it returns the caller sends in place of this message's reply.
         """
         match message:
             case Parse(name, sql, types):
@@ -132,7 +143,7 @@ class Portals:
         self._session.bind(bind.portal, statement, given(bind), bind.result_formats)
         self.reply(messages.BIND_COMPLETE)
 
-    def _execute(self, portal: Portal, rows_max: int, alone: bool) -> Portal | None:
+    def _execute(self, portal: Portal, rows_max: int, alone: bool) -> Long | None:
         answer = self._session.run_portal(portal, alone)
         match answer:
             case None:
@@ -145,10 +156,11 @@ class Portals:
             case Result():
                 count = min(rows_max or answer.row_count, answer.row_count - portal.sent)
                 if count > ROWS_AT_ONCE:
-                    return portal
+                    first, portal.sent = portal.sent, portal.sent + count
+                    return Long(portal, first, count, bool(rows_max) and count == rows_max)
                 self._rows(portal, answer, count, rows_max)
             case _:
-                return portal
+                return Long(portal)
         return None
 
     def _rows(self, portal: Portal, answer: Result, count: int, rows_max: int) -> None:

@@ -176,6 +176,7 @@ class Session:
         """Run a portal's statement, if it has not run; its answer, None for an empty text. Unless it is `alone` it is
         in a transaction with what follows it, until `sync`."""
         self._cancelled = False
+        self._begin_clock()
         statement = portal.prepared.statement
         if portal.answer is None and statement is not None:
             ready = Ready(portal.prepared, portal.parameters)
@@ -357,6 +358,11 @@ class Session:
         if self._cancelled:
             raise QueryCanceled("canceling statement due to user request")
 
+    def _begin_clock(self) -> None:
+        """A statement begins: it has its time from here on."""
+        limit = milliseconds(self._variables["statement_timeout"])
+        self._deadline = time.monotonic() + limit / 1000 if limit else None
+
     def pause(self, seconds: float) -> None:
         """Let time pass; QueryCanceled if the running statement is cancelled meanwhile."""
         until = time.monotonic() + seconds
@@ -448,8 +454,7 @@ class Session:
     def _run_one(self, statement: Statement, alone: bool = True, ready: Ready | None = None) -> Answer:
         if self._closed:
             raise SqlError("the session is closed")
-        limit = milliseconds(self._variables["statement_timeout"])
-        self._deadline = time.monotonic() + limit / 1000 if limit else None
+        self._begin_clock()
         span = getattr(statement, "span", None)
         with self._timed(type(statement)), self._failing("" if span is None else span.text):
             self.check()

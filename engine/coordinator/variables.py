@@ -141,7 +141,7 @@ VARIABLES: Final = {
         Variable("session_authorization", "materialize", _fixed, "the role that the session logged in as"),
         Variable("sql_safe_updates", "off", _boolean, "accepted, without effect"),
         Variable("standard_conforming_strings", "on", _one_of("on"), "backslashes in '...' are backslashes"),
-        Variable("statement_timeout", "0", _duration, "how long a statement may run; 0: for ever"),
+        Variable("statement_timeout", "0", _duration, "how long a statement may run, SUBSCRIBE aside; 0: for ever"),
         Variable("TimeZone", "UTC", _one_of("UTC", "GMT", "Etc/UTC", "Z", "+00:00"), "the session's zone: always UTC"),
         Variable(
             "transaction_isolation",

@@ -74,4 +74,5 @@ class Watched(Watch):
             self._check()
         if errors:
             raise errors[0]
+        self._check()
         return results[0]

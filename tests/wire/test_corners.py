@@ -130,6 +130,30 @@ def test_execute_in_parts(raw):
     assert tags(raw.until(b"Z")) == b"12TDDsDCZ"
 
 
+def test_execute_in_parts_that_are_large(raw):
+    raw.start()
+    parse = m.frame(b"P", b"\0SELECT g FROM generate_series(1, 150000) AS g\0" + struct.pack(">h", 0))
+    bind = m.frame(b"B", b"\0\0" + struct.pack(">hhh", 0, 0, 0))
+    parts = [m.frame(b"E", b"\0" + struct.pack(">i", count)) for count in (10, 70_000, 70_000, 0)]
+    raw.send(parse, bind, *parts, m.frame(b"S"))
+    found = raw.until(b"Z")
+    rows = [int(body[6:]) for tag, body in found if tag == b"D"]
+    assert rows == list(range(1, 150_001))
+    ends = [(tag, len(rows)) for rows, tag in cut(found)]
+    assert ends == [(b"s", 10), (b"s", 70_000), (b"s", 70_000), (b"C", 9990)]
+
+
+def cut(found):
+    """The rows before each end of an Execute, and the type of that end."""
+    rows = []
+    for tag, body in found:
+        if tag == b"D":
+            rows.append(body)
+        elif tag in (b"s", b"C"):
+            yield rows, tag
+            rows = []
+
+
 def test_clients_that_leave_in_the_middle_cost_nothing_that_stays(server):
     for cut in (b"", b"\0", struct.pack(">ii", 8, m.SSL), struct.pack(">i", 100)):
         with Raw(server) as client:
