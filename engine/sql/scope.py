@@ -40,6 +40,7 @@ class Range:
     columns: tuple[ScopeColumn, ...]
     item: Item | None = None  # whose own name it is
     hidden: tuple[ScopeColumn, ...] = ()
+    one: bool = False  # it is a function's one value, and so is its whole row
 
 
 @dataclass(frozen=True, slots=True)

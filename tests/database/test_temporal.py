@@ -52,6 +52,21 @@ def test_now_is_the_time_of_the_tick(db: Database) -> None:
     assert 280 <= seen[2][2] - seen[1][2] <= 1300
 
 
+def test_as_of_says_what_time_it_is(db: Database) -> None:
+    db.execute("CREATE TABLE t (id int, at bigint)")
+    db.execute("INSERT INTO t VALUES (1, 100), (2, 200)")
+    db.execute("CREATE VIEW v AS SELECT id FROM t WHERE mz_now() >= at")
+    assert db.execute("SELECT mz_now() AS OF 5").rows() == [(5,)]
+    begin = db.execute("SELECT mz_now()").rows()[0][0]
+    late = db.execute("SELECT mz_now() AS OF AT LEAST 5").rows()[0][0]
+    assert late >= begin
+    with db.subscribe("SELECT id FROM t") as changes:
+        written = next(iter(changes)).timestamp
+    db.execute(f"INSERT INTO t VALUES (3, {written + 1})")
+    assert sorted(db.execute(f"SELECT id FROM v AS OF {written}").rows()) == [(1,), (2,)]
+    assert sorted(db.execute("SELECT id FROM v").rows()) == [(1,), (2,), (3,)]
+
+
 def test_a_read_sees_what_was_due_before_it(db: Database) -> None:
     db.execute("CREATE TABLE t (id int, upper bigint)")
     db.execute("CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE mz_now() < upper")

@@ -60,7 +60,7 @@ from engine.sql.binding.writing import article
 from engine.sql.parameters import UndefinedParameter
 from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted, together
 from engine.sql.syntax import FromItem, JoinType
-from engine.types import CastContext, Column, SqlType
+from engine.types import CastContext, Column, Nesting, SqlType
 
 KINDS = {
     JoinType.INNER: JoinKind.INNER, JoinType.CROSS: JoinKind.INNER, JoinType.LEFT: JoinKind.LEFT,
@@ -368,7 +368,8 @@ class FromClause(Calls):
         if len(parts) == len(parts[0].columns) == 1 and columns[0].name == name and item.alias is not None:
             columns = (replace(columns[0], name=item.alias.name), *columns[1:])  # it is called as the alias says
         relation = FlatMap(left.relation, found, tuple(chain.from_iterable(given)))
-        return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
+        right = self._renamed(UNIT, columns, item.alias, name, (), item.at)
+        return _beside(left, relation, _of_one(right) if len(found.columns) == 1 else right, item.at)
 
     def _windows_of_time(self, item: syntax.WindowTable, around: Around) -> Source:
         source = self._table(syntax.TableName(item.relation, None), around)
@@ -401,7 +402,8 @@ class FromClause(Calls):
         label = name if item.alias is None else item.alias.name
         columns = (Column(label, scalar.type, scalar.nullable),)
         relation = Map(left.relation, (scalar,))
-        return _beside(left, relation, self._renamed(UNIT, columns, item.alias, name, (), item.at), item.at)
+        right = self._renamed(UNIT, columns, item.alias, name, (), item.at)
+        return _beside(left, relation, right if scalar.type.nesting is Nesting.RECORD else _of_one(right), item.at)
 
 
 def _relation_name(item: syntax.FunctionTable) -> str | None:
@@ -410,6 +412,11 @@ def _relation_name(item: syntax.FunctionTable) -> str | None:
     if function.arguments or len(item.functions) > 1 or item.ordinality:
         return None
     return RELATIONS.get(function.name.parts[-1])
+
+
+def _of_one(source: Source) -> Source:
+    """A function's values: the row of one is the value itself."""
+    return replace(source, ranges=tuple(replace(range_, one=True) for range_ in source.ranges))
 
 
 def _beside(left: Source, relation: Relation, right: Source, at: int) -> Source:

@@ -79,7 +79,7 @@ class Nested(Scalars):
             if isinstance(found, Ref):
                 place.used.setdefault(found.index, (name, at))
             fields.append((column.name, found))
-        return row(fields)
+        return fields[0][1] if range_.one else row(fields)
 
     def row_subquery(self, expression: syntax.Subquery, place: Place) -> BoundScalar:
         sub = self.subquery(expression.query, self._around(place))

@@ -144,7 +144,25 @@ def call(name: str, *arguments: BoundScalar) -> Scalar:
     """A function or operator by name. Subqueries and outer columns may stand wherever scalars may."""
     if name in MIRRORED and any(map(is_now, arguments)):
         arguments = tuple(map(milliseconds, arguments))
+    if name in SEES_BLANKS:
+        arguments = tuple(map(padded, arguments))
     return overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
+
+
+SEES_BLANKS: Final = frozenset(
+    {"like", "~~", "ilike", "~~*", "!~~", "!~~*", "~", "~*", "!~", "!~*", "octet_length", "concat", "concat_ws",
+     "to_jsonb", "to_json", "jsonb_build_array", "jsonb_build_object", "format"}
+)  # fmt: skip
+"""Functions that take the blanks at the end of a char(n) for what they are; to all others they are not there."""
+
+
+def padded(scalar: BoundScalar) -> BoundScalar:
+    """A char(n) as the text of n characters that it is written as."""
+    kind = scalar.type
+    if kind.plain != types.CHAR or not kind.modifier:
+        return scalar
+    text = cast(scalar, types.TEXT, CastContext.IMPLICIT)
+    return overload.call("rpad", text, Literal(kind.modifier[0], types.INTEGER))  # pyright: ignore[reportArgumentType]
 
 
 def cast(scalar: BoundScalar, to: SqlType, context: CastContext) -> BoundScalar:

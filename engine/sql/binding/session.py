@@ -55,13 +55,18 @@ SESSION_FUNCTIONS: Final = {row.name: row for row in UNMATERIALIZABLE}
 """Functions without arguments whose value is the statement's, by name."""
 
 
+def milliseconds_of(context: Context) -> int:
+    """When the statement began, as a tick."""
+    return (context.now - EPOCH) // timedelta(milliseconds=1)
+
+
 def value(name: str, context: Context) -> Plain:
     """What a session function yields in a statement."""
     match name:
         case "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp":
             return context.now
         case "mz_now" | "mz_logical_timestamp":
-            return (context.now - EPOCH) // timedelta(milliseconds=1)
+            return milliseconds_of(context) if context.read_at is None else context.read_at
         case "mz_uptime":
             return Interval(0, 0, round((context.now.timestamp() - context.runtime.began.timestamp()) * 1_000_000))
         case "localtimestamp":
