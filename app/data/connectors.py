@@ -21,6 +21,8 @@ from app.schemas.connectors import (
     KeyValueGenerator,
     MarketingGenerator,
     NexmarkGenerator,
+    PostgresConnection,
+    PostgresConnector,
     RegistryConnection,
     TlsSettings,
     TpchGenerator,
@@ -65,6 +67,8 @@ def origin(connector: Connector) -> str:
             return _kafka(connector)
         case WebhookConnector():
             return _webhook(connector)
+        case PostgresConnector():
+            return _postgres(connector)
         case _:
             assert_never(connector)
 
@@ -95,8 +99,6 @@ def _kafka(connector: KafkaConnector) -> str:
     ]
     if not connector.deduplicate:
         options.append("DEDUPLICATION = 'none'")
-    if not connector.deduplicate:
-        options.append("DEDUPLICATION = 'none'")
     if connector.start_offsets:
         options.append(f"START OFFSET = [{', '.join(map(str, connector.start_offsets))}]")
     if connector.start_timestamp_ms is not None:
@@ -111,6 +113,28 @@ def _kafka(connector: KafkaConnector) -> str:
     if connector.inline_errors is not None:
         envelope += f" (VALUE DECODING ERRORS = (INLINE AS {quoted(connector.inline_errors)}))"
     return f"{origin[0]}{origin[1]} {key}FORMAT {_format(connector.format)}{include}{envelope}"
+
+
+def _postgres(connector: PostgresConnector) -> str:
+    options = [f"PUBLICATION {literal(connector.publication)}"]
+    for name, columns in (("TEXT", connector.text_columns), ("EXCLUDE", connector.exclude_columns)):
+        if columns:
+            listed = (quoted(*_upstream(each.schema_), each.table, each.column) for each in columns)
+            options.append(f"{name} COLUMNS ({', '.join(listed)})")
+    which = "FOR ALL TABLES"
+    if connector.schemas:
+        which = f"FOR SCHEMAS ({', '.join(map(quoted, connector.schemas))})"
+    if connector.tables:
+        tables = (
+            quoted(*_upstream(each.schema_), each.table) + ("" if each.name is None else f" AS {quoted(each.name)}")
+            for each in connector.tables
+        )
+        which = f"FOR TABLES ({', '.join(tables)})"
+    return f"POSTGRES CONNECTION {quoted(*parts_of(connector.connection))} ({', '.join(options)}) {which}"
+
+
+def _upstream(schema: str | None) -> tuple[str, ...]:
+    return () if schema is None else (schema,)
 
 
 def _webhook(connector: WebhookConnector) -> str:
@@ -208,6 +232,11 @@ def reached(connection: Connection) -> str:
             options += _option("SECRET ACCESS KEY", connection.secret_access_key)
             options += [*_option("TOKEN", connection.token), *_option("REGION", connection.region)]
             return f"AWS ({', '.join([*options, *_option('ENDPOINT', connection.endpoint)])})"
+        case PostgresConnection():
+            options = [f"HOST = {literal(connection.host)}", f"PORT = {connection.port}"]
+            options += [f"DATABASE = {literal(connection.database)}", *_option("USER", connection.user)]
+            options += [*_option("PASSWORD", connection.password), *_option("SSL MODE", connection.ssl_mode)]
+            return f"POSTGRES ({', '.join([*options, *_tls(connection.tls)])})"
         case GcsConnection():
             options = _option("ACCESS TOKEN", connection.access_token)
             return f"GCS ({', '.join([*options, *_option('ENDPOINT', connection.endpoint)])})"
@@ -236,7 +265,6 @@ def _tls(tls: TlsSettings | None) -> list[str]:
         *_option("SSL CERTIFICATE AUTHORITY", tls.authority, "SSL CA LOCATION"),
         *_option("SSL CERTIFICATE", tls.certificate, "SSL CERTIFICATE LOCATION"),
         *_option("SSL KEY", tls.key, "SSL KEY LOCATION"),
-        *_option("SSL KEY PASSWORD", tls.key_password),
         *_option("SSL KEY PASSWORD", tls.key_password),
     ]
 

@@ -163,9 +163,47 @@ class WebhookConnector(Strict):
     )
 
 
+class UpstreamTable(Strict):
+    """A table of the publication, and what its copy is called."""
+
+    table: str = Field(min_length=1, max_length=200, examples=["orders"])
+    schema_: str | None = Field(default=None, alias="schema", min_length=1, max_length=200, examples=["public"])
+    name: str | None = Field(default=None, min_length=1, max_length=200, description="By default the table's")
+
+
+class UpstreamColumn(Strict):
+    """A column of a table of the publication."""
+
+    table: str = Field(min_length=1, max_length=200, examples=["orders"])
+    column: str = Field(min_length=1, max_length=200, examples=["state"])
+    schema_: str | None = Field(default=None, alias="schema", min_length=1, max_length=200, examples=["public"])
+
+
+class PostgresConnector(Strict):
+    """Tables of a PostgreSQL database, followed by its logical replication. Those of `tables` or `schemas`; without
+    both all of the publication."""
+
+    type: Literal["postgres"]
+    connection: Name
+    publication: str = Field(min_length=1, max_length=63, examples=["tailrace"])
+    tables: list[UpstreamTable] = Field(default=[], max_length=10_000)
+    schemas: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(default=[], max_length=1_000)
+    text_columns: list[UpstreamColumn] = Field(
+        default=[], max_length=10_000, description="Copied as text: of types that there are none of here"
+    )
+    exclude_columns: list[UpstreamColumn] = Field(default=[], max_length=10_000, description="Not copied")
+
+    @model_validator(mode="after")
+    def not_both(self) -> Self:
+        if self.tables and self.schemas:
+            raise ValueError("tables or schemas, not both")
+        return self
+
+
 Connector = Annotated[
     FileConnector
     | KafkaConnector
+    | PostgresConnector
     | WebhookConnector
     | CounterGenerator
     | AuctionGenerator
@@ -278,6 +316,20 @@ class GcsConnection(Strict):
     endpoint: str | None = Field(default=None, min_length=1, max_length=4096)
 
 
+class PostgresConnection(Strict):
+    """A database. `ssl_mode` is libpq's sslmode: verify-full where `tls` says something, else prefer."""
+
+    type: Literal["postgres"]
+    host: str = Field(min_length=1, max_length=1000, examples=["db.example.com"])
+    port: int = Field(default=5432, ge=1, le=65_535)
+    database: str = Field(min_length=1, max_length=63, examples=["shop"])
+    user: Given
+    password: FromSecret | None = None
+    ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    tls: TlsSettings | None = None
+
+
 Connection = Annotated[
-    KafkaConnection | RegistryConnection | AwsConnection | GcsConnection, Field(discriminator="type")
+    KafkaConnection | RegistryConnection | AwsConnection | GcsConnection | PostgresConnection,
+    Field(discriminator="type"),
 ]

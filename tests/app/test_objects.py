@@ -176,13 +176,21 @@ def test_secrets_and_connections(http):
     made(http, "connections", name="ob_c4", connection={"type": "gcs", "access_token": {"secret": "ob_pw"}})
     registry = {"type": "confluent schema registry", "url": "http://127.0.0.1:1", "password": {"secret": "ob_pw"}}
     made(http, "connections", name="ob_c2", connection=registry)
+    database = {
+        "type": "postgres", "host": "127.0.0.1", "port": 1, "database": "it's", "user": "me",
+        "password": {"secret": "ob_pw"}, "ssl_mode": "verify-ca", "tls": {"authority": "PEM"},
+    }  # fmt: skip
+    sql = made(http, "connections", name="ob_c5", connection=database)["create_sql"]
+    assert all(said in sql for said in ("HOST = '127.0.0.1'", "PORT = 1", "'it''s'", "SSL MODE = 'verify-ca'", "'PEM'"))
+    refused = http.post("/api/connections/ob_c5/validate")
+    assert (refused.status_code, refused.json()["sqlstate"]) == (422, "58030")
     validated = http.post("/api/connections/ob_c2/validate")
     assert (validated.status_code, validated.json()["sqlstate"][:2]) == (422, "58")
     assert http.post("/api/connections/ob_pw/validate").status_code == 404
     assert http.delete("/api/secrets/ob_pw").status_code == 409
     said = [http.get(f"/api/{path}").text for path in ("objects", "secrets", "connections")]
     assert all("ob_" in text and SECRET not in text for text in said)
-    for name in ("ob_c4", "ob_c3", "ob_c2"):
+    for name in ("ob_c5", "ob_c4", "ob_c3", "ob_c2"):
         assert http.delete(f"/api/connections/{name}").status_code == 204
     for path, name in (("connections", "ob_c1"), ("secrets", "ob_raw"), ("secrets", "ob_pw")):
         assert http.delete(f"/api/{path}/{name}").status_code == 204

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -105,6 +104,10 @@ class Server:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()[-4000:]
             time.sleep(0.1)
 
+    def binary(self, program: str) -> Path:
+        """One of the programs that come with the server."""
+        return self._bin / program
+
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         return psycopg.connect(
             host="127.0.0.1", port=self.port, user="postgres", password=PASSWORD, dbname=database, autocommit=True
@@ -141,10 +144,3 @@ class Server:
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([str(self._bin / program), *arguments], check=True, capture_output=True,
                        stdin=subprocess.DEVNULL, cwd="/", user=self._user)  # fmt: skip
-
-
-def listening(port: int) -> bool:
-    """Whether somebody takes connections there."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False

@@ -243,6 +243,7 @@ def _conninfo(to: PostgresConnection, resolve: Resolve, replication: bool, folde
         "host": to.host, "port": str(to.port), "dbname": to.database, "user": resolve(to.user),
         "password": None if to.password is None else resolve(to.password), "sslmode": to.ssl_mode,
         "application_name": "tailrace", "options": options, "replication": "database" if replication else None,
+        "sslpassword": None if to.tls.key_password is None else resolve(to.tls.key_password),
         "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
     }  # fmt: skip
     certificates = {"sslrootcert": to.tls.authority, "sslcert": to.tls.certificate, "sslkey": to.tls.key}

@@ -22,10 +22,13 @@ def connection(options: Options, at: int) -> PostgresConnection:
     """TO POSTGRES (HOST 'h', DATABASE 'd', USER 'u', ...)."""
     host, database = options.text("host"), options.text("database")
     port = options.integer("port", 1, 65_535)
-    user, password = options.setting("user"), options.setting("password")
+    user, password = options.setting("user"), options.hidden("password")
     mode = options.text("ssl mode", "sslmode")
     tls = Tls(
-        options.setting("ssl certificate authority"), options.setting("ssl certificate"), options.setting("ssl key")
+        options.setting("ssl certificate authority", "ssl ca location"),
+        options.setting("ssl certificate", "ssl certificate location"),
+        options.hidden("ssl key", "ssl key location"),
+        options.hidden("ssl key password"),
     )
     if host is None or database is None or user is None:
         missing = " and ".join(
