@@ -16,7 +16,8 @@ from tests.postgres.server import PASSWORD, Server
 ROWS = 1_000_000
 TRANSACTION = 1_000
 INSERT = """INSERT INTO t SELECT i, i::bigint * 7919 % 1000, i / 4.0,
-    '2024-01-01'::timestamptz + i * interval '1 second', 'customer number ' || i % 5000, repeat('x', 30) FROM generate_series({}, {}) i"""
+    '2024-01-01'::timestamptz + i * interval '1 second', 'customer number ' || i % 5000,
+    repeat('x', 30) FROM generate_series({}, {}) i"""
 
 
 def counted(db: Database, rows: int, begun: float) -> float:
