@@ -9,6 +9,8 @@ from engine.sql.statement.connectors import FromGenerator
 
 TICK_MS: Final = 1000
 """How often a load generator ticks unless TICK INTERVAL says otherwise."""
+
+TICK_MS_MAX: Final = 365 * 86_400_000
 MANY: Final = (1 << 62) - 1
 VALUE_BYTES_MAX: Final = 1 << 20
 
@@ -31,7 +33,7 @@ def generator(connector: FromGenerator, options: Options, envelope: Envelope) ->
         )
     if not isinstance(envelope, Append) and not (kind == "key value" and isinstance(envelope, Upsert)):
         raise Unsupported("the only envelope of load generators is UPSERT, of KEY VALUE", position=connector.at)
-    given = options.milliseconds("tick interval", MANY)
+    given = options.milliseconds("tick interval", TICK_MS_MAX)
     tick_ms = TICK_MS if given is None else given
     as_of = options.integer("as of", 0, MANY) or 0
     up_to = options.integer("up to", 0, MANY)

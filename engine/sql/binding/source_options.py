@@ -54,7 +54,7 @@ class Options:
         return value
 
     def milliseconds(self, name: str, high: int) -> int | None:
-        """An interval without months, as ms up to `high`."""
+        """An interval, as ms up to `high`."""
         option = self.take(name)
         if option is None:
             return None
@@ -62,7 +62,8 @@ class Options:
         total = interval.days * 86_400_000 + interval.microseconds // 1000
         if interval.months or not 0 <= total <= high:
             raise InvalidParameter(
-                f'option "{option.name}" must be an interval between 0 and {high // 1000} seconds', position=option.at
+                f"{name.upper()} must be an interval from 0 to {high / 3_600_000:g} hours, without months",
+                position=option.at,
             )
         return total
 
