@@ -4,7 +4,8 @@ import { Grid } from "./grid.js";
 import { bytes, element, literal, quoted, rows, run, short, toast } from "./sql.js";
 import { called } from "./tree.js";
 
-const KINDS = { source: "SOURCE", table: "TABLE", view: "VIEW", "materialized-view": "MATERIALIZED VIEW", index: "INDEX", sink: "SINK" };
+const KINDS = { source: "SOURCE", table: "TABLE", view: "VIEW", "materialized-view": "MATERIALIZED VIEW", index: "INDEX", sink: "SINK", connection: "CONNECTION", secret: "SECRET" };
+const WITHOUT_ROWS = ["index", "sink", "connection", "secret"];
 
 export class LivePage {
   #grid = new Grid();
@@ -27,7 +28,7 @@ export class LivePage {
 
   /** Show an object of the catalog. */
   object(object) {
-    if (object.type === "index" || object.type === "sink") {
+    if (WITHOUT_ROWS.includes(object.type)) {
       this.#begin(called(object), null, object);
       this.#state.textContent = "has no rows of its own";
       this.#details.hidden = false;
@@ -88,6 +89,7 @@ export class LivePage {
     ]);
     if (this.#about !== object) return;
     const pairs = [
+      ["status", [object.status, object.error].filter(Boolean).join(": ")],
       ["rows", object.records === null ? "none held" : short(object.records)], ["memory", object.bytes === null ? "none" : bytes(object.bytes)],
       ["reads", uses.map((each) => each.name).join(", ") || "nothing"], ["is read by", usedBy.map((each) => each.name).join(", ") || "nobody"],
     ];

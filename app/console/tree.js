@@ -4,7 +4,7 @@ import { element, rows, short } from "./sql.js";
 
 const GROUPS = [
   ["source", "Sources"], ["table", "Tables"], ["materialized-view", "Materialized views"], ["view", "Views"],
-  ["index", "Indexes"], ["sink", "Sinks"],
+  ["index", "Indexes"], ["sink", "Sinks"], ["connection", "Connections"], ["secret", "Secrets"],
 ];
 const OBJECTS = `
   SELECT o.id::text AS id, o.name, o.type, s.name AS schema, d.name AS database,
@@ -16,11 +16,24 @@ const OBJECTS = `
   LEFT JOIN mz_internal.mz_arrangement_sizes a ON a.id = o.id
   ORDER BY database, schema, name`;
 
-/** Every object of users: id, name, type, schema, database, hydrated, rows_done, rows_total, records, bytes. */
+const DOTS = { failed: "bad", stalled: "bad", hydrating: "warn", starting: "warn" };
+
+/**
+ * Every object of users: id, name, type, schema, database, hydrated, rows_done, rows_total, records, bytes, and how it is:
+ * status (as of /api/objects) and error.
+ */
 export async function objects() {
-  const found = await rows(OBJECTS);
+  const [found, reply] = await Promise.all([rows(OBJECTS), fetch("api/objects")]);
+  const states = new Map(reply.ok ? (await reply.json()).items.map((item) => [full(item.database, item.schema, item.item, item.kind), item]) : []);
+  for (const object of found) {
+    const state = states.get(full(object.database, object.schema, object.name, object.type.replace("-", " ")));
+    object.status = state?.status ?? "";
+    object.error = state?.error ?? null;
+  }
   return found.filter((object) => GROUPS.some(([type]) => type === object.type));
 }
+
+const full = (...parts) => JSON.stringify(parts);
 
 /** The name that says which object is meant, as short as can be. */
 export const called = (object) =>
@@ -65,12 +78,14 @@ export class Tree {
 
   #item(object) {
     const waits = object.hydrated === false;
-    const title = waits ? `catching up: ${object.rows_done ?? 0} of ${object.rows_total ?? "?"} rows` : "up to date";
+    const done = `${object.rows_done ?? 0} of ${object.rows_total ?? "?"} rows`;
+    const title = waits ? `catching up: ${done}` : [object.status, object.error].filter(Boolean).join(": ");
+    const dot = waits ? "warn" : (DOTS[object.status] ?? "good");
     return element("li", {
       role: "treeitem", "data-id": object.id, "aria-selected": String(object.id === this.chosen),
       onclick: () => this.onchoose(object),
     },
-    element("span", { class: `dot ${waits ? "warn" : "good"}`, title }),
+    element("span", { class: `dot ${dot}`, title, "aria-label": title }),
     element("span", { class: "name", title: `${object.database}.${object.schema}.${object.name}` }, called(object)),
     element("span", { class: "count" }, object.records === null || object.records === undefined ? "" : short(object.records)));
   }

@@ -158,6 +158,29 @@ def test_ten_thousand_rows_scroll(page: Page, server: Running):
     page.wait_for_selector("#live-state:has-text('10,001 rows')")
 
 
+def test_the_tree_says_how_objects_are(page: Page, server: Running):
+    """A view whose row fails and a sink whose broker is gone are red, and say why; the keyboard finds them."""
+    sql(server, "CREATE TABLE halves (x int); CREATE MATERIALIZED VIEW broken AS SELECT 10 / x AS q FROM halves")
+    sql(server, "CREATE CONNECTION nobody TO KAFKA (BROKER '127.0.0.1:1')")
+    sql(server, "CREATE SINK lost FROM halves INTO KAFKA CONNECTION nobody (TOPIC 't') FORMAT JSON")
+    dot = page.locator("#tree li[data-id]", has_text="broken").locator(".dot")
+    expect(dot).to_have_class("dot good")
+    sql(server, "INSERT INTO halves VALUES (0)")
+    expect(dot).to_have_class("dot bad")
+    expect(dot).to_have_attribute("title", "failed: division by zero")
+    page.keyboard.press("Alt+4")
+    page.keyboard.press("/")
+    page.keyboard.type("lost")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#tree .dot.bad")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#page-live .details")).to_contain_text("stalled: ")
+    expect(page.locator("#page-live .details pre")).to_contain_text("CREATE SINK")
+    page.keyboard.press("Escape")
+    sql(server, "DELETE FROM halves")
+    expect(dot).to_have_class("dot good")
+
+
 def test_the_system_page_measures(page: Page, server: Running):
     sql(server, "CREATE SOURCE n FROM LOAD GENERATOR COUNTER (TICK INTERVAL '10ms')")
     page.keyboard.press("Alt+4")
