@@ -57,7 +57,7 @@ class Feed:
                     snapshot = following.snapshot and batch.timestamp == subscription.start
                     if not snapshot:
                         await self._begun()
-                    for part in await self._frames.of(batch, self._shape, snapshot):
+                    async for part in self._frames.of(batch, self._shape, snapshot):
                         await self._tell(part, batch.timestamp)
                 elif subscription.ended:
                     return

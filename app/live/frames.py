@@ -10,11 +10,11 @@ shared. It is kept while the tick is recent: some hundred subscribers of a view 
 import asyncio
 import io
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 
 from app.data.datums import encoded, rows
@@ -27,6 +27,9 @@ CHANGES_MAX: Final = 10_000
 
 KEPT: Final = 64
 """Encoded batches that are kept for the next subscriber. One that is slower than so many ticks encodes its own."""
+
+SNAPSHOTS_AT_ONCE: Final = 4
+"""Parts of snapshots that are made at once: the machine's cores share the work, more only share the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,17 @@ class Frames:
 
     def __init__(self, front: Front) -> None:
         self._front: Final = front
+        self._snapshots: Final = asyncio.Semaphore(SNAPSHOTS_AT_ONCE)
         self._kept: OrderedDict[tuple[int, Shape], tuple[object, asyncio.Future[list[Part]]]] = OrderedDict()
 
-    async def of(self, batch: SubscriptionBatch, shape: Shape, snapshot: bool) -> list[Part]:
-        """The parts of a batch. A snapshot is one subscriber's own."""
+    async def of(self, batch: SubscriptionBatch, shape: Shape, snapshot: bool) -> AsyncIterator[Part]:
+        """The parts of a batch. A snapshot is one subscriber's own: a part of it is made when the one before is sent,
+        and only so many at once, for it is as much memory as its rows are."""
         if snapshot:
-            return await self._front.in_thread(lambda: list(parts(batch, shape, True)))
+            made = parts(batch, shape, True)
+            while (part := await self._next(made)) is not None:
+                yield part
+            return
         # An equal number is the same batch: what is kept holds its batch, so no other can take its place in memory.
         name = id(batch.delta), shape
         kept = self._kept.get(name)
@@ -78,36 +86,55 @@ class Frames:
             kept = self._kept[name] = batch.delta, work
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return await asyncio.shield(kept[1])
+        for part in await asyncio.shield(kept[1]):
+            yield part
+
+    async def _next(self, made: Iterator[Part]) -> Part | None:
+        async with self._snapshots:
+            return await self._front.in_thread(lambda: next(made, None))
 
 
 def parts(batch: SubscriptionBatch, shape: Shape, snapshot: bool) -> Iterator[Part]:
-    """One batch, at most CHANGES_MAX changes a part; an empty one is one part."""
-    columns = batch.data.columns
-    changes = keyed(batch.delta, shape.key) if shape.mode != "diff" else None
-    total = batch.row_count if changes is None else len(changes.states)
-    values = rows(columns, batch.data.text(), batch.row_count) if shape.format == "json" else []
-    table = batch.data.arrow() if shape.format == "arrow" else None
+    """One batch, at most CHANGES_MAX changes a part; an empty one is one part. Between two parts it holds no rows but
+    those of the batch, or by key their values."""
+    if shape.mode == "diff":
+        total, made = batch.row_count, partial(by_count, batch, shape)
+    else:
+        changes = keyed(batch.delta, shape.key)
+        total, made = len(changes.states), by_key(batch, shape, changes)
     for start in range(0, max(total, 1), CHANGES_MAX):
         end = min(start + CHANGES_MAX, total)
-        more = end < total
-        data = None
-        if table is not None:
-            found: list[dict[str, Any]] = []
-            data = stream(table, batch.diffs, changes, shape, start, end)
-        elif changes is None:
-            diffs = batch.diffs[start:end].tolist()
-            found = [{"diff": diff, "row": row} for diff, row in zip(diffs, values[start:end], strict=True)]
-        else:
-            found = list(entries(values, changes, shape, start, end))
-        head = {
-            "timestamp": batch.timestamp,
-            "snapshot": snapshot,
-            "changes": found,
-            "more": more,
-            "progress": None if more else batch.timestamp,
-        }
-        yield Part(encoded(head)[1:-1].decode(), data, more)
+        yield part(batch.timestamp, snapshot, end < total, *made(start, end))
+
+
+Made = tuple[list[dict[str, Any]], bytes | None]
+"""The changes of a part as JSON, or as an Arrow stream."""
+
+
+def part(timestamp: int, snapshot: bool, more: bool, changes: list[dict[str, Any]], data: bytes | None) -> Part:
+    """Around the changes, what is said of them."""
+    progress = None if more else timestamp
+    head = {"timestamp": timestamp, "snapshot": snapshot, "changes": changes, "more": more, "progress": progress}
+    return Part(encoded(head)[1:-1].decode(), data, more)
+
+
+def by_count(batch: SubscriptionBatch, shape: Shape, start: int, end: int) -> Made:
+    """Rows with counts."""
+    data, diffs = batch.data, batch.diffs[start:end]
+    piece = data.part(start, end, len(data.columns))
+    if shape.format == "arrow":
+        return [], ipc(piece.arrow().add_column(0, "mz_diff", pa.array(diffs)))
+    given = rows(data.columns, piece.text(), piece.row_count)
+    return [{"diff": diff, "row": row} for diff, row in zip(diffs.tolist(), given, strict=True)], None
+
+
+def by_key(batch: SubscriptionBatch, shape: Shape, changes: Keyed) -> Callable[[int, int], Made]:
+    """Changes by key: any part may need any row."""
+    if shape.format == "arrow":
+        table = batch.data.arrow()
+        return lambda start, end: ([], stream(table, changes, shape, start, end))
+    values = rows(batch.data.columns, batch.data.text(), batch.row_count)
+    return lambda start, end: (list(entries(values, changes, shape, start, end)), None)
 
 
 def entries(values: list[list[Any]], changes: Keyed, shape: Shape, start: int, end: int) -> Iterator[dict[str, Any]]:
@@ -124,14 +151,9 @@ def entries(values: list[list[Any]], changes: Keyed, shape: Shape, start: int, e
             yield {"state": state, "key": key, "before": None if before < 0 else values[before], "after": coming}
 
 
-def stream(
-    table: pa.Table, diffs: np.ndarray, changes: Keyed | None, shape: Shape, start: int, end: int
-) -> bytes:  # fmt: skip
-    """A part as an Arrow IPC stream: mz_diff and the columns; or mz_state, the key, and the others after (upsert) or
-    before_* and after_* (debezium)."""
-    if changes is None:
-        found = table.slice(start, end - start).add_column(0, "mz_diff", pa.array(diffs[start:end]))
-        return ipc(found)
+def stream(table: pa.Table, changes: Keyed, shape: Shape, start: int, end: int) -> bytes:
+    """A part by key as an Arrow IPC stream: mz_state, the key, and the others after (upsert) or before_* and after_*
+    (debezium)."""
     states = [state.value for state in changes.states[start:end]]
     if shape.mode == "upsert":
         states = ["upsert" if state == "insert" else state for state in states]

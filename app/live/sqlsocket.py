@@ -125,11 +125,15 @@ class Dialogue:
         await self._send("CommandStarting", {"has_rows": has_rows, "is_streaming": False})
         if has_rows:
             await self._send("Rows", {"columns": description(answer.columns)})
-            for at in range(0, answer.row_count, ROWS_MAX):
-                part = answer.part(at, at + ROWS_MAX, len(answer.columns))
-                for frame in await self._front.in_thread(lambda part=part: list(frames(part))):
-                    await self._socket.send_text(frame)
+            await self._rows(answer)
         await self._send("CommandComplete", answer.tag)
+
+    async def _rows(self, answer: Result) -> None:
+        """A frame a row; so many are encoded at once."""
+        for at in range(0, answer.row_count, ROWS_MAX):
+            part = answer.part(at, at + ROWS_MAX, len(answer.columns))
+            for frame in await self._front.in_thread(lambda part=part: list(frames(part))):
+                await self._socket.send_text(frame)
 
     async def _stream(self, subscription: Subscription) -> None:
         woken = asyncio.Event()
@@ -141,9 +145,7 @@ class Dialogue:
                 woken.clear()
                 batch = await self._front.in_thread(subscription.poll)
                 if batch is not None:
-                    found = rows(batch.columns, batch.text(), batch.row_count)
-                    for row in found:
-                        await self._send("Row", row)
+                    await self._rows(await self._front.in_thread(batch.result))
                 elif subscription.ended:
                     break
                 else:
