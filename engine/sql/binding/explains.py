@@ -8,6 +8,7 @@ from engine.errors import InvalidParameter, WrongObjectType
 from engine.plan.explaining.options import OF_RELATIONS, OPTIONS, VERBOSE, Shown
 from engine.plan.relation import Query
 from engine.sql import bound, dialect, statements, syntax
+from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.reads import query, time_of
@@ -21,19 +22,21 @@ IMPLIED: Final = ("join_implementations",)
 
 
 def explain(statement: statements.Explain, context: Context) -> bound.BoundExplain:
-    runs = None
+    runs, kept = None, False
     if isinstance(statement.target, syntax.Name):
         name = statement.target
         item = context.catalog.resolve(name.parts, context.path, name.at)
         if isinstance(item, Index):
-            item = context.catalog.items[item.on]
+            item, kept = context.catalog.items[item.on], True
+        kept = kept or isinstance(item, MaterializedView)
         own = isinstance(item, View | MaterializedView)
         relation = item.relation if own else Queries(context).read(item, name.at)
         found = Query(relation, tuple(column.name for column in item.columns))
         runs = item.id if own and not statement.replan else None
     else:
         found, _ = Queries(context).top(statement.target)
-    whole = Query(settle(found.relation, context), found.names, found.finishing)
+    relation = ticking(found.relation) if kept else found.relation
+    whole = Query(settle(relation, context, goes_on=kept), found.names, found.finishing)
     return bound.BoundExplain(statement.stage, whole, _shown(statement), statement.form is Form.JSON, runs)
 
 
