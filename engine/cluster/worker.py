@@ -32,11 +32,12 @@ from engine.cluster.command import (
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.words import vector_of
-from engine.dataflow.circuit import Circuit, TooEarly
+from engine.dataflow.circuit import Circuit
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan, Source, nodes
 from engine.dataflow.hydration import Staged
 from engine.dataflow.operators.mfp import Mfp
+from engine.dataflow.reading import TooEarly
 from engine.dataflow.watch import ALWAYS, Watch
 
 HYDRATE_AT_ONCE_ROWS: Final = 20_000

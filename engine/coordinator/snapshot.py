@@ -17,8 +17,8 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.reads import Check, constant, peek
 from engine.coordinator.result import Result
-from engine.dataflow.circuit import with_key
 from engine.dataflow.graph import Source
+from engine.dataflow.reading import with_key
 from engine.errors import UndefinedTable
 from engine.plan.relation import Constant, Get, Let, Negate, Relation, Threshold, Union
 from engine.sql.binding.tree import renumbered, rewrite

@@ -4,6 +4,6 @@ graph       the plan: immutable nodes that the planner lowers to and commands ca
 operator    what every delta rule obeys; operators/ has one rule a file
 render      from a plan's node to its operator
 node        an operator with its readers, its arrangements (trace) and its errors; one tick through the nodes
-circuit     the running graph: hash-consing, ticks, reads, dropping
+circuit     the running graph: hash-consing, ticks, dropping; reading: what readers see of it; holding: who holds what
 hydration   a view built beside the running ticks; oneshot: a plan evaluated once
 """

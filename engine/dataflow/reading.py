@@ -1,0 +1,295 @@
+"""What readers ask of the running graph: rows, look-ups, the past, errors, sizes.
+
+All of it is of the last published tick, or of an earlier one that the histories still know. Any thread may read: it
+holds `publish_lock` while it copies rows out, no longer.
+"""
+
+import threading
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.collection.arrangement import Arrangement
+from engine.collection.batch import Batch, Diffs, Words
+from engine.collection.heap import Heap, Marks
+from engine.collection.history import Hold
+from engine.dataflow import graph
+from engine.dataflow.graph import Plan
+from engine.dataflow.holding import arrangement_of
+from engine.dataflow.node import Key, Node, copy, derive, identity, upstream_error
+from engine.dataflow.oneshot import OneShot
+from engine.dataflow.watch import ALWAYS, Watch
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """What introspection shows of one node: `rows` and `bytes` are of its own state and its output's arrangements,
+    `changes` what it gave since it was made, `elapsed_ns` what its steps took, `exports` the collections and indexes
+    that it is known as."""
+
+    id: int
+    plan: Plan
+    inputs: tuple[int, ...]
+    rows: int
+    bytes: int
+    changes: int
+    elapsed_ns: int
+    exports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Export:
+    """A collection or index by the id that the catalog gave it: the node it names and the arrangements it holds."""
+
+    node: Node
+    keys: tuple[Key, ...]
+    history_ms: int
+
+
+class TooEarly(Exception):
+    """A read as of `as_of`, of which the histories know nothing any more: `since` is the earliest that they show."""
+
+    def __init__(self, as_of: int, since: int) -> None:
+        super().__init__(f"as of {as_of}, but since {since}")
+        self.as_of = as_of
+        self.since = since
+
+
+class Reading:
+    """The graph as readers see it. `Circuit` makes it run."""
+
+    def __init__(self, heap: Heap) -> None:
+        self.publish_lock = threading.RLock()
+        self.published = 0  # the last tick that readers see; changes under publish_lock
+        self._heap = heap
+        self._exports: dict[int, Export] = {}
+        self._by_identity: dict[Hashable, Node] = {}
+
+    def contents(self, id: int, as_of: int | None = None) -> Batch:
+        """The rows of collection `id` after the last published tick, or as of an earlier one not before `since(id)`.
+
+        Each distinct row once unless the collection is append-only.
+        """
+        node = self._exports[id].node
+        copies: dict[Node, list[Batch]] = {}
+        with self.publish_lock:
+            copy(node, copies)
+            undone = _undone(node, as_of)
+        rows = Batch.concat([node.empty, *derive(node, copies), *undone])
+        return rows.consolidate() if undone else rows
+
+    def lookup(self, id: int, key: Key, key_words: Words, as_of: int | None = None) -> Batch:
+        """The rows of collection `id` whose columns `key` are `key_words` (uint64[null_words + k, n], n keys).
+
+        `key` must be one of `arranged(id)`. O(result), with `as_of` also of the deltas since.
+        """
+        node = self._exports[id].node
+        with self.publish_lock:
+            rows = arrangement_of(node).lookup(key, key_words)
+            undone = _undone(node, as_of)
+        if not undone:
+            return rows
+        wanted = Batch.concat(undone)
+        return Batch.concat([rows, with_key(wanted, key, key_words)]).consolidate()
+
+    def look_up_one(self, id: int, key: Key, key_words: Words) -> tuple[int, list[int]]:
+        """How many rows have one key, and if it is one its words and multiplicity. Holding `publish_lock`."""
+        return arrangement_of(self._exports[id].node).one(key, key_words)
+
+    def counts(self, id: int, rows: Batch) -> Diffs:
+        """How often each row (no two equal) is in a collection made by `create` that is not append-only: int64[n]."""
+        node = self._exports[id].node
+        with self.publish_lock:
+            return arrangement_of(node).counts(rows)
+
+    def present(self, id: int, key: Key, key_words: Words) -> NDArray[np.bool_]:
+        """Whether each key is in collection `id`, which is arranged by `key`: bool[n]. O(n)."""
+        columns = np.arange(len(key), dtype=np.int64)
+        with self.publish_lock:
+            return arrangement_of(self._exports[id].node).find(key, key_words, len(key), columns)[0] >= 0
+
+    def arranged(self, id: int) -> tuple[Key, ...]:
+        """The keys by which the collection is arranged (by whoever asked): look-ups by them are O(result)."""
+        trace = self._exports[id].node.trace
+        return () if trace is None else tuple(trace.references)
+
+    def since(self, id: int) -> int:
+        """The earliest tick that `contents(id, as_of)` can show."""
+        history = self._exports[id].node.history
+        assert history is not None
+        return history.since
+
+    def changes(self, id: int, after: int) -> list[tuple[int, Batch]]:
+        """(tick, delta) of the published ticks after `after`, not before `since(id)`; oldest first."""
+        history = self._exports[id].node.history
+        assert history is not None
+        with self.publish_lock:
+            return history.after(after)
+
+    def changed(self, id: int) -> int:
+        """The last tick at which the collection changed, or at which it began."""
+        history = self._exports[id].node.history
+        assert history is not None
+        return history.changed
+
+    def hold(self, ids: Iterable[int], who: str, hold: Hold) -> None:
+        """Keep the histories of collections readable from `hold.at` on, within its bounds. Collections that
+        are gone are left out."""
+        with self.publish_lock:
+            for id in ids:
+                export = self._exports.get(id)
+                if export is not None and export.node.history is not None:
+                    export.node.history.hold(who, hold)
+
+    def release(self, ids: Iterable[int], who: str, hold: Hold) -> None:
+        """Nobody needs this hold any more. Collections that are gone, and later holds of the same, are left alone."""
+        with self.publish_lock:
+            for id in ids:
+                export = self._exports.get(id)
+                history = None if export is None else export.node.history
+                if history is not None and history.holds.get(who) is hold:
+                    del history.holds[who]
+
+    def columns(self, id: int) -> int:
+        """How many columns the collection's rows have."""
+        return len(self._exports[id].node.types)
+
+    def error(self, id: int) -> int | None:
+        """The heap code of an error among the operators upstream of collection `id`, or None: it may be read."""
+        with self.publish_lock:
+            return upstream_error([self._exports[id].node])
+
+    def run_once(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None]:
+        """Evaluate `plan` over the present contents with private operators, dropped after; (rows, error code)."""
+        rows, error, _ = self.read(plan, as_of)
+        return rows, error
+
+    def read(self, plan: Plan, as_of: int | None = None, watch: Watch = ALWAYS) -> tuple[Batch, int | None, int]:
+        """As `run_once`, with the tick that it read as of. TooEarly; KeyError for a collection that is not there.
+
+        `watch` says whether the answer is still wanted.
+        """
+        copies: dict[Node, list[Batch]] = {}
+        found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
+        with self.publish_lock:
+            tick, as_of = self.read_time(as_of)
+            for part, node in self._held(plan, as_of):
+                copy(node, copies)
+                found[id(part)] = node, _undone(node, as_of)
+            error = upstream_error({node: None for node, _ in found.values()})
+
+        def given(part: Plan) -> Batch | None:
+            if id(part) not in found:
+                return None
+            return watch.run(lambda: whole(*found[id(part)]), size)
+
+        def whole(node: Node, undone: list[Batch]) -> Batch:
+            rows = Batch.concat([node.empty, *derive(node, copies), *undone])
+            return rows.consolidate() if undone else rows
+
+        size = sum(len(batch) for batches in copies.values() for batch in batches)
+        evaluation = OneShot(self._heap, given, watch, tick)
+        rows = evaluation.run(plan)
+        rows = watch.run(rows.consolidate, len(rows))
+        return rows, evaluation.error if error is None else error, tick
+
+    def read_time(self, as_of: int | None) -> tuple[int, int | None]:
+        """The tick that a read as of `as_of` is of, and what to read: None, the present, if that is the same tick, for
+        it is cheaper. Holding `publish_lock`, or the present may be another one when it is read."""
+        if as_of is None or as_of == self.published:
+            return self.published, None
+        return as_of, as_of
+
+    def _held(self, plan: Plan, as_of: int | None) -> Iterator[tuple[Plan, Node]]:
+        """The largest subplans whose rows the graph holds (and held as of then)."""
+        seen: set[int] = set()
+        live: dict[int, Node | None] = {}
+        waiting = [plan]
+        while waiting:
+            part = waiting.pop()
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            node = self.find(part, live)
+            past = as_of is None or (node is not None and node.history is not None and node.history.since <= as_of)
+            if node is not None and past and node.derivable():
+                yield part, node
+            else:
+                if isinstance(part, graph.Source):
+                    raise KeyError(part.id) if node is None or as_of is None else _too_early(node, as_of)
+                waiting += graph.inputs(part)
+
+    def find(self, plan: Plan, found: dict[int, Node | None]) -> Node | None:
+        """The running node that computes `plan`, if there is one. `found` keeps answers by id of the plan object."""
+        if id(plan) not in found:
+            if isinstance(plan, graph.Source):
+                export = self._exports.get(plan.id)
+                found[id(plan)] = None if export is None else export.node
+            else:
+                inputs = [self.find(child, found) for child in graph.inputs(plan)]
+                known = [child for child in inputs if child is not None]
+                found[id(plan)] = self._by_identity.get(identity(plan, known)) if len(known) == len(inputs) else None
+        return found[id(plan)]
+
+    def rows(self, id: int) -> int:
+        """How many distinct rows the collection's state holds."""
+        return self._exports[id].node.rows()
+
+    def bytes_of(self, id: int) -> int:
+        """Memory of the node that makes the collection: its operator, its output's arrangements, its history."""
+        return self._exports[id].node.bytes_held()
+
+    def changes_of(self, id: int) -> int:
+        """How many changes the collection has had since it is there."""
+        return self._exports[id].node.changes
+
+    def bytes_held(self) -> int:
+        """Memory of all states and arrangements."""
+        return sum(node.bytes_held() for node in self._by_identity.values())
+
+    def mark(self, marks: Marks) -> None:
+        """Mark the heap codes that states, arrangements, logs, histories and error counts hold. At a tick boundary."""
+        for node in self._by_identity.values():
+            node.mark(marks)
+
+    @property
+    def operators(self) -> int:
+        """How many nodes there are."""
+        return len(self._by_identity)
+
+    def nodes(self) -> list[NodeInfo]:
+        """Every node, in topological order."""
+        exports: dict[Node, list[int]] = {}
+        for id, export in list(self._exports.items()):
+            exports.setdefault(export.node, []).append(id)
+        return [
+            NodeInfo(
+                node.rank, node.plan, tuple(child.rank for child in node.inputs), node.rows(), node.bytes_held(),
+                node.changes, node.elapsed_ns, tuple(exports.get(node, ())),
+            )
+            for node in sorted(list(self._by_identity.values()), key=lambda node: node.rank)
+        ]  # fmt: skip
+
+
+def _undone(node: Node, as_of: int | None) -> list[Batch]:
+    """What leads from the present contents back to those of `as_of`."""
+    if as_of is None:
+        return []
+    assert node.history is not None
+    if as_of < node.history.since:
+        raise _too_early(node, as_of)
+    return [delta.negate() for _, delta in node.history.after(as_of)]
+
+
+def _too_early(node: Node, as_of: int) -> TooEarly:
+    assert node.history is not None
+    return TooEarly(as_of, node.history.since)
+
+
+def with_key(batch: Batch, key: Key, key_words: Words) -> Batch:
+    """The rows whose key is among `key_words`."""
+    wanted = Arrangement(len(key), tuple(range(len(key))))
+    wanted.apply(Batch(key_words, np.ones(key_words.shape[1], np.int64), len(key)))
+    return batch.take(wanted.counts(Batch(batch.key_words(key), batch.diffs, len(key))) != 0)
