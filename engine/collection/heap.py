@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.kernels import heap as kernels
+from engine.kernels.memory import doubled
 from engine.types import Physical
 
 Codes: TypeAlias = NDArray[np.uint64]
@@ -152,10 +153,10 @@ class Heap:
         codes, used, waiting = self._state.tolist()
         if codes == len(self._start) and waiting == 0:
             assert codes < 1 << 32, "heap codes are 32 bits wide in the index"
-            self._start = _doubled(self._start)
-            self._length = _doubled(self._length)
-            self._hashes = _doubled(self._hashes)
-            self._young = _doubled(self._young)
+            self._start = doubled(self._start)
+            self._length = doubled(self._length)
+            self._hashes = doubled(self._hashes)
+            self._young = doubled(self._young)
         if used + size + kernels.SLACK > len(self._data):
             data = np.empty(max(2 * len(self._data), used + size + kernels.SLACK), np.uint8)
             data[:used] = self._data[:used]
@@ -247,8 +248,3 @@ class Heap:
         """Memory of all its arrays."""
         arrays = (self._start, self._length, self._hashes, self._young, self._data, self._slots, self._free)
         return sum(array.nbytes for array in arrays)
-
-
-def _doubled(array: NDArray) -> NDArray:
-    """The array with as many zeros after it."""
-    return np.concatenate([array, np.zeros_like(array)])

@@ -12,6 +12,7 @@ from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks, View
 from engine.kernels import ordered as kernels
 from engine.kernels import ordered_bulk, ordered_changes, ordered_regions
+from engine.kernels.memory import doubled
 from engine.types import SqlType
 
 NODES_MIN: Final = 2 * kernels.NODES_SPARE
@@ -231,10 +232,3 @@ class OrderedRows:
         for c, column_type in enumerate(self._types):
             if column_type.physical.on_heap:
                 marks.words(column_type.physical, self.store.words[: self.store.used, self.leading + c])
-
-
-def doubled(array: NDArray) -> NDArray:
-    """The array with as much room after it."""
-    larger = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
-    larger[: len(array)] = array
-    return larger

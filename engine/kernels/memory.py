@@ -146,3 +146,9 @@ def copy_bytes(source, i, target, j, n):
         n -= 8
     for k in range(n):
         target[j + k] = source[i + k]
+
+
+@register_jitable
+def doubled(array):
+    """The array with as many zeros after it. For Python and for kernels, of any number of dimensions."""
+    return np.concatenate((array, np.zeros_like(array)))

@@ -10,6 +10,7 @@ caller.
 import numpy as np
 from numba import njit
 
+from engine.kernels.memory import doubled
 from engine.kernels.ordered import (
     BLOCK,
     META,
@@ -95,10 +96,7 @@ def walk_groups(gids, offset, limit, nodes, head, store):
                     count = left
                 if count > 0:
                     if used == len(slots):
-                        more_slots, more_takes = np.empty(2 * used, np.int32), np.empty(2 * used, np.int64)
-                        for j in range(used):
-                            more_slots[j], more_takes[j] = slots[j], takes[j]
-                        slots, takes = more_slots, more_takes
+                        slots, takes = doubled(slots), doubled(takes)
                     slots[used] = slot
                     takes[used] = count
                     used += 1

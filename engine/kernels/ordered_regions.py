@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from engine.kernels.memory import doubled
 from engine.kernels.ordered import META, ONE, STORE, TREE, compare_rows, leaf_of, load_of, position, step
 
 CHANGED, VISITED = 1, 2
@@ -61,15 +62,6 @@ def are_peers(store, spec, a, b, columns):
         if ((store[a, spec[c, 1]] ^ store[b, spec[c, 1]]) >> bit) & ONE or store[a, spec[c, 0]] != store[b, spec[c, 0]]:
             return False
     return True
-
-
-@register_jitable
-def doubled(array):
-    """The array with as much room after it."""
-    larger = np.empty(2 * len(array), array.dtype)
-    for i in range(len(array)):
-        larger[i] = array[i]
-    return larger
 
 
 @njit(

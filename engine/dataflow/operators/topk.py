@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from engine.collection.batch import Batch, null_words
 from engine.collection.groups import GroupTable, Ids
 from engine.collection.heap import Heap, Marks
-from engine.collection.ordered import OrderedRows, doubled
+from engine.collection.ordered import OrderedRows
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import TopK
+from engine.kernels.memory import doubled
 from engine.types import SqlType
 
 
