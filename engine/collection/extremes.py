@@ -9,6 +9,7 @@ from engine.collection.batch import Diffs, Words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks
 from engine.errors import LimitExceeded
+from engine.kernels import extreme_keys
 from engine.kernels import extremes as kernels
 from engine.types import Physical
 
@@ -91,7 +92,7 @@ class Extremes:
 
     def _rehash(self, size: int) -> None:
         table = np.zeros((size, 2), np.uint64)
-        kernels.rehash_keys(self._table, table)
+        extreme_keys.rehash_keys(self._table, table)
         self._table = table
 
     def bytes_held(self) -> int:

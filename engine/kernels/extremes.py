@@ -21,8 +21,7 @@ the block's first word the next. When `values` is full, the blocks in use move t
 (`move_blocks`), and no block is free. `head` int64[5]: words of `values` ever used, those of free blocks, entries of
 the table, and how many of `values` and of the table the next change needs.
 
-An entry of the table is IN_HEAP << 63 | group << 32 | multiplicity (int32), then the value; 0 where free. A home is
-the low bits of the hash; linear probing, at most 3/4 full, gaps closed on removal.
+`table` is of engine/kernels/extreme_keys.py.
 """
 
 import numpy as np
@@ -30,11 +29,25 @@ from numba import njit
 from numba.extending import register_jitable
 
 from engine.kernels.compare import VIEW, compare
-from engine.kernels.hash import K1, finish, mix
+from engine.kernels.extreme_keys import (
+    FREE,
+    IN_HEAP,
+    KEYS,
+    LOW,
+    NEED_KEYS,
+    NEED_WORDS,
+    USED,
+    ZERO,
+    count_at,
+    find_key,
+    home,
+    leave_heap,
+    remove_key,
+    set_key,
+)
 from engine.kernels.memory import prefetch
 
 ENTRIES, HAS, EXTREME, BLOCK, SIZE, WIDTH = 0, 1, 2, 3, 4, 5
-USED, FREE, KEYS, NEED_WORDS, NEED_KEYS = range(5)
 CAPACITY = np.array([2, 4, 6, 8, 12, 16, 24, 32, 48, 64, *(128 << c for c in range(26))], np.int64)
 CLASSES = len(CAPACITY)
 LARGE = 10
@@ -45,69 +58,8 @@ AHEAD = 32
 """Changes whose cache misses are made to overlap: eleven lines each at most."""
 COUNT_MAX = 1 << 30
 """Multiplicities are int32."""
-IN_HEAP = np.uint64(1 << 63)
-LOW = np.uint64(0xFFFFFFFF)
 ONE = np.uint64(1)
-ZERO = np.uint64(0)
 STATE = "uint64[::1], int32[::1], int64[::1], int64[::1], uint64[:, ::1]"
-
-
-@register_jitable
-def home(table, g, word):
-    """Where the search for (group, value) begins."""
-    return np.int64(finish(mix(mix(K1, np.uint64(g)), word))) & (len(table) - 1)
-
-
-@register_jitable
-def find_key(table, g, word):
-    """(position, whether (group, value) is there); else the position where it goes. O(1) expected."""
-    slot = home(table, g, word)
-    while table[slot, 0] != ZERO:
-        if table[slot, 1] == word and np.int64((table[slot, 0] & ~IN_HEAP) >> np.uint64(32)) == g:
-            return slot, True
-        slot = (slot + 1) & (len(table) - 1)
-    return slot, False
-
-
-@register_jitable
-def count_at(table, slot):
-    """The multiplicity of an entry."""
-    return np.int64(np.int32(np.uint32(table[slot, 0] & LOW)))
-
-
-@register_jitable
-def set_key(table, slot, g, word, count, in_heap):
-    """Write an entry."""
-    table[slot, 0] = (np.uint64(g) << np.uint64(32)) | (np.uint64(count) & LOW) | (IN_HEAP if in_heap else ZERO)
-    table[slot, 1] = word
-
-
-@register_jitable
-def remove_key(table, head, slot):
-    """Take an entry out and move up those that it kept from their homes. O(1) expected."""
-    mask = len(table) - 1
-    hole = slot
-    while True:
-        slot = (slot + 1) & mask
-        if table[slot, 0] == ZERO:
-            break
-        own = home(table, np.int64((table[slot, 0] & ~IN_HEAP) >> np.uint64(32)), table[slot, 1])
-        if ((slot - own) & mask) >= ((slot - hole) & mask):
-            table[hole, 0] = table[slot, 0]
-            table[hole, 1] = table[slot, 1]
-            hole = slot
-    table[hole, 0] = ZERO
-    head[KEYS] -= 1
-
-
-@register_jitable
-def leave_heap(table, head, g, word):
-    """A dead value is in no heap any more. Its entry stays while its multiplicity is below 0."""
-    slot, _ = find_key(table, g, word)
-    if count_at(table, slot) == 0:
-        remove_key(table, head, slot)
-    else:
-        table[slot, 0] &= ~IN_HEAP
 
 
 @register_jitable
@@ -428,18 +380,6 @@ def move_blocks(records, groups, at, values, counts, new_values, new_counts, fre
     head[USED], head[FREE] = used, 0
     for c in range(CLASSES):
         free[c] = 0
-
-
-@njit("void(uint64[:, ::1], uint64[:, ::1])", cache=True, nogil=True)
-def rehash_keys(old, new):
-    """Move the entries of a table into another, empty one. O(entries)."""
-    for i in range(len(old)):
-        if old[i, 0] != ZERO:
-            slot = home(new, np.int64((old[i, 0] & ~IN_HEAP) >> np.uint64(32)), old[i, 1])
-            while new[slot, 0] != ZERO:
-                slot = (slot + 1) & (len(new) - 1)
-            new[slot, 0] = old[i, 0]
-            new[slot, 1] = old[i, 1]
 
 
 @njit("uint64[::1](uint64[:, ::1], int64, int64, uint64[::1], uint64[:, ::1])", cache=True, nogil=True)

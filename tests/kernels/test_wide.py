@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.dataflow.operators.accumulators import from_limbs, to_limbs
+from engine.dataflow.operators.asides import from_limbs, to_limbs
 from engine.kernels import accumulate as kernels
 from engine.kernels import wide
 

@@ -9,7 +9,6 @@ large or small for the fixed point of the limbs, squares of numerics of more tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from math import inf, isinf, isnan, nan, sqrt
 from typing import Final
@@ -24,6 +23,7 @@ from engine.collection.groups import Ids
 from engine.collection.heap import DECIMAL_TAG, Heap
 from engine.collection.numeric import pack_decimal, unpack_decimal
 from engine.dataflow.graph import Aggregate
+from engine.dataflow.operators.asides import Aside, from_limbs, quotient, scaled, to_limbs
 from engine.errors import OutOfRange
 from engine.expr.aggregate import EXTREME, WHOLE_GROUP, Kind
 from engine.kernels import accumulate as kernels
@@ -67,38 +67,6 @@ RUNS: Final = {
 """The numbers in them, by how many words each has: what it takes to add states up."""
 IN_ORDER: Final = frozenset({Physical.UNSIGNED, Physical.BOOLEAN, Physical.SIGNED, Physical.FLOAT})
 """Words that an order key sorts completely: what LARGEST compares."""
-
-
-@dataclass(slots=True)
-class Aside:
-    """What one group has beside its limbs. `total` and `squares` in units of 2^-1074 (10^-39) and their squares."""
-
-    nans: int = 0
-    infinities: int = 0
-    negative_infinities: int = 0
-    total: int = 0
-    squares: int = 0
-
-    @property
-    def empty(self) -> bool:
-        return not (self.nans or self.infinities or self.negative_infinities or self.total or self.squares)
-
-    def plus(self, other: "Aside", sign: int) -> "Aside":
-        """The sum, or difference, of two entries."""
-        return Aside(
-            self.nans + sign * other.nans,
-            self.infinities + sign * other.infinities,
-            self.negative_infinities + sign * other.negative_infinities,
-            self.total + sign * other.total,
-            self.squares + sign * other.squares,
-        )
-
-    @property
-    def special(self) -> float | None:
-        """NaN or an infinity, if the sum is one."""
-        if self.nans or (self.infinities and self.negative_infinities):
-            return nan
-        return inf if self.infinities else -inf if self.negative_infinities else None
 
 
 class Accumulators:
@@ -411,30 +379,3 @@ class Accumulators:
             shown[row, self.results[a, kernels.TARGET]] = pack_decimal(value, self._heap)
         except OutOfRange:
             self._fail(np.array([row]), shown)
-
-
-def quotient(over: int, under: int) -> float:
-    """The nearest double; an infinity beyond the largest."""
-    try:
-        return over / under
-    except OverflowError:
-        return inf if over > 0 else -inf
-
-
-def scaled(value: Decimal, scale: int) -> int:
-    """The whole number of 10^-scale that a numeric is."""
-    sign, digits, exponent = value.as_tuple()
-    mantissa = int("".join(map(str, digits))) * 10 ** (scale + int(exponent))
-    return -mantissa if sign else mantissa
-
-
-def to_limbs(values: Sequence[int]) -> Words:
-    """Integers in two's complement: uint64[n, LIMBS]."""
-    size = 8 * wide.LIMBS
-    data = b"".join(value.to_bytes(size, "little", signed=True) for value in values)
-    return np.frombuffer(bytearray(data), np.uint64).reshape(-1, wide.LIMBS)  # kernels take no read-only arrays
-
-
-def from_limbs(limbs: Words) -> int:
-    """The integer of limbs in two's complement."""
-    return int.from_bytes(np.ascontiguousarray(limbs).tobytes(), "little", signed=True)
