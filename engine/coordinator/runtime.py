@@ -32,6 +32,7 @@ class SessionLike(Protocol):
     @property
     def variables(self) -> Mapping[str, str]: ...
     def holds(self, subscription: Subscription) -> bool: ...
+    def cancel(self) -> None: ...
 
 
 class Durations:
@@ -130,6 +131,7 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         sinks=Lazily(lambda: frozenset(coordinator.sinks.status()), lambda id: _sink(coordinator, id)),
         sessions=lambda: _sessions(coordinator),
         subscriptions=lambda: _subscriptions(coordinator),
+        cancel=lambda number: _cancel(coordinator, number),
         peeks=coordinator.peeks.rows,
         operators=lambda: _operators(coordinator),
         began=coordinator.began,
@@ -161,6 +163,13 @@ def _sink(coordinator: "Coordinator", id: int) -> SinkState:
     return SinkState(
         status.state.value, since, error, hint, status.transactions, status.records, status.bytes, status.timestamp
     )
+
+
+def _cancel(coordinator: "Coordinator", number: int) -> bool:
+    session = coordinator.sessions.get(number)
+    if session is not None:
+        session.cancel()
+    return session is not None
 
 
 def _sessions(coordinator: "Coordinator") -> Iterator[SessionState]:

@@ -382,7 +382,15 @@ class Session:
             now,
             coordinator.runtime(),
             self.number,
+            transaction=self._transaction_number,
         )
+
+    def _transaction_number(self) -> int:
+        """Each transaction has one of its own, once somebody asks; so has a statement outside of any."""
+        block = self._transaction
+        if block.number is None or block.status == "I":
+            block.number = self._coordinator.request()
+        return block.number
 
     def _path(self) -> Path:
         """Where names are looked up. The same object while the variables say the same."""

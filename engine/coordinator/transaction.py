@@ -48,6 +48,7 @@ class Transaction:
     read_at: int | None = None  # the tick that reads of the block are as of
     held: int | None = None  # the oracle's token for it
     read_only: bool | None = None  # whether it refuses to write; None: as default_transaction_read_only says
+    number: int | None = None  # what txid_current() says, if it was asked
     read: set[int] = field(default_factory=set)  # ids of what the block has read
     writes: dict[int, Result] = field(default_factory=dict)  # by table; results, because a sweep must see them
     draft: Draft | None = None  # what the block changes of the catalog
@@ -112,6 +113,7 @@ class Transaction:
         if self.held is not None:
             coordinator.oracle.release(self.held)
         self.status, self.implicit, self.read_at, self.held, self.read_only = "I", False, None, None, None
+        self.number = None
         self.read.clear()
         self.writes.clear()
         self.savepoints.clear()

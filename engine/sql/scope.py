@@ -33,7 +33,7 @@ class ScopeColumn:
 @dataclass(frozen=True, slots=True)
 class Range:
     """A part of FROM as qualified names see it: `name.column`, or `schema.name.column` without an alias. `hidden` are
-    columns that only such a name means, and no `*`."""
+    columns that no `*` has, and that give way to others of their name."""
 
     name: str
     qualifier: tuple[str, ...]
@@ -77,6 +77,7 @@ class Scope:
         *qualifier, name = parts
         if not qualifier:
             found = [column for column in self.star if column.name == name]
+            found = found or [column for range_ in self.ranges for column in range_.hidden if column.name == name]
         else:
             range_ = self.range(tuple(qualifier), at)
             if range_ is None:

@@ -1,6 +1,7 @@
 """psycopg 3 (sync, async, pipelines, binary, COPY, server-side cursors) and psycopg2."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ import psycopg2.extras
 import pytest
 from psycopg.rows import dict_row
 from psycopg.types import TypeInfo
+from psycopg.types.composite import CompositeInfo
 from psycopg.types.json import Jsonb
 
 AT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -84,6 +86,37 @@ def test_type_lookup(url: str):
         assert found is not None
         assert (found.oid, found.array_oid) == (1184, 1185)
         assert TypeInfo.fetch(session, "nothing") is None
+
+
+def test_composite_types(url: str):
+    with psycopg.connect(url) as session:
+        found = CompositeInfo.fetch(session, "pair")
+        assert found is not None
+        assert (list(found.field_names), list(found.field_types)) == (["a", "b"], [23, 25])
+
+
+def test_transactions_have_numbers_and_sessions_are_cancelled_by_theirs(url: str):
+    with psycopg.connect(url) as session, psycopg.connect(url, autocommit=True) as other:
+        numbers = [session.execute("SELECT txid_current(), pg_current_xact_id()").fetchone() for _ in range(2)]
+        assert numbers[0] == numbers[1]
+        session.commit()
+        assert session.execute("SELECT txid_current(), 1").fetchone() > numbers[0]
+        session.rollback()
+
+        def cancel() -> None:
+            active = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s"
+            while sleeping.is_set() and other.execute(active, [session.info.backend_pid]).fetchone() == (True,):
+                continue
+
+        sleeping = threading.Event()
+        sleeping.set()
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            session.execute("SELECT pg_sleep(60)")
+        sleeping.clear()
+        canceller.join()
+        assert other.execute("SELECT pg_cancel_backend(0)").fetchone() == (False,)
 
 
 def test_async(url: str):

@@ -124,6 +124,7 @@ class Runtime:
     sinks: Mapping[int, SinkState] = field(default_factory=dict)
     sessions: Callable[[], Iterable[SessionState]] = tuple
     subscriptions: Callable[[], Iterable[SubscriptionState]] = tuple
+    cancel: Callable[[int], bool] = lambda _: False  # the statement that a session runs; whether there is that session
     peeks: Callable[[], Iterable[tuple[int, int]]] = tuple  # (up to so many ns, peeks that took no longer)
     operators: Callable[[], Iterable[OperatorState]] = tuple  # inputs before what reads them
     notices: Callable[[], Iterable[tuple[int, str, str, str]]] = tuple  # object, kind, message, hint
@@ -150,6 +151,8 @@ class Surroundings(Protocol):
     def assigned(self) -> list[tuple[str, str]]: ...
     @property
     def pauses(self) -> list[float]: ...
+    @property
+    def transaction(self) -> Callable[[], int]: ...
 
 
 class Changes(Enum):

@@ -12,6 +12,7 @@ import numpy as np
 from engine import types
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument
+from engine.expr.functions.array import items_of
 from engine.expr.functions.table import expand
 from engine.expr.registry import Function, OnNull
 from engine.expr.table import Expanded, TableFunction
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 T, OID, INT, B, N, C = types.TEXT, types.OID, types.INTEGER, types.BOOLEAN, types.BIGINT, types.REGCLASS
 SMALL: Final = types.SMALLINT
 ACL: Final = types.array_of(T)
+OPTIONS: Final = (Column("option_name", T, False), Column("option_value", T))
 PRIVILEGES: Final = (
     Column("grantor", OID, False), Column("grantee", OID, False), Column("privilege_type", T, False),
     Column("is_grantable", B, False),
@@ -58,6 +60,10 @@ TEXTS: Final[Rows] = (
     ("pretty_sql", ((T,), (T, INT)), T, "SQL laid out in lines of at most y characters"),
     ("redact_sql", ((T,),), T, "SQL with '<REDACTED>' in the place of its constants"),
     ("pg_tablespace_location", ((OID,),), T, "where a tablespace is"),
+    ("pg_relation_filepath", ((C,),), T, "the file of a relation: NULL, as each is in memory"),
+    ("pg_last_wal_receive_lsn", ((),), T, "how far a replica is: NULL"),
+    ("pg_last_wal_replay_lsn", ((),), T, "how far a replica is: NULL"),
+    ("pg_stat_clear_snapshot", ((),), T, "forgets statistics that were read: none are kept for a transaction"),
     ("pg_describe_object", ((OID, OID, INT),), T, "an object in words"),
 )
 NUMBERS: Final[Rows] = (
@@ -70,6 +76,12 @@ NUMBERS: Final[Rows] = (
     ("pg_database_size", ((OID,), (T,)), N, "bytes of a database's relations in memory"),
     ("pg_tablespace_size", ((OID,), (T,)), N, "bytes of all relations in memory"),
     ("pg_relation_filenode", ((C,),), OID, "what a relation is kept under"),
+    ("pg_sequence_last_value", ((C,),), N, "the last value of a sequence: NULL, as there are none"),
+    ("pg_encoding_max_length", ((INT,),), INT, "the most bytes of a letter in an encoding"),
+    *(
+        (name, ((),), N, "the number of the transaction")
+        for name in ("txid_current", "pg_current_xact_id", "txid_current_if_assigned", "pg_current_xact_id_if_assigned")
+    ),
     ("pg_my_temp_schema", ((),), OID, "the session's temporary schema; 0 before it has one"),
     ("pg_get_replica_identity_index", ((C,),), C, "the index that tells rows apart: the primary key's"),
     ("to_regclass", ((T,),), C, "the relation of that name; NULL when there is none"),
@@ -92,7 +104,7 @@ TESTS: Final[Rows] = (
             (*user, *on, T) for user in ((), (T,), (OID,)) for on in ((T,), (OID,))
         ), B, f"whether a role (the session's) may do that with a {what.replace('_', ' ')}")
         for what in ("table", "schema", "database", "function", "sequence", "type", "tablespace", "language",
-                     "foreign_data_wrapper", "server", "any_column", "cluster", "connection", "secret")
+                     "foreign_data_wrapper", "server", "any_column", "cluster", "connection", "secret", "parameter")
     ),
     ("has_system_privilege", ((T,), (T, T), (OID, T)), B, "whether a role (the session's) may do that with the system"),
     ("has_column_privilege", tuple(
@@ -101,6 +113,8 @@ TESTS: Final[Rows] = (
     *((name, ((T, T), (OID, T), (T, T, T), (T, OID, T), (OID, T, T), (OID, OID, T)), B,
        "whether a role (the session's) is in another") for name in ("pg_has_role", "has_role")),
     ("pg_is_in_recovery", ((),), B, "whether this is a replica"),
+    ("pg_cancel_backend", ((INT,),), B, "cancels what a session runs; whether there is that session"),
+    ("pg_jit_available", ((),), B, "whether queries can be compiled: no"),
     ("pg_is_wal_replay_paused", ((),), B, "whether a replica waits: no"),
     ("pg_is_other_temp_schema", ((OID,),), B, "whether a schema is another session's temporary one"),
     ("pg_relation_is_publishable", ((C,),), B, "whether a relation can be published: no"),
@@ -124,6 +138,8 @@ OTHERS: Final[Rows] = (
     ("connection_id", ((),), N, "the number of the session"),
     ("current_setting", ((T,), (T, B)), T, "a variable of the session; with true NULL for one that there is not"),
     ("pg_advisory_unlock_all", ((),), T, "lets go of advisory locks: there are none"),
+    ("pg_sleep", ((types.DOUBLE,),), T, "waits so many seconds before the statement runs, once; of constants only"),
+    ("pg_last_xact_replay_timestamp", ((),), types.TIMESTAMPTZ, "how far a replica is: NULL"),
     ("pg_postmaster_start_time", ((),), types.TIMESTAMPTZ, "when this process began"),
     ("pg_conf_load_time", ((),), types.TIMESTAMPTZ, "when this process began"),
     ("pg_blocking_pids", ((INT,),), types.array_of(INT), "the sessions that a session waits for: none, as none waits"),
@@ -173,6 +189,15 @@ def _aclexplode(context: "Context", vectors: Sequence[Vector]) -> Expanded:
     return expand(_privileges, vectors, (ACL,), [column.type for column in PRIVILEGES], context)
 
 
+def _options(options: RawValue) -> list[RawValue]:
+    parts = (text.partition("=") for text in items_of(options) if text is not None)
+    return [(name, value if given else None) for name, given, value in parts]
+
+
+def _options_to_table(context: "Context", vectors: Sequence[Vector]) -> Expanded:
+    return expand(_options, vectors, (ACL,), [column.type for column in OPTIONS], context)
+
+
 def _never(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     raise AssertionError("a statement puts the answers of catalog functions in place before it evaluates them")
 
@@ -191,6 +216,13 @@ def _functions() -> Iterator[Function]:
 
 FUNCTIONS: Final[tuple[Function, ...]] = tuple(_functions())
 TABLE_FUNCTIONS: Final = (
+    TableFunction(
+        "pg_options_to_table",
+        (ACL,),
+        OPTIONS,
+        _options_to_table,
+        doc="options that were written name=value",
+    ),
     TableFunction(
         "aclexplode",
         (ACL,),

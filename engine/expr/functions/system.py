@@ -5,7 +5,9 @@
 So evaluation stays a function of its input. What remains is pure: pg_typeof, version.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.vector import Vector
+from engine.errors import InvalidArgument
 from engine.expr.columns import each
 from engine.expr.registry import Function, Generic, OnNull
 from engine.types import Physical, SqlType
@@ -68,6 +71,7 @@ def _pg_typeof(parameters: tuple[SqlType, ...]) -> Function:
 PG_NAMES: Final = {types.TIMESTAMP: "timestamp without time zone", types.TIME: "time without time zone"}
 """Where PostgreSQL's own name of a type is longer than ours."""
 
+SIZE: Final = re.compile(r"([+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?)\s*([a-z]*)", re.IGNORECASE)
 SIZE_UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -77,6 +81,15 @@ def _size_pretty(size: int) -> str:
         value = (abs(value) + 512) // 1024 * (1 if value > 0 else -1)
         unit += 1
     return f"{value} {SIZE_UNITS[unit]}"
+
+
+def _size_bytes(text: str) -> int:
+    found = SIZE.fullmatch(text.strip())
+    unit = "" if found is None else found[2].lower()
+    units = ["bytes", *(name.lower() for name in SIZE_UNITS[1:])]
+    if found is None or unit not in ("", "b", *units):
+        raise InvalidArgument(f'invalid size: "{text}"')
+    return round(Decimal(found[1]) * 1024 ** units.index(unit if unit in units else "bytes"))
 
 
 def _size(name: str) -> Callable[[tuple[SqlType, ...]], Function]:
@@ -104,5 +117,15 @@ FUNCTIONS: Final[tuple[Function | Generic, ...]] = (
     Generic("pg_typeof", (types.ANY,), _pg_typeof, result="text", doc="the name of the argument's type"),
     Generic("pg_column_size", (types.ANY,), _size("pg_column_size"), result="integer", doc="bytes of the value"),
     Generic("mz_row_size", (types.ANYRECORD,), _size("mz_row_size"), result="integer", doc="bytes of the row"),
+    each(
+        "pg_size_pretty",
+        (types.NUMERIC,),
+        types.TEXT,
+        lambda size: _size_pretty(int(size)),
+        "bytes in the unit that people read",
+    ),
+    each(
+        "pg_size_bytes", (types.TEXT,), types.BIGINT, _size_bytes, "what pg_size_pretty() wrote as bytes", can_fail=True
+    ),
     each("pg_size_pretty", (types.BIGINT,), types.TEXT, _size_pretty, "bytes in the unit that people read"),
 )

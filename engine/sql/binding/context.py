@@ -28,7 +28,8 @@ class Context:
     `parameters` is None where a statement cannot have any.
     `uses` is what binding leaves behind beside its answer: every name of an item that it resolved. So is `assigned`,
     of settling: the variables that set_config() assigns, and `pauses`: how many seconds mz_sleep() waits each time.
-    `draw` gives that many bits of chance. `read_at` is the tick that is read where AS OF says so: mz_now() there.
+    `transaction` gives the number of the one that the statement is in; `draw` that many bits of chance. `read_at` is
+    the tick that is read where AS OF says so: mz_now() there.
     """
 
     catalog: Catalog
@@ -42,6 +43,7 @@ class Context:
     uses: list[Use] = field(default_factory=list, compare=False)
     assigned: list[tuple[str, str]] = field(default_factory=list, compare=False)
     pauses: list[float] = field(default_factory=list, compare=False)
+    transaction: Callable[[], int] = field(default=lambda: 0, compare=False)
     draw: Callable[[int], int] = field(default=secrets.randbits, compare=False)
     read_at: int | None = None
     restoring: bool = False  # the statement is of the log

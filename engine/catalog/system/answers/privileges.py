@@ -101,7 +101,8 @@ ANSWERS: Final[Mapping[str, Make]] = {
     **{
         f"has_{what}_privilege": _privilege(what)
         for what in ("table", "schema", "database", "function", "sequence", "type", "tablespace", "language",
-                     "foreign_data_wrapper", "server", "any_column", "column", "cluster", "connection", "secret")
+                     "foreign_data_wrapper", "server", "any_column", "column", "cluster", "connection", "secret",
+                     "parameter")
     },
     "has_system_privilege": _system_privilege,
     "pg_has_role": _has_role,

@@ -106,6 +106,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "current_setting": _setting,
     "set_config": _assignment,
     "mz_sleep": _pause,
+    "pg_sleep": _pause,
     "mz_environment_id": constant(ENVIRONMENT),
     "mz_version_num": constant(MZ_VERSION_NUMBER),
     "mz_session_id": lambda names: lambda: _session_uuid(names),
@@ -115,6 +116,13 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "pg_backend_pid": lambda names: lambda: names.around.session,
     "pg_blocking_pids": lambda names: lambda pid: raw_of([], types.array_of(types.INTEGER)),
     "pg_is_in_recovery": constant(False),
+    "pg_cancel_backend": lambda names: names.around.runtime.cancel,
+    **{
+        name: lambda names: names.around.transaction
+        for name in ("txid_current", "pg_current_xact_id", "txid_current_if_assigned", "pg_current_xact_id_if_assigned")
+    },
+    "pg_encoding_max_length": lambda names: lambda number: {6: 4}.get(number, 1 if number in ENCODINGS else None),
+    "pg_jit_available": constant(False),
     "pg_is_wal_replay_paused": constant(False),
     "pg_encoding_to_char": _encoding,
     "pg_char_to_encoding": _encoding_number,
@@ -123,6 +131,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
     **{
         name: constant(None)
         for name in ("pg_advisory_unlock_all", "inet_server_addr", "inet_server_port", "inet_client_addr",
-                     "inet_client_port")
+                     "inet_client_port", "pg_stat_clear_snapshot", "pg_last_xact_replay_timestamp",
+                     "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn")
     },
 }  # fmt: skip

@@ -72,6 +72,8 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "pg_tablespace_size": _all_sizes,
     "pg_tablespace_location": constant(""),
     "pg_relation_filenode": _filenode,
+    "pg_relation_filepath": constant(None),
+    "pg_sequence_last_value": constant(None),
     "pg_get_replica_identity_index": _replica_identity,
     "pg_stat_get_numscans": constant(0),
 }  # fmt: skip
