@@ -120,8 +120,9 @@ class Settings:
         metadata=knob(
             directories,
             "path,...",
-            "Directories below which sources may read files of this host; links are followed before the check. Unset: "
-            "the working and the data directory. The log in the data directory is never read.",
+            "Directories below which sources and COPY may read files of this host, and COPY write them; links are "
+            "followed before the check. Unset: the working and the data directory. The log in the data directory is "
+            "never read.",
         ),
     )
     auth: str = field(

@@ -14,44 +14,12 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-NULL_LENGTH: Final = -1
+from engine.collection.fields import big_endian, buffer_of, fixed, joined, lengths
+
 NULL_FIELD: Final = b"\xff\xff\xff\xff"
 FIELD: Final = struct.Struct(">i")
 ROW: Final = struct.Struct(">cih")
-
-
-def fixed(pieces: NDArray[np.uint8]) -> pa.LargeBinaryArray:
-    """A binary array of n equally long values from uint8[n, length]; zero-copy."""
-    rows, length = pieces.shape
-    offsets = np.arange(rows + 1, dtype=np.int64) * length
-    data = pa.py_buffer(np.ascontiguousarray(pieces))
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(offsets), data])
-
-
-def big_endian(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """int32 in network order: uint8[n, 4]."""
-    return numbers.astype(">i4").view(np.uint8).reshape(-1, 4)
-
-
-def lengths(column: pa.Array) -> NDArray[np.int64]:
-    """Bytes of each value; NULL_LENGTH for NULL."""
-    return pc.fill_null(pc.binary_length(column), NULL_LENGTH).to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def joined(pieces: list[pa.Array], separator: bytes = b"") -> pa.LargeBinaryArray:
-    return pc.binary_join_element_wise(
-        *pieces, pa.scalar(separator, pa.large_binary()), null_handling="replace", null_replacement=b""
-    )
-
-
-def buffer_of(rows: pa.LargeBinaryArray) -> bytes:
-    """All values behind each other."""
-    offsets = np.frombuffer(rows.buffers()[1], np.int64, len(rows) + 1, rows.offset * 8)
-    data = rows.buffers()[2]
-    return b"" if data is None else data[int(offsets[0]) : int(offsets[-1])].to_pybytes()
 
 
 def data_rows(columns: Sequence[pa.LargeBinaryArray], count: int) -> bytes:

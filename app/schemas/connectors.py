@@ -12,22 +12,31 @@ from app.schemas.strict import Strict
 
 
 class FileConnector(Strict):
-    """A file of the server, several by a pattern (`/data/*.csv`), or objects (`s3://bucket/**`, `gs://...`)."""
+    """Files on the server or of an object store: one, those of a directory, or those that match a pattern."""
 
     type: Literal["file"]
-    path: str = Field(min_length=1, max_length=4096, examples=["/data/orders.ndjson"])
+    path: str = Field(
+        min_length=1, max_length=4096, examples=["/data/orders.ndjson", "/var/log/*.log", "s3://bucket/in/*.parquet"]
+    )
+    connection: Name | None = Field(default=None, description="How to reach the store of an s3:// or gs:// path")
     format: FileFormat
     compression: Literal["by name", "none", "gzip", "zstd"] = Field(
         default="by name", description="By name: .gz is gzip, .zst is zstd"
     )
-    tail: bool = Field(default=False, description="Go on reading what is appended, and what files come")
+    tail: bool = Field(default=False, description="Go on reading: what is appended, and files that come")
     discover_interval_ms: int | None = Field(
-        default=None, ge=1, le=86_400_000, description="Between two looks for new files; with tail"
-    )
-    connection: Name | None = Field(default=None, description="To the object store")
+        default=None, ge=1, le=86_400_000,
+        description="With tail: between two looks for files; by default 10 s of a store, else as often as costs little",
+    )  # fmt: skip
     file_column: str | None = Field(
-        default=None, min_length=1, max_length=200, description="A column of the path that a row is of"
+        default=None, min_length=1, max_length=200, description="A column of this name has each row's file"
     )
+
+    @model_validator(mode="after")
+    def followed(self) -> Self:
+        if self.discover_interval_ms is not None and not self.tail:
+            raise ValueError("discover_interval_ms is for tail")
+        return self
 
 
 class Generator(Strict):
@@ -298,18 +307,18 @@ class RegistryConnection(Strict):
 
 
 class AwsConnection(Strict):
-    """S3, or what speaks like it at `endpoint`. Without a key what the server's environment says."""
+    """S3, or what speaks its protocol at `endpoint`. Without keys requests are anonymous."""
 
     type: Literal["aws"]
     access_key_id: Given | None = None
     secret_access_key: FromSecret | None = None
     token: FromSecret | None = None
-    region: str | None = Field(default=None, min_length=1, max_length=100, examples=["eu-central-1"])
+    region: str | None = Field(default=None, min_length=1, max_length=100, description="By default us-east-1")
     endpoint: str | None = Field(default=None, min_length=1, max_length=4096, examples=["http://minio:9000"])
 
 
 class GcsConnection(Strict):
-    """Google's object store."""
+    """Google Cloud Storage. Without a token requests are anonymous."""
 
     type: Literal["gcs"]
     access_token: FromSecret | None = None

@@ -108,7 +108,7 @@ def of_one(model: M, **given: object) -> M:
 
 
 class ParquetFormat(Strict):
-    """The columns of the file, by name."""
+    """The columns of the file, or those of the source by name; one that a file lacks is null."""
 
     type: Literal["parquet"]
 

@@ -39,16 +39,23 @@ def copy_from(
     columns = coordinator.tables.get(bound.table)
     if columns is None:
         raise UndefinedTable("the table that the statement writes to was dropped")
+    return inserted(coordinator, block, bound, len(columns), batches(coordinator, bound, columns, chunks, check))
+
+
+def inserted(
+    coordinator: Coordinator, block: Transaction, bound: BoundCopyFrom, width: int, parts: Iterable[Result]
+) -> Result:
+    """Insert the rows of all parts, in the transaction if there is one."""
     # Results, because a sweep must see the rows: the heap is pinned only while some of them are read.
     held, size = list[Result](), 0
-    for batch in batches(coordinator, bound, columns, chunks, check):
+    for batch in parts:
         held.append(batch)
         assert batch.batch is not None
         size += batch.batch.words.nbytes
         if size > HELD_BYTES_MAX:
             raise LimitExceeded(f"the rows of one COPY have more than {HELD_BYTES_MAX} bytes", hint="Send it in parts.")
     with coordinator.heap.pinned():
-        rows = Batch.concat([Batch.empty(len(columns)), *(part.batch for part in held if part.batch is not None)])
+        rows = Batch.concat([Batch.empty(width), *(part.batch for part in held if part.batch is not None)])
         held.clear()
         answer = Result(f"COPY {len(rows)}", row_count=len(rows))
         if block.status == "I":

@@ -16,6 +16,7 @@ from engine.collection.batch import Batch
 from engine.coordinator import alter, ddl, dml, reads
 from engine.coordinator.changes import BoundChange, change
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.copy_files import copy_from_files, copy_to
 from engine.coordinator.copy_in import copy_from
 from engine.coordinator.ddl import exists
 from engine.coordinator.draft import Draft
@@ -57,6 +58,7 @@ from engine.sql.bound import (
     BoundTruncate,
     BoundUpdate,
     BoundValidateConnection,
+    CopyFile,
 )  # fmt: skip
 from engine.sql.parameters import Parameters
 from engine.sql.statement.connectors import AlterAddSubsources, CreateCopy, CreateSource
@@ -145,10 +147,14 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return explain(coordinator, bound)
         case BoundExplainTimestamp():
             return explain_timestamp(coordinator, bound, client.transaction.read_at, client.check)
+        case BoundCopy(statement=BoundSelect() as query, file=CopyFile() as file):
+            return copy_to(coordinator, _select(coordinator, client, query), file, bound.form, client.check)
         case BoundCopy():
             answer = run(coordinator, client, bound.statement)
             assert not isinstance(answer, CopyOut)
             return CopyOut(answer, bound.form)
+        case BoundCopyFrom(file=CopyFile()):
+            return copy_from_files(coordinator, client.transaction, bound, client.check)
         case BoundCopyFrom():
             chunks = client.received(len(bound.given), bound.form.binary)
             return copy_from(coordinator, client.transaction, bound, chunks, client.check)

@@ -5,13 +5,14 @@ catalog's. A form that creates an item holds all of the item but its id.
 """
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeAlias
 
-from engine.catalog.connections import ConnectionDescription
+from engine.catalog.connections import ConnectionDescription, StoreConnection
 from engine.catalog.items import Item, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sinks import KafkaSink
-from engine.catalog.sources import Description
+from engine.catalog.sources import Compression, Description
 from engine.catalog.upstream import Selected, UpstreamTable
 from engine.dataflow.graph import Order, Plan
 from engine.plan.explaining.options import Shown
@@ -405,13 +406,16 @@ class BoundExplainTimestamp:
 
 @dataclass(frozen=True, slots=True)
 class BoundCopy:
+    """`file` is None for STDOUT."""
+
     statement: "BoundSelect | BoundSubscribe"
     form: "CopyForm"
+    file: "CopyFile | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class BoundCopyFrom:
-    """The client gives rows of `given`, of the columns' types. `rows` makes the table's rows of them."""
+    """The client, or a file, gives rows of `given`, of the columns' types. `rows` makes the table's rows of them."""
 
     table: int
     name: str
@@ -419,6 +423,27 @@ class BoundCopyFrom:
     rows: Over
     form: "CopyForm"
     unsettled: bool = False
+    file: "CopyFile | None" = None
+
+
+class FileKind(Enum):
+    """What COPY reads and writes in files."""
+
+    ROWS = "rows"  # text, csv, binary: as CopyForm says
+    JSON = "json"  # an object a line
+    PARQUET = "parquet"
+    AVRO = "avro"  # object containers, to be read
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFile:
+    """A path of the server or the URL of an object store. `packed` is the compression within Parquet."""
+
+    path: str
+    kind: FileKind
+    compression: Compression
+    connection: StoreConnection | None
+    packed: str = "snappy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,9 @@ def test_s3_as_materialize_writes_it(db: Database, bucket: Bucket) -> None:
     bucket.put("x/a.txt.gz", gzip.compress(b"1\n"))
     bucket.put("x/y/b.txt.gz", gzip.compress(b"2\n"))
     bucket.put("x/c.log", b"3\n")
-    keys = f"access_key_id = 'who', secret_access_key = 'secret', region = 'us-east-1', endpoint = '{bucket.endpoint}'"
+    keys = (
+        f"access_key_id = 'who', secret_access_key = SECRET key, region = 'us-east-1', endpoint = '{bucket.endpoint}'"
+    )
     db.execute(
         f"CREATE SOURCE s FROM S3 DISCOVER OBJECTS MATCHING 'x/**/*.gz' USING BUCKET SCAN '{bucket.name}' "
         f"COMPRESSION GZIP WITH ({keys}) FORMAT TEXT"
@@ -121,3 +123,20 @@ def test_what_is_wrong_is_told(db: Database, bucket: Bucket) -> None:
             db.execute(sql)
         assert (failure.value.sqlstate, words in failure.value.message) == (state, True), failure.value.message
     assert "secret'" not in db.execute("SHOW CREATE CONNECTION store").rows()[0][1]
+
+
+def test_copy_to_and_from_objects(db: Database, bucket: Bucket) -> None:
+    db.execute("CREATE TABLE t (a bigint, b text); INSERT INTO t SELECT i, 'k' || i FROM generate_series(1, 1000) AS i")
+    db.execute("CREATE TABLE back (a bigint, b text)")
+    db.execute(f"COPY INTO t TO '{bucket.url}/out/' WITH (AWS CONNECTION = store, FORMAT = 'parquet')")
+    db.execute(f"COPY (SELECT * FROM t) TO '{bucket.url}/t.csv.gz' WITH (AWS CONNECTION = store, FORMAT = 'csv')")
+    (key,) = [key for key in bucket.listed() if key.startswith("out/")]
+    assert pq.read_table(io.BytesIO(bucket.get(key))).num_rows == 1000
+    assert gzip.decompress(bucket.get("t.csv.gz")).startswith(b"1,k1\n")
+    for path, form in (("out/*", "parquet"), ("t.csv.gz", "csv")):
+        db.execute(f"COPY INTO back FROM '{bucket.url}/{path}' WITH (AWS CONNECTION = store, FORMAT = '{form}')")
+        rows = "SELECT count(*), sum(a), min(b), max(b) FROM "
+        assert db.execute(rows + "back").rows() == db.execute(rows + "t").rows()
+        db.execute("DELETE FROM back")
+    with pytest.raises(SqlError, match="cannot be written"):
+        db.execute("COPY t TO 's3://no-such-bucket/x' WITH (AWS CONNECTION = store, FORMAT = 'csv')")

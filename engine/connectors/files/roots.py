@@ -1,4 +1,5 @@
-"""Which files of the host a client may have read: those below the roots, and of the data directory not the log itself.
+"""Which files of the host a client may have read or written: those below the roots, and of the data directory not the
+log itself.
 
 A path counts as what it leads to: `..` and symbolic links are followed first, and what is opened is what was checked.
 Asked at each opening, not only when a source is made: a restart with other roots means those.
@@ -53,6 +54,19 @@ class Roots:
         except (OSError, RuntimeError, ValueError) as error:  # no permission; links that go round; a NUL in the path
             raise SourceError(f'file "{path}" cannot be read: {error}') from None
         raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.")
+
+    def place(self, path: str) -> Path:
+        """Where a file of that path is to be written: there is none, or a regular one that it takes the place of."""
+        try:
+            found = Path(path).resolve()
+            self._check(path, found)
+            if found.exists() and not found.is_file():
+                raise SourceError(f'file "{path}" cannot be written: it is no regular file')
+            if not found.parent.is_dir():
+                raise MissingFile(f'file "{path}" cannot be written: there is no directory "{found.parent}"')
+        except (OSError, RuntimeError, ValueError) as error:
+            raise SourceError(f'file "{path}" cannot be written: {error}') from None
+        return found
 
     def find_all(self, path: str) -> tuple[Path, ...]:
         """Regular files, each once and in the order of their paths: the one at the path, those in the directory, or

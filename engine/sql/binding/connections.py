@@ -5,7 +5,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from engine.catalog.connections import (
-    AwsConnection,
     ConnectionDescription,
     GcsConnection,
     KafkaConnection,
@@ -23,6 +22,7 @@ from engine.sql.binding.definitions import with_full_names
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place
 from engine.sql.binding.source_options import Options, Reads, without_password
+from engine.sql.binding.stores import aws, endpoint
 from engine.sql.binding.writing import full
 from engine.sql.statement.connectors import RegistryClause
 
@@ -65,27 +65,9 @@ def _description(statement: statements.CreateConnection, options: Options) -> Co
         case "aws":
             return aws(options, statement.name.end)
         case "gcs":
-            return GcsConnection(options.hidden("access token"), _endpoint(options, statement.name.end))
+            return GcsConnection(options.hidden("access token"), endpoint(options, statement.name.end))
         case _:
             return _registry(options, None)
-
-
-def aws(options: Options, at: int) -> AwsConnection:
-    """TO AWS (ACCESS KEY ID, SECRET ACCESS KEY = SECRET s, TOKEN, REGION, ENDPOINT)."""
-    found = AwsConnection(
-        options.setting("access key id"), options.hidden("secret access key"), options.hidden("token"),
-        options.text("region"), _endpoint(options, at),
-    )  # fmt: skip
-    if (found.access_key is None) != (found.secret_key is None):
-        raise InvalidParameter("ACCESS KEY ID and SECRET ACCESS KEY go together", position=at)
-    return found
-
-
-def _endpoint(options: Options, at: int) -> str | None:
-    url = options.url("endpoint")
-    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
-        raise InvalidParameter(f'ENDPOINT "{url}" is no URL', hint="ENDPOINT 'https://host:port'", position=at)
-    return url
 
 
 def validate_connection(statement: statements.ValidateConnection, context: Context) -> bound.BoundValidateConnection:

@@ -1,18 +1,71 @@
-"""The options of COPY: how its data are written."""
+"""The options of COPY: how its data are written, and in which file."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
+from engine.catalog.sources import Compression
 from engine.errors import InvalidParameter
 from engine.sql import bound
+from engine.sql.binding.context import Context
+from engine.sql.binding.source_options import Options, Reads
+from engine.sql.binding.stores import store_connection
 from engine.sql.statement.parts import Option
+
+KINDS: Final = {"json": bound.FileKind.JSON, "parquet": bound.FileKind.PARQUET, "avro": bound.FileKind.AVRO}
+"""Formats of files that are not the protocol's."""
+
+PACKED: Final = ("none", "snappy", "gzip", "zstd", "lz4", "brotli")
+"""Compressions within Parquet."""
+
+PLACES: Final = (
+    "compression", "aws connection", "gcs connection", "access key id", "secret access key", "token", "region",
+    "endpoint",
+)  # fmt: skip
+"""Options that are of the file, not of how its rows are written."""
+
+
+def copy_file(
+    path: str | None, at: int, options: Sequence[Option], context: Context
+) -> tuple[bound.CopyForm, bound.CopyFile | None]:
+    """How the data are written, and where, unless it is the client that sends or gets them."""
+    if path is None:
+        return copy_form(options), None
+    options = [_named(option) for option in options]
+    named = next((option for option in options if option.name == "format"), None)
+    kind = KINDS.get(str(named.value).lower() if named is not None else "", bound.FileKind.ROWS)
+    given = Options("COPY", [option for option in options if option.name in PLACES], Reads(context))
+    compression = (given.text("compression") or "").lower()
+    connection = store_connection(path, given, Reads(context), at)
+    given.done()
+    rest = [option for option in options if option.name not in PLACES]
+    if kind is bound.FileKind.ROWS:
+        form = copy_form(rest)
+    else:
+        form = copy_form([])
+        for option in rest:
+            if option is not named:
+                raise InvalidParameter(f'option "{option.name}" is not of FORMAT {kind.value}', position=option.at)
+    if kind is bound.FileKind.PARQUET:
+        if compression not in ("", *PACKED):
+            hint = f"There are {', '.join(PACKED)}."
+            raise InvalidParameter(f'compression "{compression}" is not known', hint=hint, position=at)
+        return form, bound.CopyFile(path, kind, Compression.NONE, connection, compression or "snappy")
+    if compression not in ("", "none", "gzip", "zstd"):
+        hint = "There are none, gzip and zstd."
+        raise InvalidParameter(f'compression "{compression}" is not known', hint=hint, position=at)
+    return form, bound.CopyFile(path, kind, Compression(compression or "by name"), connection)
+
+
+def _named(option: Option) -> Option:
+    """FORMAT csv is the option FORMAT = csv."""
+    word, _, value = option.name.partition(" ")
+    return replace(option, name="format", value=value) if word == "format" and value else option
 
 
 def copy_form(options: Sequence[Option]) -> bound.CopyForm:
     """What the options of a COPY say of its data."""
-    given = {option.name: option for option in options}
-    for name in [name for name in given if name.startswith("format ")]:
-        given["format"] = replace(given.pop(name), value=name.removeprefix("format "))
+    given = {option.name: option for option in map(_named, options)}
     named = given.pop("format", None)
     form = "text" if named is None else named.value
     if form not in ("text", "csv", "binary"):

@@ -1,20 +1,13 @@
 """CREATE SOURCE ... FROM FILE, S3, AVRO OCF: which files, and how they are read."""
 
-from typing import Final
-from urllib.parse import urlsplit
-
-from engine.catalog.connections import AwsConnection, GcsConnection, StoreConnection
 from engine.catalog.sources import Append, Compression, FileSource, Metadata, OcfFormat, ParquetFormat
-from engine.errors import InvalidParameter, Unsupported, WrongObjectType
+from engine.errors import InvalidParameter, Unsupported
 from engine.sql import statements
-from engine.sql.binding.connections import aws
 from engine.sql.binding.formats import file_format
 from engine.sql.binding.options import milliseconds
 from engine.sql.binding.source_options import Options, Reads
+from engine.sql.binding.stores import store_connection
 from engine.sql.statement.connectors import FromFile
-
-STORES: Final = {"s3": AwsConnection, "gs": GcsConnection}
-"""Object stores by the scheme of their URLs, and what connections reach them."""
 
 
 def file_source(statement: statements.CreateSource, connector: FromFile, reads: Reads) -> FileSource:
@@ -44,18 +37,3 @@ def file_source(statement: statements.CreateSource, connector: FromFile, reads: 
             raise Unsupported("of a file there is only INCLUDE FILE [AS name]", position=connector.at)
         file_column = each.name
     return FileSource(connector.path, connector.compression, format, tail, connection, discover_ms, file_column)
-
-
-def store_connection(path: str, options: Options, reads: Reads, at: int) -> StoreConnection | None:
-    """What the options say of how to reach the store of a URL: a connection, or for S3 the same in the open."""
-    scheme = urlsplit(path).scheme
-    name = options.name("aws connection", "gcs connection")
-    if name is not None:
-        found, kind = reads.connection(name), STORES.get(scheme)
-        if kind is None or not isinstance(found, AwsConnection | GcsConnection) or not isinstance(found, kind):
-            raise WrongObjectType(f'connection "{name}" does not lead to "{path}"', position=name.at)
-        return found
-    if scheme == "s3":
-        found = aws(options, at)
-        return None if found == AwsConnection() else found
-    return None

@@ -18,7 +18,7 @@ from engine.expr.scalar import Call, Literal
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
-from engine.sql.binding.copying import copy_form
+from engine.sql.binding.copying import copy_file
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.scalars import Place, cast
 from engine.sql.binding.select import ordering
@@ -112,10 +112,15 @@ def _output(name: str, columns: Sequence[Column], at: int) -> int:
 
 
 def copy(statement: statements.Copy, context: Context) -> bound.BoundCopy:
-    inner, form = statement.statement, copy_form(statement.options)
+    inner = statement.statement
+    form, file = copy_file(statement.path, statement.at, statement.options, context)
     if isinstance(inner, statements.Subscribe):
+        if file is not None:
+            raise Unsupported("COPY (SUBSCRIBE ...) TO a file would never end", position=statement.at)
         return bound.BoundCopy(subscribe(inner, context), form)
-    return bound.BoundCopy(select(inner, context), form)
+    if file is not None and file.kind is bound.FileKind.AVRO:
+        raise Unsupported("COPY TO writes CSV, TEXT, BINARY, JSON and PARQUET", position=statement.at)
+    return bound.BoundCopy(select(inner, context), form, file)
 
 
 def columns_of(node: syntax.Query, context: Context) -> tuple[Column, ...]:

@@ -18,7 +18,7 @@ from engine.expr.scalar import Literal, Ref
 from engine.plan.relation import BoundScalar, Filter, Local, Query, Relation, TopK
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
-from engine.sql.binding.copying import copy_form
+from engine.sql.binding.copying import copy_file
 from engine.sql.binding.queries import Queries, rows_of
 from engine.sql.binding.scalars import Place, cast, located
 from engine.sql.binding.select import projected
@@ -282,7 +282,8 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
     table = _table(statement.table, context, "copy to")
     targets = _targets(statement, table)
     binder = Queries(context)
-    form, at = copy_form(statement.options), statement.table.at
+    form, file = copy_file(statement.path, statement.at, statement.options, context)
+    at = statement.table.at
     row = defaults(table, binder)
     given: list[Column] = []
     for i, target in enumerate(targets):
@@ -296,4 +297,4 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
     local = Local(binder.fresh(), tuple(column.type for column in given))
     relation = projected(local, len(targets), row)
     over = bound.Over(local.id, relation)
-    return bound.BoundCopyFrom(table.id, table.name.item, tuple(given), over, form, binder.unsettled)
+    return bound.BoundCopyFrom(table.id, table.name.item, tuple(given), over, form, binder.unsettled, file)

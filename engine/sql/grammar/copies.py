@@ -68,6 +68,7 @@ class Copies(Writes):
 
     def copy(self) -> Copy | CopyFrom:
         self.expect("copy")
+        self.accept("into")
         binary = self.here if self.accept("binary") else None
         if binary is not None or self.next.key != "(":
             return self._copy_table(binary)
@@ -91,15 +92,15 @@ class Copies(Writes):
             query = Query(select, (), None, None, (), Recursion.NONE, at)
             return self._copy_to(SelectStatement(query, None, self.span()), first)
         self.expect("from")
-        if not self.accept("stdin"):
-            self.unsupported("COPY FROM anything but STDIN")
-        return CopyFrom(table, columns, (*first, *self._copy_options()), self.span())
+        at = self.here
+        path = None if self.accept("stdin") else self.string()
+        return CopyFrom(table, columns, (*first, *self._copy_options()), path, at, self.span())
 
     def _copy_to(self, statement: SelectStatement | Subscribe, first: tuple[Option, ...] = ()) -> Copy:
         self.expect("to")
-        if not self.accept("stdout"):
-            self.unsupported("COPY TO anything but STDOUT")
-        return Copy(statement, (*first, *self._copy_options()), self.span())
+        at = self.here
+        path = None if self.accept("stdout") else self.string()
+        return Copy(statement, (*first, *self._copy_options()), path, at, self.span())
 
     def _copy_options(self) -> tuple[Option, ...]:
         """[WITH] (options), or the older [WITH] CSV HEADER DELIMITER AS ',' ..."""

@@ -95,18 +95,22 @@ class EnvelopeClause:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """COPY (query | SUBSCRIBE ...) TO STDOUT [WITH (FORMAT ...)]."""
+    """COPY (query | SUBSCRIBE ...) TO {STDOUT | 'path'} [WITH (FORMAT ...)]; `path` is None for STDOUT."""
 
     statement: "SelectStatement | Subscribe"
     options: tuple[Option, ...]
+    path: str | None
+    at: int
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class CopyFrom:
-    """COPY table [(columns)] FROM STDIN [WITH (options)]; `columns` is () without a list."""
+    """COPY [INTO] table [(columns)] FROM {STDIN | 'path'} [WITH (options)]; `columns` is () without a list."""
 
     table: Name
     columns: tuple[str, ...]
     options: tuple[Option, ...]
+    path: str | None
+    at: int
     span: Span
