@@ -138,17 +138,9 @@ class Conversation:
         try:
             match message:
                 case Bind(parameters=values) if sum(len(value) for value in values if value) <= AT_ONCE_BYTES:
-                    if message.portal or not (run := self._socket.connection.run_follows):
-                        self._portals.answer(message, False)
+                    if not message.portal and self._run(message):
                         return True
-                    data = self._portals.run_at_once(message, run is DESCRIBED_RUN)
-                    if data is None:
-                        self._portals.answer(message, False)
-                        return True
-                    self._socket.connection.skip(run)
-                    self._portals.reply(data)
-                    self._synced()
-                    return True
+                    self._portals.answer(message, False)
                 case Describe() | Flush() | Close("S"):
                     self._portals.answer(message, False)
                 case Execute(name, 0) if self._socket.connection.sync_follows:
@@ -163,6 +155,19 @@ class Conversation:
             self._socket.connection.failed()
         if self._portals.flushed:
             self._socket.write(self._portals.replies())
+        return True
+
+    def _run(self, bind: Bind) -> bool:
+        """Answer a Bind with the rest of its series, where that is there and the answer is one row."""
+        run = self._socket.connection.run_follows
+        if not run or self._session.series_open:
+            return False
+        data = self._portals.run_at_once(bind, run is DESCRIBED_RUN)
+        if data is None:
+            return False
+        self._socket.connection.skip(run)
+        self._portals.reply(data)
+        self._synced()
         return True
 
     def _synced(self) -> None:

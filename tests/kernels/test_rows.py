@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.collection.batch import Batch, null_words
 from engine.collection.vector import Vector
 from engine.kernels.hash import hash_rows
-from engine.kernels.rows import consolidate_rows, take_rows
+from engine.kernels.rows import consolidate_rows, spread, take_rows
 
 rows_and_diffs = st.integers(1, 3).flatmap(
     lambda width: st.lists(
@@ -88,3 +88,11 @@ def test_batches_add_negate_and_cut():
     assert batch.take(np.array([True, False, True])).diffs.tolist() == [1, -1]
     assert len(Batch.empty(70)) == 0
     assert Batch.empty(70).words.shape == (72, 0)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 5), max_size=20))
+def test_spread_counts_each_out(counts):
+    origin, index = spread(np.array(counts, np.int64))
+    pairs = [(i, k) for i, count in enumerate(counts) for k in range(count)]
+    assert list(zip(origin.tolist(), index.tolist(), strict=True)) == pairs
