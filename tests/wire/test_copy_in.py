@@ -128,6 +128,20 @@ def test_a_client_may_give_up(connection: psycopg.Connection) -> None:
         assert cursor.execute("SELECT count(*) FROM c").fetchone() == (0,)
 
 
+def test_a_copy_is_cancelled_while_it_waits_for_data(connection: psycopg.Connection) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE c (a int)")
+
+        def send() -> None:
+            with cursor.copy("COPY c FROM STDIN") as copy:
+                copy.write("1\n")
+                connection.cancel_safe()
+
+        with pytest.raises(errors.QueryCanceled):
+            send()
+        assert cursor.execute("SELECT count(*) FROM c").fetchone() == (0,)
+
+
 def test_binary_rows_are_the_rows_that_were_sent(connection: psycopg.Connection) -> None:
     rows = [
         (1, "tab\there", Decimal("12.345"), datetime(2024, 5, 6, 7, 8, 9), UUID(int=7), [1, None, 3], True, b"\0\xff"),
