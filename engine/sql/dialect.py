@@ -7,9 +7,18 @@ The grammar is written out (engine/sql/grammar) where DESIGN 7 has sqlglot, beca
 keyword or a typed literal, which errors have to point at.
 """
 
+import sys
+from typing import Final
+
 from engine.sql.grammar.commands import Commands
 from engine.sql.statements import Statement
 from engine.sql.syntax import Expression, Query, TypeName
+
+FRAMES: Final = 30_000
+"""Python frames that a statement of NESTING_MAX levels takes in the passes that recurse over it, and some more. They
+are on the heap; what of them is on the C stack was measured (grammar/cursor.py)."""
+
+sys.setrecursionlimit(max(FRAMES, sys.getrecursionlimit()))  # here, for whoever has a statement has come by
 
 
 def parse(text: str) -> list[Statement]:

@@ -114,18 +114,18 @@ def left_joined(n):
 
 
 DEEP = {
-    "parentheses": "SELECT " + "(" * 1000 + "1" + ")" * 1000,
-    "operators": "SELECT " + "- " * 1000 + "1",
-    "casts": "SELECT 1" + "::int" * 1000,
-    "subscripts": "SELECT a" + "[1]" * 1000,
-    "types": "SELECT NULL::" + "map[text=>" * 300 + "int" + "]" * 300,
-    "lists": "SELECT NULL::int" + " list" * 300,
-    "subqueries": "SELECT * FROM " + "(SELECT * FROM " * 300 + "t" + ") AS x" * 300,
-    "joins": "SELECT 1 FROM " + "t JOIN " * 300 + "t" + " ON true" * 300,
-    "grouping sets": "SELECT 1 FROM t GROUP BY " + "GROUPING SETS (" * 300 + "a" + ")" * 300,
-    "calls": "SELECT " + "abs(" * 300 + "1" + ")" * 300,
-    "exceptions": " EXCEPT ".join(["SELECT a FROM t"] * 600),
-    "names": f"WITH {', '.join(map(chain, range(700)))} SELECT * FROM c699",
+    "parentheses": lambda n: "SELECT " + "(" * n + "1" + ")" * n,
+    "operators": lambda n: "SELECT " + "- " * n + "1",
+    "sums": lambda n: "SELECT a" + " + a" * n + " FROM t",
+    "casts": lambda n: "SELECT 1" + "::int" * n,
+    "subscripts": lambda n: "SELECT a" + "[1]" * n,
+    "types": lambda n: "SELECT NULL::" + "map[text=>" * n + "int" + "]" * n,
+    "lists": lambda n: "SELECT NULL::int" + " list" * n,
+    "subqueries": lambda n: "SELECT * FROM " + "(SELECT * FROM " * n + "t" + ") AS x" * n,
+    "joins": lambda n: "SELECT 1 FROM " + "t JOIN " * n + "t" + " ON true" * n,
+    "grouping sets": lambda n: "SELECT 1 FROM t GROUP BY " + "GROUPING SETS (" * n + "a" + ")" * n,
+    "calls": lambda n: "SELECT " + "abs(" * n + "1" + ")" * n,
+    "exceptions": lambda n: " EXCEPT ".join(["SELECT a FROM t"] * 2 * n),
 }
 
 
@@ -139,7 +139,7 @@ def db():
 @pytest.mark.parametrize("what", DEEP)
 def test_what_is_too_deep_says_so(db, what):
     with pytest.raises(LimitExceeded):
-        db.execute(DEEP[what])
+        db.execute(DEEP[what](3000))
     assert db.execute("SELECT * FROM t").rows() == [(1,)]
 
 
@@ -148,14 +148,19 @@ def test_what_is_too_deep_says_so(db, what):
     [
         (" UNION ALL ".join(f"SELECT a + {i} FROM t" for i in range(500)), 500),
         ("SELECT * FROM t WHERE a IN (" + ", ".join(map(str, range(1000))) + ")", 1),
-        ("SELECT " + "(" * 30 + "1" + ")" * 30, 1),
+        (DEEP["parentheses"](990), 1),
+        (DEEP["sums"](990), 1),
+        (DEEP["calls"](900), 1),
+        (DEEP["subqueries"](300), 1),
+        (DEEP["exceptions"](300), 0),
+        (f"WITH {', '.join(map(chain, range(300)))} SELECT * FROM c299", 1),
         (
             "SELECT 1 FROM "
             + " LEFT JOIN ".join(f"t AS t{i}" + (f" ON t{i}.a = t{i - 1}.a" if i else "") for i in range(24)),
             1,
         ),
     ],
-    ids=["union", "in", "parentheses", "joins"],
+    ids=["union", "in", "parentheses", "sums", "calls", "subqueries", "exceptions", "names", "joins"],
 )
 def test_what_is_long_is_run(db, sql, rows):
     assert db.execute(sql).row_count == rows

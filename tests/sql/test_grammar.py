@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.errors import LimitExceeded, SqlError, SyntaxError_, Unsupported
 from engine.sql import statements, syntax
 from engine.sql.dialect import parse, parse_expression
+from engine.sql.grammar.cursor import NESTING_MAX
 from engine.sql.grammar.tokens import Kind, tokenize
 from engine.sql.statement.parts import Span
 
@@ -178,14 +179,37 @@ def test_known_syntax_that_is_not_run_is_named(text: str):
         parse(text)
 
 
+DEEP = {
+    "parentheses": lambda n: "SELECT " + "(" * n + "1" + ")" * n,
+    "operators": lambda n: "SELECT 1" + " + 1" * n,
+    "not": lambda n: "SELECT " + "NOT " * n + "true",
+    "signs": lambda n: "SELECT " + "- " * n + "1",
+    "from": lambda n: "SELECT * FROM " + "(SELECT * FROM " * n + "t" + ") x" * n,
+    "subqueries": lambda n: "SELECT " + "(SELECT " * n + "1" + ")" * n,
+    "case": lambda n: "SELECT " + "CASE WHEN true THEN " * n + "1" + " END" * n,
+    "calls": lambda n: "SELECT " + "abs(" * n + "1" + ")" * n,
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_deep_nesting_is_refused_with_the_limit(kind: str):
+    with pytest.raises(LimitExceeded, match=f"{NESTING_MAX} levels") as failure:
+        parse(DEEP[kind](NESTING_MAX + 1))
+    assert failure.value.position is not None
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_nesting_below_the_limit_is_read(kind: str):
+    depth = {"from": NESTING_MAX // 3, "subqueries": NESTING_MAX // 4}.get(kind, NESTING_MAX - 10)
+    assert len(parse(DEEP[kind](depth))) == 1
+
+
 @pytest.mark.parametrize(
     "text",
-    ["SELECT " + "(" * 1000 + "1" + ")" * 1000, "SELECT 1" + " + 1" * 1000, "SELECT " + "NOT " * 1000 + "true",
-     "SELECT " + "- " * 1000 + "1", "SELECT * FROM " + "(" * 500 + "t",
-     "SELECT " + "CASE WHEN a THEN " * 500],
-)  # fmt: skip
-def test_deep_nesting_is_refused_with_the_limit(text: str):
-    with pytest.raises(LimitExceeded, match="100 levels"):
+    ["SELECT 1" + " UNION SELECT 1" * 5001, "SELECT * FROM t" + " CROSS JOIN t" * 300, "SELECT 1 FROM t" + ", t" * 300],
+)
+def test_long_chains_are_refused_with_the_limit(text: str):
+    with pytest.raises(LimitExceeded, match="statement has more than"):
         parse(text)
 
 

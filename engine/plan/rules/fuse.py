@@ -6,6 +6,7 @@ from engine.expr.scalar import Literal, Ref, Scalar
 from engine.plan.facts import Facts, positive
 from engine.plan.relation import (
     UNIT,
+    BoundScalar,
     Constant,
     Distinct,
     Filter,
@@ -142,14 +143,16 @@ def without_copies(relation: Map, facts: Facts) -> Relation:
 def fuse_filter(relation: Filter, facts: Facts) -> Relation:
     if is_empty(relation.input):
         return relation.input
-    predicates = []
+    predicates: list[BoundScalar] = []
+    seen: set[BoundScalar] = set()
     for predicate in conjuncts(relation.predicates):
         if isinstance(predicate, Literal):
             if predicate.value is True:
                 continue
             if not predicates:
                 return empty(relation, facts)
-        if predicate not in predicates:
+        if predicate not in seen:
+            seen.add(predicate)
             predicates.append(predicate)
     if not predicates:
         return relation.input

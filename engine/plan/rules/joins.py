@@ -128,10 +128,15 @@ def without_implied(relation: Join, facts: Facts) -> Relation:
     for branch in relation.inputs:
         starts.append(starts[-1] + facts.arity(branch))
 
+    groups: dict[int, set[int]] = {}  # the equivalences that hold each column
+    for number, group in enumerate(relation.equivalences):
+        for scalar in group:
+            if isinstance(scalar, Ref):
+                groups.setdefault(scalar.index, set()).add(number)
+
     def tied(one: int, other: int) -> bool:
         """Whether an equivalence holds both columns."""
-        columns = ({scalar.index for scalar in group if isinstance(scalar, Ref)} for group in relation.equivalences)
-        return any(one in group and other in group for group in columns)
+        return not groups.get(one, set()).isdisjoint(groups.get(other, set()))
 
     for j, branch in enumerate(relation.inputs):
         for i, other in enumerate(relation.inputs):

@@ -17,9 +17,15 @@ NOT_BARE_LABELS: Final = RESERVED | words(
 KEY_WORDS: Final = NOT_BARE_LABELS | JOIN_WORDS
 """Words that may not stand everywhere where a name may."""
 
-NESTING_MAX: Final = 100
+NESTING_MAX: Final = 1_000
 """Levels of parentheses, subqueries and operators in a statement: what the recursive passes below can stand, each of
-which takes a few Python frames a level of the thousand that there are."""
+which takes up to some twenty Python frames a level, and at four times as many has not filled a stack of 8 MB."""
+
+SET_OPERATIONS_MAX: Final = 5_000
+"""In a row: each is a level of the tree that is made of them."""
+
+JOINS_MAX: Final = 250
+"""In one FROM: finding their order takes the square of it at best, and 100 take a second."""
 
 T = TypeVar("T")
 
@@ -97,6 +103,15 @@ class Cursor:
         if self.depth > NESTING_MAX:
             raise LimitExceeded(
                 f"statement is nested deeper than {NESTING_MAX} levels",
+                hint="Bind parts of it to names with WITH or CREATE VIEW.",
+                position=self.next.at,
+            )
+
+    def chained(self, count: int, most: int, what: str) -> None:
+        """So many in a row."""
+        if count > most:
+            raise LimitExceeded(
+                f"statement has more than {most} {what} in a row",
                 hint="Bind parts of it to names with WITH or CREATE VIEW.",
                 position=self.next.at,
             )

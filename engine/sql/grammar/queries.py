@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.errors import InvalidParameter, SyntaxError_
 from engine.expr.keywords import JOIN_WORDS, RESERVED
-from engine.sql.grammar.cursor import NOT_BARE_LABELS
+from engine.sql.grammar.cursor import JOINS_MAX, NOT_BARE_LABELS, SET_OPERATIONS_MAX
 from engine.sql.grammar.listings import Listings
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (
@@ -136,8 +136,10 @@ class Queries(Listings):
 
     def _set_operation(self) -> Body:
         """UNION and EXCEPT from the left; INTERSECT binds tighter."""
-        left = self._intersection()
+        left, count = self._intersection(), 0
         while self.next.key in ("union", "except"):
+            count += 1
+            self.chained(count, SET_OPERATIONS_MAX, "set operations")
             token = self.advance()
             every = self._all()
             named, by = self._corresponding()
@@ -146,8 +148,10 @@ class Queries(Listings):
         return left
 
     def _intersection(self) -> Body:
-        left = self._branch()
+        left, count = self._branch(), 0
         while self.next.key == "intersect":
+            count += 1
+            self.chained(count, SET_OPERATIONS_MAX, "set operations")
             token = self.advance()
             every = self._all()
             named, by = self._corresponding()
@@ -200,6 +204,7 @@ class Queries(Listings):
         if self.next.key == "into":
             self.unsupported("SELECT INTO")
         from_ = self.list_of(self._from_item) if self.accept("from") else ()
+        self.chained(len(from_), JOINS_MAX, "relations")
         where = self.expression() if self.accept("where") else None
         group, sets, once = self.group_by() if self.accept("group", "by") else (None, (), False)
         having = self.expression() if self.accept("having") else None
@@ -255,8 +260,10 @@ class Queries(Listings):
                 raise InvalidParameter(f"invalid {option.name.upper()}: it is a number of rows", position=option.at)
 
     def _from_item(self) -> FromItem:
-        left = self._from_primary()
+        left, count = self._from_primary(), 0
         while True:
+            count += 1
+            self.chained(count, JOINS_MAX, "joins")
             at = self.here
             natural = self.accept("natural")
             kind = self._join_type()
