@@ -38,6 +38,7 @@ class Feed:
         self._woken: Final = asyncio.Event()
         self._wake: Final[Callable[[], None]] = waker.waking(self._woken)
         self._told = -1  # the time up to which the client has been told everything
+        self._in_hand = False  # whether a batch was taken that the client has not been told whole
         self.following: Final = following
 
     async def run(self, keyed: bool, heartbeat_ms: int) -> None:
@@ -49,6 +50,7 @@ class Feed:
         try:
             while True:
                 self._woken.clear()
+                self._in_hand = True
                 if subscription.pending_rows > MERGED_ROWS:
                     batch = await self._front.in_thread(following.poll)
                 else:
@@ -62,6 +64,7 @@ class Feed:
                 elif subscription.ended:
                     return
                 else:
+                    self._in_hand = False
                     await self._begun()
                     await self._woken.wait()
         finally:
@@ -95,8 +98,9 @@ class Feed:
             await self._tell(Part(head, None, False), start)
 
     async def beat(self) -> bool:
-        """Tell a quiet client how far time has come. Whether there was something to tell."""
-        complete = self.following.complete()
+        """Tell a quiet client how far time has come. Whether there was something to tell: not while changes are on the
+        way to it, for what is complete then has them in it."""
+        complete = None if self._in_hand else self.following.complete()
         if complete is None or complete <= self._told or self._told < 0:
             return False
         await self._progress(complete)
