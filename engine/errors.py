@@ -211,6 +211,12 @@ class InvalidDatetime(DataError):
     sqlstate = "22007"
 
 
+class InvalidWidth(DataError):
+    """Of width_bucket."""
+
+    sqlstate = "2201G"
+
+
 class InvalidBounds(DataError):
     """Of a range: flags that are none."""
 

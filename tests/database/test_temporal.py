@@ -40,6 +40,9 @@ def test_now_is_the_time_of_the_tick(db: Database) -> None:
     db.execute("CREATE MATERIALIZED VIEW v AS SELECT id FROM t WHERE at > now() - interval '300 ms'")
     db.execute("CREATE VIEW w AS SELECT id FROM t WHERE at < now()")
     db.execute("CREATE INDEX i ON w (id)")
+    for kept in ("INDEX i", "MATERIALIZED VIEW v"):
+        assert "mz_now()" in db.execute(f"EXPLAIN OPTIMIZED PLAN FOR {kept}").rows()[0][0]
+        assert "Temporal" in db.execute(f"EXPLAIN PHYSICAL PLAN FOR {kept}").rows()[0][0]
     with db.subscribe("SELECT 'v' AS what FROM v UNION ALL SELECT 'w' FROM w") as changes:
         db.execute("INSERT INTO t VALUES (1, now() + interval '200 ms')")
         seen = []

@@ -281,13 +281,15 @@ def _rows() -> Iterator[Function | Generic]:
         yield _made("array_fill", (ELEMENT, INTEGERS, *more), ARRAY,
                     lambda _: lambda item, sizes, *bounds: arrays.filled(item, _dimensions(sizes), *bounds),
                     "an array of sizes y, each element x", lenient=True, fails=True)  # fmt: skip
-    yield _made("@>", (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.contains, "whether x has all elements of y")
+    for name in ("@>", "array_contains"):
+        yield _made(name, (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.contains, "whether x has all elements of y")
     yield _made("<@", (ARRAY, ARRAY), types.BOOLEAN, lambda _: lambda a, b: arrays.contains(b, a),
                 "whether y has all elements of x")  # fmt: skip
     for count in (2, 3):
         doc = "the parts between the delimiters; those that are z are NULL"
         yield own("string_to_array", (TEXT,) * count, TEXTS, _string_to_array, doc)
-    yield _made("&&", (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.overlaps, "whether an element is in both")
+    for name in ("&&", "array_overlaps"):
+        yield _made(name, (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.overlaps, "whether an element is in both")
     yield _made("array_min", (ARRAY,), ELEMENT, _extreme(min), "the least element", gives_null=True)
     yield _made("array_max", (ARRAY,), ELEMENT, _extreme(max), "the greatest element", gives_null=True)
     doc = "in order; y: downwards, z: NULLs first"

@@ -1,4 +1,4 @@
-"""NULLIF, GREATEST and LEAST. CASE and COALESCE are nodes of their own, because they evaluate lazily."""
+"""NULLIF, GREATEST, LEAST, how many are NULL. CASE and COALESCE are nodes of their own: they evaluate lazily."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -52,6 +52,22 @@ def _extreme(name: str, greatest: bool) -> Callable[[tuple[SqlType, ...]], Funct
     return instantiate
 
 
+def _counted(name: str, nulls: bool) -> Callable[[tuple[SqlType, ...]], Function]:
+    """How many of the arguments are NULL, or are not."""
+
+    def instantiate(parameters: tuple[SqlType, ...]) -> Function:
+        def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+            absent = np.zeros(len(vectors[0].words), np.uint64)
+            for vector in vectors:
+                if vector.nulls is not None:
+                    absent += vector.nulls
+            return Vector(absent if nulls else np.uint64(len(vectors)) - absent)
+
+        return Function(name, parameters, types.INTEGER, kernel, OnNull.OWN, never_null=True)
+
+    return instantiate
+
+
 SAME: Final = (types.ANYCOMPATIBLE,)
 
 FUNCTIONS: Final[tuple[Generic, ...]] = (
@@ -60,4 +76,8 @@ FUNCTIONS: Final[tuple[Generic, ...]] = (
             doc="the greatest argument that is not NULL"),
     Generic("least", SAME, _extreme("least", False), variadic=True, result="anycompatible",
             doc="the least argument that is not NULL"),
+    Generic("num_nulls", (types.ANY,), _counted("num_nulls", True), variadic=True, result="integer",
+            doc="how many arguments are NULL"),
+    Generic("num_nonnulls", (types.ANY,), _counted("num_nonnulls", False), variadic=True, result="integer",
+            doc="how many arguments are not NULL"),
 )  # fmt: skip

@@ -185,6 +185,9 @@ def _rows() -> Iterator[Function]:
     yield Function("+", (time, date), stamp, _date_plus_time(True), on_words=True, doc="that time of that day")
     yield each("make_date", (number, number, number), date, _make_date, "year, month, day", can_fail=True)
     yield each("make_time", (number, number, types.DOUBLE), time, _make_time, "hour, minute, second", can_fail=True)
+    for kind in (date, stamp, stamptz, span):
+        doc = "whether it is no infinity: true, as there is none"
+        yield each("isfinite", (kind,), types.BOOLEAN, lambda _: True, doc)
     parts = (number, number, number, number, number, types.DOUBLE)
     yield each("make_timestamp", parts, stamp, _make_timestamp, "year, month, day, hour, minute, second", can_fail=True)
     yield each("make_timestamptz", parts, stamptz, _make_timestamp, "the same, in UTC", can_fail=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine import types
 from engine.collection import numeric
 from engine.collection.vector import Vector
-from engine.errors import DivisionByZero, InvalidLogarithm, InvalidPower, OutOfRange
+from engine.errors import DivisionByZero, InvalidLogarithm, InvalidPower, InvalidWidth, OutOfRange
 from engine.expr.columns import each, failing, floats
 from engine.expr.functions.arithmetic import finish_float
 from engine.expr.registry import Function, Kernel
@@ -172,6 +172,8 @@ def _numeric_sign(context: "Context", vectors: Sequence[Vector], type: SqlType) 
     return Vector(numeric.sign(vectors[0].words, context.heap))
 
 
+Number = TypeVar("Number", float, Decimal)
+INT32_MAX: Final = (1 << 31) - 1
 DIGITS: Final = numeric.CONTEXT
 
 
@@ -283,6 +285,28 @@ def _div(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector
     return failing(found.words, failed & ~zero, context, "22003", numeric.OVERFLOW, found.errors)
 
 
+def _bucket(x: Number, low: Number, high: Number, count: int) -> int:
+    """Which of so many buckets of one width from low to high x is in; 0 before the first, count + 1 behind the last."""
+    if count <= 0:
+        raise InvalidWidth("count must be greater than zero")
+    if x != x or low != low or high != high:
+        raise InvalidWidth("operand, lower bound, and upper bound cannot be NaN")
+    if math.isinf(low) or math.isinf(high):
+        raise InvalidWidth("lower and upper bounds must be finite")
+    if low == high:
+        raise InvalidWidth("lower bound cannot equal upper bound")
+    inside, width = (x - low, high - low) if low < high else (low - x, low - high)
+    if inside < 0:
+        return 0
+    if inside >= width:
+        found = count + 1
+    else:
+        found = min(count, int(inside * count / width) + 1)
+    if found > INT32_MAX:
+        raise OutOfRange("integer out of range")
+    return found
+
+
 def _pi(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     return Vector(floats(np.array([math.pi])))
 
@@ -321,6 +345,9 @@ def _rows() -> Iterator[Function]:
         yield each(name, (decimal,), decimal, _numeric_log10, "logarithm to base 10", can_fail=True)
     yield each("log", (decimal, decimal), decimal, _numeric_log, "logarithm of y to base x", can_fail=True)
     yield each("exp", (decimal,), decimal, _numeric_exp, "e to the power of x", can_fail=True)
+    for kind in (double, decimal):
+        doc = "which of z buckets of one width from y on x is in; 0 and z + 1 are outside"
+        yield each("width_bucket", (kind, kind, kind, types.INTEGER), types.INTEGER, _bucket, doc, can_fail=True)
     for kind, high in ((types.INTEGER, (1 << 31) - 1), (types.BIGINT, (1 << 63) - 1)):
         yield each("gcd", (kind, kind), kind, _gcd(high), "greatest common divisor", can_fail=True)
         yield each("lcm", (kind, kind), kind, _lcm(high), "least common multiple", can_fail=True)
