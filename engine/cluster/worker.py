@@ -132,6 +132,7 @@ class Worker:
         self._end_failed(responses)
         for id in sorted(command.began & self._awaited):
             self._awaited.remove(id)
+            self.circuit.begin(id)
             responses += self._now_live(id)
         responses.append(Ticked(command.timestamp))
         return responses

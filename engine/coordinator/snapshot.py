@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import Item, MaterializedView
+from engine.catalog.items import Item, MaterializedView, SourceRelation
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs
 from engine.coordinator.coordinator import Coordinator
@@ -19,7 +19,7 @@ from engine.coordinator.reads import Check, constant, peek
 from engine.coordinator.result import Result
 from engine.dataflow.graph import Source
 from engine.dataflow.reading import with_key
-from engine.errors import UndefinedTable
+from engine.errors import ActiveTransaction, UndefinedTable
 from engine.plan.relation import Constant, Get, Let, Negate, Relation, Threshold, Union
 from engine.sql.binding.tree import renumbered, rewrite
 from engine.sql.bound import Over
@@ -69,6 +69,11 @@ class Snapshot:
             if isinstance(item, MaterializedView) and (drafted or self._touches(item.id)):
                 return rewrite(renumbered(item.relation, lambda: next(ids)), change)
             own = self.own.get(node.id)
+            if isinstance(item, SourceRelation) and drafted and item.upstream is not None:
+                raise ActiveTransaction(
+                    f'"{item.name.item}" cannot be read in the block that makes it',
+                    hint="COMMIT: its table is copied then.",
+                )
             if drafted:
                 return self._rows_of(node, own)
             return node if own is None or not len(own) else self._with(node, own)

@@ -131,6 +131,13 @@ class Circuit(Reading):
             self._retain_for_all(node)
             self._release(node)
 
+    def begin(self, id: int) -> None:
+        """Collection `id` is complete as of the last published tick: it cannot be read as of an earlier one."""
+        with self.publish_lock:
+            history = self._exports[id].node.history
+            assert history is not None
+            self._exports[id].node.history = History(self._tick, history.retain)
+
     def retain(self, id: int, history_ms: int) -> None:
         """Keep so much of the past of collection or index `id` from the next tick on."""
         with self.publish_lock:

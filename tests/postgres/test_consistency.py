@@ -6,7 +6,8 @@ import sys
 import threading
 import time
 
-from engine.database import Database
+from engine.connectors.postgres import reader, snapshot
+from engine.database import Database, Options
 from tests.kafka.waiting import until
 
 STATE = """SELECT v.n, a.c AS ac, a.s AS as_, b.c AS bc, b.s AS bs FROM version v,
@@ -184,3 +185,33 @@ def test_both_sides_are_killed(upstream, server, tmp_path):
     with Database.open(folder) as db:
         same_as(db, upstream)
         assert db.execute("SELECT count(*) FROM state").rows() == [(1,)]
+
+
+def test_what_is_held_outlives_sweeps(upstream, monkeypatch):
+    """Texts of a snapshot, and of a transaction that has yet to commit, stay while the heap is swept all the time."""
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 20_000)
+    monkeypatch.setattr(snapshot, "CHUNK_BYTES", 20_000)
+    upstream.table("t", "id int PRIMARY KEY, x text")
+    upstream.run("INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 30000) i")
+    done = threading.Event()
+    with Database.in_memory(Options(heap_sweep_bytes_min=1 << 14)) as db:
+        db.execute("CREATE TABLE noise (x text)")
+
+        def noise() -> None:
+            n = 0
+            while not done.is_set():
+                db.write("noise", [(f"noise {n + i} {'x' * 50}",) for i in range(200)])
+                db.execute("DELETE FROM noise")
+                n += 200
+
+        thread = threading.Thread(target=noise)
+        thread.start()
+        try:
+            upstream.follow(db)
+            digest = "SELECT count(*), md5(string_agg(x, ',' ORDER BY id)) FROM t"
+            until(db, digest, upstream.run(digest))
+            upstream.run("UPDATE t SET x = md5(x)")
+            until(db, digest, upstream.run(digest))
+        finally:
+            done.set()
+            thread.join()

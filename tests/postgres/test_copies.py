@@ -185,6 +185,33 @@ def test_keys_and_nulls_are_known(db, upstream):
     assert "Distinct" not in plan
 
 
+def test_before_it_was_copied(upstream):
+    """There is no answer of a time before, be it as of a tick or in the block that makes the source."""
+    upstream.table("t", "id int")
+    upstream.run("INSERT INTO t VALUES (1)")
+    with Database.in_memory(Options(history_ms=600_000)) as db, db.session() as session:
+        db.execute("CREATE TABLE mine (x int)")
+        before = db.write("mine", [(1,)])
+        upstream.connection_of(db)
+        upstream.run("CREATE PUBLICATION p FOR ALL TABLES")
+        session.execute("BEGIN")
+        session.execute("CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION 'p')")
+        session.execute("CREATE TABLE t FROM SOURCE s (REFERENCE public.t)")
+        with pytest.raises(SqlError, match="cannot be read in the block"):
+            session.execute("SELECT * FROM t")
+        session.execute("ROLLBACK")
+        assert upstream.slots() == []
+        for sql in ("BEGIN", "CREATE SOURCE s FROM POSTGRES CONNECTION pg (PUBLICATION 'p')",
+                    "CREATE TABLE t FROM SOURCE s (REFERENCE public.t)", "COMMIT"):  # fmt: skip
+            session.execute(sql)
+        answer = db.execute("SELECT * FROM t")
+        assert answer.rows() == [(1,)]
+        assert db.execute(f"SELECT * FROM t AS OF {answer.timestamp}").rows() == [(1,)]
+        assert db.execute(f"SELECT * FROM mine AS OF {before}").rows() == [(1,)]
+        with pytest.raises(SqlError, match="not valid for all inputs"):
+            db.execute(f"SELECT * FROM t AS OF {before}")
+
+
 def test_text_and_excluded_columns(db, upstream):
     upstream.run("CREATE TYPE mood AS ENUM ('sad', 'happy')")
     upstream.table("t", "id int, m mood, p point, secret text")
