@@ -30,5 +30,8 @@ def token_of(sasl: Sasl, resolve: Callable[[Setting], str]) -> str:
     try:
         with urllib.request.urlopen(request, timeout=SECONDS_MAX) as reply:
             return str(json.load(reply)["access_token"])
+    except urllib.error.HTTPError as error:
+        with error:
+            raise SourceError(f"no token from {sasl.token_url}: {error.code} {error.reason}") from None
     except (OSError, ValueError, KeyError) as error:
         raise SourceError(f"no token from {sasl.token_url}: {error}") from None
