@@ -48,7 +48,9 @@ def run(scale: float) -> None:
         ours, peer = each(keep, BATCHES), each(again, BATCHES)
         for name, query in asked.items():
             check(f"tpch {name}", db.execute(f"SELECT * FROM {name}").rows(), duck.execute(query).fetchall())
+        held = db.execute("SELECT sum(bytes) FROM mz_internal.mz_dataflow_operators").rows()[0][0]
         gone = seconds(lambda: keep(0, -1))
     report("tpch", "7 views, a 1 % batch, mean", ours.mean() * 1e3, "ms", peer="DuckDB recompute",
            theirs=peer.mean() * 1e3, bar="30 ms")  # fmt: skip
+    report("tpch", "7 views and their tables, held", float(str(held)) / 1e6, "MB")
     report("tpch", "7 views, 1 % deleted", gone * 1e3, "ms", bar="30 ms")
