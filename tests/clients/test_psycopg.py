@@ -71,6 +71,13 @@ def test_pipeline_executemany_and_copy(url: str):
         with session.cursor().copy("COPY (SELECT a, b FROM psy_many WHERE a >= 100 ORDER BY a) TO STDOUT") as copy:
             copy.set_types(["int4", "text"])
             assert list(copy.rows()) == [(100, "tab\t"), (101, None)]
+        with session.cursor().copy("COPY psy_many FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int4", "text"])
+            copy.write_row((102, "é"))
+        binary = "COPY (SELECT a, b FROM psy_many WHERE a > 100 ORDER BY a) TO STDOUT (FORMAT binary)"
+        with session.cursor().copy(binary) as copy:
+            copy.set_types(["int4", "text"])
+            assert list(copy.rows()) == [(101, None), (102, "é")]
 
 
 def test_server_side_cursor(url: str):
@@ -122,7 +129,12 @@ def test_transactions_have_numbers_and_sessions_are_cancelled_by_theirs(url: str
 def test_async(url: str):
     async def conversation() -> list[tuple[int, str]]:
         async with await psycopg.AsyncConnection.connect(url) as session, session.cursor() as cursor:
-            await cursor.execute("SELECT id, shop FROM sales ORDER BY id")
+            async with session.pipeline():
+                counted = await session.execute("SELECT count(*) FROM sales")
+                await cursor.execute("SELECT id, shop FROM sales WHERE id = ANY(%s) ORDER BY id", [[1, 2]])
+            assert await counted.fetchone() == (2,)
+            async with session.cursor().copy("COPY (SELECT id FROM sales ORDER BY id) TO STDOUT") as copy:
+                assert b"".join([bytes(block) async for block in copy]) == b"1\n2\n"
             return await cursor.fetchall()
 
     assert asyncio.run(conversation()) == [(1, "north"), (2, "south")]

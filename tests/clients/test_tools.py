@@ -33,7 +33,8 @@ def test_pgcli(url: str):
         "--less-chatty",
         script="\\dt sales\nSELECT id FROM sales WHERE id = 2;\n\\q\n",
     )
-    assert "materialize" in found
+    assert "| public | sales | table | materialize |" in found
+    assert "| 2  |" in found
 
 
 PROFILES = """
