@@ -32,7 +32,7 @@ from engine.plan.relation import Query
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context, Use
-from engine.sql.binding.options import history, history_sql
+from engine.sql.binding.options import history, history_sql, view_history
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
 from engine.sql.binding.writing import full, quoted
@@ -82,7 +82,7 @@ def create_view(
         )  # fmt: skip
     relation = ticking(sub.relation)
     refuse(relation, "a materialized view")
-    history_ms = history(statement.options)
+    history_ms = view_history(statement.options)
     return bound.BoundCreateMaterializedView(
         name, relation, columns, reads, statement.if_not_exists, replaced, history_ms, text
     )
@@ -103,7 +103,7 @@ def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Que
     query = with_full_names(statement.span, statement.query.at, binder.context)
     word = "MATERIALIZED VIEW" if statement.materialized else "VIEW"
     columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
-    options = history_sql(history(statement.options))
+    options = history_sql(view_history(statement.options))
     return f"CREATE {word} {full(name)}{columns}{options} AS {query}"
 
 

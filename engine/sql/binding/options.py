@@ -1,8 +1,9 @@
 """WITH (...): options that several kinds of objects have."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from engine.errors import InvalidParameter
+from engine.errors import InvalidParameter, Unsupported
 from engine.expr.interval_text import parse_interval
 from engine.sql.statement.parts import Option
 
@@ -14,6 +15,26 @@ def history(options: Sequence[Option]) -> int | None:
             raise InvalidParameter(f'unrecognized option "{option.name}"', position=option.at)
         found = milliseconds(option)
     return found
+
+
+REFUSED: Final = {
+    "refresh": "Every view is as of the last commit: leave REFRESH out, or say REFRESH ON COMMIT.",
+    "assert not null": "NOT NULL is known of a column that is computed so: coalesce(x, ...).",
+}
+"""Options of Materialize's views that are not kept, by how they begin, and what to do instead."""
+
+
+def view_history(options: Sequence[Option]) -> int | None:
+    """As `history`; a view may also say that it is refreshed on commit, as all are."""
+    rest: list[Option] = []
+    for option in options:
+        hint = next((hint for word, hint in REFUSED.items() if option.name.startswith(word)), None)
+        if option.name == "refresh on commit" and option.value is None:
+            continue
+        if hint is not None:
+            raise Unsupported(f"{option.name.upper()} is not supported", hint=hint, position=option.at)
+        rest.append(option)
+    return history(rest)
 
 
 def milliseconds(option: Option) -> int:
