@@ -2,9 +2,7 @@
 
 feed.py         the protocol: Feed, SourceSpec, Decoded, Reader
 ingest.py       describe() for CREATE SOURCE; Ingest: one thread and one bounded inbox a source
-files.py        a file's bytes, whole lines at a time
-streams.py      those bytes: once to the end, or followed through appends, rotation and truncation
-roots.py        which files of the host clients may have read
+files/          files of the host and of object stores, read once or followed; and written, by COPY
 decode_*.py     lines to columns, and to error rows what is no row; abreast.py long blocks of them in parts, at once
 kafka/          topics: records, envelopes, offsets
 postgres/       tables of a database: a snapshot, then its replication

@@ -1,6 +1,6 @@
 """Files, of the host and of object stores: read once, or followed for what comes.
 
-roots.py      which files of the host clients may have read
+roots.py      which files of the host clients may have read and written
 stores.py     where files are: found and opened, on the host or in an object store
 streams.py    the bytes of a file: once to their end, or as they are appended
 splitters.py  bytes to records: lines, blocks of Avro
@@ -9,4 +9,5 @@ parquet.py    the same of files that are tables
 columns.py    which columns files have, and what a source has to know of them before it reads
 reader.py     many files as one source
 kept.py       how far each file was read, as the log's offsets
+output.py     a file being written: whole, or not at all
 """
