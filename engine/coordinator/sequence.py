@@ -87,7 +87,7 @@ class Client(Protocol):
     def transaction(self) -> Transaction: ...
     def context(self) -> Context: ...
     def check(self) -> None: ...
-    def set_variable(self, name: str, value: str | None) -> None: ...
+    def set_variable(self, name: str, value: str | None, local: bool = False) -> None: ...
     def pause(self, seconds: float) -> None: ...
     def variable_of(self, key: str) -> str: ...
     def discard(self, what: str) -> None: ...
@@ -164,7 +164,7 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             if bound.name == "transaction_read_only" and bound.value is not None:
                 client.transaction.restrict(checked(bound.name, bound.value)[1] == "on")
             else:
-                client.set_variable(bound.name, bound.value)
+                client.set_variable(bound.name, bound.value, bound.local)
             return Result("RESET" if bound.value is None else "SET")
         case BoundTransaction():
             return _transaction(coordinator, client, bound)
@@ -233,8 +233,8 @@ def _fitting(client: Client, answer: Result) -> Result:
 
 
 def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Result:
-    for name, value in bound.assigned:
-        client.set_variable(name, value)
+    for name, value, local in bound.assigned:
+        client.set_variable(name, value, local)
     for seconds in bound.pauses:
         client.pause(seconds)
     block = client.transaction

@@ -20,7 +20,7 @@ from engine.coordinator.resume import Following, follow
 from engine.coordinator.sequence import Answer, Ready, sequence
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
-from engine.coordinator.variables import VARIABLES, checked, milliseconds, variable
+from engine.coordinator.variables import VARIABLES, Settings, checked, milliseconds, variable
 from engine.errors import (
     ActiveTransaction,
     InvalidParameter,
@@ -50,7 +50,7 @@ PAUSE_SECONDS: Final = 0.02
 
 IN_BLOCK: Final = (
     SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Truncate
-    | statements.Declare | statements.CopyFrom | statements.CatalogStatement
+    | statements.Declare | statements.CopyFrom | statements.CatalogStatement | statements.SetVariable
 )  # fmt: skip
 """Statements that make the text they stand in one transaction."""
 
@@ -68,14 +68,13 @@ class Session:
     ) -> None:
         self.user: Final = user
         self._coordinator: Final = coordinator
-        self._defaults: Final = {key: row.default for key, row in VARIABLES.items()} | dict(
-            checked(name, value) for name, value in variables.items()
-        )
+        defaults = {key: row.default for key, row in VARIABLES.items()}
+        defaults |= dict(checked(name, value) for name, value in variables.items())
         role = coordinator.catalog.roles.get(user)
-        self._defaults["session_authorization"] = user
-        self._defaults["is_superuser"] = "on" if role is None or role.superuser else "off"
-        self._variables = dict(self._defaults)
-        self._transaction = Transaction()
+        defaults["session_authorization"] = user
+        defaults["is_superuser"] = "on" if role is None or role.superuser else "off"
+        self._settings: Final = Settings(defaults)
+        self._transaction = Transaction(self._settings)
         self._subscriptions: list[Subscription] = []
         self._on_close: Final = on_close
         self._cancelled = False
@@ -84,8 +83,6 @@ class Session:
         self.receive: Callable[[int, bool], Iterator[bytes]] | None = None
         """How the data of COPY FROM STDIN come, for so many columns, in pieces cut anywhere: the front end's. It waits
         for the client."""
-        self.settings_made = 0
-        """How often a variable was assigned: whoever tells a client of them need not look else."""
         self._resolved: tuple[tuple[str, str], Path] | None = None
         self.number: Final = coordinator.request()
         self.began: Final = datetime.now(UTC)
@@ -94,9 +91,14 @@ class Session:
         coordinator.sessions[self.number] = self
 
     @property
+    def settings_made(self) -> int:
+        """How often a variable was assigned: whoever tells a client of them need not look else."""
+        return self._settings.changes
+
+    @property
     def variables(self) -> Mapping[str, str]:
         """Session variables as SHOW gives them, under the names that clients are told: DateStyle, TimeZone, ..."""
-        return {VARIABLES[key].name: value for key, value in self._variables.items()}
+        return {VARIABLES[key].name: value for key, value in self._settings.values.items()}
 
     def run(
         self, sql: str, parameters: Sequence[str | None] = (), parameter_types: Sequence[int] = ()
@@ -230,7 +232,7 @@ class Session:
     @property
     def idle_seconds_max(self) -> float | None:
         """How long the client may say nothing, being in a transaction; None: as long as it likes."""
-        limit = milliseconds(self._variables["idle_in_transaction_session_timeout"])
+        limit = milliseconds(self._settings.values["idle_in_transaction_session_timeout"])
         return limit / 1000 if limit and self._transaction.status != "I" else None
 
     @property
@@ -360,7 +362,7 @@ class Session:
 
     def _begin_clock(self) -> None:
         """A statement begins: it has its time from here on."""
-        limit = milliseconds(self._variables["statement_timeout"])
+        limit = milliseconds(self._settings.values["statement_timeout"])
         self._deadline = time.monotonic() + limit / 1000 if limit else None
 
     def pause(self, seconds: float) -> None:
@@ -394,7 +396,7 @@ class Session:
 
     def _path(self) -> Path:
         """Where names are looked up. The same object while the variables say the same."""
-        asked = self._variables["search_path"], self._variables["database"]
+        asked = self._settings.values["search_path"], self._settings.values["database"]
         if self._resolved is None or self._resolved[0] != asked:
             schemas = tuple(part.strip().strip('"') for part in asked[0].split(",") if part.strip())
             self._resolved = asked, Path(asked[1], schemas, self._temporary)
@@ -402,7 +404,7 @@ class Session:
 
     def variable_of(self, key: str) -> str:
         """The value of a variable by its key in VARIABLES."""
-        return self._variables[key]
+        return self._settings.values[key]
 
     def received(self, columns: int, binary: bool) -> Iterator[bytes]:
         """The data of COPY FROM STDIN, as they come."""
@@ -431,20 +433,19 @@ class Session:
             if block.status == "I":
                 draft.publish()
 
-    def set_variable(self, name: str, value: str | None) -> None:
-        """Assign a variable; None: its default; name "all": every default."""
-        self.settings_made += 1
+    def set_variable(self, name: str, value: str | None, local: bool = False) -> None:
+        """Assign a variable; None: its default; name "all": every default. `local`: until the block ends."""
         if name == "all":
-            self._variables = dict(self._defaults)
-            return
-        if value is None:
+            assigned = self._settings.defaults
+        elif value is None:
             key = variable(name).name.lower()
-            self._variables[key] = self._defaults[key]
+            assigned = {key: self._settings.defaults[key]}
         else:
             key, kept = checked(name, value)
             if key == "cluster":
                 self._transaction.catalog(self._coordinator).cluster(kept)
-            self._variables[key] = kept
+            assigned = {key: kept}
+        self._settings.assign(assigned, self._transaction.status != "I", local)
 
     @contextmanager
     def _failing(self, sql: str = "") -> Iterator[None]:

@@ -19,6 +19,7 @@ from engine.coordinator.draft import Draft, State
 from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
 from engine.coordinator.snapshot import Snapshot
+from engine.coordinator.variables import Assigned, Settings
 from engine.errors import (
     ActiveTransaction,
     NoTransaction,
@@ -31,11 +32,12 @@ from engine.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Savepoint:
-    """A name, and what was written and drafted before it."""
+    """A name, and what was written, drafted and assigned before it."""
 
     name: str
     writes: Mapping[int, Result]
     draft: State | None
+    assigned: Assigned
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Transaction:
     """`status` is pgwire's: I outside of a block, T inside, E inside a failed one. `implicit`: the block is that of a
     text of several statements."""
 
+    settings: Settings  # the session's variables, whose assignments end with the block
     status: str = "I"
     implicit: bool = False
     read_at: int | None = None  # the tick that reads of the block are as of
@@ -84,15 +87,21 @@ class Transaction:
 
     def end(self, coordinator: Coordinator, commits: bool) -> int | None:
         """The block ends; the timestamp of its writes. SerializationFailure or ConstraintViolation: nothing is done."""
-        deltas = self.own() if commits else {}
+        committed = False
         try:
-            if commits and self.draft is not None and not self.draft.is_empty:
-                return self._publish(coordinator, self.draft, deltas)
-            if not any(map(len, deltas.values())):
-                return None
-            return coordinator.ticks.commit_computed(lambda: self._checked(coordinator, deltas))
+            at = self._commit(coordinator) if commits else None
+            committed = commits
+            return at
         finally:
-            self.clear(coordinator)
+            self.clear(coordinator, committed)
+
+    def _commit(self, coordinator: Coordinator) -> int | None:
+        deltas = self.own()
+        if self.draft is not None and not self.draft.is_empty:
+            return self._publish(coordinator, self.draft, deltas)
+        if not any(map(len, deltas.values())):
+            return None
+        return coordinator.ticks.commit_computed(lambda: self._checked(coordinator, deltas))
 
     def _publish(self, coordinator: Coordinator, draft: Draft, written: Mapping[int, Batch]) -> int | None:
         """The draft and the writes, all or nothing: what could refuse either is asked before."""
@@ -108,8 +117,9 @@ class Transaction:
                 draft.publish()
                 return coordinator.ticks.commit_computed(lambda: deltas) if deltas else None
 
-    def clear(self, coordinator: Coordinator) -> None:
+    def clear(self, coordinator: Coordinator, committed: bool = False) -> None:
         """The block has ended."""
+        self.settings.end(committed)
         if self.held is not None:
             coordinator.oracle.release(self.held)
         self.status, self.implicit, self.read_at, self.held, self.read_only = "I", False, None, None, None
@@ -126,7 +136,7 @@ class Transaction:
         self.check_usable()
         self._check_block("SAVEPOINT")
         drafted = None if self.draft is None else self.draft.state
-        self.savepoints.append(Savepoint(name, dict(self.writes), drafted))
+        self.savepoints.append(Savepoint(name, dict(self.writes), drafted, self.settings.state))
 
     def release(self, name: str) -> None:
         """RELEASE: forget the last savepoint of that name, and those after it; what was written stays."""
@@ -140,6 +150,7 @@ class Transaction:
         at = self._savepoint(name)
         del self.savepoints[at + 1 :]
         self.writes = dict(self.savepoints[at].writes)
+        self.settings.return_to(self.savepoints[at].assigned)
         if self.draft is not None:
             self.draft.return_to(self.savepoints[at].draft)
         self.status = "T"

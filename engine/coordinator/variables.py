@@ -1,7 +1,7 @@
 """Session variables: one table of what SHOW shows and SET may change. docs/variables.md has the same rows."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -172,3 +172,54 @@ def checked(name: str, value: str) -> tuple[str, str]:
     except InvalidParameter as error:
         message = f'invalid value for parameter "{row.name}": "{value}"'
         raise InvalidParameter(message, detail=error.message) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The values of a moment: those that count, and those that outlive the block."""
+
+    values: Mapping[str, str]
+    lasting: Mapping[str, str]
+
+
+class Settings:
+    """The variables of a session, by their keys in VARIABLES.
+
+    Law: what a block assigns is undone when it is rolled back; what it assigns LOCAL, whenever it ends.
+    """
+
+    def __init__(self, defaults: Mapping[str, str]) -> None:
+        self.defaults: Final = defaults
+        self.values: dict[str, str] = dict(defaults)
+        self.changes = 0  # how often anything was assigned or undone
+        self._lasting = self.values
+        self._before: Assigned | None = None  # when the block began to assign
+
+    @property
+    def state(self) -> Assigned:
+        """What a savepoint keeps."""
+        return Assigned(dict(self.values), dict(self._lasting))
+
+    def assign(self, assigned: Mapping[str, str], in_block: bool, local: bool) -> None:
+        """Assign some variables. LOCAL outside of a block lasts no longer than the statement, so it does nothing."""
+        if in_block and self._before is None:
+            self._before = self.state
+            self._lasting = dict(self._lasting)
+        if not local:
+            self._lasting.update(assigned)
+        if in_block or not local:
+            self.values.update(assigned)
+            self.changes += 1
+
+    def return_to(self, state: Assigned) -> None:
+        """As it was at a savepoint."""
+        self.values, self._lasting = dict(state.values), dict(state.lasting)
+        self.changes += 1
+
+    def end(self, committed: bool) -> None:
+        """The block has ended."""
+        if self._before is None:
+            return
+        self.values = dict(self._lasting if committed else self._before.lasting)
+        self._lasting, self._before = self.values, None
+        self.changes += 1

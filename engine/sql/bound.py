@@ -45,7 +45,7 @@ class BoundSelect:
     as_of: BoundAsOf | None = None
     unsettled: bool = False
     plan: Plan | None = None  # its dataflow, where it was planned before
-    assigned: tuple[tuple[str, str], ...] = ()  # variables that it assigns, by set_config()
+    assigned: tuple[tuple[str, str, bool], ...] = ()  # variables that it assigns by set_config(), and whether LOCAL
     pauses: tuple[float, ...] = ()  # seconds that it waits before it runs, by mz_sleep()
 
 

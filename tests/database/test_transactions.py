@@ -159,3 +159,39 @@ def test_outside_of_a_block_the_default_says_whether_a_statement_may_write(db: D
         session.execute("BEGIN; SELECT * FROM kept")
         with pytest.raises(ActiveTransaction):
             session.execute("SET TRANSACTION READ WRITE")
+
+
+def test_what_a_block_assigns_ends_with_it(db: Database) -> None:
+    """SET is undone by a rollback, SET LOCAL by any end; a savepoint is what was assigned before it."""
+    with db.session() as session:
+
+        def shown() -> str:
+            return session.execute("SHOW application_name").rows()[0][0]
+
+        session.execute("SET application_name = 'a'")
+        session.execute("SET LOCAL application_name = 'nobody'")  # outside of a block it lasts for itself
+        assert shown() == "a"
+        for end, kept in (("COMMIT", "b"), ("ROLLBACK", "a")):
+            session.execute("SET application_name = 'a'")
+            session.execute("BEGIN")
+            session.execute("SET application_name = 'b'")
+            session.execute("SAVEPOINT s")
+            session.execute("SET LOCAL application_name = 'c'")
+            assert shown() == "c"
+            session.execute("ROLLBACK TO s")
+            assert shown() == "b"
+            session.execute("SELECT set_config('application_name', 'd', true)")
+            assert shown() == "d"
+            session.execute(end)
+            assert shown() == kept
+        session.execute("BEGIN")
+        session.execute("SET application_name = 'e'")
+        sqlstate(session, "SELECT 1 / 0")
+        session.execute("COMMIT")  # of a failed block, so a rollback
+        assert shown() == "a"
+        session.execute("SET application_name = 'f'; SELECT 1")  # a text of several is a block
+        assert shown() == "f"
+        sqlstate(session, "SET application_name = 'g'; SELECT 1 / 0")
+        assert shown() == "f"
+        session.execute("SELECT set_config('application_name', 'h', false)")
+        assert shown() == "h"

@@ -41,7 +41,7 @@ class Context:
     session: int = 0  # its number
     parameters: Parameters | None = None
     uses: list[Use] = field(default_factory=list, compare=False)
-    assigned: list[tuple[str, str]] = field(default_factory=list, compare=False)
+    assigned: list[tuple[str, str, bool]] = field(default_factory=list, compare=False)
     pauses: list[float] = field(default_factory=list, compare=False)
     transaction: Callable[[], int] = field(default=lambda: 0, compare=False)
     draw: Callable[[int], int] = field(default=secrets.randbits, compare=False)

@@ -62,8 +62,8 @@ def _setting(names: Names) -> Answer:
 def _assignment(names: Names) -> Answer:
     """The variable is assigned by the statement that runs: see Context.assigned."""
 
-    def answer(name: str, value: str, _: bool) -> RawValue:
-        names.around.assigned.append((name, value))
+    def answer(name: str, value: str, local: bool) -> RawValue:
+        names.around.assigned.append((name, value, local))
         return value
 
     return answer
