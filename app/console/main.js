@@ -90,8 +90,11 @@ async function second() {
 
 function keys(event) {
   const typing = event.target.matches("input, textarea, select");
-  if (event.altKey && "1234".includes(event.key)) go(PAGES[Number(event.key) - 1]);
-  else if (!typing && event.key === "/") $("find").focus();
+  if (event.altKey && "1234".includes(event.key)) {
+    const page = PAGES[Number(event.key) - 1];
+    if (page !== shown?.page) event.target.blur(); // the next key is not for what is hidden by then
+    go(page);
+  } else if (!typing && event.key === "/") $("find").focus();
   else if (!typing && event.key === "?") $("help").showModal();
   else return;
   event.preventDefault();

@@ -322,6 +322,7 @@ class Coordinator:
             subscription.close()
         self.cluster.close()
         if self.log is not None:
+            self.log.reach(self.cluster.worker.upper)
             self.log.close()
 
     def _sweep_if_due(self) -> None:

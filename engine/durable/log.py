@@ -258,6 +258,10 @@ class Log:
         """The timestamp of the last tick that committed, in ms."""
         return self._db.execute("SELECT clock FROM meta").fetchone()[0]
 
+    def reach(self, timestamp: int) -> None:
+        """The life ends: ticks up to there have been, also those that wrote nothing."""
+        self._db.execute("UPDATE meta SET clock = max(clock, ?)", (timestamp,))
+
     def offsets(self, id: int) -> dict[str, int]:
         """How far each partition of a source was read."""
         return dict(self._db.execute("SELECT partition, position FROM offsets WHERE item = ?", (id,)).fetchall())

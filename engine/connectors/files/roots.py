@@ -6,6 +6,7 @@ Asked at each opening, not only when a source is made: a restart with other root
 """
 
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,17 +44,18 @@ class Roots:
         try:
             found = Path(path).resolve()
             self._check(path, found)
-            if found.is_file():
+            mode = found.stat().st_mode  # one look: files come and go meanwhile
+            if stat.S_ISREG(mode):
                 return found
-            if found.is_dir():
+            if stat.S_ISDIR(mode):
                 raise SourceError(
                     f'file "{path}" cannot be read: it is a directory', hint="Of a directory its files are read."
                 )
-            if found.exists():
-                raise SourceError(f'file "{path}" cannot be read: it is no regular file')
+            raise SourceError(f'file "{path}" cannot be read: it is no regular file')
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.") from None
         except (OSError, RuntimeError, ValueError) as error:  # no permission; links that go round; a NUL in the path
             raise SourceError(f'file "{path}" cannot be read: {error}') from None
-        raise MissingFile(f'file "{path}" does not exist', hint="Paths are the server's.")
 
     def place(self, path: str) -> Path:
         """Where a file of that path is to be written: there is none, or a regular one that it takes the place of."""
