@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request
+from starlette.requests import ClientDisconnect
 
 from app.data.names import parts_of
 from app.front import Front, TheFront
@@ -62,10 +63,13 @@ async def receive_webhook_of(database: Part, schema: Part, source: Part, request
 async def received(source: tuple[str, ...], request: Request, front: Front) -> Written:
     with front.webhooks:
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise HTTPException(413, f"the body is longer than {BODY_BYTES_MAX} bytes")
+        except ClientDisconnect:
+            raise HTTPException(400, "the body is cut off") from None
         headers = [(name.decode("latin-1"), value) for name, value in request.headers.raw]
         rows, timestamp = await front.in_thread(lambda: front.database.webhook(source, headers, bytes(body)))
     return Written(rows=rows, timestamp=timestamp)
