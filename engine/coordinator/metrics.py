@@ -3,6 +3,7 @@
 from typing import Final, TypeAlias
 
 from engine.connectors.ingest import Status
+from engine.connectors.postgres.reader import LSN
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.runtime import Durations
 from engine.coordinator.sink_states import Status as SinkStatus
@@ -98,4 +99,9 @@ def of_source(name: str, status: Status, upper: int) -> list[Metric]:
             ("mz_kafka_partition_offset_max", labels, float(at.known)),
             ("mz_partition_closed_ts", labels, float(upper)),
         ]
+        if key == LSN:
+            found += [
+                ("mz_postgres_per_source_messages", {"source": name}, float(at.records)),
+                ("mz_postgres_per_source_lsn", {"source": name}, float(at.position)),
+            ]
     return found

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.main import in_background
 from engine.connectors.feed import Progress
 from engine.connectors.ingest import Status
+from engine.connectors.postgres.reader import LSN
 from engine.coordinator.metrics import of_source
 from tests.serving import SETTINGS
 
@@ -31,8 +32,10 @@ REFERENCE = [
     "mz_kafka_sink_rows_queued",
     "mz_pg_sent_rows",
     "mz_pg_sent_bytes",
+    "mz_postgres_per_source_messages",
+    "mz_postgres_per_source_lsn",
 ]
-"""Materialize's, but for its families of PostgreSQL sources, of which there are none, and of its storage."""
+"""Materialize's, but for those of its storage."""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,8 @@ def test_the_page_says_what_there_is(server):
         (name, ", ".join(label for label in family.samples[0].labels if label != "le"))
         for name, family in scraped(server).items()
     }
-    partitioned = of_source("k", Status(progress={"0@topic": Progress("0")}), 0)  # tests/kafka has a real one
+    # tests/kafka and tests/postgres have real ones
+    partitioned = of_source("k", Status(progress={"0@topic": Progress("0"), LSN: Progress("slot")}), 0)
     shown |= {(name, ", ".join(labels)) for name, labels, _ in partitioned}
     assert shown == table()
     assert set(REFERENCE) <= {name for name, _ in shown}
