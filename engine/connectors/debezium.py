@@ -20,7 +20,7 @@ from engine.connectors.avro.decode import AvroDecoder
 from engine.connectors.avro.schema import PLACE_COLUMNS, row_columns
 from engine.connectors.decode_json import JsonColumns, JsonMembers
 from engine.connectors.feed import Resolve
-from engine.connectors.records import Spans
+from engine.connectors.records import Spans, present
 from engine.errors import InvalidParameter
 from engine.kernels.hash import hash_rows
 from engine.types import Column
@@ -165,10 +165,9 @@ class DebeziumDecoder:
         op, source = members[2], members[3]
         # A string, so a quote stands before what is looked at.
         letter = np.where(op.ends - op.begins == 3, op.data[np.maximum(op.begins, 0) + 1], 0)
-        rows = np.flatnonzero(source.begins >= 0)
-        decoded = self._source.decode(source.take(rows))
-        failed |= {int(rows[row]): f"source: {reason}" for row, reason in decoded.failed.items()}
-        places = self._places([_spread(vector, rows, len(data)) for vector in decoded.columns])
+        decoded = present(self._source, source)
+        failed |= {row: f"source: {reason}" for row, reason in decoded.failed.items()}
+        places = self._places(decoded.columns)
         return Change(before, has_before, after, has_after, failed, _blind(letter, has_before), places)
 
     def contents(self, change: Change) -> NDArray[np.int64]:
@@ -182,12 +181,10 @@ class DebeziumDecoder:
         return hash_rows(np.ascontiguousarray(words)).view(np.int64)
 
     def _side(self, texts: Spans, failed: dict[int, str]) -> tuple[list[Vector], NDArray[np.bool_]]:
-        has = texts.begins >= 0
-        rows = np.flatnonzero(has)
-        decoded = self._rows.decode(texts.take(rows))
+        decoded = present(self._rows, texts)
         for row, reason in decoded.failed.items():
-            failed.setdefault(int(rows[row]), reason)
-        return [_spread(vector, rows, len(texts)) for vector in decoded.columns], has
+            failed.setdefault(row, reason)
+        return decoded.columns, texts.begins >= 0
 
     def _from_avro(self, avro: AvroDecoder, data: Spans) -> Change:
         decoded = avro.decode(data)
@@ -255,11 +252,3 @@ def _hexadecimal(text: bytes) -> tuple[int, ...]:
     except ValueError:
         return (-1, 0, 0, 0)
     return first, second, third, 0
-
-
-def _spread(vector: Vector, rows: NDArray[np.int64], n: int) -> Vector:
-    """A column of n rows that has the vector's values in those rows."""
-    words, nulls = np.zeros(n, np.uint64), np.ones(n, np.bool_)
-    words[rows] = vector.words
-    nulls[rows] = False if vector.nulls is None else vector.nulls
-    return Vector(words, nulls)

@@ -103,6 +103,24 @@ class RecordDecoder(Protocol):
         ...
 
 
+def present(decoder: RecordDecoder, spans: Spans) -> Decoded:
+    """What the decoder makes of the data that are there; NULLs of the others."""
+    absent = spans.begins < 0
+    if not absent.any():
+        return decoder.decode(spans)
+    rows = np.flatnonzero(~absent)
+    decoded = decoder.decode(spans.take(rows))
+    columns: list[Vector] = []
+    for vector in decoded.columns:
+        words = np.zeros(len(spans), np.uint64)
+        words[rows] = vector.words
+        nulls = absent.copy()
+        if vector.nulls is not None:
+            nulls[rows] = vector.nulls
+        columns.append(Vector(words, nulls))
+    return Decoded(columns, {int(rows[row]): reason for row, reason in decoded.failed.items()})
+
+
 class WholeDecoder:
     """FORMAT TEXT and BYTES: the datum is the row. Text must be UTF-8."""
 

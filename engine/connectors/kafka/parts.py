@@ -15,7 +15,7 @@ from engine.connectors.feed import Resolve
 from engine.connectors.formats import decoder_of
 from engine.connectors.kafka.batches import Records
 from engine.connectors.kafka.columns import HEADER, Layout, Part
-from engine.connectors.records import Decoded, RecordDecoder, Spans
+from engine.connectors.records import Decoded, RecordDecoder, Spans, present
 
 Rows = NDArray[np.int64]
 
@@ -39,12 +39,12 @@ class Parts:
     def keys(self, spans: Spans) -> Decoded:
         """The key columns; an absent key is NULL in each."""
         assert self._key_decoder is not None
-        return _present(self._key_decoder, spans)
+        return present(self._key_decoder, spans)
 
     def values(self, spans: Spans) -> Decoded:
         """The value columns; an absent value is NULL in each."""
         assert self._value_decoder is not None
-        return _present(self._value_decoder, spans)
+        return present(self._value_decoder, spans)
 
     @property
     def has_keys(self) -> bool:
@@ -89,24 +89,6 @@ class Parts:
             _raw(records.values.take(rows), self._heap),
             Vector(self._heap.intern_many(reasons)),
         ]
-
-
-def _present(decoder: RecordDecoder, spans: Spans) -> Decoded:
-    """What the decoder makes of the data that are there; NULLs of the others."""
-    absent = spans.begins < 0
-    if not absent.any():
-        return decoder.decode(spans)
-    rows = np.flatnonzero(~absent)
-    decoded = decoder.decode(spans.take(rows))
-    columns: list[Vector] = []
-    for vector in decoded.columns:
-        words = np.zeros(len(spans), np.uint64)
-        words[rows] = vector.words
-        nulls = absent.copy()
-        if vector.nulls is not None:
-            nulls[rows] = vector.nulls
-        columns.append(Vector(words, nulls))
-    return Decoded(columns, {int(rows[row]): reason for row, reason in decoded.failed.items()})
 
 
 def _raw(spans: Spans, heap: Heap) -> Vector:
