@@ -1,6 +1,7 @@
 """From a client's statement to its answer.
 
-session.py, transaction.py, variables.py   one client: its text, its transaction block, its settings
+session.py, conversation.py                the ways in to one client: texts, portals, subscriptions; one statement run
+transaction.py, variables.py               its transaction block, its settings
 sequence.py                                a statement -> bind -> what its bound form says, by family:
     changes.py, draft.py                     changes of the catalog: drafted, then published, in a block at COMMIT
         ddl.py, sources.py, sinks.py           CREATE and DROP, and what the worker is told of it
