@@ -36,7 +36,7 @@ from engine.coordinator.webhook import receive
 from engine.coordinator.write import Rows, write
 from engine.durable.log import Log
 from engine.errors import LimitExceeded, SqlError
-from engine.sql.bound import CopyForm
+from engine.sql.resolved.rows import CopyForm
 
 __all__ = [
     "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Metric", "Notice",

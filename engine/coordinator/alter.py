@@ -9,14 +9,7 @@ from engine.coordinator.ddl import history_of
 from engine.coordinator.draft import Draft
 from engine.coordinator.result import Notice, Result
 from engine.durable.log import Log
-from engine.sql.bound import (
-    BoundComment,
-    BoundCreateCluster,
-    BoundDropClusters,
-    BoundInert,
-    BoundRedefine,
-    BoundRetain,
-)  # fmt: skip
+from engine.sql.bound import BoundComment, BoundCreateCluster, BoundDropClusters, BoundInert, BoundRedefine, BoundRetain
 from engine.sql.statement.definitions import Reason
 
 COMMENT = "comment"

@@ -31,7 +31,7 @@ from engine.sql.bound import (
     BoundDropRoles,
     BoundRedefine,
     BoundRetain,
-)  # fmt: skip
+)
 
 BoundChange: TypeAlias = (
     BoundCreateDatabase | BoundCreateSchema | BoundCreateTable | BoundCreateView | BoundCreateMaterializedView

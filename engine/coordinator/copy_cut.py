@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import MalformedCopy
 from engine.kernels import copy as kernels
-from engine.sql.bound import CopyForm
+from engine.sql.resolved.rows import CopyForm
 
 BLOCK_BYTES: Final = 1 << 18
 """Data that wait until they are worth being decoded: a column at a time costs some 50 us whatever its length."""

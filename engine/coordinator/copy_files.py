@@ -46,7 +46,8 @@ from engine.errors import (
 )
 from engine.expr.evaluate import Context, evaluate
 from engine.expr.functions.casts import cast_function
-from engine.sql.bound import BoundCopyFrom, CopyFile, CopyForm, FileKind
+from engine.sql.bound import BoundCopyFrom
+from engine.sql.resolved.rows import CopyFile, CopyForm, FileKind
 from engine.types import CastContext, Column, SqlType
 
 CHUNK_ROWS: Final = 64 << 10

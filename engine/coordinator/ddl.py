@@ -31,7 +31,7 @@ from engine.sql.bound import (
     BoundCreateType,
     BoundCreateView,
     BoundDrop,
-)  # fmt: skip
+)
 from engine.types import Column, SqlType
 
 

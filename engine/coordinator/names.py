@@ -22,9 +22,10 @@ from engine.errors import (
 from engine.expr.scalar import Literal
 from engine.plan.rules.fold import folded
 from engine.plan.scalars import is_plain
+from engine.sql.binding.applying import cast, located
 from engine.sql.binding.context import Context
+from engine.sql.binding.place import Place
 from engine.sql.binding.queries import NOWHERE, Queries
-from engine.sql.binding.scalars import Place, cast, located
 from engine.sql.dialect import parse_expression, parse_type
 from engine.sql.parameters import Parameters
 from engine.sql.statement.session import Declare, Execute, Fetch, Prepare

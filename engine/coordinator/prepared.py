@@ -32,7 +32,7 @@ from engine.sql.bound import (
     BoundShowVariable,
     BoundSubscribe,
     BoundUpdate,
-)  # fmt: skip
+)
 from engine.sql.dialect import parse
 from engine.sql.parameters import Parameters, literals
 from engine.sql.statements import Statement

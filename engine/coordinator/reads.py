@@ -23,7 +23,8 @@ from engine.dataflow.graph import Mfp, Plan, Source, output_types
 from engine.errors import DataError, InvalidParameter, UndefinedTable, Unsupported
 from engine.plan.lookup import as_lookup
 from engine.plan.relation import Constant, Relation
-from engine.sql.bound import BoundAsOf, BoundSelect
+from engine.sql.bound import BoundSelect
+from engine.sql.resolved.rows import BoundAsOf
 
 Check = Callable[[], None]
 """Raises QueryCanceled when the statement that runs is cancelled."""

@@ -38,7 +38,7 @@ from engine.sql.bound import (
     BoundCreateTable,
     BoundCreateType,
     BoundCreateView,
-)  # fmt: skip
+)
 from engine.sql.dialect import parse
 
 

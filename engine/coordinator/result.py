@@ -21,7 +21,7 @@ from engine.types import Column, Physical
 
 if TYPE_CHECKING:
     from engine.coordinator.subscription import Subscription
-    from engine.sql.bound import CopyForm
+    from engine.sql.resolved.rows import CopyForm
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,9 @@ from engine.sql.bound import (
     BoundTruncate,
     BoundUpdate,
     BoundValidateConnection,
-    CopyFile,
-)  # fmt: skip
+)
 from engine.sql.parameters import Parameters
+from engine.sql.resolved.rows import CopyFile
 from engine.sql.statement.connectors import AlterAddSubsources, CreateCopy, CreateSource
 from engine.sql.statement.data import Copy
 from engine.sql.statement.definitions import CreateTableAs

@@ -22,7 +22,7 @@ from engine.dataflow.reading import with_key
 from engine.errors import ActiveTransaction, UndefinedTable
 from engine.plan.relation import Constant, Get, Let, Negate, Relation, Threshold, Union
 from engine.sql.binding.tree import renumbered, rewrite
-from engine.sql.bound import Over
+from engine.sql.resolved.rows import Over
 from engine.types import Column
 
 FIRST_LET = 1_000_000

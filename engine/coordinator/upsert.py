@@ -16,7 +16,7 @@ from engine.collection.batch import Batch, null_words
 from engine.coordinator.snapshot import Snapshot
 from engine.errors import CardinalityViolation
 from engine.kernels.rows import take_rows
-from engine.sql.bound import BoundConflict
+from engine.sql.resolved.rows import BoundConflict
 from engine.types import Column
 
 

@@ -16,7 +16,7 @@ from engine.coordinator.copy_cut import SIGNATURE, Cutter
 from engine.coordinator.copy_values import column_of
 from engine.errors import MalformedCopy
 from engine.expr.evaluate import Context
-from engine.sql.bound import CopyForm
+from engine.sql.resolved.rows import CopyForm
 from engine.types import Column
 
 COLUMNS: Final = (Column("a", types.INTEGER), Column("b", types.TEXT), Column("c", types.TEXT))

@@ -3,6 +3,8 @@
 context       what a statement is bound against
 types         type names and constants
 names         what an output column is called
+place         where an expression stands, and what is collected there
+applying      functions and casts applied to what is bound
 scalars       expressions
 calls         functions and aggregates
 from_clause   tables, joins, table functions

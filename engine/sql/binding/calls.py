@@ -13,10 +13,11 @@ from engine.expr.window import FUNCTIONS
 from engine.plan.relation import AggregateCall, BoundScalar, Outer, map_call
 from engine.plan.scalars import parts
 from engine.sql import syntax
+from engine.sql.binding.applying import call, cast, located, settled
 from engine.sql.binding.composed import OF_ONE, hypothetical
 from engine.sql.binding.levels import level_of, outward
 from engine.sql.binding.nested import Nested
-from engine.sql.binding.scalars import GroupingSlot, Place, Slot, call, cast, located, settled
+from engine.sql.binding.place import GroupingSlot, Place, Slot
 from engine.sql.binding.session import SESSION_FUNCTIONS
 from engine.sql.binding.window_functions import WindowFunctions
 from engine.sql.binding.yielding import yielding

@@ -10,7 +10,8 @@ from engine.expr import overload
 from engine.expr.scalar import Ref
 from engine.plan.relation import BoundScalar, Distinct, Let, LetRec, Project, Relation, TopK, Union
 from engine.sql import syntax
-from engine.sql.binding.scalars import Subrelation, cast, located
+from engine.sql.binding.applying import cast, located
+from engine.sql.binding.place import Subrelation
 from engine.sql.binding.select import Rows, Selects, projected
 from engine.sql.scope import Around, Common
 from engine.sql.syntax import Recursion, SetOperator

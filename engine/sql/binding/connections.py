@@ -19,8 +19,8 @@ from engine.sql import bound, statements
 from engine.sql.binding import postgres
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import with_full_names
+from engine.sql.binding.place import Place
 from engine.sql.binding.queries import NOWHERE, Queries
-from engine.sql.binding.scalars import Place
 from engine.sql.binding.source_options import Options, Reads, without_password
 from engine.sql.binding.stores import aws, endpoint
 from engine.sql.binding.writing import full

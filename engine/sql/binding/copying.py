@@ -6,13 +6,13 @@ from typing import Final
 
 from engine.catalog.sources import Compression
 from engine.errors import InvalidParameter
-from engine.sql import bound
 from engine.sql.binding.context import Context
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.stores import store_connection
+from engine.sql.resolved.rows import CopyFile, CopyForm, FileKind
 from engine.sql.statement.parts import Option
 
-KINDS: Final = {"json": bound.FileKind.JSON, "parquet": bound.FileKind.PARQUET, "avro": bound.FileKind.AVRO}
+KINDS: Final = {"json": FileKind.JSON, "parquet": FileKind.PARQUET, "avro": FileKind.AVRO}
 """Formats of files that are not the protocol's."""
 
 PACKED: Final = ("none", "snappy", "gzip", "zstd", "lz4", "brotli")
@@ -27,34 +27,34 @@ PLACES: Final = (
 
 def copy_file(
     path: str | None, at: int, options: Sequence[Option], context: Context
-) -> tuple[bound.CopyForm, bound.CopyFile | None]:
+) -> tuple[CopyForm, CopyFile | None]:
     """How the data are written, and where, unless it is the client that sends or gets them."""
     if path is None:
         return copy_form(options), None
     options = [_named(option) for option in options]
     named = next((option for option in options if option.name == "format"), None)
-    kind = KINDS.get(str(named.value).lower() if named is not None else "", bound.FileKind.ROWS)
+    kind = KINDS.get(str(named.value).lower() if named is not None else "", FileKind.ROWS)
     given = Options("COPY", [option for option in options if option.name in PLACES], Reads(context))
     compression = (given.text("compression") or "").lower()
     connection = store_connection(path, given, Reads(context), at)
     given.done()
     rest = [option for option in options if option.name not in PLACES]
-    if kind is bound.FileKind.ROWS:
+    if kind is FileKind.ROWS:
         form = copy_form(rest)
     else:
         form = copy_form([])
         for option in rest:
             if option is not named:
                 raise InvalidParameter(f'option "{option.name}" is not of FORMAT {kind.value}', position=option.at)
-    if kind is bound.FileKind.PARQUET:
+    if kind is FileKind.PARQUET:
         if compression not in ("", *PACKED):
             hint = f"There are {', '.join(PACKED)}."
             raise InvalidParameter(f'compression "{compression}" is not known', hint=hint, position=at)
-        return form, bound.CopyFile(path, kind, Compression.NONE, connection, compression or "snappy")
+        return form, CopyFile(path, kind, Compression.NONE, connection, compression or "snappy")
     if compression not in ("", "none", "gzip", "zstd"):
         hint = "There are none, gzip and zstd."
         raise InvalidParameter(f'compression "{compression}" is not known', hint=hint, position=at)
-    return form, bound.CopyFile(path, kind, Compression(compression or "by name"), connection)
+    return form, CopyFile(path, kind, Compression(compression or "by name"), connection)
 
 
 def _named(option: Option) -> Option:
@@ -63,7 +63,7 @@ def _named(option: Option) -> Option:
     return replace(option, name="format", value=value) if word == "format" and value else option
 
 
-def copy_form(options: Sequence[Option]) -> bound.CopyForm:
+def copy_form(options: Sequence[Option]) -> CopyForm:
     """What the options of a COPY say of its data."""
     given = {option.name: option for option in map(_named, options)}
     named = given.pop("format", None)
@@ -87,4 +87,4 @@ def copy_form(options: Sequence[Option]) -> bound.CopyForm:
             raise InvalidParameter(f'option "{name}" not recognized', position=option.at)
     quote = values["quote"] if csv else None
     escape = values.get("escape", values["quote"])
-    return bound.CopyForm(values["delimiter"], values["null"], quote, escape, header, form == "binary")
+    return CopyForm(values["delimiter"], values["null"], quote, escape, header, form == "binary")

@@ -50,9 +50,10 @@ from engine.plan.relation import (
     Relation,
 )
 from engine.sql import syntax
+from engine.sql.binding.applying import TRUE, call, cast, conjunction, located
 from engine.sql.binding.calls import Calls
 from engine.sql.binding.context import Context, Use
-from engine.sql.binding.scalars import TRUE, Place, Subrelation, call, cast, conjunction, located
+from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.time_windows import windowed
 from engine.sql.binding.tree import renumbered
 from engine.sql.binding.types import sql_type

@@ -24,7 +24,7 @@ from engine.plan.relation import (
 )
 from engine.plan.scalars import null, parts, with_parts
 from engine.sql.binding.levels import changed, changed_within
-from engine.sql.binding.scalars import GroupingSlot, Place, Slot, WindowSlot
+from engine.sql.binding.place import GroupingSlot, Place, Slot, WindowSlot
 
 
 class Grouping:

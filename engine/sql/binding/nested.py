@@ -13,7 +13,9 @@ from engine.expr.scalar import Call, Coalesce, Literal, Ref
 from engine.expr.text_forms import RawValue
 from engine.plan.relation import BoundScalar, Map, Project, Relation, ScalarSubquery
 from engine.sql import syntax
-from engine.sql.binding.scalars import Place, Scalars, call, cast, located, settled
+from engine.sql.binding.applying import call, cast, located, settled
+from engine.sql.binding.place import Place
+from engine.sql.binding.scalars import Scalars
 from engine.sql.scope import Around, Range
 from engine.sql.syntax import Expression
 from engine.types import CastContext, Nesting, SqlType

@@ -29,9 +29,10 @@ from engine.plan.relation import (
 )
 from engine.plan.rules.fold import folded
 from engine.sql import syntax
+from engine.sql.binding.applying import cast, located, settled
 from engine.sql.binding.common import Commons, Whole, converted
 from engine.sql.binding.listings import listing
-from engine.sql.binding.scalars import Place, Subrelation, cast, located, settled
+from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.select import Output, Rows, ordering, projected
 from engine.sql.scope import Around, Scope, ScopeColumn
 from engine.sql.syntax import Expression, OrderItem, SetOperator

@@ -16,14 +16,16 @@ from engine.errors import (
 )
 from engine.expr.scalar import Call, Literal
 from engine.sql import bound, statements, syntax
+from engine.sql.binding.applying import cast
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_file
+from engine.sql.binding.place import Place
 from engine.sql.binding.queries import NOWHERE, Queries
-from engine.sql.binding.scalars import Place, cast
 from engine.sql.binding.select import ordering
 from engine.sql.binding.session import SESSION_FUNCTIONS, refuse, settle, value
 from engine.sql.parameters import number_of
+from engine.sql.resolved.rows import BoundAsOf, BoundEnvelope, FileKind
 from engine.sql.scope import Around
 from engine.sql.statement.data import EnvelopeClause
 from engine.sql.statement.parts import AsOf
@@ -80,14 +82,14 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     )
 
 
-def _envelope(clause: EnvelopeClause, columns: Sequence[Column]) -> bound.BoundEnvelope:
+def _envelope(clause: EnvelopeClause, columns: Sequence[Column]) -> BoundEnvelope:
     key: list[int] = []
     for name in clause.key:
         index = _output(name, columns, clause.at)
         if index in key:
             raise DuplicateColumn(f'column "{name}" appears twice in the key of the envelope', position=clause.at)
         key.append(index)
-    return bound.BoundEnvelope(tuple(key), clause.debezium)
+    return BoundEnvelope(tuple(key), clause.debezium)
 
 
 def _within(item: syntax.OrderItem, columns: Sequence[Column]) -> Order:
@@ -118,7 +120,7 @@ def copy(statement: statements.Copy, context: Context) -> bound.BoundCopy:
         if file is not None:
             raise Unsupported("COPY (SUBSCRIBE ...) TO a file would never end", position=statement.at)
         return bound.BoundCopy(subscribe(inner, context), form)
-    if file is not None and file.kind is bound.FileKind.AVRO:
+    if file is not None and file.kind is FileKind.AVRO:
         raise Unsupported("COPY TO writes CSV, TEXT, BINARY, JSON and PARQUET", position=statement.at)
     return bound.BoundCopy(select(inner, context), form, file)
 
@@ -128,8 +130,8 @@ def columns_of(node: syntax.Query, context: Context) -> tuple[Column, ...]:
     return Queries(context).top(node)[1]
 
 
-def time_of(node: AsOf | None, context: Context) -> bound.BoundAsOf | None:
-    return None if node is None else bound.BoundAsOf(timestamp(node.timestamp, context), node.at_least)
+def time_of(node: AsOf | None, context: Context) -> BoundAsOf | None:
+    return None if node is None else BoundAsOf(timestamp(node.timestamp, context), node.at_least)
 
 
 def timestamp(node: Expression, context: Context) -> int:

@@ -1,194 +1,28 @@
 """Expressions: syntax over a scope becomes typed scalars over its row."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeVar, assert_never
+from collections.abc import Sequence
+from typing import Final, assert_never
 
 from engine import types
-from engine.errors import (
-    SqlError,
-    SyntaxError_,
-    TypeMismatch,
-    UndefinedColumn,
-    UndefinedTable,
-    Unsupported,
-)
+from engine.errors import SyntaxError_, TypeMismatch, UndefinedColumn, UndefinedTable
 from engine.expr import overload
-from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.interval_text import parse_interval
-from engine.expr.scalar import Call, Case, Literal, Logic, Ref, Scalar
-from engine.expr.window import Frame, Kind
-from engine.plan.relation import (
-    AggregateCall,
-    BoundScalar,
-    Exists,
-    Project,
-    Quantified,
-    Relation,
-    ScalarSubquery,
-)
-from engine.plan.temporal import MIRRORED, is_now, milliseconds
+from engine.expr.scalar import Call, Case, Literal, Ref
+from engine.plan.relation import BoundScalar, Exists, Project, Quantified, ScalarSubquery
 from engine.sql import syntax
-from engine.sql.binding.types import number, widened
+from engine.sql.binding.applying import FALSE, TRUE, call, cast, compare_rows, conjunction, located, negated, settled
+from engine.sql.binding.place import Place, Subrelation
+from engine.sql.binding.types import number
 from engine.sql.scope import Around, Range, Scope
 from engine.sql.syntax import Expression, Test
-from engine.types import CastContext, Column, SqlType
+from engine.types import CastContext, SqlType
 
-FALSE: Final = Literal(False, types.BOOLEAN)
-TRUE: Final = Literal(True, types.BOOLEAN)
 IS_TESTS: Final = {
     (Test.TRUE, False): "is_true", (Test.TRUE, True): "is_not_true",
     (Test.FALSE, False): "is_false", (Test.FALSE, True): "is_not_false",
     (Test.UNKNOWN, False): "is_unknown", (Test.UNKNOWN, True): "is_not_unknown",
 }  # fmt: skip
-
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Aggregate number `index` of the SELECT, until grouping puts a Ref in its place."""
-
-    index: int
-    type: SqlType
-    nullable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GroupingSlot:
-    """GROUPING(...) number `index` of the SELECT: which of its arguments the row's grouping does not group by."""
-
-    index: int
-    type: SqlType = types.INTEGER
-    nullable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSlot:
-    """Window function number `index` of the SELECT, until its column stands in its place."""
-
-    index: int
-    type: SqlType
-    nullable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BoundWindow:
-    """A window function over the place's row. Items of `order` are (scalar, descending, NULLs first).
-
-    `key`, `start` and `end` are there with RANGE and offsets: the ordering value and the bounds as values of its type.
-    """
-
-    kind: Kind | AggregateKind
-    arguments: tuple[BoundScalar, ...]
-    type: SqlType
-    nullable: bool
-    partition: tuple[BoundScalar, ...]
-    order: tuple[tuple[BoundScalar, bool, bool], ...]
-    frame: Frame
-    key: BoundScalar | None = None
-    start: BoundScalar | None = None
-    end: BoundScalar | None = None
-    ignore_nulls: bool = False
-    filter: BoundScalar | None = None
-    within: tuple[tuple[BoundScalar, bool, bool], ...] = ()  # the ORDER BY inside an aggregate's call
-
-
-@dataclass(slots=True)
-class Windows:
-    """The window functions found in a SELECT, and the windows that it names."""
-
-    named: Mapping[str, syntax.Window]
-    calls: list[BoundWindow] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Place:
-    """Where an expression stands: over which row, in which clause (for messages), and whether aggregates may.
-
-    `aggregates` collects the aggregates found, or is None where they are refused; `used` is the first use of each
-    column of the row, as (name, position), for errors that are found later. `rows`: table functions may stand here;
-    `windows` collects window functions, or is None where they may not; `groupings` the arguments of GROUPING(...).
-    """
-
-    scope: Scope
-    clause: str
-    aggregates: list[AggregateCall] | None = None
-    used: dict[int, tuple[str, int]] = field(default_factory=dict)
-    rows: bool = False
-    windows: Windows | None = None
-    groupings: list[tuple[BoundScalar, ...]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Subrelation:
-    """A bound subquery: its relation and the columns that come out, `unknown` those that are untyped literals."""
-
-    relation: Relation
-    columns: tuple[Column, ...]
-    unknown: frozenset[int] = frozenset()
-
-
-def located(at: int, make: Callable[..., R], *arguments: object) -> R:
-    """make(*arguments), whose error then points at `at` unless it points elsewhere already."""
-    try:
-        return make(*arguments)
-    except SqlError as error:
-        if error.position is None:
-            error.position = at
-        raise
-
-
-def call(name: str, *arguments: BoundScalar) -> Scalar:
-    """A function or operator by name. Subqueries and outer columns may stand wherever scalars may."""
-    if name in MIRRORED and any(map(is_now, arguments)):
-        arguments = tuple(map(milliseconds, arguments))
-    if name in SEES_BLANKS:
-        arguments = tuple(map(padded, arguments))
-    return overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
-
-
-SEES_BLANKS: Final = frozenset(
-    {"like", "~~", "ilike", "~~*", "!~~", "!~~*", "~", "~*", "!~", "!~*", "octet_length", "concat", "concat_ws",
-     "to_jsonb", "to_json", "jsonb_build_array", "jsonb_build_object", "format"}
-)  # fmt: skip
-"""Functions that take the blanks at the end of a char(n) for what they are; to all others they are not there."""
-
-
-def padded(scalar: BoundScalar) -> BoundScalar:
-    """A char(n) as the text of n characters that it is written as."""
-    kind = scalar.type
-    if kind.plain != types.CHAR or not kind.modifier:
-        return scalar
-    text = cast(scalar, types.TEXT, CastContext.IMPLICIT)
-    return overload.call("rpad", text, Literal(kind.modifier[0], types.INTEGER))  # pyright: ignore[reportArgumentType]
-
-
-def cast(scalar: BoundScalar, to: SqlType, context: CastContext) -> BoundScalar:
-    """As overload.cast; a numeric constant becomes another one without a function to call."""
-    if isinstance(scalar, Literal) and scalar.value is not None and scalar.type is not types.UNKNOWN:
-        constant = widened(scalar, to)
-        if constant is not None:
-            return constant
-    return overload.cast(scalar, to, context)  # pyright: ignore[reportArgumentType]: the same
-
-
-def settled(scalar: BoundScalar) -> BoundScalar:
-    """The scalar, an untyped literal being text."""
-    return cast(scalar, types.TEXT, CastContext.IMPLICIT) if scalar.type == types.UNKNOWN else scalar
-
-
-def conjunction(arguments: Sequence[BoundScalar], all_: bool = True) -> BoundScalar:
-    """AND (or OR) of booleans."""
-    if len(arguments) == 1:
-        return arguments[0]
-    return Logic(all_, tuple(arguments))  # pyright: ignore[reportArgumentType]: the same
-
-
-def negated(scalar: BoundScalar, yes: bool = True) -> BoundScalar:
-    """NOT scalar, if `yes`."""
-    return call("not", scalar) if yes else scalar
 
 
 class Scalars(ABC):
@@ -491,19 +325,3 @@ class Scalars(ABC):
         at = expression.operand.at if operand.type == types.UNKNOWN else expression.at
         self.unsettled = self.unsettled or not {to.plain, operand.type.plain}.isdisjoint(types.REGISTERED)
         return located(at, cast, operand, to, CastContext.EXPLICIT)
-
-
-def compare_rows(operator: str, pairs: Sequence[tuple[BoundScalar, BoundScalar]]) -> BoundScalar:
-    """A comparison of rows of equal width."""
-    if operator == "=":
-        return conjunction([call("=", a, b) for a, b in pairs])
-    if operator == "<>":
-        return conjunction([call("<>", a, b) for a, b in pairs], all_=False)
-    if operator not in ("<", ">", "<=", ">="):
-        raise Unsupported(f"operator {operator} of rows is not supported")
-    strict = operator[0]
-    result = call(operator, *pairs[-1])
-    for a, b in reversed(pairs[:-1]):
-        rest = conjunction((call("=", a, b), result))
-        result = conjunction((call(strict, a, b), rest), all_=False)
-    return result

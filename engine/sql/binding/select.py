@@ -18,10 +18,11 @@ from engine.errors import (
 from engine.expr.scalar import Ref
 from engine.plan.relation import BoundScalar, Distinct, Filter, Map, Project, Relation, TopK
 from engine.sql import syntax
+from engine.sql.binding.applying import settled
 from engine.sql.binding.from_clause import FromClause
 from engine.sql.binding.grouping import Grouping, grouped
 from engine.sql.binding.names import output_name
-from engine.sql.binding.scalars import Place, Windows, settled
+from engine.sql.binding.place import Place, Windows
 from engine.sql.binding.window_functions import named_windows
 from engine.sql.binding.windows import regrouped, windowed
 from engine.sql.binding.yielding import expanded

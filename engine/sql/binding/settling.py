@@ -15,7 +15,8 @@ from engine.sql import bound
 from engine.sql.binding.context import Context
 from engine.sql.binding.session import milliseconds_of, settle, with_values
 from engine.sql.binding.tree import rewrite
-from engine.sql.bound import Bound, Over
+from engine.sql.bound import Bound
+from engine.sql.resolved.rows import Over
 
 
 def settled(statement: Bound, context: Context) -> Bound:

@@ -18,9 +18,9 @@ from engine.plan.relation import BoundScalar
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.context import Context
 from engine.sql.binding.options import history, history_sql
+from engine.sql.binding.place import Place
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.reads import query
-from engine.sql.binding.scalars import Place
 from engine.sql.binding.writes import assigned
 from engine.sql.binding.writing import full, quoted, type_sql
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint

@@ -16,7 +16,7 @@ from engine.expr.overload import resolve_table_function
 from engine.expr.scalar import Ref
 from engine.plan.relation import BoundScalar, Filter, FlatMap, Map, Relation
 from engine.sql import syntax
-from engine.sql.binding.scalars import call, cast, located
+from engine.sql.binding.applying import call, cast, located
 from engine.types import CastContext, Column
 
 SPANS: Final = {"tumble": 1, "hop": 2}

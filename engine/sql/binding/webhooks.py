@@ -8,8 +8,8 @@ from engine.catalog.sources import Append, Check, Part, WebhookBody, WebhookSour
 from engine.errors import DuplicateAlias, DuplicateColumn, Unsupported, WrongObjectType
 from engine.plan.scalars import is_plain
 from engine.sql import statements
+from engine.sql.binding.place import Place
 from engine.sql.binding.queries import Queries
-from engine.sql.binding.scalars import Place
 from engine.sql.binding.source_options import Reads
 from engine.sql.scope import Around, Scope, ScopeColumn
 from engine.sql.statement.connectors import FromWebhook, Given

@@ -27,17 +27,9 @@ from engine.expr.window import FUNCTIONS, MOVED, OFFSETS, Bound, Edge, Frame, Ki
 from engine.plan.relation import AggregateCall, BoundScalar
 from engine.plan.rules.fold import folded
 from engine.sql import syntax
-from engine.sql.binding.scalars import (
-    BoundWindow,
-    Place,
-    Scalars,
-    Windows,
-    WindowSlot,
-    call,
-    cast,
-    located,
-    settled,
-)
+from engine.sql.binding.applying import call, cast, located, settled
+from engine.sql.binding.place import BoundWindow, Place, Windows, WindowSlot
+from engine.sql.binding.scalars import Scalars
 from engine.sql.scope import Scope
 from engine.types import CastContext, SqlType
 

@@ -8,7 +8,7 @@ from engine.expr.scalar import Literal, Ref
 from engine.expr.window import Bound, WindowCall
 from engine.plan.relation import BoundScalar, Exists, Map, Outer, Quantified, Relation, ScalarSubquery, Window
 from engine.plan.scalars import parts, with_parts
-from engine.sql.binding.scalars import BoundWindow, WindowSlot
+from engine.sql.binding.place import BoundWindow, WindowSlot
 
 
 def regrouped(call: BoundWindow, change: Callable[[BoundScalar], BoundScalar]) -> BoundWindow:

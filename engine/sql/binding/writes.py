@@ -17,11 +17,13 @@ from engine.errors import (
 from engine.expr.scalar import Literal, Ref
 from engine.plan.relation import BoundScalar, Filter, Local, Query, Relation, TopK
 from engine.sql import bound, statements, syntax
+from engine.sql.binding.applying import cast, located
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_file
+from engine.sql.binding.place import Place
 from engine.sql.binding.queries import Queries, rows_of
-from engine.sql.binding.scalars import Place, cast, located
 from engine.sql.binding.select import projected
+from engine.sql.resolved.rows import BoundConflict, Over
 from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted
 from engine.sql.statement.data import OnConflict
 from engine.types import CastContext, Column
@@ -42,7 +44,7 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
         scope = Scope(star, (_range(table, statement.alias, star),), len(star), Around(None, {}))
         scalars, returning = binder.returned(statement.returning, scope)
         local = _local(table, 1, binder)
-        answer = bound.Over(local.id, projected(local, len(star), scalars))
+        answer = Over(local.id, projected(local, len(star), scalars))
     found = Query(relation, tuple(column.name for column in table.columns))
     return bound.BoundInsert(table.id, found, frozenset(binder.reads), conflict, answer, returning, binder.unsettled)
 
@@ -62,10 +64,10 @@ def _range(table: Table, alias: str | None, star: tuple[ScopeColumn, ...]) -> Ra
     return Range(alias or table.name.item, () if alias else (table.name.database, table.name.schema), star)
 
 
-def _conflict(statement: statements.Insert, conflict: OnConflict, table: Table, binder: Queries) -> bound.BoundConflict:
+def _conflict(statement: statements.Insert, conflict: OnConflict, table: Table, binder: Queries) -> BoundConflict:
     keys = tuple(tuple(sorted(key.columns)) for key in _arbiters(conflict, table))
     if conflict.assignments is None:
-        return bound.BoundConflict(keys, None)
+        return BoundConflict(keys, None)
     width = len(table.columns)
     old, new = _star(table, 0), _star(table, width)
     ranges = (_range(table, statement.alias, old), Range("excluded", (), new))
@@ -76,9 +78,7 @@ def _conflict(statement: statements.Insert, conflict: OnConflict, table: Table, 
         relation = Filter(relation, (binder.boolean(conflict.where, Place(scope, "WHERE"), "WHERE"),))
     changed = _changed(conflict.assignments, table, binder, scope)
     row = [changed.get(i, column.ref) for i, column in enumerate(old)]
-    return bound.BoundConflict(
-        keys, bound.Over(local.id, projected(relation, 2 * width, [*(column.ref for column in old), *row]))
-    )
+    return BoundConflict(keys, Over(local.id, projected(relation, 2 * width, [*(column.ref for column in old), *row])))
 
 
 def _arbiters(conflict: OnConflict, table: Table) -> Sequence[UniqueKey]:
@@ -296,5 +296,5 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
         row[target] = assigned(value, column, at)
     local = Local(binder.fresh(), tuple(column.type for column in given))
     relation = projected(local, len(targets), row)
-    over = bound.Over(local.id, relation)
+    over = Over(local.id, relation)
     return bound.BoundCopyFrom(table.id, table.name.item, tuple(given), over, form, binder.unsettled, file)
