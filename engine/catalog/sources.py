@@ -180,7 +180,13 @@ class Debezium:
     deduplicate: bool = True
 
 
-Envelope: TypeAlias = Append | Upsert | Debezium
+@dataclass(frozen=True, slots=True)
+class OpenCdc:
+    """ENVELOPE MATERIALIZE: records tell updates of rows at times, and how many updates there are at each time; they
+    may come twice and in any order."""
+
+
+Envelope: TypeAlias = Append | Upsert | Debezium | OpenCdc
 
 
 REFRESH_MS = 10_000

@@ -16,6 +16,7 @@ from engine.collection.heap import Heap
 from engine.collection.vector import Vector
 from engine.collection.words import content_words
 from engine.connectors import registry
+from engine.connectors.avro.compile import change_columns, compile_debezium
 from engine.connectors.avro.decode import AvroDecoder
 from engine.connectors.avro.schema import PLACE_COLUMNS, row_columns
 from engine.connectors.decode_json import JsonColumns, JsonMembers
@@ -143,7 +144,7 @@ class DebeziumDecoder:
         self._avro: AvroDecoder | None = None
         if isinstance(format, AvroFormat):
             schemas = None if format.registry is None else registry.Registry(format.registry, resolve)
-            self._avro = AvroDecoder(format, columns, heap, schemas, debezium=True)
+            self._avro = AvroDecoder(format, change_columns(columns), heap, schemas, compile_debezium)
         self._members = JsonMembers(("before", "after", "op", "source", "payload"), heap)
         self._inner = JsonMembers(("before", "after", "op", "source"), heap)
         self._rows = JsonColumns(columns, heap)

@@ -1,12 +1,15 @@
 """UPSERT and DEBEZIUM: what a topic's records come to is the last word on each key, whatever blocks they come in."""
 
 import json
+from collections import Counter
 from decimal import Decimal
 
 import pytest
 
 from engine.connectors.kafka import reader
+from engine.database import Database
 from engine.errors import SqlError
+from tests.connectors.test_cdc import SCHEMA, message, statement, update
 from tests.kafka.test_formats import avro, register
 from tests.kafka.waiting import caught_up, until
 
@@ -149,3 +152,51 @@ def test_blocks_do_not_matter(db, topic, broker, monkeypatch):
             WITH (fetch_message_max_bytes = {size}) KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE UPSERT""")
         caught_up(db, name, 600)
         assert sorted(db.execute(f"SELECT * FROM {name}").rows()) == sorted(model.items())
+
+
+def test_materialize_cdc(topic, broker, tmp_path):
+    """Updates in any order and more than once, in three partitions; a restart while some wait for their time."""
+    events = topic(3)
+    of = [message([update(i, time, 1 if time < 8 else -1)]) for time in range(3, 9) for i in range(10 * (time % 5))]
+    counts = {time: 10 * (time % 5) for time in range(3, 9) if time % 5}
+    rest = message(statement(3, 9, counts))
+    with Database.open(tmp_path) as db:
+        avro = f"FORMAT AVRO USING SCHEMA '{json.dumps(SCHEMA)}' WITH (confluent_wire_format = false)"
+        db.execute(f"""CREATE SOURCE m FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}' {avro}
+            ENVELOPE MATERIALIZE""")
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(id)::bigint AS ids FROM m")
+        for partition in range(3):
+            events.send(*of[partition::3], b"poison", *of[:40], partition=partition)
+        events.send(rest, partition=1)
+        until(db, "SELECT partition, data, reason LIKE '%malformed%' FROM m_errors",
+              [(partition, b"poison", True) for partition in range(3)])  # fmt: skip
+        assert db.execute("SELECT * FROM m").rows() == []  # nobody said yet what there is before time 3
+        [(behind, known)] = db.execute("""SELECT sum(offset_committed)::int, sum(offset_known)::int
+            FROM mz_internal.mz_source_partitions""").rows()
+        assert behind < known  # what waits is read again
+    with Database.open(tmp_path) as db:
+        assert db.execute("SELECT count(*) FROM m_errors").rows() == [(3,)]
+        events.send(rest, message(statement(0, 3, {})), rest, *of[::-1], partition=2)
+        sums = Counter(i for time in range(3, 8) for i in range(10 * (time % 5)))
+        sums.subtract(i for i in range(10 * (8 % 5)))
+        until(db, "SELECT * FROM v", [(sum(sums.values()), sum(i * n for i, n in sums.items()))])
+        caught_up(db, "m", 3 * 41 + 1 + 3 + 2 * len(of))
+        assert db.execute("SELECT id, count(*) FROM m GROUP BY id ORDER BY id").rows() == sorted(
+            (i, n) for i, n in sums.items() if n
+        )
+        assert db.execute("SELECT count(*) FROM m_errors").rows() == [(3,)]  # though they were read again
+
+
+def test_refused_of_envelopes(db, broker):
+    """What would be wrong answers, or mean nothing."""
+    at = f"FROM KAFKA BROKER '{broker.address}' TOPIC 't'"
+    avro = f"FORMAT AVRO USING SCHEMA '{json.dumps(SCHEMA)}'"
+    for sql, match in (
+        (f"{at} FORMAT JSON ENVELOPE MATERIALIZE", "is for FORMAT AVRO"),
+        (f"{at} {avro} INCLUDE OFFSET ENVELOPE MATERIALIZE", "no INCLUDE"),
+        (f"{at} KEY FORMAT TEXT VALUE {avro} ENVELOPE MATERIALIZE", "no KEY FORMAT"),
+        (f"{at} WITH (start_offset = 1) {avro} ENVELOPE MATERIALIZE", "begins in the middle"),
+        (f"{at} WITH (kafka_time_offset = -5) {avro} ENVELOPE DEBEZIUM", "begins in the middle"),
+    ):
+        with pytest.raises(SqlError, match=match):
+            db.execute(f"CREATE SOURCE s {sql}")

@@ -20,9 +20,11 @@ from engine.connectors.avro.schema import (
     Field,
     as_record,
     cells_of,
+    data_of,
     nullable,
     row_of,
     sql_type,
+    updates_in,
 )
 from engine.connectors.avro.values import Read, branch_for, default_of, enum_symbols, reader_of
 from engine.errors import MalformedSource
@@ -86,8 +88,14 @@ def compile(writer: Avro, reader: Avro, whole: str) -> Program:
     return builder.done(len(cells))
 
 
+def change_columns(columns: Sequence[types.Column]) -> tuple[types.Column, ...]:
+    """The columns of a change: those before, those after, whether each side is there, op, PLACE_COLUMNS of source."""
+    there = (types.Column("has_before", types.BOOLEAN), types.Column("has_after", types.BOOLEAN))
+    return (*columns, *columns, *there, _TEXT, *PLACE_COLUMNS)
+
+
 def compile_debezium(writer: Avro, reader: Avro) -> Program:
-    """Reads changes: the columns before, the columns after, whether each side is there, op, PLACE_COLUMNS of source."""
+    """Reads changes into the columns of `change_columns`."""
     row = row_of(reader)
     cells = cells_of(row)
     k = len(cells)
@@ -113,6 +121,27 @@ def compile_debezium(writer: Avro, reader: Avro) -> Program:
     return builder.done(2 * k + 3 + len(PLACE_COLUMNS))
 
 
+def compile_updates(writer: Avro, reader: Avro) -> Program:
+    """Reads one update of Materialize's CDC: the columns of its data, its time and its diff."""
+    row = data_of(reader)
+    cells = cells_of(row)
+    builder = _Builder()
+    for field in updates_in(writer)[1].fields:
+        if field.name == "data":
+            if field.type.kind != "record":
+                raise MalformedSource("the data of an update are no record")
+            builder.record(field.type, row, list(enumerate(cells)))
+        elif field.name in UPDATE_NUMBERS:
+            number = len(cells) + UPDATE_NUMBERS.index(field.name)
+            builder.field(field.type, _LONG, [(number, Cell(types.Column(field.name, types.BIGINT), 0, _LONG))])
+        else:
+            builder.skip(field.type)
+    return builder.done(len(cells) + len(UPDATE_NUMBERS))
+
+
+UPDATE_NUMBERS: Final = ("time", "diff")
+"""Behind the columns of an update's data."""
+_LONG: Final = Avro("long")
 _TEXT: Final = types.Column("op", types.TEXT)
 _PLACE_KINDS: Final = {types.BIGINT: "long", types.TEXT: "string", types.JSONB: "string"}
 READ_AS: Final = {"long": ("int", "long"), "string": ("string",)}

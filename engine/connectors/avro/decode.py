@@ -5,6 +5,7 @@ kept. A datum whose schema cannot be read as the source's is an error of its own
 the source until it does.
 """
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,8 +20,8 @@ from engine.collection.json import intern_json
 from engine.collection.nested import Raw
 from engine.collection.vector import Vector
 from engine.collection.words import value_of, vector_of
-from engine.connectors.avro.compile import CONSTANTS, Convert, Plan, Program, compile, compile_debezium
-from engine.connectors.avro.schema import PLACE_COLUMNS, parse
+from engine.connectors.avro.compile import CONSTANTS, Convert, Plan, Program, compile
+from engine.connectors.avro.schema import Avro, parse
 from engine.connectors.lines import cast_texts, failures
 from engine.connectors.records import Decoded, Spans, not_utf8
 from engine.connectors.registry import RegisteredSchema
@@ -48,8 +49,12 @@ class Schemas(Protocol):
     def by_id(self, id: int) -> RegisteredSchema: ...
 
 
+Compile = Callable[[Avro, Avro], Program]
+"""From the writer's schema and the reader's to what makes columns of the data."""
+
+
 class AvroDecoder:
-    """See the file's head. `debezium`: the columns are those of compile_debezium."""
+    """See the file's head. `columns` are those that `compile` has the data become; without it, the reader's own."""
 
     def __init__(
         self,
@@ -57,14 +62,15 @@ class AvroDecoder:
         columns: tuple[Column, ...],
         heap: Heap,
         registry: Schemas | None,
-        debezium: bool = False,
+        compile: Compile | None = None,
     ) -> None:
         self.columns = columns
         self._heap = heap
         self._registry = registry
         self._framed = format.framed
         self._reader = parse(format.schema)
-        self._debezium = debezium
+        self._compile = compile or self._compile_rows
+        self._writers: dict[int, Avro] = {}
         self._programs: dict[int, Program | str] = {}
 
     def check(self) -> None:
@@ -74,10 +80,24 @@ class AvroDecoder:
             raise MalformedSource(program)
 
     def decode(self, data: Spans) -> Decoded:
+        ids, body, failed = self.frames(data)
+        if not self._framed:
+            return self._run(0, body, np.arange(len(data)), failed, None)
+        made: Decoded | None = None
+        for id in np.unique(ids[ids >= 0]).tolist():
+            made = self._run(id, body, np.flatnonzero(ids == id), failed, made)
+        return made or Decoded(_blank(len(self.columns), len(data)), failed)
+
+    def decode_all(self, id: int, body: Spans) -> Decoded:
+        """As `decode`, of data without header that were all written by the schema of that id."""
+        return self._run(id, body, np.arange(len(body)), {}, None)
+
+    def frames(self, data: Spans) -> tuple[NDArray[np.int64], Spans, dict[int, str]]:
+        """(the id of each datum's schema, what is behind its header, why others, whose id is -1, have no such)."""
         n = len(data)
         failed: dict[int, str] = {}
         if not self._framed:
-            return self._run(0, data, np.arange(n), failed, None)
+            return np.zeros(n, np.int64), data, failed
         lengths = data.ends - data.begins
         framed = lengths >= HEADER
         at = np.where(framed, data.begins, 0)
@@ -87,32 +107,30 @@ class AvroDecoder:
         ids = np.zeros(n, np.int64)
         for k in range(1, HEADER):
             ids = ids << 8 | np.where(framed, data.data[np.where(framed, data.begins + k, 0)], 0)
-        made: Decoded | None = None
-        body = Spans(data.data, data.begins + HEADER, data.ends)
-        for id in np.unique(ids[framed]).tolist():
-            rows = np.flatnonzero(framed & (ids == id))
-            made = self._run(id, body, rows, failed, made)
-        return made or Decoded(_blank(self._width, n), failed)
+        return np.where(framed, ids, -1), Spans(data.data, data.begins + HEADER, data.ends), failed
 
-    @property
-    def _width(self) -> int:
-        return 2 * len(self.columns) + 3 + len(PLACE_COLUMNS) if self._debezium else len(self.columns)
+    def writer(self, id: int) -> Avro:
+        """The schema of that id. MalformedSource when it is none of Avro."""
+        found = self._writers.get(id)
+        if found is None:
+            found = self._reader
+            if self._registry is not None:
+                registered = self._registry.by_id(id)
+                if registered.kind != "AVRO":
+                    raise MalformedSource(f"schema {id} of the registry is {registered.kind}, not Avro")
+                found = parse(registered.text)
+            self._writers[id] = found
+        return found
+
+    def _compile_rows(self, writer: Avro, reader: Avro) -> Program:
+        return compile(writer, reader, self.columns[0].name if self.columns else "")
 
     def _program(self, id: int) -> Program | str:
         """The program for a writer's schema, or why there is none."""
         found = self._programs.get(id)
         if found is None:
             try:
-                writer = self._reader
-                if self._registry is not None:
-                    registered = self._registry.by_id(id)
-                    if registered.kind != "AVRO":
-                        raise MalformedSource(f"schema {id} of the registry is {registered.kind}, not Avro")
-                    writer = parse(registered.text)
-                whole = self.columns[0].name if self.columns else ""
-                found = compile_debezium(writer, self._reader) if self._debezium else compile(
-                    writer, self._reader, whole
-                )  # fmt: skip
+                found = self._compile(self.writer(id), self._reader)
             except MalformedSource as error:
                 found = error.message
             self._programs[id] = found
@@ -125,7 +143,7 @@ class AvroDecoder:
         program = self._program(id)
         if isinstance(program, str):
             failed.update(dict.fromkeys(rows.tolist(), program))
-            return so_far or Decoded(_blank(self._width, len(data)), failed)
+            return so_far or Decoded(_blank(len(self.columns), len(data)), failed)
         spans = data if len(rows) == len(data) else data.take(rows)
         n, k = len(rows), len(program.plans)
         words, states = np.zeros((k, n), np.uint64), np.zeros((k, n), np.uint8)
@@ -138,14 +156,13 @@ class AvroDecoder:
             self._column(plan, words[c], Spans(data.data, begins[c], ends[c]), states[c], bad)
             for c, plan in enumerate(program.plans)
         ]
-        if not self._debezium:
-            for row, reason in failures(vectors, self.columns, self._heap).items():
-                bad.setdefault(row, reason)
+        for row, reason in failures(vectors, self.columns, self._heap).items():
+            bad.setdefault(row, reason)
         failed.update({int(rows[row]): reason for row, reason in bad.items()})
         plain = [Vector(vector.words, vector.nulls) for vector in vectors]
         if len(rows) == len(data):
             return Decoded(plain, failed)
-        into = so_far.columns if so_far is not None else _blank(self._width, len(data))
+        into = so_far.columns if so_far is not None else _blank(len(self.columns), len(data))
         return Decoded([_placed(whole, rows, part) for whole, part in zip(into, plain, strict=True)], failed)
 
     def _column(

@@ -214,3 +214,33 @@ def row_of(envelope: Avro) -> Avro:
 def row_columns(text: str) -> tuple[Column, ...]:
     """The columns of the table whose changes Debezium tells."""
     return tuple(cell.column for cell in cells_of(row_of(parse(text))))
+
+
+def branch_with(union: Avro, *names: str) -> tuple[int, Avro]:
+    """Of Materialize's CDC: the number of the branch that is a record of such fields, or an array of them, and the
+    record."""
+    branches = union.inner if union.kind == "union" else (union,)
+    for number, branch in enumerate(branches):
+        record = branch.inner[0] if branch.kind == "array" else branch
+        if record.kind == "record" and set(names) <= {field.name for field in record.fields}:
+            return number, record
+    raise MalformedSource(f"the Avro schema is not Materialize's CDC: it has no record of {', '.join(names)}")
+
+
+def updates_in(union: Avro) -> tuple[int, Avro]:
+    """The branch whose data are updates (data, time, diff), and what an update is."""
+    return branch_with(union, "data", "time", "diff")
+
+
+def data_of(union: Avro) -> Avro:
+    """The record that the data of an update are."""
+    _, update = updates_in(union)
+    for field in update.fields:
+        if field.name == "data" and field.type.kind == "record":
+            return field.type
+    raise MalformedSource("the Avro schema is not Materialize's CDC: its data are no record")
+
+
+def data_columns(text: str) -> tuple[Column, ...]:
+    """The columns of the relation whose updates Materialize's CDC tells."""
+    return tuple(cell.column for cell in cells_of(data_of(parse(text))))

@@ -42,7 +42,7 @@ def branch_for(writer: Avro, reader: Avro) -> Avro | None:
     return exact or next((each for each in reader.inner if matches(writer, each)), None)
 
 
-def long(data: bytes, at: int) -> tuple[int, int]:
+def long(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """A zigzag varint."""
     value = shift = 0
     while True:

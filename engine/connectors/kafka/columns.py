@@ -6,8 +6,8 @@ from enum import Enum
 from typing import Final
 
 from engine import types
-from engine.catalog.sources import Debezium, KafkaSource, Metadata, Upsert
-from engine.connectors import debezium, formats
+from engine.catalog.sources import Debezium, KafkaSource, Metadata, OpenCdc, Upsert
+from engine.connectors import cdc, debezium, formats
 from engine.connectors.feed import ERRORS, Feed, Resolve
 from engine.errors import InvalidParameter, MalformedSource
 from engine.types import Column, SqlType
@@ -73,10 +73,13 @@ def resolved(description: KafkaSource, resolve: Resolve) -> KafkaSource:
 def layout(description: KafkaSource, declared: tuple[Column, ...] | None) -> Layout:
     """How the columns of a source come about."""
     envelope = description.envelope
-    if isinstance(envelope, Debezium):
-        values = debezium.columns_of(description.value_format, declared)
-    else:
-        values = formats.columns_of(description.value_format, declared, "data")
+    match envelope:
+        case Debezium():
+            values = debezium.columns_of(description.value_format, declared)
+        case OpenCdc():
+            values = cdc.columns_of(description.value_format)
+        case _:
+            values = formats.columns_of(description.value_format, declared, "data")
     keys: tuple[Column, ...] = ()
     asked = next((each for each in description.included if each.what is Metadata.KEY), None)
     upserts = isinstance(envelope, Upsert) or envelope == Debezium(upsert=True)
@@ -133,7 +136,7 @@ def describe(description: KafkaSource, declared: tuple[Column, ...] | None, key:
     unique = {made.key} if made.key else set()
     if key:
         unique.add(tuple(names.index(name) for name in key))
-    grows = not isinstance(description.envelope, Upsert | Debezium)
+    grows = not isinstance(description.envelope, Upsert | Debezium | OpenCdc)
     return (
         Feed("", made.columns, append_only=grows, keys=tuple(sorted(unique))),
         Feed(ERRORS, ERROR_COLUMNS, append_only=not isinstance(description.envelope, Upsert)),

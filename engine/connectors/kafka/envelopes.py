@@ -3,6 +3,7 @@
     Appending    a record is a row
     Upserting    the last record of a key is its row; one without value takes it away
     Changing     Debezium: a record says what a row was and what it became
+    Settled      Materialize's CDC: records say what changes when, and how much of it there is
 
 Law: the changes of a block are those of its records one after another, in the order in which they came. What is no row
 is one of the error relation; under UPSERT it stands there until a later record of its key mends it.
@@ -10,23 +11,27 @@ is one of the error relation; under UPSERT it stands there until a later record 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalog.sources import Debezium, KafkaSource, Upsert
+from engine.catalog.sources import AvroFormat, Debezium, KafkaSource, OpenCdc, Upsert
 from engine.collection import nested
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
+from engine.connectors.cdc import CdcDecoder
 from engine.connectors.debezium import DebeziumDecoder, Seen
 from engine.connectors.feed import Resolve
 from engine.connectors.kafka.batches import Records
 from engine.connectors.kafka.columns import ERROR_COLUMNS, INLINE_ERROR, Layout, Part
 from engine.connectors.kafka.latest import Latest
 from engine.connectors.kafka.parts import Parts, Rows
+from engine.connectors.kafka.settling import FRONTIER, Settling
 from engine.connectors.records import Decoded, Spans
+
+NO_VALUE: Final = "the record has no value"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +58,39 @@ class Envelope(Protocol):
         """Keep the codes of the state."""
         ...
 
+    def held(self) -> Mapping[int, int]:
+        """By partition the offset to go on from in another process, where it is not behind all that was applied."""
+        ...
 
-def envelope_of(description: KafkaSource, layout: Layout, heap: Heap, resolve: Resolve, seen: Seen) -> Envelope:
-    """The envelope of a source. `seen` is how far Debezium's deduplication is, by partition."""
+    def kept(self) -> Mapping[str, int]:
+        """What is kept with the offsets."""
+        ...
+
+    def forget(self) -> None:
+        """Records that come are of another topic."""
+        ...
+
+
+class Immediate:
+    """What envelopes have in common whose records do what they do at once."""
+
+    def held(self) -> Mapping[int, int]:
+        """Nothing waits."""
+        return {}
+
+    def kept(self) -> Mapping[str, int]:
+        """The offsets say all."""
+        return {}
+
+    def forget(self) -> None:
+        """The rows stay."""
+
+
+def envelope_of(
+    description: KafkaSource, layout: Layout, heap: Heap, resolve: Resolve, seen: Seen, kept: Mapping[str, int]
+) -> Envelope:
+    """The envelope of a source. `seen` is how far Debezium's deduplication is, by partition; `kept` what the envelope
+    kept in another process."""
     parts = Parts(description, layout, heap, resolve)
     match description.envelope:
         case Upsert():
@@ -63,11 +98,15 @@ def envelope_of(description: KafkaSource, layout: Layout, heap: Heap, resolve: R
         case Debezium():
             decoder = DebeziumDecoder(description.value_format, layout.value_columns, heap, resolve)
             return Changing(parts, layout, heap, decoder, description.envelope, seen)
+        case OpenCdc():
+            assert isinstance(description.value_format, AvroFormat)
+            messages = CdcDecoder(description.value_format, layout.value_columns, heap, resolve)
+            return Settled(parts, layout, messages, kept.get(FRONTIER, 0))
         case _:
             return Appending(parts, layout, heap)
 
 
-class Appending:
+class Appending(Immediate):
     """ENVELOPE NONE. Rule: each record that decodes adds one row."""
 
     def __init__(self, parts: Parts, layout: Layout, heap: Heap) -> None:
@@ -81,7 +120,7 @@ class Appending:
         values = parts.values(records.values)
         failed = {row: f"key: {reason}" for row, reason in keys.failed.items()} | values.failed
         for row in np.flatnonzero(records.values.begins < 0).tolist():
-            failed[row] = "the record has no value"
+            failed[row] = NO_VALUE
         rows = _but(len(records), failed)
         columns = parts.columns(
             records, rows, [_taken(vector, rows) for vector in keys.columns],
@@ -97,7 +136,7 @@ class Appending:
         """No state."""
 
 
-class Upserting:
+class Upserting(Immediate):
     """ENVELOPE UPSERT. Rule: out = [what stands for a key now] - [what stood for it], for the keys of a block.
 
     State  by key, its row or its error (latest.py).
@@ -158,7 +197,7 @@ class Upserting:
         self._latest.mark(marks)
 
 
-class Changing:
+class Changing(Immediate):
     """ENVELOPE DEBEZIUM. Rule: out = after - before. DEBEZIUM UPSERT goes by the key and looks at `after` alone.
 
     State  with UPSERT, by key its row; else none but how far each partition of the upstream's log was seen.
@@ -239,6 +278,42 @@ class Changing:
     def mark(self, marks: Marks) -> None:
         if self._latest is not None:
             self._latest.mark(marks)
+
+
+class Settled:
+    """ENVELOPE MATERIALIZE. Rule: out = the updates of the times that are complete now, and were not before.
+
+    State  what waits for its time to be complete (settling.py).
+    """
+
+    def __init__(self, parts: Parts, layout: Layout, decoder: CdcDecoder, frontier: int) -> None:
+        self._parts = parts
+        self._decoder = decoder
+        self._settling = Settling(layout.columns, frontier)
+
+    def apply(self, records: Records) -> Changes:
+        given = np.flatnonzero(records.values.begins >= 0)
+        heard = self._decoder.decode(records.values.take(given))
+        failed = {int(given[row]): reason for row, reason in heard.failed.items()}
+        for row in np.flatnonzero(records.values.begins < 0).tolist():
+            failed[row] = NO_VALUE
+        rows = self._settling.hear(heard, records.partitions[given], records.offsets[given])
+        return Changes(rows, _added(self._parts.errors(records, failed), len(failed)), _by_partition(records, failed))
+
+    def restore(self, rows: Batch, errors: Batch) -> None:
+        """What waited is read again."""
+
+    def mark(self, marks: Marks) -> None:
+        self._settling.mark(marks)
+
+    def held(self) -> Mapping[int, int]:
+        return self._settling.held()
+
+    def kept(self) -> Mapping[str, int]:
+        return {FRONTIER: self._settling.frontier}
+
+    def forget(self) -> None:
+        self._settling.forget()
 
 
 def _taken(vector: Vector, rows: Rows) -> Vector:

@@ -14,6 +14,9 @@ from engine.connectors.feed import Progress
 SEEN: Final = "seen"
 """What the offsets of deduplication are called: "seen/partition@topic id/i" is the i-th number of what was seen."""
 
+READ: Final = "read"
+"""What an offset is called that was read up to, where reading goes on from before it: "read/partition@topic id"."""
+
 
 def owner(source: int, partition: int, workers: int) -> int:
     """The worker that reads a partition: the same in every process and for ever, and nobody has to be asked."""
@@ -47,6 +50,12 @@ def kept_offsets(offsets: Mapping[str, int], topic_id: str) -> dict[int, int]:
         if id == topic_id and partition.isdecimal():
             found[int(partition)] = at
     return found
+
+
+def kept_read(offsets: Mapping[str, int], topic_id: str) -> dict[int, int]:
+    """What was read of this very topic, where that is more than `kept_offsets` say."""
+    named = {name.removeprefix(f"{READ}/"): at for name, at in offsets.items() if name.startswith(f"{READ}/")}
+    return kept_offsets(named, topic_id)
 
 
 def kept_seen(offsets: Mapping[str, int], topic_id: str) -> dict[int, tuple[int, ...]]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import types
-from engine.catalog.sources import Debezium, KafkaSource
+from engine.catalog.sources import Debezium, KafkaSource, OpenCdc
 from engine.collection import nested
 from engine.collection.heap import Heap
 from engine.collection.vector import Vector
@@ -33,7 +33,7 @@ class Parts:
         if key_format is not None:
             self._key_decoder = decoder_of(key_format, layout.key_columns, heap, resolve)
         self._value_decoder: RecordDecoder | None = None
-        if not isinstance(description.envelope, Debezium):
+        if not isinstance(description.envelope, Debezium | OpenCdc):
             self._value_decoder = decoder_of(description.value_format, layout.value_columns, heap, resolve)
 
     def keys(self, spans: Spans) -> Decoded:

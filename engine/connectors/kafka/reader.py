@@ -16,6 +16,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import Final
 
+import numpy as np
+
 from engine.catalog.sources import KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
@@ -26,8 +28,10 @@ from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_O
 from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
 from engine.connectors.kafka.envelopes import envelope_of
 from engine.connectors.kafka.partitions import (
+    READ,
     Partition,
     kept_offsets,
+    kept_read,
     kept_seen,
     name_of,
     owner,
@@ -71,12 +75,14 @@ class KafkaReader(Unattended):
         self._lock = Lock()  # of the envelope's state, between polls and sweeps
         self._seen = Seen()
         made = layout(description, spec.declared)
-        self._envelope = envelope_of(description, made, heap, resolve, self._seen)
+        self._envelope = envelope_of(description, made, heap, resolve, self._seen, offsets)
         empty = Batch.empty(len(made.columns)), Batch.empty(len(ERROR_COLUMNS))
         self._envelope.restore(kept.get(self._rows_id, empty[0]), kept.get(self._errors_id, empty[1]))
         self._topic: Topic | None = None
         self._topic_id = ""
         self._partitions: dict[int, Partition] = {}
+        self._resumed: dict[int, int] = {}  # by partition, where another process would go on after the last block
+        self._read: dict[int, int] = {}  # by partition, how far another process was: what failed before that is known
         self._fetching: dict[int, asyncio.Task[Answer]] = {}  # by broker
         self._first: dict[int, int] = {}  # by broker, the partition that the last request began with
         self._measured_at = time.monotonic()
@@ -157,6 +163,7 @@ class KafkaReader(Unattended):
         """The block of some records."""
         with self._lock:
             changes = self._envelope.apply(records)
+            held, kept = self._envelope.held(), self._envelope.kept()
         for number, at in records.next.items():
             self._partitions[number].progress.position = at
         for number in records.next:
@@ -165,12 +172,33 @@ class KafkaReader(Unattended):
             progress.records += mine
             progress.bytes += size * mine // max(1, len(records))
             progress.errors += changes.refused.get(number, 0)
-        deltas = {self._rows_id: changes.rows, self._errors_id: changes.errors}
+        deltas = {self._rows_id: changes.rows, self._errors_id: self._unknown(changes.errors)}
         deltas = {id: batch for id, batch in deltas.items() if len(batch)}
-        offsets = {name_of(number, self._topic_id): at for number, at in records.next.items()}
+        offsets = self._moved(held) | dict(kept)
         for number in records.next:
             offsets |= seen_offsets(number, self._seen.written(number), self._topic_id)
         return Decoded(deltas, sum(len(batch) for batch in deltas.values()), offsets)
+
+    def _moved(self, held: Mapping[int, int]) -> dict[str, int]:
+        """Where another process would go on, of the partitions where that was elsewhere before, and how far they were
+        read where that is behind it."""
+        moved: dict[str, int] = {}
+        for each in self._partitions.values():
+            name, end = name_of(each.number, self._topic_id), each.progress.position
+            at = min(end, held.get(each.number, end))
+            if self._resumed.get(each.number) != at:
+                moved[name] = self._resumed[each.number] = at
+            if at < end:
+                moved[f"{READ}/{name}"] = end
+        return moved
+
+    def _unknown(self, errors: Batch) -> Batch:
+        """Without those of records that another process has read."""
+        if not self._read or not len(errors):
+            return errors
+        partitions, offsets = (errors.vector(i).words.view(np.int64) for i in range(2))
+        read = np.array([self._read.get(number, 0) for number in partitions.tolist()], np.int64)
+        return errors.take(np.flatnonzero(offsets >= read))
 
     def _ask(self) -> None:
         """Have a request under way at each broker that leads a partition of ours."""
@@ -222,10 +250,14 @@ class KafkaReader(Unattended):
         self._refresh_at = time.monotonic() + max(description.refresh_ms, 100) / 1000
         if topic.id != self._topic_id:
             self._partitions.clear()
+            self._resumed.clear()
+            with self._lock:
+                self._envelope.forget()
             for task in self._fetching.values():
                 task.cancel()
             self._fetching.clear()
             self._seen.restart(kept_seen(self._kept_offsets, topic.id))
+            self._read = kept_read(self._kept_offsets, topic.id)
         again = self._started and topic.id != self._topic_id
         self._topic, self._topic_id = topic, topic.id
         for number, leader in topic.leaders.items():

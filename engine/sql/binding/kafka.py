@@ -14,6 +14,7 @@ from engine.catalog.sources import (
     JsonFormat,
     KafkaSource,
     Metadata,
+    OpenCdc,
     Upsert,
 )
 from engine.errors import InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
@@ -68,6 +69,13 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
     envelope = statement.envelope
     if isinstance(envelope, Debezium):
         envelope = replace(envelope, deduplicate=deduplication == "ordered")
+    changes = envelope == OpenCdc() or (isinstance(envelope, Debezium) and not envelope.upsert)
+    if changes and (offsets or start_ms is not None):
+        raise InvalidParameter(
+            "a source that begins in the middle of its topic needs ENVELOPE NONE, UPSERT or DEBEZIUM UPSERT",
+            detail="Changes of rows that came before would be changes of rows that are not there.",
+            position=connector.at,
+        )
     for format_ in (key_format, value_format):
         if isinstance(format_, CsvFormat) and format_.header:
             raise Unsupported("records of Kafka have no header: use FORMAT CSV WITH n COLUMNS", position=connector.at)
@@ -76,6 +84,13 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
             raise InvalidParameter("ENVELOPE UPSERT needs a key format", position=connector.at)
         case Debezium() if not isinstance(value_format, AvroFormat | JsonFormat):
             raise InvalidParameter("ENVELOPE DEBEZIUM is for FORMAT AVRO and JSON", position=connector.at)
+        case OpenCdc() if not isinstance(value_format, AvroFormat):
+            raise InvalidParameter("ENVELOPE MATERIALIZE is for FORMAT AVRO", position=connector.at)
+        case OpenCdc() if key_format is not None or statement.included:
+            raise InvalidParameter(
+                "ENVELOPE MATERIALIZE takes no KEY FORMAT and no INCLUDE: a row there may be of many records",
+                position=connector.at,
+            )
         case Debezium(upsert=True) if key_format is None:
             raise InvalidParameter("ENVELOPE DEBEZIUM UPSERT needs a key format", position=connector.at)
         case _:

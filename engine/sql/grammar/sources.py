@@ -12,6 +12,7 @@ from engine.catalog.sources import (
     Included,
     JsonFormat,
     Metadata,
+    OpenCdc,
     ParquetFormat,
     RegexFormat,
     TextFormat,
@@ -362,6 +363,8 @@ class Sources(Webhooks):
             return Upsert(self._inline_errors() if self.next.key == "(" else None)
         if self.accept("debezium"):
             return Debezium(upsert=self.accept("upsert"))
+        if self.accept("materialize"):
+            return OpenCdc()
         self.unsupported(f"ENVELOPE {self.next.value.upper()}")
 
     def _inline_errors(self) -> str:
