@@ -134,6 +134,7 @@ VARIABLES: Final = {
             "mz_version", MZ_VERSION, _fixed, "the version of Materialize that clients go by, and that of Tailrace"
         ),
         Variable("max_index_keys", "32", _fixed, "columns of a key that clients may count on"),
+        Variable("role", "none", _one_of("none"), "the role that the session acts as: the one it logged in as"),
         Variable("search_path", "public", _any, "the schemas that unqualified names are looked up in"),
         Variable("server_encoding", "UTF8", _fixed, "the encoding of what is kept"),
         Variable("server_version", "15.0", _fixed, "the PostgreSQL version that clients go by"),

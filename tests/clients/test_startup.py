@@ -1,8 +1,9 @@
 """What tools that are no Python packages ask when they connect: each query answers, and finds what is there.
 
-startup/TOOL.sql has them, its first line says where from; `<sales>` is the number of the table, as the tool had it from
-an earlier query. Behind a query, `-- finds: a, b` says which cells its rows
-have, and `-- finds nothing` that it has none; where neither stands, there are rows.
+startup/TOOL.sql has them, its first line says where from: captured as they were sent, or of the same relations,
+columns, functions and joins in our own words. `<sales>` is the number of the table, as the tool had it from an earlier
+query. Behind a query, `-- finds: a, b` says which cells its rows have, and `-- finds nothing` that it has none; where
+neither stands, there are rows.
 """
 
 import re

@@ -8,13 +8,13 @@ from typing import Final
 
 from engine import types
 from engine.catalog.catalog import SYSTEM_DATABASE, Catalog
-from engine.catalog.items import Item, MaterializedView, Source, SourceRelation, Table, View
+from engine.catalog.items import Item, MaterializedView, Source, SourceRelation, Table, Type, View
 from engine.catalog.items import kind as kind_of
 from engine.catalog.roles import SUPERUSER
 from engine.catalog.system import describe
 from engine.catalog.system.definition import Changes, Definition, Row, Rows, Runtime, Surroundings, define, shape
 from engine.catalog.system.mz_catalog import items, none, relations, schemas
-from engine.catalog.system.pg_relations import defaults
+from engine.catalog.system.pg_relations import defaults, is_composite
 from engine.catalog.system.routines import ROUTINES
 from engine.types import Column, Nesting, SqlType
 
@@ -72,14 +72,16 @@ def data_type(kind: SqlType) -> str:
 
 
 def _columns(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    """`is_nullable` is of constraints, as in PostgreSQL: of a view's columns it says YES, whatever is known of them."""
     for item in relations(catalog):
+        derived = isinstance(item, View | MaterializedView)
         texts = dict(defaults(item))
         writable = "YES" if isinstance(item, Table) else "NO"
         for home in homes(item, catalog):
             for at, column in enumerate(item.columns):
                 yield (
                     home, item.name.schema, item.name.item, column.name, at + 1, texts.get(at),
-                    "YES" if column.nullable else "NO", data_type(column.type), *_measures(column), home,
+                    "YES" if column.nullable or derived else "NO", data_type(column.type), *_measures(column), home,
                     "pg_catalog", describe.type_name(column.type), str(at + 1), writable, home,
                 )  # fmt: skip
 
@@ -181,6 +183,35 @@ def _routines(catalog: Catalog, _: Runtime) -> Iterator[Row]:
                     *at, f"{row.name}_{row.oid}", *at, row.name, "FUNCTION", data_type(row.result), *at,
                     describe.type_name(row.result), home,
                 )  # fmt: skip
+
+
+def _routine_privileges(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for home in sorted(catalog.databases):
+        at = (home, "pg_catalog")
+        for row in ROUTINES:
+            for grantee in (SUPERUSER, "PUBLIC"):
+                yield SUPERUSER, grantee, *at, f"{row.name}_{row.oid}", *at, row.name, home
+
+
+def _composites(catalog: Catalog) -> Iterator[tuple[Type, str]]:
+    """The named composite types, each with a database that it is seen in."""
+    for item in items(catalog, Type):
+        if isinstance(item, Type) and is_composite(item):
+            yield from ((item, home) for home in homes(item, catalog))
+
+
+def _user_types(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item, home in _composites(catalog):
+        yield home, item.name.schema, item.name.item, home
+
+
+def _attributes(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item, home in _composites(catalog):
+        for at, (name, kind) in enumerate(item.type.fields, 1):
+            yield (
+                home, item.name.schema, item.name.item, name, at, data_type(kind), *_measures(Column(name, kind)),
+                home, "pg_catalog", describe.type_name(kind), str(at), home,
+            )  # fmt: skip
 
 
 def _parameters(catalog: Catalog, _: Runtime) -> Iterator[Row]:
@@ -312,6 +343,24 @@ _TABLE: Final[tuple[tuple[str, str, Rows, str], ...]] = (
     ("role_table_grants", "the same", _privileges,
      """grantor text!, grantee text!, table_catalog text!, table_schema text!, table_name text!,
         privilege_type text!, is_grantable text = 'YES', with_hierarchy text = 'NO'"""),
+    ("routine_privileges", "who may call functions: everybody", _routine_privileges,
+     """grantor text!, grantee text!, specific_catalog text!, specific_schema text!, specific_name text!,
+        routine_catalog text!, routine_schema text!, routine_name text!, privilege_type text = 'EXECUTE',
+        is_grantable text = 'YES'"""),
+    ("role_routine_grants", "the same", _routine_privileges,
+     """grantor text!, grantee text!, specific_catalog text!, specific_schema text!, specific_name text!,
+        routine_catalog text!, routine_schema text!, routine_name text!, privilege_type text = 'EXECUTE',
+        is_grantable text = 'YES'"""),
+    ("attributes", "the fields of composite types", _attributes,
+     """udt_catalog text!, udt_schema text!, udt_name text!, attribute_name text!, ordinal_position int4!,
+        attribute_default text = null, is_nullable text = 'YES', data_type text!, character_maximum_length int4,
+        character_octet_length int4, character_set_catalog text = null, character_set_schema text = null,
+        character_set_name text = null, collation_catalog text = null, collation_schema text = null,
+        collation_name text = null, numeric_precision int4, numeric_precision_radix int4, numeric_scale int4,
+        datetime_precision int4, interval_type text = null, interval_precision int4 = null,
+        attribute_udt_catalog text!, attribute_udt_schema text!, attribute_udt_name text!,
+        scope_catalog text = null, scope_schema text = null, scope_name text = null,
+        maximum_cardinality int4 = null, dtd_identifier text!, is_derived_reference_attribute text = 'NO'"""),
     ("collations", "how texts are ordered", _collations,
      """collation_catalog text!, collation_schema text!, collation_name text!, pad_attribute text = 'NO PAD'"""),
     ("character_sets", "the encoding of the database", _character_sets,
@@ -348,15 +397,17 @@ _TABLE: Final[tuple[tuple[str, str, Rows, str], ...]] = (
         numeric_scale int4, datetime_precision int4, interval_type text, interval_precision int4, domain_default
         text, udt_catalog text, udt_schema text, udt_name text, scope_catalog text, scope_schema text,
         scope_name text, maximum_cardinality int4, dtd_identifier text"""),
-    ("user_defined_types", "composite types: none", none,
-     """user_defined_type_catalog text, user_defined_type_schema text, user_defined_type_name text,
-        user_defined_type_category text, is_instantiable text, is_final text, ordering_form text,
-        ordering_category text, ordering_routine_catalog text, ordering_routine_schema text,
-        ordering_routine_name text, reference_type text, data_type text, character_maximum_length int4,
-        character_octet_length int4, character_set_catalog text, character_set_schema text, character_set_name
-        text, collation_catalog text, collation_schema text, collation_name text, numeric_precision int4,
-        numeric_precision_radix int4, numeric_scale int4, datetime_precision int4, interval_type text,
-        interval_precision int4, source_dtd_identifier text, ref_dtd_identifier text"""),
+    ("user_defined_types", "composite types", _user_types,
+     """user_defined_type_catalog text!, user_defined_type_schema text!, user_defined_type_name text!,
+        user_defined_type_category text = 'STRUCTURED', is_instantiable text = 'YES', is_final text = null,
+        ordering_form text = null, ordering_category text = null, ordering_routine_catalog text = null,
+        ordering_routine_schema text = null, ordering_routine_name text = null, reference_type text = null,
+        data_type text = null, character_maximum_length int4 = null, character_octet_length int4 = null,
+        character_set_catalog text = null, character_set_schema text = null, character_set_name text = null,
+        collation_catalog text = null, collation_schema text = null, collation_name text = null,
+        numeric_precision int4 = null, numeric_precision_radix int4 = null, numeric_scale int4 = null,
+        datetime_precision int4 = null, interval_type text = null, interval_precision int4 = null,
+        source_dtd_identifier text = null, ref_dtd_identifier text = null"""),
     ("column_privileges", "privileges of single columns: none", none,
      """grantor text, grantee text, table_catalog text, table_schema text, table_name text, column_name text,
         privilege_type text, is_grantable text"""),

@@ -56,7 +56,9 @@ def every(catalog: Catalog) -> Iterator[Item]:
 def relations(catalog: Catalog) -> Iterator[Item]:
     """Everything that has columns."""
     return (
-        item for _, item in sorted(catalog.items.items()) if not isinstance(item, Index | Type | Secret | Connection)
+        item
+        for _, item in sorted(catalog.items.items())
+        if not isinstance(item, Index | Type | Secret | Connection | Sink)
     )
 
 

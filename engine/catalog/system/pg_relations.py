@@ -32,13 +32,15 @@ DEFAULT_COLLATION: Final = 950
 """PostgreSQL's number of the collation C: texts are ordered by their bytes."""
 CLASS, TYPE, ATTRDEF, CONSTRAINT, NAMESPACE, REWRITE = 1259, 1247, 2604, 2606, 2615, 2618
 """pg_class.oid of the catalogs that dependencies are between and comments are on."""
+PROC, AUTHID, DATABASE = 1255, 1260, 1262
+"""The same of catalogs whose objects functions name by it."""
 
 
 def relkind(item: Item) -> str:
     """pg_class's letter; sources are tables, as nothing of PostgreSQL's is nearer."""
     match item:
         case Table() | Source() | SourceRelation() | Secret() | Connection() | Sink():
-            return "r"
+            return "r"  # of which pg_class has those with rows
         case Type():
             return "c"
         case SystemRelation():
@@ -81,8 +83,11 @@ def default_oid(item: Item, column: int) -> int:
 
 
 def held(catalog: Catalog) -> Iterator[Item]:
-    """What pg_class has: relations, indexes, and composite types for their attributes."""
-    return (item for item in every(catalog) if not isinstance(item, Type) or is_composite(item))
+    """What pg_class has: relations, indexes, and composite types for their attributes. A secret, a connection or a sink
+    has no rows: clients would list it as a table."""
+    for item in every(catalog):
+        if not isinstance(item, Type | Secret | Connection | Sink) or is_composite(item):
+            yield item
 
 
 def is_composite(item: Item) -> bool:

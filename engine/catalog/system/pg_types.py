@@ -20,7 +20,7 @@ from engine.catalog.system.pg_relations import (
 )
 from engine.catalog.system.pg_relations import storage as storage_of
 from engine.catalog.system.routines import ROUTINES
-from engine.catalog.system.type_io import of_type
+from engine.catalog.system.type_io import BY_OID, NONE, RECORD_IO, of_type
 from engine.expr.functions.casts import cast_function
 from engine.types import CastContext, SqlType
 
@@ -52,14 +52,17 @@ def _types(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
         )  # fmt: skip
     for item in items(catalog, Type):
         assert isinstance(item, Type)
-        kind, category, relation = ("c", "C", item.id) if is_composite(item) else ("b", "U", 0)
+        kind, category, relation, io = ("c", "C", item.id, RECORD_IO) if is_composite(item) else ("b", "U", 0, NONE)
         yield (
             item.id, item.name.item, runtime.oids.schema_of(item), -1, False, kind, category, False, ",", relation, 0,
-            0, 0, 0, 0, 0, "i", "x", 0, database_of(item),
+            0, io.input, io.output, io.receive, io.send, "i", "x", 0, database_of(item),
         )  # fmt: skip
     for oid, name in PSEUDO:
-        array = types.ARRAY_OIDS.get(oid, 0)
-        yield oid, name, schema, 4, True, "p", "P", False, ",", 0, 0, array, 0, 0, 0, 0, "i", "p", 0, None
+        array, io, length = types.ARRAY_OIDS.get(oid, 0), BY_OID.get(oid, NONE), -1 if name == "record" else 4
+        yield (
+            oid, name, schema, length, length > 0, "p", "P", False, ",", 0, 0, array, io.input, io.output, io.receive,
+            io.send, "i", "p" if length > 0 else "x", 0, None,
+        )  # fmt: skip
     for oid, name in CUSTOM:
         yield oid, name, schema, -1, False, "b", "U", False, ",", 0, 0, 0, 0, 0, 0, 0, "i", "x", 0, None
 

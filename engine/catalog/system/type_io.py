@@ -74,6 +74,11 @@ BY_TYPE: Final = {
     types.UUID: TypeIO("uuid_", 2952, 2953, 2961, 2962),
     types.JSONB: TypeIO("jsonb_", 3806, 3804, 3805, 3803),
 }
+RECORD_IO: Final = TypeIO("record_", 2290, 2291, 2402, 2403)
+VOID_IO: Final = TypeIO("void_", 2298, 2299, 3120, 3121)
+BY_OID: Final = {types.ANYRECORD.oid: RECORD_IO, 2278: VOID_IO}
+"""Those of pseudo-types: drivers look for types by them, and record's are those of every composite type."""
+VOID: Final = SqlType("void", 2278, 4, types.ANY.physical, Category.PSEUDO, types.ANY.arrow)
 ANYRANGE: Final = SqlType("anyrange", 3831, -1, types.ANY.physical, Category.PSEUDO, types.ANY.arrow)
 
 
@@ -88,5 +93,7 @@ def io_functions() -> Iterator[tuple[int, str, SqlType, SqlType]]:
     """All of them, each once: number, name, argument and result."""
     yield from ARRAY_IO.functions(types.ANYARRAY)
     yield from RANGE_IO.functions(ANYRANGE)
+    yield from RECORD_IO.functions(types.ANYRECORD)
+    yield from VOID_IO.functions(VOID)
     for kind, row in BY_TYPE.items():
         yield from row.functions(kind)

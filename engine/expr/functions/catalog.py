@@ -30,6 +30,7 @@ PRIVILEGES: Final = (
     Column("grantor", OID, False), Column("grantee", OID, False), Column("privilege_type", T, False),
     Column("is_grantable", B, False),
 )  # fmt: skip
+IDENTITY: Final = types.record_of((("type", T), ("schema", T), ("name", T), ("identity", T)))
 Rows = tuple[tuple[str, tuple[tuple[SqlType, ...], ...], SqlType, str], ...]
 
 TEXTS: Final[Rows] = (
@@ -65,6 +66,12 @@ TEXTS: Final[Rows] = (
     ("pg_last_wal_replay_lsn", ((),), T, "how far a replica is: NULL"),
     ("pg_stat_clear_snapshot", ((),), T, "forgets statistics that were read: none are kept for a transaction"),
     ("pg_describe_object", ((OID, OID, INT),), T, "an object in words"),
+    (
+        "pg_identify_object",
+        ((OID, OID, INT),),
+        IDENTITY,
+        "an object's kind, its schema and name, and both as SQL has them",
+    ),
 )
 NUMBERS: Final[Rows] = (
     ("pg_char_to_encoding", ((T,),), INT, "the number of an encoding; -1 for one that there is not"),

@@ -39,6 +39,8 @@ class Sessions(Explains):
             return "transaction_isolation"
         if self.accept("names"):
             return "client_encoding"
+        if self.accept("session", "authorization") or self.accept("authorization"):
+            return "session_authorization"
         if self.accept("all"):
             return "all"
         parts = [self.label()]
@@ -63,7 +65,7 @@ class Sessions(Explains):
             return SetVariable("transaction_read_only", (on_off(read_only),), local, self.span())
         name = self._variable()
         given = self.accept_any("to", "=")
-        if given is None and name not in ("timezone", "client_encoding"):
+        if given is None and name not in WITHOUT_TO:
             self.fail()
         if self.accept("default"):
             return SetVariable(name, None, local, self.span())
@@ -144,6 +146,8 @@ class Sessions(Explains):
         return Discard(what, self.span())
 
 
+WITHOUT_TO: Final = frozenset({"timezone", "client_encoding", "session_authorization", "role"})
+"""Variables that have forms of SET of their own: SET TIME ZONE, SET NAMES, SET SESSION AUTHORIZATION, SET ROLE."""
 TRANSACTION_MODES: Final = words(
     """isolation level read committed uncommitted repeatable serializable strict deferrable not ,"""
 )

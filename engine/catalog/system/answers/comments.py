@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Final
 
-from engine.catalog.items import Index, SystemRelation
+from engine import types
+from engine.catalog.items import Index, Item, SystemRelation
+from engine.catalog.system import describe, pg_relations
+from engine.catalog.system.answers.definitions import signature
 from engine.catalog.system.answers.names import Answer, Make, Names
 from engine.catalog.system.operators import BY_OID as OPERATORS
-from engine.catalog.system.pg_relations import CLASS
+from engine.catalog.system.pg_relations import CLASS, relkind
 from engine.catalog.system.routines import BY_OID as ROUTINES
 from engine.expr.text_forms import RawValue
+
+PG_CATALOG: Final = "pg_catalog"
+RELKINDS: Final[Mapping[str, str]] = {
+    "r": "table", "v": "view", "m": "materialized view", "i": "index", "c": "composite type",
+}  # fmt: skip
 
 
 def _description(names: Names) -> Answer:
@@ -57,6 +65,60 @@ def _described(names: Names) -> Answer:
     return answer
 
 
+def _identified(names: Names) -> Answer:
+    """(kind, schema, name, identity); the name is NULL where it takes more than that to tell the object."""
+
+    def answer(catalog: int, oid: int, column: int) -> RawValue:
+        oids = names.around.runtime.oids
+        match catalog:
+            case pg_relations.CLASS | pg_relations.TYPE:
+                item = names.around.catalog.items.get(oid)
+                if item is not None:
+                    return _identified_item(item, catalog, column)
+                kind = types.BY_OID.get(oid)
+                return None if kind is None else ("type", PG_CATALOG, describe.type_name(kind), str(kind.plain))
+            case pg_relations.CONSTRAINT:
+                index = names.around.catalog.items.get(oid)
+                key = describe.key_of(index, names.around.catalog) if isinstance(index, Index) else None
+                if key is None or not isinstance(index, Index):
+                    return None
+                table = names.around.catalog.items[index.on].name
+                on = f"{describe.quote(key.name)} on {describe.qualified(table)}"
+                return "table constraint", table.schema, None, on
+            case pg_relations.PROC:
+                routine = ROUTINES.get(oid)
+                if routine is None:
+                    return None
+                kind = "aggregate" if routine.kind == "a" else "function"
+                arguments = signature(routine).replace(", ", ",")
+                return kind, PG_CATALOG, None, f"{PG_CATALOG}.{describe.quote(routine.name)}({arguments})"
+            case pg_relations.NAMESPACE:
+                return _alone("schema", names.schemas[oid][1]) if oid in names.schemas else None
+            case pg_relations.DATABASE:
+                found = [name for name in names.around.catalog.databases if oids.database(name) == oid]
+                return _alone("database", found[0]) if found else None
+            case pg_relations.AUTHID:
+                return _alone("role", names.roles[oid].name) if oid in names.roles else None
+            case _:
+                return None
+
+    return answer
+
+
+def _identified_item(item: Item, catalog: int, column: int) -> RawValue:
+    kind, schema, identity = RELKINDS[relkind(item)], item.name.schema, describe.qualified(item.name)
+    if catalog == pg_relations.TYPE:
+        kind = "type"
+    if 0 < column <= len(item.columns):
+        return f"{kind} column", schema, None, f"{identity}.{describe.quote(item.columns[column - 1].name)}"
+    return kind, schema, item.name.item, identity
+
+
+def _alone(kind: str, name: str) -> RawValue:
+    """What is in no schema."""
+    return kind, None, name, describe.quote(name)
+
+
 def _user(names: Names) -> Answer:
     def answer(oid: int) -> RawValue:
         role = names.roles.get(oid)
@@ -70,5 +132,6 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "shobj_description": _shared_description,
     "col_description": _column_description,
     "pg_describe_object": _described,
+    "pg_identify_object": _identified,
     "pg_get_userbyid": _user,
 }  # fmt: skip
