@@ -36,9 +36,9 @@ from engine.collection.heap import Heap, Marks
 from engine.connectors import generator
 from engine.connectors.feed import PROGRESS, Decoded, Feed, Progress, Reader, Resolve, SourceSpec
 from engine.connectors.files import columns as files
+from engine.connectors.files.objects import check_store
 from engine.connectors.files.reader import FileReader
 from engine.connectors.files.roots import ANYWHERE, Roots
-from engine.connectors.files.stores import check_store
 from engine.connectors.infer import inferred
 from engine.connectors.kafka import columns as kafka_columns
 from engine.connectors.kafka.client import check_brokers

@@ -34,6 +34,8 @@ from engine.connectors.decode_regex import RegexDecoder, regex_columns
 from engine.connectors.decode_text import LineDecoder
 from engine.connectors.feed import ERRORS, Feed, Resolve
 from engine.connectors.files import parquet
+from engine.connectors.files.host import Host
+from engine.connectors.files.objects import Objects
 from engine.connectors.files.parts import Part, StreamPart
 from engine.connectors.files.roots import Roots
 from engine.connectors.files.splitters import (
@@ -46,7 +48,7 @@ from engine.connectors.files.splitters import (
     whole_line,
     written_schema,
 )
-from engine.connectors.files.stores import Found, Host, Objects, Store, is_remote
+from engine.connectors.files.stores import Found, Store, is_remote
 from engine.connectors.files.streams import Stream
 from engine.connectors.lines import Decoder
 from engine.connectors.records import SpanLines

@@ -20,8 +20,9 @@ import pyarrow as pa
 from engine.catalog.connections import StoreConnection
 from engine.catalog.sources import Compression
 from engine.connectors.feed import Resolve
+from engine.connectors.files.objects import filesystem
 from engine.connectors.files.roots import Roots
-from engine.connectors.files.stores import compression_of, filesystem, is_remote
+from engine.connectors.files.stores import compression_of, is_remote
 from engine.connectors.files.streams import BLOCK_BYTES
 from engine.errors import SourceError
 
