@@ -63,40 +63,6 @@ def evaluate(expression: Scalar, columns: Sequence[Vector], n: int, context: Con
     return _build(expression, context, [])(columns, n)
 
 
-def columns_read(expression: Scalar) -> frozenset[int]:
-    """The indexes of the columns that an expression refers to."""
-    match expression:
-        case Ref():
-            return frozenset((expression.index,))
-        case Literal():
-            return frozenset()
-        case Call() | Coalesce() | Logic():
-            return frozenset().union(*(columns_read(argument) for argument in expression.arguments))
-        case Case():
-            parts = [part for branch in expression.branches for part in branch]
-            return columns_read(expression.otherwise).union(*(columns_read(part) for part in parts))
-        case _:
-            assert_never(expression)
-
-
-def can_fail(expression: Scalar) -> bool:
-    """Whether some row may make the expression an error."""
-    match expression:
-        case Ref() | Literal():
-            return False
-        case Call():
-            if expression.function.catches:
-                return False
-            return expression.can_fail or any(can_fail(argument) for argument in expression.arguments)
-        case Coalesce() | Logic():
-            return any(can_fail(argument) for argument in expression.arguments)
-        case Case():
-            parts = [part for branch in expression.branches for part in branch]
-            return can_fail(expression.otherwise) or any(can_fail(part) for part in parts)
-        case _:
-            assert_never(expression)
-
-
 def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
     match expression:
         case Ref():
@@ -113,10 +79,10 @@ def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
                 (_build(condition, context, codes), _build(result, context, codes))
                 for condition, result in expression.branches
             ]
-            return case(branches, _build(expression.otherwise, context, codes), sorted(columns_read(expression)))
+            return case(branches, _build(expression.otherwise, context, codes), sorted(expression.reads))
         case Coalesce():
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
-            return coalesce(arguments, sorted(columns_read(expression)))
+            return coalesce(arguments, sorted(expression.reads))
         case Logic():
             found = listed(expression)
             if found is not None:
@@ -128,8 +94,8 @@ def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
                     values = np.array(words, np.uint64)
                     return among(_build(operand, context, codes), values, len(words) < len(encoded))
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
-            lazy = [can_fail(argument) for argument in expression.arguments]
-            return logic(expression.conjunction, arguments, lazy, sorted(columns_read(expression)))
+            lazy = [argument.fallible for argument in expression.arguments]
+            return logic(expression.conjunction, arguments, lazy, sorted(expression.reads))
         case _:
             assert_never(expression)
 

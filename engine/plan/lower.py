@@ -149,9 +149,7 @@ class Lowering(Dag):
         known: dict[int, bool] = {}
         for plan in (*bodies, result):
             independent(plan, variables, known, inputs)
-        leaves = {
-            key: self.cons(graph.Local(i, graph.output_types(plan))) for i, (key, plan) in enumerate(inputs.items())
-        }
+        leaves = {key: self.cons(graph.Local(i, self.types(plan))) for i, (key, plan) in enumerate(inputs.items())}
         for i, variable in enumerate(variables):
             leaves[id(variable)] = self.cons(graph.Local(len(inputs) + i, relation.types[i]))
         if any(temporal_inside(plan, known) for plan in (*bodies, result)):
@@ -260,16 +258,16 @@ class Lowering(Dag):
         return self.cons(graph.Mfp(plan, (), tuple(range(width))))
 
     def mfp(self, below: Plan, steps: Sequence[Compute | Keep], project: Sequence[int]) -> Plan:
-        width = len(graph.output_types(below))
+        width = len(self.types(below))
         if not steps:
             if tuple(project) == tuple(range(width)):
                 return below
             if isinstance(below, graph.Mfp):
-                left, columns = without_dead(below, project)
+                left, columns = without_dead(below, project, len(self.types(below.input)))
                 if not any(isinstance(step, Compute) and is_dear(step.expression) for step in left):
                     return self.mfp(below.input, left, columns)
         elif isinstance(below, graph.Mfp) and not below.steps:
-            inner = len(graph.output_types(below.input))
+            inner = len(self.types(below.input))
             at = {i: column for i, column in enumerate(below.project)}
             computed = sum(isinstance(step, Compute) for step in steps)
             at |= {width + i: inner + i for i in range(computed)}
@@ -317,7 +315,7 @@ class Lowering(Dag):
             inputs.append(self.plan(Project(branch, tuple(kept))))
             places.append({column: position for position, column in enumerate(kept)})
             orders.append({})
-        widths = [len(graph.output_types(plan)) for plan in inputs]
+        widths = [len(self.types(plan)) for plan in inputs]
         lookups = tuple(physical(start, path, places, widths, orders, strict) for start, path in enumerate(paths))
         ends = [sum(widths[:i]) for i in range(len(widths))]
         project = tuple(ends[owner[i]] + places[owner[i]][i - starts[owner[i]]] for i in live)

@@ -10,7 +10,7 @@ from engine.expr.overload import resolve_function, resolve_operator
 from engine.expr.registry import Function
 from engine.expr.scalar import Call, Coalesce, Literal, Logic, Ref, Scalar
 from engine.plan.relation import BoundScalar
-from engine.plan.scalars import FALSE, TRUE, can_fail, columns_read, is_volatile, shifted
+from engine.plan.scalars import FALSE, TRUE, shifted
 from engine.types import SqlType
 
 OPPOSITE: Final = {
@@ -129,7 +129,7 @@ def equi(predicates: Iterable[Scalar], width: int) -> Equi | None:
     left_only: list[Scalar] = []
     right_only: list[Scalar] = []
     for predicate in predicates:
-        if can_fail(predicate) or is_volatile(predicate):
+        if predicate.fallible or predicate.volatile:
             return None
         sides = sides_of(predicate, width)
         if sides <= {"left"}:
@@ -159,7 +159,7 @@ def across(predicate: Scalar, width: int) -> tuple[Scalar, Scalar] | None:
 
 
 def sides_of(scalar: Scalar, width: int) -> set[str]:
-    return {"left" if column < width else "right" for column in columns_read(scalar)}
+    return {"left" if column < width else "right" for column in scalar.reads}
 
 
 def not_null_filters(scalars: Sequence[Scalar]) -> tuple[Scalar, ...]:

@@ -14,18 +14,15 @@ from typing import TypeAlias, cast
 from engine import types
 from engine.dataflow.graph import Order
 from engine.expr.aggregate import Overload
-from engine.expr.scalar import Scalar, Value
+from engine.expr.scalar import Opaque, Scalar, Value
 from engine.expr.table import TableFunction
 from engine.expr.window import WindowCall
 from engine.types import Column, SqlType
 
 
 @dataclass(frozen=True, slots=True)
-class Outer:
-    """(bound) Column `index` of the row of the query `depth` levels out (1: the query that this one is nested in).
-
-    It stands where a Scalar may stand; so do Exists, ScalarSubquery and Quantified.
-    """
+class Outer(Opaque):
+    """(bound) Column `index` of the row of the query `depth` levels out (1: the query that this one is nested in)."""
 
     depth: int
     index: int
@@ -34,7 +31,7 @@ class Outer:
 
 
 @dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(Opaque):
     """(bound) Whether the subquery has a row."""
 
     relation: "Relation"
@@ -43,7 +40,7 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
-class ScalarSubquery:
+class ScalarSubquery(Opaque):
     """(bound) The one value of a one-column subquery: NULL without a row, error 21000 with more than one."""
 
     relation: "Relation"
@@ -52,7 +49,7 @@ class ScalarSubquery:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantified:
+class Quantified(Opaque):
     """(bound) `operand op ANY|ALL (subquery)`; IN is = ANY, NOT IN is <> ALL. Three-valued.
 
     `condition` is the comparison itself, a boolean Scalar over the row [outer row's columns | subquery's columns]:

@@ -76,39 +76,9 @@ def shifted(scalar: Scalar, by: int) -> Scalar:
     return map_refs(scalar, lambda ref: Ref(ref.index + by, ref.type, ref.nullable)) if by else scalar
 
 
-def columns_read(scalar: Scalar) -> set[int]:
-    """The columns of its row that a scalar reads. O(size)."""
-    found: set[int] = set()
-    todo: list[BoundScalar] = [scalar]
-    while todo:
-        part = todo.pop()
-        if type(part) is Ref:
-            found.add(part.index)
-        else:
-            todo.extend(parts(part))
-    return found
-
-
 def all_columns_read(scalars: Iterable[Scalar]) -> set[int]:
     """The columns that any of the scalars reads."""
-    return set().union(*map(columns_read, scalars))
-
-
-def can_fail(scalar: BoundScalar) -> bool:
-    """Whether evaluation may yield an error: such a scalar never moves above what guards it."""
-    if type(scalar) is Call:
-        if scalar.function.catches:
-            return False
-        if scalar.can_fail:
-            return True
-    return any(can_fail(part) for part in parts(scalar))
-
-
-def is_volatile(scalar: BoundScalar) -> bool:
-    """Whether two evaluations over one row may differ."""
-    if type(scalar) is Call and scalar.function.volatile:
-        return True
-    return any(is_volatile(part) for part in parts(scalar))
+    return set().union(*(scalar.reads for scalar in scalars))
 
 
 def is_plain(scalar: BoundScalar) -> TypeGuard[Scalar]:
@@ -116,11 +86,6 @@ def is_plain(scalar: BoundScalar) -> TypeGuard[Scalar]:
     if isinstance(scalar, Outer | Exists | ScalarSubquery | Quantified):
         return False
     return all(is_plain(part) for part in parts(scalar))
-
-
-def size(scalar: BoundScalar) -> int:
-    """How many nodes it has."""
-    return 1 + sum(map(size, parts(scalar)))
 
 
 def conjuncts(predicates: Iterable[BoundScalar]) -> list[BoundScalar]:

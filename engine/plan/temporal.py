@@ -14,7 +14,6 @@ from engine.expr.overload import call, cast
 from engine.expr.scalar import Call, Literal, Scalar
 from engine.plan.predicates import negated
 from engine.plan.relation import BoundScalar
-from engine.plan.scalars import is_volatile
 
 NOW: Final = frozenset({"mz_now", "mz_logical_timestamp"})
 OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
@@ -60,7 +59,7 @@ def bounds(predicate: BoundScalar) -> Bounds | None:
     left, right = predicate.arguments
     if is_now(right):
         left, right, operator = right, left, MIRRORED[operator]
-    if not is_now(left) or is_volatile(right):
+    if not is_now(left) or right.volatile:
         return None
     at = cast(call("ceil", right), types.BIGINT)
     after = call("+", cast(call("floor", right), types.BIGINT), Literal(1, types.BIGINT))

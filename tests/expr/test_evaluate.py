@@ -12,7 +12,7 @@ from engine import types
 from engine.collection.heap import DECIMAL_TAG
 from engine.collection.value import Value
 from engine.collection.vector import Vector
-from engine.expr.evaluate import can_fail, columns_read, compile, evaluate
+from engine.expr.evaluate import compile, evaluate
 from engine.expr.overload import call
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Scalar
 from tests.expr.evaluating import Bench, ref, typed
@@ -129,7 +129,7 @@ def test_equals_the_interpreter(expression, table):
     bench = Bench()
     columns = [([row[i] for row in table], kind) for i, kind in enumerate(COLUMNS)]
     assert bench.results(expression, columns) == [expected(expression, row) for row in table]
-    if not can_fail(expression):
+    if not expression.fallible:
         assert not any(isinstance(expected(expression, row), tuple) for row in table)
     if not expression.nullable:
         assert None not in [expected(expression, row) for row in table]
@@ -231,4 +231,4 @@ def test_compiled_expressions_may_run_in_several_threads():
 
 def test_columns_read():
     expression = Case(((call("=", ref(3, INT), ref(1, INT)), ref(2, INT)),), Literal(0, INT), INT)
-    assert columns_read(expression) == {1, 2, 3}
+    assert expression.reads == {1, 2, 3}

@@ -16,7 +16,7 @@ from engine.collection.vector import Vector
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.operator import Stateless
-from engine.expr.evaluate import Context, columns_read, compile
+from engine.expr.evaluate import Context, compile
 
 
 class Mfp(Stateless):
@@ -32,7 +32,7 @@ class Mfp(Stateless):
         ]  # fmt: skip
         self._computes = sum(1 for _, keeps in self._steps if not keeps)
         self._copies = all(c < columns for c in plan.project)  # the output is columns of the input
-        reads = [columns_read(program.expression) for program, _ in self._steps]
+        reads = [program.expression.reads for program, _ in self._steps]
         output = frozenset[int]() if self._copies else frozenset(plan.project)
         self._read = sorted(c for c in output.union(*reads) if c < columns)
         self._carried = [sorted(output.union(*reads[at + 1 :])) for at in range(len(reads))]

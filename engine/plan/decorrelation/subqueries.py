@@ -42,7 +42,6 @@ from engine.plan.relation import (
 )
 from engine.plan.scalars import (
     FALSE,
-    can_fail,
     conjuncts,
     null,
     parts,
@@ -157,7 +156,7 @@ class Subqueries(Shapes, ABC):
         tied: list[BoundScalar] = []
         for predicate in conjuncts(relation.predicates):
             if all(depth == 0 for depth, _ in self.references.of_scalar(predicate)):
-                if tied and can_fail(predicate):
+                if tied and predicate.fallible:
                     return None  # what ties it may be what guards it
                 own.append(predicate)
             elif has_subquery(predicate):

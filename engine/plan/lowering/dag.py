@@ -2,6 +2,8 @@
 
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
+from engine.dataflow.render import types_of
+from engine.types import SqlType
 
 
 class Dag:
@@ -9,6 +11,7 @@ class Dag:
 
     def __init__(self) -> None:
         self.one: dict[object, Plan] = {}
+        self._types: dict[int, tuple[SqlType, ...]] = {}
 
     def cons(self, plan: Plan) -> Plan:
         """The one object for this plan, whose inputs are such objects already: compared shallowly."""
@@ -41,6 +44,13 @@ class Dag:
                 parts = (*plan.inputs, None, *plan.bodies, plan.result)
                 key = (graph.LetRec, tuple(map(id, parts)), plan.variables, plan.limit, plan.returns_at_limit)
         return self.one.setdefault(key, plan)
+
+    def types(self, plan: Plan) -> tuple[SqlType, ...]:
+        """Those of the output of a plan that is such an object. O(node), once for a node."""
+        known = self._types.get(id(plan))
+        if known is None:
+            known = self._types[id(plan)] = types_of(plan, [self.types(child) for child in graph.inputs(plan)])
+        return known
 
     def replaced(self, plan: Plan, new: dict[int, Plan]) -> Plan:
         """The plan with other plans for some of its parts, by identity. `new` remembers what was done."""

@@ -19,7 +19,7 @@ from engine.plan.relation import (
     Relation,
 )
 from engine.plan.rules.joins import merged_classes
-from engine.plan.scalars import columns_read, conjuncts, moved, shifted
+from engine.plan.scalars import conjuncts, moved, shifted
 
 
 def without_nulls(relation: Relation) -> tuple[Get, tuple[int, ...], frozenset[int]] | None:
@@ -116,7 +116,7 @@ def plain_join(relation: Join, facts: Facts) -> Relation:
     for group in groups:
         members: dict[int, tuple[int, int, Scalar]] = {}
         for scalar in group:
-            owners = {owner[column] for column in columns_read(scalar)}
+            owners = {owner[column] for column in scalar.reads}
             if len(owners) != 1:
                 changed = True
                 after.append(test_same(group[0] if group[0] is not scalar else group[-1], scalar))

@@ -11,7 +11,7 @@ from engine.plan.relation import (
     Map,
     Project,
 )
-from engine.plan.scalars import all_columns_read, columns_read, conjuncts, moved
+from engine.plan.scalars import all_columns_read, conjuncts, moved
 
 
 def mfp_steps(links: Sequence[Project | Map | Filter], width: int) -> tuple[list[Compute | Keep], list[int]]:
@@ -45,12 +45,12 @@ def without_dead_steps(
     live: list[tuple[int | None, Compute | Keep]] = []
     for step in reversed(steps):
         if isinstance(step, Keep):
-            read |= columns_read(step.predicate)
+            read |= step.predicate.reads
             live.append((None, step))
         else:
             position -= 1
             if position in read:
-                read |= columns_read(step.expression)
+                read |= step.expression.reads
                 live.append((position, step))
     at = {column: column for column in range(position)}
     kept: list[Compute | Keep] = []
@@ -73,7 +73,7 @@ def steps_read(steps: Sequence[Compute | Keep]) -> set[int]:
     return all_columns_read(step.expression if isinstance(step, Compute) else step.predicate for step in steps)
 
 
-def without_dead(below: graph.Mfp, project: Sequence[int]) -> tuple[list[Compute | Keep], list[int]]:
-    """An Mfp's steps and projection under a narrower projection of its output."""
-    width = len(graph.output_types(below.input)) + sum(isinstance(step, Compute) for step in below.steps)
+def without_dead(below: graph.Mfp, project: Sequence[int], width: int) -> tuple[list[Compute | Keep], list[int]]:
+    """An Mfp's steps and projection under a narrower projection of its output; its input has `width` columns."""
+    width += sum(isinstance(step, Compute) for step in below.steps)
     return without_dead_steps(below.steps, [below.project[column] for column in project], width)

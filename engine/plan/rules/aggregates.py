@@ -24,7 +24,7 @@ from engine.plan.relation import (
     Union,
     children,
 )
-from engine.plan.scalars import TRUE, can_fail, null
+from engine.plan.scalars import TRUE, null
 
 IDEMPOTENT: Final = frozenset({Kind.MIN, Kind.MAX, Kind.BOOL_AND, Kind.BOOL_OR, Kind.BIT_AND, Kind.BIT_OR})
 """Aggregates for which DISTINCT changes nothing."""
@@ -49,7 +49,7 @@ def unfiltered(call: AggregateCall) -> AggregateCall:
     if condition is None:
         return call
     if call.overload.kind in KEEPS_NULL:
-        return replace(call, arguments=tuple(guarded(condition, a) if can_fail(a) else a for a in call.arguments))
+        return replace(call, arguments=tuple(guarded(condition, a) if a.fallible else a for a in call.arguments))
     if call.overload.kind is Kind.COUNT_ROWS:
         overload = replace(call.overload, kind=Kind.COUNT, parameters=(types.BOOLEAN,))
         return AggregateCall(overload, (guarded(condition, TRUE),))
@@ -113,7 +113,12 @@ def plain_reduce(relation: Reduce, facts: Facts) -> Relation:
 
 def many_filters(call: AggregateCall, calls: Sequence[AggregateCall]) -> bool:
     """Whether a DISTINCT aggregate is better off by value: others look at the same values through other filters."""
-    if not call.distinct or call.order or call.overload.kind in KEEPS_NULL or any(map(can_fail, call.arguments)):
+    if (
+        not call.distinct
+        or call.order
+        or call.overload.kind in KEEPS_NULL
+        or any(argument.fallible for argument in call.arguments)
+    ):
         return False
     return len({other.filter for other in calls if other.distinct and other.arguments == call.arguments}) > 1
 

@@ -33,7 +33,7 @@ from engine.plan.relation import (
     map_call,
     with_children,
 )
-from engine.plan.scalars import all_columns_read, columns_read, moved
+from engine.plan.scalars import all_columns_read, moved
 
 Columns = tuple[int, ...]
 
@@ -117,7 +117,7 @@ class Demand:
         for i in reversed(range(len(scalars))):
             if width + i in read:
                 live.append(i)
-                read |= columns_read(scalars[i])
+                read |= scalars[i].reads
         live.reverse()
         below = ascending(column for column in read if column < width)
         at = place(below) | {width + i: len(below) + n for n, i in enumerate(live)}

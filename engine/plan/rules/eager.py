@@ -30,7 +30,6 @@ from engine.plan.relation import (
     with_children,
 )
 from engine.plan.rules.joins import replaced
-from engine.plan.scalars import can_fail, columns_read, is_volatile
 
 SAME: Final = frozenset({Kind.MIN, Kind.MAX, Kind.BOOL_AND, Kind.BOOL_OR})
 """Aggregates of aggregates of the same kind."""
@@ -61,7 +60,7 @@ def binned(relation: Reduce, facts: Facts) -> Relation:
     if bin_ is None or len(own) == len(keys) or any(combined(aggregate) is None for aggregate in calls):
         return relation
     read = own + [cast(Scalar, scalar) for aggregate in calls for scalar in call_scalars(aggregate)]
-    if any(can_fail(scalar) or max(columns_read(scalar), default=0) >= width for scalar in read):
+    if any(scalar.fallible or max(scalar.reads, default=0) >= width for scalar in read):
         return relation
     partial = Reduce(windows.input, (*own, bin_), tuple(calls))
     at = len(own)
@@ -94,7 +93,7 @@ def over_windows(relation: Relation, facts: Facts) -> tuple[FlatMap, list[Scalar
             columns = [columns[column] for column in link.columns]
             continue
         for scalar in cast(tuple[Scalar, ...], link.scalars):
-            if can_fail(scalar) or is_volatile(scalar):
+            if scalar.fallible or scalar.volatile:
                 return None
             columns.append(replaced(scalar, columns))
     return relation, columns

@@ -26,7 +26,7 @@ from engine.plan.relation import (
     children,
     with_children,
 )
-from engine.plan.scalars import FALSE, all_columns_read, can_fail, columns_read, is_volatile, moved, null, shifted
+from engine.plan.scalars import FALSE, all_columns_read, moved, null, shifted
 from engine.types import BOOLEAN
 
 
@@ -48,10 +48,10 @@ def keyed(relation: Filter, join: Join, facts: Facts) -> Relation:
     predicates = cast(tuple[Scalar, ...], relation.predicates)
     for at, predicate in enumerate(predicates):
         sides = equal_sides(predicate)
-        if sides is None or not can_fail(predicate) or is_volatile(predicate):
+        if sides is None or not predicate.fallible or predicate.volatile:
             continue
-        one, other = sides if can_fail(sides[0]) else sides[::-1]
-        owners = [{owner[column] for column in columns_read(side)} for side in (one, other)]
+        one, other = sides if sides[0].fallible else sides[::-1]
+        owners = [{owner[column] for column in side.reads} for side in (one, other)]
         if [len(found) for found in owners] != [1, 1] or owners[0] == owners[1]:
             continue
         (i,), (j,) = owners
@@ -65,7 +65,7 @@ def keyed(relation: Filter, join: Join, facts: Facts) -> Relation:
 def tied_to(start: int, join: Join, owner: Sequence[int]) -> set[int]:
     """The inputs that equivalences lead to from an input, step by step: a key exists there already."""
     found = {start}
-    groups = [{owner[c] for scalar in group for c in columns_read(scalar)} for group in join.equivalences]
+    groups = [{owner[c] for scalar in group for c in scalar.reads} for group in join.equivalences]
     while grown := {i for group in groups if group & found for i in group} - found:
         found |= grown
     return found
@@ -87,7 +87,7 @@ def by_key(
     classes = [tuple(moved(scalar, to) for scalar in group) for group in join.equivalences]
     mine, theirs = Ref(start + width, key.type, True), moved(other, to)
     left = [moved(predicate, to) for n, predicate in enumerate(predicates) if n != at]
-    if can_fail(theirs):
+    if theirs.fallible:
         left.insert(at, test("=", mine, theirs))
         made: Relation = Join(inputs, tuple(classes))
     else:

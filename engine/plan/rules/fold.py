@@ -7,9 +7,9 @@ from engine.collection.words import literal_of
 from engine.expr.evaluate import Context, evaluate
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Scalar
 from engine.plan.facts import Facts
-from engine.plan.predicates import negate, not_null_tested, null_tested
+from engine.plan.predicates import negate, negated, not_null_tested, null_tested
 from engine.plan.relation import BoundScalar, Relation, children, map_scalars, with_children
-from engine.plan.scalars import FALSE, TRUE, can_fail, conjunction, conjuncts, null, rewrite
+from engine.plan.scalars import FALSE, TRUE, conjunction, conjuncts, null, parts, with_parts
 
 COMPARED_MAX: Final = 16
 """Arguments of an AND or OR that are compared with each other: an IN list of thousands is not."""
@@ -25,9 +25,23 @@ def folded_bound(scalar: BoundScalar) -> BoundScalar:
     return folded(scalar)  # pyright: ignore[reportArgumentType]  (decorrelate has removed the bound nodes)
 
 
-def folded(scalar: Scalar) -> Scalar:
-    """The scalar with every part that is decided replaced by what it is. O(size)."""
-    return rewrite(scalar, fold_one)
+def folded(scalar: Scalar, negative: bool = False) -> Scalar:
+    """The scalar, or its NOT, with every part that is decided replaced by what it is. O(size).
+
+    A NOT goes down with the walk to the comparisons, where it is the opposite one: NOTs of NOTs are one walk.
+    """
+    inner = negated(scalar)
+    if inner is not None:
+        made = folded(inner, not negative)
+        return scalar if not negative and made == scalar else made
+    if not negative:
+        below = parts(scalar)
+        new = tuple([folded(cast(Scalar, part)) for part in below])
+        return fold_one(cast(Scalar, with_parts(scalar, new))) if below else scalar
+    if isinstance(scalar, Logic):
+        return fold_logic(Logic(not scalar.conjunction, tuple([folded(part, True) for part in scalar.arguments])))
+    plain = folded(scalar)
+    return fold_one(negate(plain)) if negated(plain) is None else negate(plain)
 
 
 def fold_one(scalar: Scalar) -> Scalar:
@@ -58,7 +72,7 @@ def fold_logic(scalar: Logic) -> Scalar:
             break
     if not kept:
         return neutral
-    if kept[-1] == deciding and not any(can_fail(argument) for argument in kept):
+    if kept[-1] == deciding and not any(argument.fallible for argument in kept):
         return deciding
     if len(kept) == 1:
         return kept[0]
@@ -74,7 +88,7 @@ def factored(branches: list[Scalar]) -> Scalar | None:
     repeats is a key then. None if there are none. Only what cannot fail comes forward."""
     parts = [conjuncts((branch,)) for branch in branches]
     others = [frozenset(branch) for branch in parts[1:]]
-    common = [p for p in dict.fromkeys(parts[0]) if all(p in other for other in others) and not can_fail(p)]
+    common = [p for p in dict.fromkeys(parts[0]) if all(p in other for other in others) and not p.fallible]
     if not common:
         return None
     rest = [[part for part in branch if part not in common] for branch in parts]
@@ -127,15 +141,11 @@ def fold_coalesce(scalar: Coalesce) -> Scalar:
 
 def fold_call(scalar: Call) -> Scalar:
     tested = null_tested(scalar)
-    if tested is not None and not tested.nullable and not can_fail(tested):
+    if tested is not None and not tested.nullable and not tested.fallible:
         return FALSE
     tested = not_null_tested(scalar)
-    if tested is not None and not tested.nullable and not can_fail(tested):
+    if tested is not None and not tested.nullable and not tested.fallible:
         return TRUE
-    if scalar.function.name == "not":
-        inner = scalar.arguments[0]
-        simpler = negate(inner)
-        return scalar if simpler == scalar else folded(simpler)
     if all(isinstance(argument, Literal) for argument in scalar.arguments) and not scalar.function.volatile:
         return constant(scalar)
     return scalar

@@ -20,7 +20,7 @@ from engine.plan.relation import (
     children,
     with_children,
 )
-from engine.plan.scalars import all_columns_read, can_fail, columns_read, is_volatile, map_refs, moved, shifted
+from engine.plan.scalars import all_columns_read, map_refs, moved, shifted
 
 
 def flatten_joins(relation: Relation, facts: Facts) -> Relation:
@@ -62,13 +62,13 @@ def lift(relation: Relation, keys: set[int], facts: Facts) -> Lifted | None:
             continue
         scalars = cast(tuple[Scalar, ...], link.scalars if isinstance(link, Map) else link.predicates)
         for scalar in scalars:
-            if can_fail(scalar) or is_volatile(scalar):
+            if scalar.fallible or scalar.volatile:
                 return None
             over = replaced(scalar, columns)
             (columns if isinstance(link, Map) else predicates).append(over)
     owner = [i for i, branch in enumerate(base.inputs) for _ in range(facts.arity(branch))]
     for key in keys:
-        if len({owner[column] for column in columns_read(columns[key])}) > 1:
+        if len({owner[column] for column in columns[key].reads}) > 1:
             return None
     return Lifted(base, tuple(columns), tuple(predicates))
 
@@ -128,18 +128,25 @@ def without_implied(relation: Join, facts: Facts) -> Relation:
     for branch in relation.inputs:
         starts.append(starts[-1] + facts.arity(branch))
 
+    owner = [i for i, branch in enumerate(relation.inputs) for _ in range(starts[i + 1] - starts[i])]
     groups: dict[int, set[int]] = {}  # the equivalences that hold each column
+    near: list[set[int]] = [set() for _ in relation.inputs]  # the inputs that an equivalence ties to each
     for number, group in enumerate(relation.equivalences):
-        for scalar in group:
-            if isinstance(scalar, Ref):
-                groups.setdefault(scalar.index, set()).add(number)
+        columns = [scalar.index for scalar in group if isinstance(scalar, Ref)]
+        for column in columns:
+            groups.setdefault(column, set()).add(number)
+        owners = {owner[column] for column in columns}
+        for i in owners:
+            near[i] |= owners
 
     def tied(one: int, other: int) -> bool:
         """Whether an equivalence holds both columns."""
         return not groups.get(one, set()).isdisjoint(groups.get(other, set()))
 
     for j, branch in enumerate(relation.inputs):
-        for i, other in enumerate(relation.inputs):
+        alone = frozenset() in facts.keys(branch)  # then it needs no tie
+        for i in range(len(relation.inputs)) if alone else sorted(near[j]):
+            other = relation.inputs[i]
             twins = (
                 None if i == j else implied(branch, other) if isinstance(branch, Distinct) else itself(branch, other)
             )

@@ -36,7 +36,7 @@ from engine.plan.relation import (
 )
 from engine.plan.rules.joins import is_column, merged_classes, replaced
 from engine.plan.rules.ranking import limited
-from engine.plan.scalars import can_fail, columns_read, conjuncts, is_volatile, moved, shifted, size
+from engine.plan.scalars import conjuncts, moved, shifted
 
 INLINED_SIZE_MAX: Final = 8
 """Nodes of a computed column that a predicate may repeat below the Map that computes it."""
@@ -93,17 +93,17 @@ class Pushdown:
                 return self.through_reduce(relation, predicates)
             case TopK():
                 group = set(relation.group)
-                down, above = split(predicates, lambda p: bool(reads(p)) and reads(p) <= group and not is_volatile(p))
+                down, above = split(predicates, lambda p: bool(p.reads) and p.reads <= group and not p.volatile)
                 below = self.push(relation.input, down)
                 return filtered(TopK(below, relation.group, relation.order, relation.limit, relation.offset), above)
             case Window():
                 group = set(relation.partition)
-                down, above = split(predicates, lambda p: bool(reads(p)) and reads(p) <= group and not is_volatile(p))
+                down, above = split(predicates, lambda p: bool(p.reads) and p.reads <= group and not p.volatile)
                 pushed = Window(self.push(relation.input, down), relation.partition, relation.order, relation.calls)
                 return filtered(*limited(pushed, above, self.facts))
             case FlatMap():
                 width = self.facts.arity(relation.input)
-                down, above = split(predicates, lambda p: not risky(p) and all(c < width for c in reads(p)))
+                down, above = split(predicates, lambda p: not risky(p) and all(c < width for c in p.reads))
                 below = self.push(relation.input, down)
                 return filtered(FlatMap(below, relation.function, relation.arguments), above)
             case Let():
@@ -128,10 +128,10 @@ class Pushdown:
             columns.append(replaced(scalar, columns))
 
         def cheap(predicate: Scalar) -> bool:
-            read = [columns[column] for column in reads(predicate) if column >= width]
-            if is_volatile(predicate) or any(risky(scalar) for scalar in read):
+            read = [columns[column] for column in predicate.reads if column >= width]
+            if predicate.volatile or any(risky(scalar) for scalar in read):
                 return False
-            return sum(map(size, read)) <= INLINED_SIZE_MAX
+            return sum(scalar.size for scalar in read) <= INLINED_SIZE_MAX
 
         down, above = split(predicates, cheap)
         below = self.push(relation.input, [replaced(predicate, columns) for predicate in down])
@@ -143,8 +143,8 @@ class Pushdown:
         width = len(keys)
 
         def on_keys(predicate: Scalar) -> bool:
-            read = reads(predicate)
-            return bool(read) and all(c < width and not risky(keys[c]) for c in read) and not is_volatile(predicate)
+            read = predicate.reads
+            return bool(read) and all(c < width and not risky(keys[c]) for c in read) and not predicate.volatile
 
         down, above = split(predicates, on_keys)
         below = self.push(relation.input, [replaced(predicate, keys) for predicate in down])
@@ -174,7 +174,7 @@ class Pushdown:
         classes: list[list[Scalar]] = [list(group) for group in relation.equivalences]
 
         def owners(scalar: Scalar) -> set[int]:
-            return {owner[column] for column in columns_read(scalar)}
+            return {owner[column] for column in scalar.reads}
 
         for predicate in predicates:
             read = owners(predicate)
@@ -217,8 +217,8 @@ class Pushdown:
                         below[j].append(twin)
         by_owner: dict[int, Scalar] = {}
         for scalar in list(group):
-            owners = {owner[column] for column in columns_read(scalar)}
-            if len(owners) != 1 or can_fail(scalar):
+            owners = {owner[column] for column in scalar.reads}
+            if len(owners) != 1 or scalar.fallible:
                 continue
             (i,) = owners
             if i in by_owner:
@@ -238,11 +238,7 @@ def without_repeats(relation: Relation, id_: int, known: Predicates) -> Relation
 
 def risky(scalar: Scalar) -> bool:
     """Whether it must stay where it is."""
-    return can_fail(scalar) or is_volatile(scalar)
-
-
-def reads(scalar: Scalar) -> set[int]:
-    return columns_read(scalar)
+    return scalar.fallible or scalar.volatile
 
 
 def split(predicates: Predicates, may_go: Callable[[Scalar], bool]) -> tuple[Predicates, Predicates]:

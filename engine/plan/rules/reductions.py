@@ -35,7 +35,7 @@ from engine.plan.relation import (
     with_children,
 )
 from engine.plan.rules.joins import lift, replaced
-from engine.plan.scalars import can_fail, columns_read, is_volatile, shifted
+from engine.plan.scalars import shifted
 
 ONCE: Final = frozenset({Kind.MIN, Kind.MAX, Kind.BOOL_AND, Kind.BOOL_OR})
 """Aggregates that are the same however often a row is there."""
@@ -81,7 +81,7 @@ def split(relation: Reduce, facts: Facts) -> Relation:
     fixed = {key.index for key in keys if isinstance(key, Ref)}
     if not all(fixed & {cast(Ref, scalar).index for scalar in group} for group in join.equivalences):
         return relation
-    if any(narrowed(branch, facts) for branch in join.inputs) or any(can_fail(key) or is_volatile(key) for key in keys):
+    if any(narrowed(branch, facts) for branch in join.inputs) or any(key.fallible or key.volatile for key in keys):
         return relation
     tied = {cast(Ref, scalar).index for group in join.equivalences for scalar in group}
     meets_one = [
@@ -89,7 +89,7 @@ def split(relation: Reduce, facts: Facts) -> Relation:
     ]
     at: list[tuple[int, int]] = []  # of each key: the part, and which of its keys
     for key in keys:
-        own = {owner[column] for column in columns_read(key)}
+        own = {owner[column] for column in key.reads}
         if len(own) != 1:
             return relation
         (i,) = own
@@ -120,9 +120,9 @@ def split(relation: Reduce, facts: Facts) -> Relation:
 def home(call: AggregateCall, owner: Sequence[int], meets_one: Sequence[bool]) -> int | None:
     """The input that an aggregate is of; None if it can be of none."""
     held = [cast(Scalar, scalar) for scalar in call_scalars(call)]
-    if call.order or any(can_fail(scalar) or is_volatile(scalar) for scalar in held):
+    if call.order or any(scalar.fallible or scalar.volatile for scalar in held):
         return None
-    own = {owner[column] for scalar in held for column in columns_read(scalar)}
+    own = {owner[column] for scalar in held for column in scalar.reads}
     others = [i for i, one in enumerate(meets_one) if not one]
     if not own and len(others) <= 1:
         own = set(others) or {0}

@@ -15,7 +15,7 @@ from engine.expr.functions.system import UNMATERIALIZABLE
 from engine.expr.scalar import Call, Literal, Scalar
 from engine.plan.relation import BoundScalar, Filter, Relation
 from engine.plan.rules.fold import folded
-from engine.plan.scalars import conjuncts, is_volatile
+from engine.plan.scalars import conjuncts
 from engine.plan.temporal import MIRRORED
 from engine.sql.binding.tree import rewrite
 
@@ -51,7 +51,7 @@ def _by_tick(predicate: BoundScalar) -> BoundScalar | None:
     if moves is None:
         left, right, operator = right, left, MIRRORED[operator]
         moves = _moves(left)
-    if moves is None or right.type not in STAMPS or is_volatile(right):
+    if moves is None or right.type not in STAMPS or right.volatile:
         return None
     for sign, length in moves:
         right = overload.call(BACK[sign], right, length)

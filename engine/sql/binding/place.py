@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engine import types
 from engine.expr.aggregate import Kind as AggregateKind
+from engine.expr.scalar import Opaque
 from engine.expr.window import Frame, Kind
 from engine.plan.relation import AggregateCall, BoundScalar, Relation
 from engine.sql import syntax
@@ -13,7 +14,7 @@ from engine.types import Column, SqlType
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Opaque):
     """Aggregate number `index` of the SELECT, until grouping puts a Ref in its place."""
 
     index: int
@@ -22,7 +23,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupingSlot:
+class GroupingSlot(Opaque):
     """GROUPING(...) number `index` of the SELECT: which of its arguments the row's grouping does not group by."""
 
     index: int
@@ -31,7 +32,7 @@ class GroupingSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowSlot:
+class WindowSlot(Opaque):
     """Window function number `index` of the SELECT, until its column stands in its place."""
 
     index: int
