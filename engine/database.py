@@ -23,6 +23,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.describe import Description, Operator, Readable, description, descriptions, operators, readable
 from engine.coordinator.envelope import Keyed, keyed
 from engine.coordinator.load import Form, load
+from engine.coordinator.lookups import Busy
 from engine.coordinator.metrics import Metric, metrics
 from engine.coordinator.options import Options
 from engine.coordinator.portals import Portal
@@ -39,8 +40,8 @@ from engine.errors import LimitExceeded, SqlError
 from engine.sql.resolved.rows import CopyForm
 
 __all__ = [
-    "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Metric", "Notice",
-    "Operator", "Options", "Portal", "Prepared", "QualifiedName", "Readable", "Result", "Role", "Session",
+    "Busy", "Change", "CopyForm", "CopyOut", "Database", "Description", "Following", "Form", "Keyed", "Metric",
+    "Notice", "Operator", "Options", "Portal", "Prepared", "QualifiedName", "Readable", "Result", "Role", "Session",
     "Subscription", "SubscriptionBatch", "Verifier", "keyed",
 ]  # fmt: skip
 

@@ -31,9 +31,10 @@ from app.pgwire.messages import (
     Query,
     Sync,
 )
+from app.pgwire.peer import Reply
 from app.pgwire.portals import Long, Portals
 from app.pgwire.protocol import DESCRIBED_RUN, Connection
-from engine.database import Result, Session, Subscription
+from engine.database import Busy, Result, Session, Subscription
 from engine.errors import QueryCanceled, SqlError
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Socket(Protocol):
     def poll(self) -> Message | None: ...
     def unread(self, message: Message) -> None: ...
     def wake(self) -> None: ...
+    def again(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -133,29 +135,33 @@ class Conversation:
             case _:
                 await self._extended(message)
 
-    def at_once(self, message: Message) -> bool:
-        """On the event loop, while no thread has the session: answer a message that cannot block. False: it may."""
+    def at_once(self, message: Message) -> Reply:
+        """On the event loop, while no thread has the session: answer a message that cannot block."""
         try:
             match message:
                 case Bind(parameters=values) if sum(len(value) for value in values if value) <= AT_ONCE_BYTES:
                     if not message.portal and self._run(message):
-                        return True
+                        return Reply.GIVEN
                     self._portals.answer(message, False)
                 case Describe() | Flush() | Close("S"):
                     self._portals.answer(message, False)
                 case Execute(name, 0) if self._socket.connection.sync_follows:
-                    return self._portals.look_up(name)
+                    if not self._portals.look_up(name):
+                        return Reply.ELSEWHERE
                 case Sync() if not self._session.series_open:
                     self._synced()
-                    return True
+                    return Reply.GIVEN
                 case _:
-                    return False
+                    return Reply.ELSEWHERE
+        except Busy:
+            self._session.when_free(self._socket.again)
+            return Reply.SOON
         except SqlError as error:
             self._portals.reply(error_of(error), flush=True)  # some drivers send Sync only when they have seen it
             self._socket.connection.failed()
         if self._portals.flushed:
             self._socket.write(self._portals.replies())
-        return True
+        return Reply.GIVEN
 
     def _run(self, bind: Bind) -> bool:
         """Answer a Bind with the rest of its series, where that is there and the answer is one row."""

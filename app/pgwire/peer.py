@@ -1,7 +1,8 @@
 """One client's socket: what it sent, as messages; what it gets, as bytes; whether it is still there.
 
-Law   What cannot block is answered where its bytes arrive (`at_once`), without a task or a thread waking up; everything
-      else wakes the task that serves the client. A client that does not read is not read from either.
+Law   What cannot block is answered where its bytes arrive (`at_once`), without a task or a thread waking up; so is what
+      has to wait for a moment, when that is over; everything else wakes the task that serves the client. A client that
+      does not read is not read from either.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from enum import Enum
 from typing import Final, cast
 
 from app.pgwire.messages import Message, ProtocolViolation
@@ -16,6 +18,14 @@ from app.pgwire.protocol import Connection, State
 
 READ_AHEAD_BYTES: Final = 1 << 20
 """What is read of messages while one is answered: data of COPY come in a thousand."""
+
+
+class Reply(Enum):
+    """What became of a message on the event loop."""
+
+    GIVEN = "given"
+    SOON = "soon"  # it has to wait for a moment, after which `again` is called
+    ELSEWHERE = "elsewhere"  # it may block, or is not for the loop
 
 
 class Peer(asyncio.Protocol):
@@ -31,8 +41,8 @@ class Peer(asyncio.Protocol):
         self.encrypted = False
         self.bytes_sent = 0
         self.on_gone: Callable[[], None] = lambda: None
-        self.at_once: Callable[[Message], bool] = lambda _: False
-        """Answers a message on the event loop; False: it may block, or is not for it."""
+        self.at_once: Callable[[Message], Reply] = lambda _: Reply.ELSEWHERE
+        """Answers a message on the event loop if it can."""
         self.task: asyncio.Task[None] | None = None
         self._serve = serve
         self._buffered_max = buffered_max
@@ -116,6 +126,11 @@ class Peer(asyncio.Protocol):
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             self._loop.call_soon_threadsafe(self.woken.set)
 
+    def again(self) -> None:
+        """From any thread: what had to wait need not any more."""
+        with suppress(RuntimeError):  # as in `wake`
+            self._loop.call_soon_threadsafe(self._resume)
+
     def write(self, data: bytes) -> None:
         """Without waiting for the client to read."""
         if not self.gone:
@@ -150,14 +165,23 @@ class Peer(asyncio.Protocol):
             return False
         return buffered > self._buffered_max or self.connection.holds_whole
 
+    def _resume(self) -> None:
+        if self._idle and self._writable.is_set() and not self.gone:
+            self._answer()
+        else:
+            self.woken.set()
+
     def _answer(self) -> None:
-        """All that can be answered at once of what has come."""
+        """All that can be answered at once of what has come. What is not is the first that is polled next."""
         try:
-            while (message := self.connection.next()) is not None:
-                if not self.at_once(message):
-                    self._unread.append(message)
+            while (message := self._unread.popleft() if self._unread else self.connection.next()) is not None:
+                reply = self.at_once(message)
+                if reply is Reply.GIVEN:
+                    continue
+                self._unread.appendleft(message)
+                if reply is Reply.ELSEWHERE:
                     self.woken.set()
-                    break
+                break
         except ProtocolViolation as violation:
             self._violation = violation
             self.woken.set()

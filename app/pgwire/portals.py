@@ -76,7 +76,7 @@ class Portals:
         return None
 
     def look_up(self, name: str) -> bool:
-        """Execute a portal that is a look-up by key and need not wait; False: it is none, or would have to."""
+        """Execute a portal that is a look-up by key; False: it is none. Raises SqlError, and Busy."""
         portal = self._session.portal(name)
 
         def use(result: Result) -> bytes:
@@ -84,7 +84,7 @@ class Portals:
             self.rows_sent += result.row_count
             return described_rows(portal.formats).rows(result) + messages.command_complete(result.tag)
 
-        data = self._session.look_up(portal, False, use)
+        data = self._session.look_up(portal, use)
         if data is None:
             return False
         self.reply(data)

@@ -25,7 +25,7 @@ from app.pgwire.messages import (
     Startup,
     Terminate,
 )
-from app.pgwire.peer import Peer
+from app.pgwire.peer import Peer, Reply
 from app.pgwire.protocol import Connection
 from app.settings import Settings
 from engine.database import Database, Metric, Session
@@ -183,7 +183,7 @@ class Server:
                     return
                 await conversation.answer(message)
         finally:
-            peer.at_once = lambda _: False
+            peer.at_once = lambda _: Reply.ELSEWHERE
             del self._conversations[process]
             self._rows_sent += conversation.rows_sent
             await conversation.close()

@@ -36,8 +36,9 @@ from engine.dataflow.circuit import Circuit
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan, Source, nodes
 from engine.dataflow.hydration import Staged
+from engine.dataflow.node import upstream_error
 from engine.dataflow.operators.mfp import Mfp
-from engine.dataflow.reading import TooEarly
+from engine.dataflow.reading import TooEarly, look_up
 from engine.dataflow.watch import ALWAYS, Watch
 
 HYDRATE_AT_ONCE_ROWS: Final = 20_000
@@ -318,10 +319,14 @@ class Worker:
             for i, column in enumerate(command.key)
         ]
         words = Batch.from_vectors(vectors, np.ones(len(command.values), np.int64)).words
-        with self.circuit.publish_lock:
+        node = self.circuit.enter(command.id, wait=True)
+        assert node is not None, "it waited"
+        try:
             tick, at = self.circuit.read_time(command.timestamp)
-            error = self.circuit.error(command.id)
-            found = self.circuit.lookup(command.id, command.key, words, at)
+            error = upstream_error([node])
+            found = look_up(node, command.key, words, at)
+        finally:
+            self.circuit.gate.leave(node)
         failed = ErrorCounts()
         rows = Mfp(command.mfp, len(types), self.heap).apply([found], failed)
         failed.publish()

@@ -3,14 +3,14 @@
 Law: two data are equal exactly when their codes are, so the rest of the engine compares words. A code stays what it is
 while anything that marks itself holds it; the bytes beneath it move. Code 0 is the empty string and is never freed.
 
-One heap serves a whole database. Interning is under `lock`, because readers intern too; decoding takes no lock: arrays
-are replaced or appended to, and what a `View` covers never changes.
+One heap serves a whole database. Interning is under `lock`, because readers intern too; decoding and finding take no
+lock: arrays are replaced or appended to, and what a `View` covers never changes.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +59,31 @@ class Marks:
                 pass
 
 
+class Interning(Protocol):
+    """Whatever gives the codes of data."""
+
+    def intern(self, datum: bytes) -> int: ...
+
+
+class Unknown(Exception):
+    """The heap has no such datum, so that no row has it."""
+
+
+class Known:
+    """A heap to whoever looks for rows: it gives the codes of the data that are there, adds none and takes no lock.
+
+    Law   Every datum of a row that does not change meanwhile is found, for it was interned before the row was: adding
+          to an index moves nothing in it, and an index that grew or was swept takes its place when it is complete.
+    """
+
+    def __init__(self, heap: "Heap") -> None:
+        self._heap: Final = heap
+
+    def intern(self, datum: bytes) -> int:
+        """The code of a datum; Unknown. 0.2 us when it was interned lately, else 3 us."""
+        return self._heap.find(datum)
+
+
 class Heap:
     """Byte strings by code. Memory: 21 bytes and two index slots (16 to 32 bytes) a datum, and its bytes."""
 
@@ -73,7 +98,8 @@ class Heap:
         self._slots: NDArray[np.uint64] = np.zeros(1 << 11, np.uint64)
         self._free: NDArray[np.uint32] = np.empty(0, np.uint32)
         self._state: Final = np.array([1, 0, 0], np.int64)
-        self._view: View = (self._start, self._length, self._data)
+        self._show()
+        self.known: Final = Known(self)
         self._recent: dict[bytes, int] = {}
         self._one: Final = np.zeros(2, np.int64)
         self._pins = 0
@@ -95,6 +121,15 @@ class Heap:
                 if len(self._recent) >= RECENT_MAX:
                     self._recent.clear()
                 self._recent[datum] = code
+        return code
+
+    def find(self, datum: bytes) -> int:
+        """The code of a datum that is there; Unknown. See `Known`."""
+        code = self._recent.get(datum)
+        if code is None:
+            code = int(kernels.find(np.frombuffer(datum, np.uint8), *self._indexed)) if datum else 0
+            if datum and not code:
+                raise Unknown
         return code
 
     def intern_many(self, data: Sequence[bytes]) -> Codes:
@@ -164,7 +199,12 @@ class Heap:
         if codes - waiting >= len(self._slots) // 2:
             self._slots = np.zeros(2 * len(self._slots), np.uint64)
             kernels.index(codes, self._hashes, self._length, self._slots)
-        self._view = (self._start, self._length, self._data)
+        self._show()
+
+    def _show(self) -> None:
+        """Give the arrays to whoever takes no lock, all of them at once and complete."""
+        self._view: View = (self._start, self._length, self._data)
+        self._indexed = (self._slots, *self._view)
 
     # Decoding
 
@@ -239,7 +279,7 @@ class Heap:
             self._state[kernels.USED], self._state[kernels.FREE] = used, len(free)
             self._slots = np.zeros(len(self._slots), np.uint64)
             kernels.index(codes, self._hashes, self._length, self._slots)
-            self._view = (self._start, self._length, self._data)
+            self._show()
             # What is only young may be garbage: were it counted, each sweep would leave more of it than the last.
             self._live_bytes = int(length[: len(marks.marked)][marks.marked].sum())
             return before - len(self)

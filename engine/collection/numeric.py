@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.collection.heap import DECIMAL_TAG, Heap
+from engine.collection.heap import DECIMAL_TAG, Heap, Interning
 from engine.errors import OutOfRange
 from engine.kernels import numeric as kernels
 
@@ -64,7 +64,7 @@ def text_of(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
-def pack_decimal(value: Decimal, heap: Heap) -> int:
+def pack_decimal(value: Decimal, heap: Interning) -> int:
     """The word of a number; OutOfRange beyond the limits."""
     value = limited(value)
     text = text_of(value)

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine import types
 from engine.collection import json, nested, numeric
-from engine.collection.heap import DECIMAL_TAG, Codes, Heap
+from engine.collection.heap import DECIMAL_TAG, Codes, Heap, Interning
 from engine.collection.value import Interval, Plain, Range, Value
 from engine.collection.vector import Vector
 from engine.errors import InvalidText
@@ -39,7 +39,7 @@ def float_word(value: float) -> int:
     return int.from_bytes(struct.pack("<d", value + 0.0), "little")
 
 
-def encode(value: Value, type: SqlType, heap: Heap) -> tuple[int, bool]:
+def encode(value: Value, type: SqlType, heap: Interning) -> tuple[int, bool]:
     """(word, is NULL) of a value that is of the type already (modifiers are the caller's cast). 1 us."""
     if value is None:
         return 0, True
@@ -192,35 +192,35 @@ def _plain_raw(value: Value, type: SqlType) -> nested.Raw:
             return value
 
 
-def _signed(value: Value, heap: Heap) -> int:
+def _signed(value: Value, heap: Interning) -> int:
     return cast("int", value) & MASK
 
 
-def _real(value: Value, heap: Heap) -> int:
+def _real(value: Value, heap: Interning) -> int:
     return float_word(float(np.float32(cast("float", value))))
 
 
-def _double(value: Value, heap: Heap) -> int:
+def _double(value: Value, heap: Interning) -> int:
     return float_word(float(cast("float", value)))
 
 
-def _numeric(value: Value, heap: Heap) -> int:
+def _numeric(value: Value, heap: Interning) -> int:
     return numeric.pack_decimal(value if isinstance(value, Decimal) else Decimal(str(value)), heap)
 
 
-def _text(value: Value, heap: Heap) -> int:
+def _text(value: Value, heap: Interning) -> int:
     return heap.intern(cast("str", value).encode())
 
 
-def _bytes(value: Value, heap: Heap) -> int:
+def _bytes(value: Value, heap: Interning) -> int:
     return heap.intern(cast("bytes", value))
 
 
-def _date(value: Value, heap: Heap) -> int:
+def _date(value: Value, heap: Interning) -> int:
     return (value if isinstance(value, int) else cast("date", value).toordinal() - EPOCH_DAY) & MASK
 
 
-def _time(value: Value, heap: Heap) -> int:
+def _time(value: Value, heap: Interning) -> int:
     return _micros_of(value)
 
 
@@ -235,28 +235,28 @@ def _clock(micros: int) -> time | int:
     return micros if micros == nested.DAY else (EPOCH + timedelta(microseconds=micros)).time()
 
 
-def _timestamp(value: Value, heap: Heap) -> int:
+def _timestamp(value: Value, heap: Interning) -> int:
     return (value if isinstance(value, int) else (cast("datetime", value) - EPOCH) // MICROSECOND) & MASK
 
 
-def _timestamptz(value: Value, heap: Heap) -> int:
+def _timestamptz(value: Value, heap: Interning) -> int:
     return (value if isinstance(value, int) else (cast("datetime", value) - EPOCH_UTC) // MICROSECOND) & MASK
 
 
-def _interval(value: Value, heap: Heap) -> int:
+def _interval(value: Value, heap: Interning) -> int:
     span = cast("Interval", value)
     return heap.intern(INTERVAL.pack(span.months, span.days, span.microseconds))
 
 
-def _uuid(value: Value, heap: Heap) -> int:
+def _uuid(value: Value, heap: Interning) -> int:
     return heap.intern(cast("Uuid", value).bytes)
 
 
-def _json(value: Value, heap: Heap) -> int:
+def _json(value: Value, heap: Interning) -> int:
     return heap.intern(json.canonical(cast("str", value).encode()))
 
 
-ENCODERS: Final[dict[int, Callable[[Value, Heap], int]]] = {
+ENCODERS: Final[dict[int, Callable[[Value, Interning], int]]] = {
     types.BOOLEAN.oid: _signed,
     types.SMALLINT.oid: _signed,
     types.INTEGER.oid: _signed,

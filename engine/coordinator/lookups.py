@@ -2,8 +2,9 @@
 
 Rule  SELECT ... WHERE key = $1 over one collection is the rows of that key, through what is left of its filters.
       The parameters' values become the key; the rest of the plan is compiled when the statement is prepared.
-Law   Everything happens while `publish_lock` is held: one complete tick is read, and no sweep can take the codes
-      that are read, since the arrangement holds them. Whoever may not wait for the lock is told so (`Busy`).
+Law   Everything happens between `enter` and `leave` of the gate: one complete tick is read, and no sweep can take the
+      codes that are read, since the arrangement holds them. A key's data are looked up and never interned. Nothing is
+      waited for: while a tick is publishing what would be read, whoever asks is told so (`Busy`).
 Cost  O(rows of the key); about 20 us for one row.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 from engine.catalog.catalog import Catalog
 from engine.catalog.items import SystemRelation
 from engine.collection.batch import Batch, null_words
-from engine.collection.heap import Heap
+from engine.collection.heap import Heap, Known, Unknown
 from engine.collection.words import encode
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.finishing import finish
@@ -25,6 +26,8 @@ from engine.coordinator.result import Result
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Mfp, Source, output_types
+from engine.dataflow.holding import arranged, arrangement_of
+from engine.dataflow.node import Node, upstream_error
 from engine.dataflow.operators.mfp import Mfp as MfpOperator
 from engine.errors import DataError
 from engine.expr.binary_columns import sender
@@ -43,7 +46,7 @@ T = TypeVar("T")
 
 
 class Busy(Exception):
-    """The look-up would have to wait for a tick to be published, or for a view to hydrate."""
+    """The look-up would have to wait for a tick to be published."""
 
 
 @dataclass(slots=True)
@@ -60,10 +63,9 @@ class KeyedSelect:
     one: "OneKey | None" = None
     """How it is answered where nothing but one key is left to be looked up."""
 
-    def replan(self, coordinator: Coordinator) -> KeyLookup | None:
-        """The look-up by the keys that the collection is arranged by at this moment."""
-        circuit = coordinator.cluster.worker.circuit
-        self.arranged = circuit.arranged(self.source.id)
+    def replan(self, coordinator: Coordinator, node: Node) -> KeyLookup | None:
+        """The look-up by the keys that the collection, which is the node's, is arranged by at this moment."""
+        self.arranged = arranged(node)
         self.look_up = found = as_lookup(self.plan, {self.source.id: frozenset(self.arranged)})
         self.operator = self.one = None
         if found is not None and len(found.choices) == 1 and not found.rest and self.bound.query.finishing == PLAIN:
@@ -73,44 +75,34 @@ class KeyedSelect:
             self.operator = MfpOperator(rest, len(self.source.types), coordinator.heap)
         return found
 
-    def run(
-        self, coordinator: Coordinator, values: tuple[Literal, ...], wait: bool, use: Callable[[Result], T]
-    ) -> T | None:
+    def run(self, coordinator: Coordinator, values: tuple[Literal, ...], use: Callable[[Result], T]) -> T | None:
         """What `use` makes of the rows while they may be read; None: there is no such look-up, the statement has to be
-        planned. Busy if it would wait and must not."""
+        planned. Busy."""
         circuit, heap = coordinator.cluster.worker.circuit, coordinator.heap
         if not coordinator.is_live(self.source.id):
             return None
-        if not circuit.publish_lock.acquire(wait):
+        try:
+            node = circuit.enter(self.source.id, False)
+        except KeyError:
+            return None  # it was dropped
+        if node is None:
             raise Busy
         try:
-            try:
-                found = self.look_up
-                if circuit.arranged(self.source.id) != self.arranged:
-                    found = self.replan(coordinator)
-            except KeyError:
-                return None  # it was dropped
+            found = self.look_up
+            if arranged(node) != self.arranged:
+                found = self.replan(coordinator, node)
             if found is None:
                 return None
             keys = [tuple(value_of(choice, values) for choice in row) for row in found.choices]
-            error = circuit.error(found.id)
+            error = upstream_error([node])
             if error is not None:
                 raise DataError.of(heap.get(error).decode())
-            if not heap.lock.acquire(wait):
-                raise Busy
-            try:
-                kinds = [self.source.types[column] for column in found.key]
-                words = [
-                    tuple(encode(value, kind, heap)[0] for value, kind in zip(key, kinds, strict=True))
-                    for key in keys
-                    if None not in key
-                ]
-            finally:
-                heap.lock.release()
+            kinds = [self.source.types[column] for column in found.key]
+            words = dict.fromkeys(key_words(key, kinds, heap.known) for key in keys if None not in key)
             nulls = [0] * null_words(len(kinds))
-            distinct = np.array([(*nulls, *key) for key in dict.fromkeys(words)], np.uint64)
+            distinct = np.array([(*nulls, *key) for key in words if key is not None], np.uint64)
             asked = np.ascontiguousarray(distinct.reshape(-1, len(nulls) + len(kinds)).T)
-            rows = self._rest(coordinator, found, circuit.lookup(found.id, found.key, asked), values)
+            rows = self._rest(coordinator, found, arrangement_of(node).lookup(found.key, asked), values)
             finishing = self.bound.query.finishing
             if finishing != PLAIN or len(rows) > 1 or (len(rows) and rows.diffs[0] != 1):
                 types, most = output_types(self.plan), coordinator.options.result_rows_max
@@ -118,25 +110,26 @@ class KeyedSelect:
             tag = f"SELECT {len(rows)}"
             return use(Result(tag, self.bound.columns, batch=rows, heap=heap, timestamp=circuit.published or None))
         finally:
-            circuit.publish_lock.release()
+            circuit.gate.leave(node)
 
     def sent(
         self, coordinator: Coordinator, one: "OneKey", values: Sequence[Literal], formats: tuple[int, ...]
     ) -> Sequence[Sequence[bytes | None]] | None:
         """The row of one key as it is sent, or none; None: `run` has to look, or it would have to wait."""
-        circuit, heap, id = coordinator.cluster.worker.circuit, coordinator.heap, self.source.id
-        if not coordinator.is_live(id) or not circuit.publish_lock.acquire(False):
+        circuit, heap = coordinator.cluster.worker.circuit, coordinator.heap
+        if not coordinator.is_live(self.source.id):
             return None
         try:
-            if circuit.arranged(id) != self.arranged or circuit.error(id) is not None:
+            node = circuit.enter(self.source.id, False)
+        except KeyError:
+            return None  # it was dropped
+        if node is None:
+            return None
+        try:
+            if arranged(node) != self.arranged or upstream_error([node]) is not None:
                 return None
-            if not heap.lock.acquire(False):
-                return None
-            try:
-                known = one.set(values, heap)
-            finally:
-                heap.lock.release()
-            count, row = circuit.look_up_one(id, one.look_up.key, one.words) if known else (0, [])
+            known = one.set(values, heap.known)
+            count, row = arrangement_of(node).one(one.look_up.key, one.words) if known else (0, [])
             if count == 0:
                 return ()
             if count > 1 or row[-1] != 1:
@@ -145,10 +138,8 @@ class KeyedSelect:
             if senders is None:
                 senders = one.senders[formats] = self._senders(heap, formats)
             return ([None if row[at] & null else send(row[place]) for at, null, place, send in senders],)
-        except KeyError:
-            return None  # it was dropped
         finally:
-            circuit.publish_lock.release()
+            circuit.gate.leave(node)
 
     def _senders(self, heap: Heap, formats: tuple[int, ...]) -> "list[Sender]":
         """Of each column of the answer: the word and the bit that say that it is NULL, its own word, how it is sent."""
@@ -189,13 +180,16 @@ class OneKey:
         """How the answer is sent, by the formats that were asked for."""
         self._kinds: Final = kinds
 
-    def set(self, values: Sequence[Literal], heap: Heap) -> bool:
-        """Put the key in; False where it is NULL, which no row's key equals. Holding the heap's lock."""
+    def set(self, values: Sequence[Literal], known: Known) -> bool:
+        """Put the key in; False where no row's key equals it: a NULL is in it, or a datum that is nowhere."""
         for at, (choice, kind) in enumerate(zip(self.look_up.choices[0], self._kinds, strict=True), -len(self._kinds)):
             value = value_of(choice, values)
             if value is None:
                 return False
-            self.words[at, 0] = encode(value, kind, heap)[0]
+            try:
+                self.words[at, 0] = encode(value, kind, known)[0]
+            except Unknown:
+                return False
         return True
 
 
@@ -232,6 +226,14 @@ def keyed_select(coordinator: Coordinator, bound: BoundSelect) -> KeyedSelect | 
     if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
         return None
     return KeyedSelect(bound, plan, plan.input, ())
+
+
+def key_words(key: Sequence[Value], kinds: Sequence[SqlType], known: Known) -> tuple[int, ...] | None:
+    """The words of a key without NULLs; None where a datum of it is nowhere, so that no row has it."""
+    try:
+        return tuple(encode(value, kind, known)[0] for value, kind in zip(key, kinds, strict=True))
+    except Unknown:
+        return None
 
 
 def value_of(choice: Scalar, values: Sequence[Literal]) -> Value:

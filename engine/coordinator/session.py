@@ -6,7 +6,6 @@ from typing import Final, Self, TypeVar
 
 from engine.coordinator.conversation import Conversation
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.lookups import Busy
 from engine.coordinator.portals import Portal
 from engine.coordinator.prepared import Prepared, declared_types, prepared
 from engine.coordinator.result import CopyOut, Result
@@ -113,9 +112,9 @@ class Session(Conversation):
             portal.answer = self._run_one(statement, alone and not self._transaction.implicit, ready)
         return portal.answer
 
-    def look_up(self, portal: Portal, wait: bool, use: Callable[[Result], T]) -> T | None:
+    def look_up(self, portal: Portal, use: Callable[[Result], T]) -> T | None:
         """What `use` makes of the answer of a portal that is a look-up by key, read and used at once; None if it is
-        none, or if it would have to wait and is not to. An error fails the transaction, as of any statement."""
+        none. Busy if a tick is publishing what it reads. An error fails the transaction, as of any statement."""
         if self._transaction.status != "I" or portal.answer is not None or self._closed:
             return None
         coordinator = self._coordinator
@@ -125,10 +124,7 @@ class Session(Conversation):
             return None
         values = portal.parameters.values
         began = time.perf_counter_ns()
-        try:
-            found = keyed.run(coordinator, tuple(values or ()), wait, use)
-        except Busy:
-            return None
+        found = keyed.run(coordinator, tuple(values or ()), use)
         coordinator.commands.add(SelectStatement, False, time.perf_counter_ns() - began)
         return found
 
@@ -148,6 +144,10 @@ class Session(Conversation):
         if found is not None:
             coordinator.commands.add(SelectStatement, False, time.perf_counter_ns() - began)
         return found
+
+    def when_free(self, wake: Callable[[], None]) -> None:
+        """After Busy: call `wake`, from any thread, when it may be tried again."""
+        self._coordinator.cluster.worker.circuit.gate.when_free(wake)
 
     def sync(self) -> None:
         """The end of a series of the extended protocol: what was implicit commits, and portals end with it."""

@@ -8,7 +8,8 @@
     drop(id)                                          forget a collection, a view or an index
 
 Threads. `create`, `stage`, `adopt`, `drop`, `step` and `publish` belong to whoever holds the tick lock (the caller's;
-one tick at a time). The reads may run in any thread: they hold `publish_lock` while they copy rows out, no longer.
+one tick at a time). The reads may run in any thread: they hold `publish_lock` while they copy rows out, no longer, or
+pass the gate, which lets look-ups through that what is published does not touch.
 Compute (`step`) changes nothing that a read can see. `Staged.hydrate` and `Staged.catch_up` run in a background thread
 and touch nothing shared; from `stage` to `adopt` the caller holds `heap.pinned()`: a sweep does not see private state.
 """
@@ -64,7 +65,7 @@ class Circuit(Reading):
         """A collection fed by `step`. Its rows are kept: arranged by the whole row, or as a log if append-only."""
         plan = graph.Source(id, types, append_only)
         node = Node(plan, types, [], Source(types, append_only), append_only)
-        with self.publish_lock:
+        with self.changing():
             self._enter(node, identity(plan, ()))
             keys = () if append_only else (tuple(range(len(types))),)
             self._export(id, node, keys, history_ms, None if append_only else Trace(len(types)))
@@ -94,7 +95,7 @@ class Circuit(Reading):
         placed: dict[Node, Node] = {}
         own = {node: node.trace for node in staged.nodes}
         children = {node: node.inputs for node in staged.nodes}
-        with self.publish_lock:
+        with self.changing():
             self._staging.remove(staged)
             for node in staged.nodes:
                 live = staged.twins.get(node)
@@ -111,7 +112,7 @@ class Circuit(Reading):
 
     def abandon(self, staged: Staged) -> None:
         """Forget a staged view that is not wanted any more (dropped or cancelled while it hydrated)."""
-        with self.publish_lock:
+        with self.changing():
             self._staging.remove(staged)
             self._release_twins(staged)
 
@@ -123,7 +124,7 @@ class Circuit(Reading):
 
     def drop(self, id: int) -> None:
         """Forget collection or index `id`; operators and arrangements that nobody else uses are freed."""
-        with self.publish_lock:
+        with self.changing():
             export = self._exports.pop(id)
             node = export.node
             for key in export.keys:
@@ -133,14 +134,14 @@ class Circuit(Reading):
 
     def begin(self, id: int) -> None:
         """Collection `id` is complete as of the last published tick: it cannot be read as of an earlier one."""
-        with self.publish_lock:
+        with self.changing():
             history = self._exports[id].node.history
             assert history is not None
             self._exports[id].node.history = History(self._tick, history.retain)
 
     def retain(self, id: int, history_ms: int) -> None:
         """Keep so much of the past of collection or index `id` from the next tick on."""
-        with self.publish_lock:
+        with self.changing():
             self._exports[id] = replace(self._exports[id], history_ms=history_ms)
             self._retain_for_all(self._exports[id].node)
 
@@ -230,9 +231,9 @@ class Circuit(Reading):
         return self._exports[id].node.delta
 
     def publish(self) -> None:
-        """Publish: every touched arrangement, error count and history takes the tick. Holds `publish_lock`."""
+        """Publish: every touched arrangement, error count and history takes the tick. Nobody reads them meanwhile."""
         began = self.clock()
-        with self.publish_lock:
+        with self.changing(set(self._touched)):
             # Who began to read while this tick computed may have chosen the one before it and not be among `held` yet.
             held = self.published if self.held is None else min(self.held, self.published)
             for node in self._touched:

@@ -34,6 +34,11 @@ def let_go(node: Node, key: Key) -> None:
         node.trace = None
 
 
+def arranged(node: Node) -> tuple[Key, ...]:
+    """The keys that it is arranged by, whoever asked for them."""
+    return () if node.trace is None else tuple(node.trace.references)
+
+
 def arrangement_of(node: Node) -> Arrangement:
     """The arrangement that the node is read by."""
     assert node.trace is not None

@@ -31,6 +31,7 @@ class Node:
     """
 
     __slots__ = (
+        "_above",
         "changes",
         "delta",
         "dependents",
@@ -48,7 +49,6 @@ class Node:
         "references",
         "trace",
         "types",
-        "upstream",
     )  # fmt: skip
 
     def __init__(
@@ -71,7 +71,7 @@ class Node:
         self.elapsed_ns = 0  # that its steps took, if somebody has a clock
         self.empty = Batch.empty(len(types))
         self.queued = False
-        self.upstream: tuple[ErrorCounts, ...] | None = None  # error counts of it and all above, once asked for
+        self._above: tuple[Node, ...] | None = None  # once asked for
 
     def emit(self, delta: Batch) -> None:
         """Take a delta as this tick's output: arrangements see it as `new`."""
@@ -125,9 +125,9 @@ class Node:
             and all(child.inputs and child.lasting() for child in self.inputs)
         )
 
-    def errors(self) -> tuple[ErrorCounts, ...]:
-        """The error counts of this operator and of all upstream of it."""
-        if self.upstream is None:
+    def above(self) -> "tuple[Node, ...]":
+        """The node and all upstream of it."""
+        if self._above is None:
             seen: dict[Node, None] = {}
             waiting = [self]
             while waiting:
@@ -135,8 +135,8 @@ class Node:
                 if node not in seen:
                     seen[node] = None
                     waiting += node.inputs
-            self.upstream = tuple(node.operator.errors for node in seen)
-        return self.upstream
+            self._above = tuple(seen)
+        return self._above
 
     def rows(self) -> int:
         """Distinct rows of the output that are held, in arrangements of it or by the operator; 0 where none are."""
@@ -168,8 +168,8 @@ def identity(plan: Plan, inputs: Sequence[Node]) -> Hashable:
 def upstream_error(nodes: Iterable[Node]) -> int | None:
     """The code of an error of any operator upstream of the nodes, or None."""
     for node in nodes:
-        for errors in node.errors():
-            code = errors.first()
+        for source in node.above():
+            code = source.operator.errors.first()
             if code is not None:
                 return code
     return None

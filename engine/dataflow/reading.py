@@ -1,11 +1,13 @@
 """What readers ask of the running graph: rows, look-ups, the past, errors, sizes.
 
 All of it is of the last published tick, or of an earlier one that the histories still know. Any thread may read: it
-holds `publish_lock` while it copies rows out, no longer.
+holds `publish_lock` while it copies rows out, no longer. A look-up need not wait for it: from `enter` to `gate.leave`
+what it reads stays as it is (gate.py).
 """
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +18,9 @@ from engine.collection.batch import Batch, Diffs, Words
 from engine.collection.heap import Heap, Marks
 from engine.collection.history import Hold
 from engine.dataflow import graph
+from engine.dataflow.gate import Gate
 from engine.dataflow.graph import Plan
-from engine.dataflow.holding import arrangement_of
+from engine.dataflow.holding import arranged, arrangement_of
 from engine.dataflow.node import Key, Node, copy, derive, identity, upstream_error
 from engine.dataflow.oneshot import OneShot
 from engine.dataflow.watch import ALWAYS, Watch
@@ -63,6 +66,7 @@ class Reading:
     def __init__(self, heap: Heap) -> None:
         self.publish_lock = threading.RLock()
         self.published = 0  # the last tick that readers see; changes under publish_lock
+        self.gate = Gate()
         self._heap = heap
         self._exports: dict[int, Export] = {}
         self._by_identity: dict[Hashable, Node] = {}
@@ -85,18 +89,28 @@ class Reading:
 
         `key` must be one of `arranged(id)`. O(result), with `as_of` also of the deltas since.
         """
-        node = self._exports[id].node
         with self.publish_lock:
-            rows = arrangement_of(node).lookup(key, key_words)
-            undone = _undone(node, as_of)
-        if not undone:
-            return rows
-        wanted = Batch.concat(undone)
-        return Batch.concat([rows, with_key(wanted, key, key_words)]).consolidate()
+            return look_up(self._exports[id].node, key, key_words, as_of)
 
-    def look_up_one(self, id: int, key: Key, key_words: Words) -> tuple[int, list[int]]:
-        """How many rows have one key, and if it is one its words and multiplicity. Holding `publish_lock`."""
-        return arrangement_of(self._exports[id].node).one(key, key_words)
+    def enter(self, id: int, wait: bool) -> Node | None:
+        """The node of collection `id`, which stays as it is until the gate is left; None: it changes, and nobody is to
+        `wait` for that. KeyError: there is none."""
+        node = self._exports[id].node
+        if wait:
+            self.gate.wait(node)
+        elif not self.gate.enter(node):
+            return None
+        export = self._exports.get(id)
+        if export is None or export.node is not node:
+            self.gate.leave(node)
+            raise KeyError(id)
+        return node
+
+    @contextmanager
+    def changing(self, nodes: Set[Node] | None = None) -> Iterator[None]:
+        """While these nodes change, or by default the graph itself: nobody reads them."""
+        with self.publish_lock, self.gate.changing(nodes):
+            yield
 
     def counts(self, id: int, rows: Batch) -> Diffs:
         """How often each row (no two equal) is in a collection made by `create` that is not append-only: int64[n]."""
@@ -112,8 +126,7 @@ class Reading:
 
     def arranged(self, id: int) -> tuple[Key, ...]:
         """The keys by which the collection is arranged (by whoever asked): look-ups by them are O(result)."""
-        trace = self._exports[id].node.trace
-        return () if trace is None else tuple(trace.references)
+        return arranged(self._exports[id].node)
 
     def since(self, id: int) -> int:
         """The earliest tick that `contents(id, as_of)` can show."""
@@ -197,7 +210,8 @@ class Reading:
 
     def read_time(self, as_of: int | None) -> tuple[int, int | None]:
         """The tick that a read as of `as_of` is of, and what to read: None, the present, if that is the same tick, for
-        it is cheaper. Holding `publish_lock`, or the present may be another one when it is read."""
+        it is cheaper. Holding `publish_lock`, or within the gate: else the present may be another one when it is
+        read."""
         if as_of is None or as_of == self.published:
             return self.published, None
         return as_of, as_of
@@ -271,6 +285,15 @@ class Reading:
             )
             for node in sorted(list(self._by_identity.values()), key=lambda node: node.rank)
         ]  # fmt: skip
+
+
+def look_up(node: Node, key: Key, key_words: Words, as_of: int | None) -> Batch:
+    """See Reading.lookup. The node must stay as it is meanwhile."""
+    rows = arrangement_of(node).lookup(key, key_words)
+    undone = _undone(node, as_of)
+    if not undone:
+        return rows
+    return Batch.concat([rows, with_key(Batch.concat(undone), key, key_words)]).consolidate()
 
 
 def _undone(node: Node, as_of: int | None) -> list[Batch]:

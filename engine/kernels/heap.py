@@ -103,6 +103,29 @@ def intern(begins, ends, source, null, out, begin, start, length, hashes, young,
     return n
 
 
+@njit(f"int64({GIVEN}, uint64[::1], int64[::1], uint32[::1], uint8[::1])", cache=True, nogil=True)
+def find(source, slots, start, length, data):
+    """The code of the datum `source`, which is not empty; 0 if it is not there. O(bytes).
+
+    `intern` may run at the same time in another thread, on these arrays or on ones that have grown out of them: what it
+    adds meanwhile may be missed, and what these arrays do not reach to is no match.
+    """
+    size = len(source)
+    h = hash_bytes(source, 0, size)
+    mask = np.uint64(len(slots) - 1)
+    slot = h & mask
+    while True:
+        word = slots[slot]
+        if word == 0:
+            return 0
+        code = np.int64(word & np.uint64(0xFFFFFFFF))
+        if word >> np.uint64(32) == h >> np.uint64(32) and code < len(start) and np.int64(length[code]) == size:
+            at = start[code]
+            if 0 <= at <= len(data) - size - SLACK and same_bytes(source, 0, data, at, size):
+                return code
+        slot = (slot + np.uint64(1)) & mask
+
+
 @njit("void(int64, uint64[::1], uint32[::1], uint64[::1])", cache=True, nogil=True)
 def index(codes, hashes, length, slots):
     """Fill the empty `slots` with every code in 1..codes-1 whose length is not 0. O(codes)."""

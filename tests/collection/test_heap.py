@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from engine.collection.heap import DECIMAL_TAG, Heap
+from engine.collection.heap import DECIMAL_TAG, Heap, Unknown
 from engine.types import Physical
 
 data = st.binary(max_size=24) | st.sampled_from([b"", b"a", b"12345678", b"123456789"])
@@ -96,6 +96,13 @@ def test_a_pin_holds_every_datum():
     assert heap.sweep(heap.begin_sweep()) == 1
 
 
+def found(heap: Heap, datum: bytes) -> int | None:
+    try:
+        return heap.known.intern(datum)
+    except Unknown:
+        return None
+
+
 class Sweeping(RuleBasedStateMachine):
     """A heap under interning and sweeping against a dict of what must still be there."""
 
@@ -131,6 +138,11 @@ class Sweeping(RuleBasedStateMachine):
         assert len(set(self.codes[value] for value in self.ages)) == len(self.ages)
         assert len(self.heap) == len(self.ages)
 
+    @invariant()
+    def what_is_there_is_found_and_nothing_else(self):
+        for value in (b"x" * (i % 19) + str(i).encode() for i in range(201)):
+            assert found(self.heap, value) == (self.codes[value] if value in self.ages else None)
+
 
 TestSweeping = Sweeping.TestCase
 TestSweeping.settings = settings(deadline=None, max_examples=30, stateful_step_count=25)
@@ -147,3 +159,26 @@ def test_threads_that_intern_the_same_data_get_the_same_codes():
         thread.join()
     assert all((codes == results[0]).all() for codes in results)
     assert len(heap) == 5000
+
+
+def test_whatever_is_kept_is_found_while_others_intern_and_sweep():
+    heap = Heap()
+    kept = [f"kept {i}".encode() * (1 + i % 5) for i in range(200)]
+    codes = heap.intern_many(kept)
+    over = threading.Event()
+
+    def disturb() -> None:
+        for round in range(60):
+            heap.intern_arrow(pa.array([f"{round} of {i}" for i in range(2000)]))
+            marks = heap.begin_sweep()
+            marks.codes(codes)
+            heap.sweep(marks)
+        over.set()
+
+    other = threading.Thread(target=disturb)
+    other.start()
+    while not over.is_set():
+        assert [found(heap, datum) for datum in kept] == codes.tolist()
+    other.join()
+    assert found(heap, b"kept") is None
+    assert found(heap, b"") == 0
