@@ -198,9 +198,12 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def opened(settings: Settings) -> Database:
-    """The database, whose clients read files of this host below the setting's directories only."""
+    """The database, whose clients read and write files of this host below the settings' directories only."""
     data = settings.data_directory
-    options = Options(roots=settings.file_roots or (Path.cwd(), *(() if data is None else (data,))))
+    options = Options(
+        roots=settings.file_roots or (Path.cwd(), *(() if data is None else (data,))),
+        write_roots=settings.file_write_roots or (() if data is None else (data / "out",)),
+    )
     return Database.in_memory(options) if data is None else Database.open(data, options)
 
 

@@ -120,9 +120,18 @@ class Settings:
         metadata=knob(
             directories,
             "path,...",
-            "Directories below which sources and COPY may read files of this host, and COPY write them; links are "
-            "followed before the check. Unset: the working and the data directory. The log in the data directory is "
-            "never read.",
+            "Directories below which sources and COPY may read files of this host; links are followed before the "
+            "check. Unset: the working and the data directory. The log in the data directory is never read.",
+        ),
+    )
+    file_write_roots: tuple[Path, ...] = field(
+        default=(),
+        metadata=knob(
+            directories,
+            "path,...",
+            "Directories below which COPY may write files of this host, in the place of those that are there. Unset: "
+            "`out` in the data directory, or nowhere without one: what may be read is more than a client should "
+            "replace.",
         ),
     )
     auth: str = field(

@@ -13,7 +13,7 @@ from app.settings import Address, Settings
 ANYWHERE = Address("127.0.0.1", 0)
 SETTINGS = Settings(
     pg_listen=ANYWHERE, http_listen=ANYWHERE, shutdown_seconds_max=2, heartbeat_ms=200,
-    file_roots=(Path(tempfile.gettempdir()),),
+    file_roots=(Path(tempfile.gettempdir()),), file_write_roots=(Path(tempfile.gettempdir()),),
 )  # fmt: skip
 
 

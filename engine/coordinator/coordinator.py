@@ -68,7 +68,10 @@ class Coordinator:
         self.subscriptions: dict[int, Subscription] = {}  # by request; the ticker asks for them from its first moment
         self.ticker: Final = Ticker(self.ticks, options.progress_ms, lambda: bool(self.subscriptions))
         self.ticks.due_changed = self.ticker.wake
-        self.roots: Final = Roots(options.roots, None if log is None else log.directory)
+        directory = None if log is None else log.directory
+        self.roots: Final = Roots(options.roots, directory)
+        written = options.roots if options.write_roots is None else options.write_roots
+        self.write_roots: Final = Roots(written, directory, "file_write_roots")
         self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake, self.resolve, self.roots)
         self.ticks.sources = self.ingest
         self.oids: Final = Oids()

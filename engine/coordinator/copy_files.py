@@ -72,7 +72,7 @@ def copy_to(coordinator: Coordinator, answer: Result, file: CopyFile, form: Copy
     if path.endswith("/"):
         path = f"{path}{answer.timestamp or coordinator.oracle.wall_ms()}.{EXTENSIONS[file.kind]}"
     with (
-        output(path, file.compression, file.connection, coordinator.roots, coordinator.resolve) as sink,
+        output(path, file.compression, file.connection, coordinator.write_roots, coordinator.resolve) as sink,
         _writer(coordinator, answer.columns, file, form, sink) as write,
     ):
         for begin in range(0, answer.row_count, CHUNK_ROWS):

@@ -53,9 +53,12 @@ class Options:
     """The heap is not swept before it holds this much: below it a sweep frees less than it costs."""
 
     roots: tuple[Path, ...] | None = None
-    """Directories below which sources and COPY may read files, and COPY write them; unset: anywhere, because a program
-    that holds a Database can do so anyhow. Links are followed before the check. The server says which (its
-    setting `file_roots`)."""
+    """Directories below which sources and COPY may read files; unset: anywhere, because a program that holds a Database
+    can do so anyhow. Links are followed before the check. The server says which (its setting `file_roots`)."""
+
+    write_roots: tuple[Path, ...] | None = None
+    """Directories below which COPY may write files; unset: where it may read. The server says which (its setting
+    `file_write_roots`)."""
 
     optimize: bool = True
     """Whether the optimiser runs. Off is for the tests that hold it to "on equals off"."""

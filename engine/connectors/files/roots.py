@@ -1,5 +1,5 @@
-"""Which files of the host a client may have read or written: those below the roots, and of the data directory not the
-log itself.
+"""Which files of the host a client may have read, and which written: those below the roots of either, and of the data
+directory not the log itself.
 
 A path counts as what it leads to: `..` and symbolic links are followed first, and what is opened is what was checked.
 Asked at each opening, not only when a source is made: a restart with other roots means those.
@@ -34,10 +34,12 @@ def alternatives(pattern: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """`allowed`: directories; None: anywhere. `log`: the directory whose tailrace.db has secrets and passwords."""
+    """`allowed`: directories; None: anywhere. `log`: the directory whose tailrace.db has secrets and passwords.
+    `setting`: what the server calls them."""
 
     allowed: tuple[Path, ...] | None = None
     log: Path | None = None
+    setting: str = "file_roots"
 
     def find(self, path: str) -> Path:
         """The regular file that the path leads to. ForbiddenFile when it is not below a root, there or not."""
@@ -58,10 +60,13 @@ class Roots:
             raise SourceError(f'file "{path}" cannot be read: {error}') from None
 
     def place(self, path: str) -> Path:
-        """Where a file of that path is to be written: there is none, or a regular one that it takes the place of."""
+        """Where a file of that path is to be written: there is none, or a regular one that it takes the place of. A
+        root is made when it is first written to."""
         try:
             found = Path(path).resolve()
             self._check(path, found)
+            if found.parent in (root.resolve() for root in self.allowed or ()):
+                found.parent.mkdir(parents=True, exist_ok=True)
             if found.exists() and not found.is_file():
                 raise SourceError(f'file "{path}" cannot be written: it is no regular file')
             if not found.parent.is_dir():
@@ -101,12 +106,13 @@ class Roots:
     def _check(self, path: str, found: Path) -> None:
         if self.allowed is not None and not any(found.is_relative_to(root.resolve()) for root in self.allowed):
             allowed = ", ".join(str(root.resolve()) for root in self.allowed)
+            flag, others = f"--{self.setting.replace('_', '-')}", f"others than {allowed}" if allowed else "some"
             raise ForbiddenFile(
-                f'file "{path}" is not below a directory that file_roots allows',
-                hint=f"Start the server with --file-roots DIRECTORY,... to allow others than {allowed}.",
+                f'file "{path}" is not below a directory that {self.setting} allows',
+                hint=f"Start the server with {flag} DIRECTORY,... to allow {others}.",
             )
         if self.log is not None and found.parent == self.log.resolve() and found.name.startswith("tailrace.db"):
-            raise ForbiddenFile(f'file "{path}" is the log of the database itself, which file_roots never allows')
+            raise ForbiddenFile(f'file "{path}" is the log of the database itself, which {self.setting} never allows')
 
 
 ANYWHERE: Final = Roots()
