@@ -59,24 +59,26 @@ class RegexFormat:
 
 @dataclass(frozen=True, slots=True)
 class AvroFormat:
-    """`schema` is the reader's: given with USING SCHEMA, or what the registry had when the source was made ("" until
-    then), under the id `schema_id` or else as the subject's latest. `framed`: each datum begins with the registry's
-    header, which tells its writer's schema."""
+    """`schema` is the reader's: given with USING SCHEMA, or what the file at `path` or the registry had when the source
+    was made ("" until then), under the id `schema_id` or else as the subject's latest. `framed`: each datum begins with
+    the registry's header, which tells its writer's schema."""
 
     schema: str
     registry: RegistryConnection | None = None
     framed: bool = True
     schema_id: int | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProtobufFormat:
-    """`descriptors` is a serialised FileDescriptorSet; `message` the full name of a message in it. Both are empty until
-    the registry was asked."""
+    """`descriptors` is a serialised FileDescriptorSet; `message` the full name of a message in it. They are empty until
+    the registry was asked, or the file at `path` was read."""
 
     message: str
     descriptors: bytes
     registry: RegistryConnection | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

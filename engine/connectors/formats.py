@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from engine import types
 from engine.catalog.sources import (
@@ -23,10 +23,11 @@ from engine.connectors.decode_csv import CsvRecords
 from engine.connectors.decode_json import json_decoder
 from engine.connectors.decode_regex import RegexDecoder, regex_columns
 from engine.connectors.feed import Resolve
+from engine.connectors.files.roots import Roots
 from engine.connectors.protobuf import ProtobufDecoder
 from engine.connectors.protobuf import columns_of as protobuf_columns
 from engine.connectors.records import RecordDecoder, WholeDecoder
-from engine.errors import MalformedSource
+from engine.errors import MalformedSource, SourceError
 from engine.types import Column
 
 
@@ -74,9 +75,20 @@ def decoder_of(format: Format, columns: Sequence[Column], heap: Heap, resolve: R
             assert_never(format)
 
 
-def resolved(format: Format, subject: str, resolve: Resolve) -> Format:
-    """The format with the schema that its registry has under the subject, if it says none itself."""
+SCHEMA_BYTES_MAX: Final = 4 << 20
+"""Of a file: it becomes a part of the statement that made the source."""
+
+
+def resolved(format: Format, subject: str, resolve: Resolve, roots: Roots) -> Format:
+    """The format with the schema that its file has, or its registry under the subject, if it says none itself."""
     match format:
+        case AvroFormat(path=str() as path):
+            try:
+                return replace(format, schema=_read(path, roots).decode(), path=None)
+            except UnicodeDecodeError:
+                raise MalformedSource(f'file "{path}" is no Avro schema: it is not UTF-8') from None
+        case ProtobufFormat(path=str() as path):
+            return replace(format, descriptors=_read(path, roots), path=None)
         case AvroFormat(schema="", registry=connection) if connection is not None:
             schemas = registry.Registry(connection, resolve)
             found = schemas.latest(subject) if format.schema_id is None else schemas.by_id(format.schema_id)
@@ -88,3 +100,14 @@ def resolved(format: Format, subject: str, resolve: Resolve) -> Format:
             return replace(format, message=message, descriptors=descriptors)
         case _:
             return format
+
+
+def _read(path: str, roots: Roots) -> bytes:
+    """A file of a schema. ForbiddenFile, MissingFile, SourceError."""
+    found = roots.find(path)
+    try:
+        if found.stat().st_size > SCHEMA_BYTES_MAX:
+            raise MalformedSource(f'file "{path}" is too large for a schema: {SCHEMA_BYTES_MAX >> 20} MiB at most')
+        return found.read_bytes()
+    except OSError as error:
+        raise SourceError(f'file "{path}" cannot be read: {error.strerror}') from None

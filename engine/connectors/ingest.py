@@ -68,7 +68,7 @@ def resolved(
     them, so never under the tick lock. `again`: the source was made before; a file that is gone since is waited for."""
     match description:
         case KafkaSource():
-            return kafka_columns.resolved(description, resolve), columns
+            return kafka_columns.resolved(description, resolve, roots), columns
         case FileSource():
             return files.resolved(description, columns, roots, resolve, again)
         case PostgresSource():

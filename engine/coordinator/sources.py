@@ -88,10 +88,13 @@ def _seeded(bound: BoundCreateSource, description: Description, columns: tuple[C
         return f"{sql.removesuffix(')')}, DETAILS {text(details_of(description))})"
     if not isinstance(description, KafkaSource):
         return sql
-    for at, of_key, of_value in sorted(bound.seeds, reverse=True):
+    for at, end, of_key, of_value in sorted(bound.seeds, reverse=True):
         parts = [_seed("KEY", description.key_format)] if of_key else []
         parts += [_seed("VALUE", description.value_format)] if of_value else []
-        sql = f"{sql[:at]} SEED {' '.join(part for part in parts if part)}{sql[at:]}"
+        said = f" SEED {' '.join(part for part in parts if part)}"
+        if at < end:  # FILE 'path'
+            said = _schema(description.value_format if of_value else description.key_format)
+        sql = f"{sql[:at]}{said}{sql[end:]}"
     return sql
 
 
@@ -100,7 +103,7 @@ def _told(bound: BoundCreateSource, description: FileSource, columns: tuple[Colu
     sql, format = bound.create_sql, description.format
     assert isinstance(bound.description, FileSource)
     if format != bound.description.format:
-        ((at, _, _),) = bound.seeds
+        ((at, _, _, _),) = bound.seeds
         said = f" USING SCHEMA {text(format.schema)}" if isinstance(format, OcfFormat) else ""
         if isinstance(format, CsvFormat):
             said = f" ({', '.join(map(quoted, format.names))})"
@@ -114,9 +117,19 @@ def _told(bound: BoundCreateSource, description: FileSource, columns: tuple[Colu
 def _seed(of: str, format: Format | None) -> str:
     match format:
         case AvroFormat():
-            return f"{of} SCHEMA {text(format.schema)}"
+            return f"{of} SCHEMA {_schema(format)}"
         case ProtobufFormat():
-            return f"{of} MESSAGE {text(format.message)} SCHEMA '\\x{format.descriptors.hex()}'"
+            return f"{of} MESSAGE {text(format.message)} SCHEMA {_schema(format)}"
+        case _:
+            return ""
+
+
+def _schema(format: Format | None) -> str:
+    match format:
+        case AvroFormat():
+            return text(format.schema)
+        case ProtobufFormat():
+            return f"'\\x{format.descriptors.hex()}'"
         case _:
             return ""
 

@@ -13,7 +13,8 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from engine.connectors.protobuf import compiled
-from engine.errors import MalformedSource, SourceError
+from engine.database import Database, Options
+from engine.errors import ForbiddenFile, MalformedSource, MissingFile, SourceError
 from tests.kafka.waiting import caught_up, until
 
 
@@ -209,6 +210,44 @@ def test_protobuf_of_descriptors_and_of_a_registry(db, topic, broker, registry):
     until(db, 'SELECT "offset" FROM p_errors', [(2,)])
     until(db, "SELECT * FROM f", [one])
     until(db, 'SELECT "offset" FROM f_errors', [(1,)])
+
+
+def test_schemas_of_files(topic, broker, tmp_path):
+    """Read once, below the roots: the statement has what they said."""
+    records, protos = topic(), topic()
+    records.send(avro(EVENT, event(1)), keys=[b"\x02"])
+    descriptors = compiled("order.proto", PROTO, {})
+    protos.send(b"\x08\x07")
+    root, data = tmp_path / "schemas", tmp_path / "data"
+    root.mkdir()
+    (root / "event's.avsc").write_text(json.dumps(EVENT, indent=2))
+    (root / "key.avsc").write_text('"int"')
+    (root / "order.pb").write_bytes(descriptors)
+    (tmp_path / "outside.avsc").write_text("secret")
+    at = f"FROM KAFKA BROKER '{broker.address}' TOPIC"
+    plain = "WITH (confluent_wire_format = false)"
+    with Database.open(data, Options(roots=(root,))) as db:
+        db.execute(f"""CREATE SOURCE e {at} '{records.name}' KEY FORMAT AVRO USING SCHEMA FILE '{root}/key.avsc' {plain}
+            VALUE FORMAT AVRO USING SCHEMA FILE '{root}/event''s.avsc' {plain} INCLUDE KEY AS k""")
+        db.execute(f"""CREATE SOURCE p {at} '{protos.name}'
+            FORMAT PROTOBUF MESSAGE 'shop.Order' USING SCHEMA FILE '{root}/order.pb'""")
+        until(db, "SELECT * FROM e", [(1, *ROW, 1)])
+        until(db, "SELECT id FROM p", [(7,)])
+        for path, error, match in (
+            ("../outside.avsc", ForbiddenFile, "file_roots"), ("none.avsc", MissingFile, "does not exist"),
+            ("order.pb", MalformedSource, "not UTF-8"),
+        ):  # fmt: skip
+            with pytest.raises(error, match=match) as refused:
+                db.execute(f"CREATE SOURCE s {at} 't' FORMAT AVRO USING SCHEMA FILE '{root}/{path}'")
+            assert "secret" not in str(refused.value)
+        shown = db.execute("SHOW CREATE SOURCE e").rows()[0][1] + db.execute("SHOW CREATE SOURCE p").rows()[0][1]
+        assert "FILE" not in shown
+        assert descriptors.hex() in shown
+    for file in root.iterdir():
+        file.unlink()
+    with Database.open(data, Options(roots=(root,))) as db:
+        records.send(avro(EVENT, event(2)), keys=[b"\x04"])
+        until(db, "SELECT id, k FROM e", [(1, 1), (2, 2)])
 
 
 def test_what_is_known_of_a_record(db, topic, broker):

@@ -4,7 +4,7 @@ client.py     connections to brokers: metadata, offsets, fetches; TLS and SASL
 batches.py    what a fetch brings, as arrays: no object a record, no aborted transaction
 columns.py    key, value and metadata of records as the columns of a source
 parts.py      what envelopes share: keys, values, metadata and errors as columns
-envelopes.py  what records do to rows: append, upsert, Debezium's before and after
+envelopes.py  what records do to rows: append, upsert, Debezium's before and after, updates at times
 settling.py   Materialize's CDC: what waits until all of its time is there
 partitions.py which partitions are whose, where reading begins, how far it is
 sample.py     a few records, to infer columns from

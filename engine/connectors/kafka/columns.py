@@ -9,6 +9,7 @@ from engine import types
 from engine.catalog.sources import Debezium, KafkaSource, Metadata, OpenCdc, Upsert
 from engine.connectors import cdc, debezium, formats
 from engine.connectors.feed import ERRORS, Feed, Resolve
+from engine.connectors.files.roots import Roots
 from engine.errors import InvalidParameter, MalformedSource
 from engine.types import Column, SqlType
 
@@ -60,14 +61,13 @@ class Layout:
     key: tuple[int, ...]
 
 
-def resolved(description: KafkaSource, resolve: Resolve) -> KafkaSource:
-    """The description with the schemas that a registry has for the topic."""
+def resolved(description: KafkaSource, resolve: Resolve, roots: Roots) -> KafkaSource:
+    """The description with the schemas that files have, or a registry for the topic."""
     key, value = description.key_format, description.value_format
     if key is not None:
-        key = formats.resolved(key, f"{description.topic}-key", resolve)
-    return replace(
-        description, key_format=key, value_format=formats.resolved(value, f"{description.topic}-value", resolve)
-    )
+        key = formats.resolved(key, f"{description.topic}-key", resolve, roots)
+    value = formats.resolved(value, f"{description.topic}-value", resolve, roots)
+    return replace(description, key_format=key, value_format=value)
 
 
 def layout(description: KafkaSource, declared: tuple[Column, ...] | None) -> Layout:

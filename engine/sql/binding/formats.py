@@ -35,6 +35,7 @@ from engine.sql.statement.connectors import (
     OcfClause,
     ProtobufClause,
     RegistryClause,
+    SchemaFile,
     Strategy,
 )
 from engine.types import Column
@@ -59,6 +60,8 @@ def record_format(clause: FormatClause, reads: Reads, of_key: bool) -> Format:
     match clause:
         case AvroClause():
             if clause.registry is None:
+                if isinstance(clause.schema, SchemaFile):
+                    return AvroFormat("", None, clause.framed, path=clause.schema.path)
                 return AvroFormat(clause.schema or "", None, clause.framed)
             strategy = clause.registry.key_strategy if of_key else clause.registry.value_strategy
             _, schema = _seed(clause.registry, of_key)
@@ -69,6 +72,8 @@ def record_format(clause: FormatClause, reads: Reads, of_key: bool) -> Format:
             if clause.registry is None:
                 if clause.message is None:
                     raise SyntaxError_("PROTOBUF USING SCHEMA needs MESSAGE 'name'", position=clause.at)
+                if isinstance(clause.schema, SchemaFile):
+                    return ProtobufFormat(clause.message, b"", path=clause.schema.path)
                 return ProtobufFormat(clause.message, _descriptors(clause.schema or "", clause.at))
             if Strategy() != (clause.registry.key_strategy if of_key else clause.registry.value_strategy):
                 raise Unsupported("STRATEGY other than LATEST is for FORMAT AVRO", position=clause.at)

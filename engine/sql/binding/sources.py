@@ -25,6 +25,8 @@ from engine.sql.statement.connectors import (
     FromPostgres,
     FromWebhook,
     ProtobufClause,
+    RegistryClause,
+    SchemaFile,
 )
 from engine.types import Column
 
@@ -43,26 +45,30 @@ def create_source(statement: statements.CreateSource, context: Context) -> bound
         text = postgres.source_sql(statement.connector, description, reads)
     return bound.BoundCreateSource(
         name, description, columns, key, frozenset(reads.ids), statement.if_not_exists, head + text,
-        tuple((len(head) + _moved(at, begin, context), of_key, of_value) for at, of_key, of_value in wanted),
+        tuple((len(head) + _moved(at, begin, context), len(head) + _moved(end, begin, context), of_key, of_value)
+              for at, end, of_key, of_value in wanted),
         _inferring(statement, len(head), begin, context),
     )  # fmt: skip
 
 
-def _wanted(statement: statements.CreateSource) -> list[tuple[int, bool, bool]]:
-    """Where in the text goes what only the outside knows: schemas of a registry, of the key or the value; and of files
-    what the first one says."""
-    found = [
-        (
-            clause.registry.end,
-            clause is statement.key_format or statement.key_format is None,
-            clause is statement.format,
-        )
-        for clause in (statement.key_format, statement.format)
-        if isinstance(clause, AvroClause | ProtobufClause) and clause.registry is not None
-        if clause.registry.key_seed is None and clause.registry.value_seed is None
-    ]
+def _wanted(statement: statements.CreateSource) -> list[tuple[int, int, bool, bool]]:
+    """Which parts of the text give way to what only the outside knows: schemas of a registry or a file, of the key or
+    the value; and of files what the first one says."""
+    found: list[tuple[int, int, bool, bool]] = []
+    for clause in (statement.key_format, statement.format):
+        of = clause is statement.key_format or statement.key_format is None, clause is statement.format
+        match clause:
+            case AvroClause(schema=SchemaFile() as file) | ProtobufClause(schema=SchemaFile() as file):
+                found.append((file.at, file.end, *of))
+            case (
+                AvroClause(registry=RegistryClause(key_seed=None, value_seed=None, end=end))
+                | ProtobufClause(registry=RegistryClause(key_seed=None, value_seed=None, end=end))
+            ):
+                found.append((end, end, *of))
+            case _:
+                pass
     if statement.says_no is not None:
-        found.append((statement.says_no, False, True))
+        found.append((statement.says_no, statement.says_no, False, True))
     return found
 
 

@@ -37,6 +37,7 @@ from engine.sql.statement.connectors import (
     OcfClause,
     ProtobufClause,
     RegistryClause,
+    SchemaFile,
     Strategy,
     ValidateConnection,
 )
@@ -268,7 +269,7 @@ class Sources(Webhooks):
         if self.accept("avro"):
             self.expect("using")
             if self.accept("schema"):
-                schema = self.string()
+                schema = self._schema()
                 framed = self._framed(self.with_options())
                 return AvroClause(schema, None, framed, token.at)
             return AvroClause(None, self._registry(), True, token.at)
@@ -276,9 +277,13 @@ class Sources(Webhooks):
             message = self.string() if self.accept("message") else None
             self.expect("using")
             if self.accept("schema"):
-                return ProtobufClause(message, self.string(), None, token.at)
+                return ProtobufClause(message, self._schema(), None, token.at)
             return ProtobufClause(message, None, self._registry(), token.at)
         self.fail()
+
+    def _schema(self) -> str | SchemaFile:
+        at = self.here
+        return SchemaFile(self.string(), at, self.before) if self.accept("file") else self.string()
 
     def _reader_schema(self) -> str | None:
         return self.string() if self.accept("using", "schema") else None

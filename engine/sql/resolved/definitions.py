@@ -95,8 +95,8 @@ class BoundCreateSource:
     """`columns` is None where only the connector knows them: the header of a CSV file, the tables of a generator.
 
     `key` are declared columns that no two rows share. `seeds` are where in `create_sql` the schemas go that a registry
-    has: (offset, whether it is of the key's format, of the value's). `infer`: only print the statement, with the
-    columns of a sample: (where they go, where INFER begins, where it ends).
+    or a file has: (begin, end, whether it is of the key's format, of the value's). `infer`: only print the statement,
+    with the columns of a sample: (where they go, where INFER begins, where it ends).
     """
 
     name: QualifiedName
@@ -106,7 +106,7 @@ class BoundCreateSource:
     depends_on: frozenset[int]
     if_not_exists: bool
     create_sql: str
-    seeds: tuple[tuple[int, bool, bool], ...] = ()
+    seeds: tuple[tuple[int, int, bool, bool], ...] = ()
     infer: tuple[int, int, int] | None = None
 
 

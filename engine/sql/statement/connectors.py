@@ -112,10 +112,19 @@ class RegistryClause:
 
 
 @dataclass(frozen=True, slots=True)
-class AvroClause:
-    """AVRO USING SCHEMA 'schema', or what a registry has."""
+class SchemaFile:
+    """SCHEMA FILE 'path': a file of the server, whose contents take the place of FILE 'path', from `at` to `end`."""
 
-    schema: str | None
+    path: str
+    at: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AvroClause:
+    """AVRO USING SCHEMA {'schema' | FILE 'path'}, or what a registry has."""
+
+    schema: str | SchemaFile | None
     registry: RegistryClause | None
     framed: bool
     at: int
@@ -123,10 +132,10 @@ class AvroClause:
 
 @dataclass(frozen=True, slots=True)
 class ProtobufClause:
-    """PROTOBUF [MESSAGE 'm'] USING SCHEMA 'hexadecimal FileDescriptorSet', or what a registry has."""
+    """PROTOBUF [MESSAGE 'm'] USING SCHEMA {'hexadecimal FileDescriptorSet' | FILE 'path'}, or what a registry has."""
 
     message: str | None
-    schema: str | None
+    schema: str | SchemaFile | None
     registry: RegistryClause | None
     at: int
 
