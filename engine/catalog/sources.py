@@ -288,7 +288,5 @@ Description: TypeAlias = FileSource | GeneratorSource | KafkaSource | WebhookSou
 
 
 def is_kept(description: Description) -> bool:
-    """Whether the log keeps the rows of such a source, so that it goes on where it stood; others are read again."""
-    if isinstance(description, FileSource):
-        return description.tail
-    return isinstance(description, KafkaSource | WebhookSource | PostgresSource)
+    """Whether the log keeps the rows of such a source, so that it goes on where it stood; a generator's come again."""
+    return not isinstance(description, GeneratorSource)

@@ -64,7 +64,7 @@ class Decoded:
     """One block of input. It goes into one tick whole, so `offsets` are true of what was committed.
 
     `deltas` has no empty batch; `rows` is the sum of their lengths; `offsets` is by partition (files/kept.py has those
-    of files that are followed, others have "position" and "records": what was read so far; a generator "tick").
+    of files; a generator "tick").
 
     From this block on collections may be complete that were awaited (`began`), be without the rows that they had before
     it (`cleared`; the deltas come after that), or be `broken`: what they hold is not known any more, and why:

@@ -296,14 +296,15 @@ class Ingest:
             waiting = [source for source in self._sources.values() if source.inbox]
             share = rows_max // max(1, len(waiting))
             for source in waiting:
-                taken = 0
+                taken, offsets, broken = 0, dict(source.status.offsets), dict(source.status.broken)
                 while source.inbox and (taken == 0 or taken + source.inbox[0].rows <= share):
                     decoded = source.inbox.popleft()
                     taken += decoded.rows
                     source.status.waiting -= decoded.rows
-                    source.status.offsets = {**source.status.offsets, **decoded.offsets}
-                    source.status.broken = {**source.status.broken, **decoded.broken}
+                    offsets.update(decoded.offsets)
+                    broken.update(decoded.broken)
                     all.add(source.spec.id, decoded)
+                source.status.offsets, source.status.broken = offsets, broken
             self._changed.notify_all()
         return all
 

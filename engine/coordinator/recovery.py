@@ -1,9 +1,8 @@
 """What a data directory holds, put back: the catalog by its statements, rows by their writes.
 
-Of Kafka and of followed files the log has the rows and the offsets of the same ticks, so a source goes on where it
-stood, and what the broker or a rotation has deleted since is still there. Other files are read again from their
-beginning, so their relations come back whole (and their rows get the times of this process), when they are there;
-generators are told how far they came and make the same rows again.
+Of sources the log has the rows and the offsets of the same ticks, so a source goes on where it stood, and what the
+broker or a rotation has deleted since is still there. Generators are told how far they came and make the same rows
+again.
 """
 
 from dataclasses import replace

@@ -2,9 +2,8 @@
 
 The file is SQLite's, in WAL mode with synchronous=FULL: a commit is one append and one fsync, and a process that is
 killed between two of them leaves the earlier one. Rows are Arrow IPC streams, one record batch for each table and tick,
-so neither the heap's codes nor the layout of words are on disk. Contents of sources are not kept: their files are, and
-an append-only source is read again from its beginning; the offsets tell how far the last process came. Of a sink the
-writes are what it wrote.
+so neither the heap's codes nor the layout of words are on disk. Of a source the log has the rows up to its offsets, but
+of a generator the offsets alone: it makes the same rows again. Of a sink the writes are what it wrote.
 
 Each process that opens the directory is a life of its database. What is kept of a life is the last tick that it
 committed and the first that the next one may use, so that of any time that it told somebody it is known what was there

@@ -64,7 +64,9 @@ def test_blocks_do_not_matter(tmp_path, monkeypatch, block_bytes):
     rows = rows_of(spec, blocks, heap)
     assert sorted(rows[""]) == [(i, f"k{i % 3}") for i in range(60) if i % 5]
     assert sorted(row[1:3] for row in rows["errors"]) == [(i + 1, b"broken %d" % i) for i in range(0, 60, 5)]
-    assert blocks[-1].offsets == {"position": path.stat().st_size, "records": 60}
+    offsets = {name: at for block in blocks for name, at in block.offsets.items()}
+    assert (offsets["position#1"], offsets["records#1"]) == (path.stat().st_size, 60)
+    assert (offsets["done#1"], offsets["complete"]) == (1, 1)
     assert sum(block.rows for block in blocks) == 60
 
 
@@ -182,7 +184,8 @@ def test_every_file_has_the_header(tmp_path):
     assert rows_of(spec, drained(spec, heap), heap)[""] == [("1", "a"), ("1", "b")]
     (tmp_path / "b").write_text("y,x\n1,2\n")
     reader = open_reader(spec, heap, {}, {}, str)
-    assert reader.poll() is not None
+    given = [reader.poll(), reader.poll()]  # the rows of the first, and that it ended
+    assert [decoded.rows for decoded in given if decoded is not None] == [1, 0]
     with pytest.raises(MalformedSource, match="another header"):
         reader.poll()
     reader.close()
@@ -216,11 +219,11 @@ def test_ingest_blocks_the_reader_and_loses_nothing(tmp_path, monkeypatch):
         assert status.waiting < 100 + 400  # one block over the limit at most
         while ticker.ingest.ready:
             taken = ticker.ingest.take(150)
-            offsets = taken.offsets
+            offsets |= taken.offsets
             for batch in taken.deltas.get(10, []):
                 got += batch_rows(batch, spec.feeds[0][1].columns, ticker.heap)
     assert got == [(str(i),) for i in range(5000)]
-    assert offsets == {(1, "position"): path.stat().st_size, (1, "records"): 5000}
+    assert (offsets[1, "position#1"], offsets[1, "records#1"]) == (path.stat().st_size, 5000)
     ticker.ingest.close()
 
 

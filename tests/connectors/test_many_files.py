@@ -137,15 +137,17 @@ def test_every_format_of_lines_compressed_or_not_whole_or_followed(tmp_path, mon
     spec = spec_of(tmp_path, description, COLUMNS, tail, file="origin")
     with closing(Following(spec)) as source:
         source.poll(7)
-        if tail:
-            source.restart(lose=3)
+        source.restart(lose=3)
         names = [str(tmp_path / (name + suffix)) for name in "ab"]
         assert source.taken() == [(*record, names[i >= 50]) for i, record in enumerate(RECORDS)]
         position = 12 if format == "csv" else 11
         assert source.taken("errors") == [(name, position, line(BAD), source_reason(format)) for name in names]
         assert source.reader.finished is not tail
         if tail:
-            assert {p.partition: (p.records, p.errors) for p in source.reader.progress().values()}.keys() == {*names}
+            assert {p.partition for p in source.reader.progress().values()} == {*names}
+        source.restart()
+        assert source.taken() == []
+        assert source.reader.finished is not tail
 
 
 def source_reason(format: str) -> str:
@@ -244,8 +246,7 @@ def test_parquet_with_types_of_every_kind(tmp_path, codec, tail):
     ]  # fmt: skip
     with closing(Following(spec)) as source:
         source.poll(1)
-        if tail:
-            source.restart(lose=1)
+        source.restart(lose=1)
         rows = source.taken()
         expected = [
             (row["i"], row["u"], row["f"], row["s"], row["b"], row["d"], row["t"], row["z"], row["n"], row["c"],
@@ -277,6 +278,37 @@ def test_parquet_files_of_differing_schemas(tmp_path):
         assert sorted(s.rows[""], key=repr) == [
             ("a", "1"), ("c", "1099511627776"), ("d", "3"), ("e", "4"), (None, "2"),
         ]  # fmt: skip
+
+
+# Files that are read once
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+def test_a_file_that_was_read_in_part_has_to_be_there_as_it_was(tmp_path, monkeypatch, suffix):
+    """Half of it and half of another, or nothing more, would be no content that it ever had."""
+    monkeypatch.setattr(streams, "BLOCK_BYTES", 100)
+    path, away = tmp_path / f"a{suffix}", tmp_path / "elsewhere"
+    lines = [f"line {i}" for i in range(200)]
+    path.write_bytes(PACKED[suffix]("\n".join(lines).encode()))
+    with closing(Following(spec_of(str(tmp_path / "a*"), TextFormat()))) as source:
+        source.poll(3)
+        (tmp_path / "ab").write_text("another\n")
+        path.rename(away)
+        source.restart()
+        with pytest.raises(SourceError, match="is not there any more"):
+            source.poll()
+        path.write_bytes(PACKED[suffix](("other\n" * 400).encode()))
+        source.restart()
+        with pytest.raises(SourceError, match=r"read in part before"):
+            source.poll()
+        path.unlink()
+        away.rename(path)
+        source.restart()
+        assert source.taken() == sorted([("another",), *((line,) for line in lines)])
+        assert source.reader.finished
+        (tmp_path / "ac").write_text("too late\n")
+        source.restart()
+        assert source.taken() == []
 
 
 # Files that come, grow, are renamed, truncated and deleted

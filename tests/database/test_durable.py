@@ -132,18 +132,6 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
             assert sorted(db.execute("SELECT a FROM u").rows()) == [(a,) for a, _ in rows]
 
 
-def test_sources_are_read_again(tmp_path: Path) -> None:
-    lines = tmp_path / "lines.txt"
-    lines.write_text("one\ntwo\n")
-    with Database.open(tmp_path / "data") as db:
-        db.execute(f"CREATE SOURCE s FROM FILE '{lines}' FORMAT TEXT")
-        db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s")
-        wait_for(db, "SELECT n FROM n", [(2,)])
-    lines.write_text("one\ntwo\nthree\n")
-    with Database.open(tmp_path / "data") as db:
-        wait_for(db, "SELECT n FROM n", [(3,)])
-
-
 def wait_for(db: Database, sql: str, rows: list[tuple]) -> None:
     with db.subscribe(f"SUBSCRIBE ({sql})") as changes:
         while db.execute(sql).rows() != rows:

@@ -64,17 +64,39 @@ def test_columns_of_parquet_and_avro_are_kept_with_the_source(tmp_path: Path) ->
         assert 'HEADER (x, "Y z")' in said[2]
     for path in files.iterdir():
         path.unlink()
+    statuses = "SELECT status FROM mz_internal.mz_source_statuses WHERE type = 'file'"
     with Database.open(data) as db:  # nothing is there, and the server starts
         assert db.execute("SELECT id, key FROM o").rows() == [(1, "it's")]
-        wait_for(db, "SELECT count(*) FROM mz_internal.mz_source_statuses WHERE status = 'stalled'", [(3,)])
-        assert db.execute("SELECT count(*) FROM p").rows() == [(0,)]
-        pq.write_table(table, files / "b.parquet")
+        assert db.execute('SELECT "Id" FROM p ORDER BY 1').rows() == [(1,), (2,)]
+        assert db.execute("SELECT a, b FROM c").rows() == [(1, 2)]
+        wait_for(db, statuses, [("finished",), ("finished",), ("stalled",)])
         (files / "a.csv").write_text("x,Y z\n3,4\n")
         (files / "a.avro").write_bytes(ocf([{"id": 2, "key": "b"}]))
-        wait_for(db, 'SELECT "Id" FROM p', [(1,), (2,)])
-        wait_for(db, "SELECT a, b FROM c", [(3, 4)])
         wait_for(db, "SELECT id FROM o", [(1,), (2,)])
-        wait_for(db, "SELECT count(*) FROM mz_internal.mz_source_statuses WHERE status = 'stalled'", [(0,)])
+        wait_for(db, statuses, [("finished",), ("finished",), ("running",)])
+        assert db.execute("SELECT a, b FROM c").rows() == [(1, 2)]
+
+
+def test_a_source_that_does_not_go_on_is_what_its_files_were(tmp_path: Path) -> None:
+    """Whatever becomes of them: whoever read it once reads the same after a restart, at every moment."""
+    data, files = tmp_path / "data", tmp_path / "files"
+    files.mkdir()
+    for name in "ab":
+        (files / name).write_text("".join(f"{name}{i}\n" for i in range(5000)))
+    count = "SELECT n FROM n"
+    with Database.open(data) as db:
+        db.execute(f"CREATE SOURCE s FROM FILE '{files}/*' FORMAT TEXT INCLUDE FILE")
+        db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s")
+        wait_for(db, STATUS, [("finished", None)])
+        wait_for(db, count, [(10000,)])
+    (files / "a").write_text("changed\n")
+    (files / "b").unlink()
+    (files / "c").write_text("new\n")
+    for _ in range(2):
+        with Database.open(data) as db:
+            assert db.execute(count).rows() == [(10000,)]
+            wait_for(db, STATUS, [("finished", None)])
+            assert db.execute("SELECT count(*), min(text), max(text) FROM s").rows() == [(10000, "a0", "b999")]
 
 
 def test_errors_can_be_subscribed_to(db: Database, tmp_path: Path) -> None:

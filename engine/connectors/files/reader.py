@@ -2,7 +2,8 @@
 
 Law    the blocks that were given have every record of each file up to the offsets given with them, and none twice:
        whoever commits both together can be killed at any time. A file is what it is, not what it is called: it keeps
-       its place when it is renamed, and a file that takes its name begins at its beginning.
+       its place when it is renamed, and a file that takes its name begins at its beginning. A source that does not go
+       on (no `tail`) has the files of one listing, each as it was when it was read, and is complete for good then.
 State  of each file some 200 bytes; of those that may grow, and of the one being read, an open file.
 Cost   a look at a file that may have grown is a stat; listing takes a twentieth of the time at most.
 
@@ -44,6 +45,11 @@ OPEN_MAX: Final = 100
 
 DELETED_SECONDS: Final = 5.0
 """A deleted file is followed so long, for who has it open may write on for a while; then its space is let go."""
+
+COMPLETE: Final = "complete"
+"""Among the offsets of a source that does not go on: nothing will come any more."""
+
+ANEW: Final = "Bring it back, or drop the source and create it again."
 
 RACY_NS: Final = 100_000_000
 """A file's time moves in steps of some milliseconds: one that changed so short before a look may have changed again."""
@@ -97,17 +103,17 @@ class FileReader(Unattended):
         self._whole = self._remote or isinstance(description.format, ParquetFormat)  # files never grow
         every = description.discover_ms
         self._discover_seconds = (DISCOVER_MS if self._remote else 0) / 1000 if every is None else every / 1000
-        self._kept = files_in(offsets) if self._tail else {}
+        self._kept = files_in(offsets)
         self._numbers = max((each.number for kept in self._kept.values() for each in kept), default=0)
         self._files: dict[int, _File] = {}  # by id
         self._queue: deque[_File] = deque()  # to be looked at
         self._open: dict[_File, None] = {}  # those that have a part, the one looked at last at the end
         self._list_at = 0.0
         self._listed = False
+        self._complete = False  # whether the log was told that nothing will come any more
         self._absent: SourceError | None = None  # why there is no list of files
-        self._positions = self._records = 0
         self._measured: tuple[float, dict[int, int]] = time.monotonic(), {}
-        self.finished = False
+        self.finished = offsets.get(COMPLETE, 0) > 0
 
     @property
     def complaint(self) -> SourceError | None:
@@ -131,7 +137,12 @@ class FileReader(Unattended):
         complaint = self.complaint
         if complaint is not None:
             raise complaint
-        self.finished = self._listed and not self._tail
+        if self._tail or not self._listed:
+            return None
+        if not self._complete:
+            self._complete = True
+            return Decoded({}, 0, {COMPLETE: 1})
+        self.finished = True
         return None
 
     # Which files there are
@@ -146,11 +157,16 @@ class FileReader(Unattended):
         except SourceError as error:
             self._absent, self._list_at = error, now + RETRY_SECONDS
             return
+        ids = {each.id for each in found}
+        if found and not self._tail and any(not kept.done for id in self._kept.keys() - ids for kept in self._kept[id]):
+            self._absent = SourceError("a file that was read in part before is not there any more", hint=ANEW)
+            self._list_at = now + RETRY_SECONDS
+            return
         self._listed = bool(found) or self._tail
         for each in found:
             self._see(each, found)
         if self._tail:
-            self._leave(now, {each.id for each in found}, found)
+            self._leave(now, ids, found)
         took = time.monotonic() - now
         single = self._store.single
         self._list_at = now + (0.0 if single else max(self._discover_seconds, IDLE_SECONDS, LISTING_SHARE * took))
@@ -246,10 +262,15 @@ class FileReader(Unattended):
             for kept in reversed(file.kept):
                 if part.resume(kept.reached):
                     self._take_up(file, kept)
-                    return True
+                    if file.done:
+                        self._let_go(file)
+                    return not file.done
         except SourceError:
             self._let_go(file)
             raise
+        if not self._tail and any(not kept.done for kept in file.kept):
+            self._let_go(file)
+            raise SourceError(f'file "{file.found.path}" is not the one that was read in part before', hint=ANEW)
         self._numbers += 1
         file.number = self._numbers
         return True
@@ -284,7 +305,7 @@ class FileReader(Unattended):
 
     def _moved(self, file: _File, reached: Reached) -> Decoded | None:
         """What the log is to know of a file though no row says it: it was truncated, or is done with."""
-        if not self._tail or (reached == file.at and not file.done):
+        if reached == file.at and not file.done:
             return None
         file.at = reached
         return Decoded({}, 0, offsets_of(self._kept_of(file), file.found.id))
@@ -317,20 +338,14 @@ class FileReader(Unattended):
         progress.records += rows.lines
         progress.bytes += moved
         progress.errors += len(rows.bad)
-        self._positions += moved
-        self._records += rows.lines
         if not deltas:
             return None
-        offsets = {"position": self._positions, "records": self._records}
-        if self._tail:
-            offsets = offsets_of(self._kept_of(file), file.found.id)
+        offsets = offsets_of(self._kept_of(file), file.found.id)
         return Decoded(deltas, sum(len(batch) for batch in deltas.values()), offsets)
 
     # Beside reading
 
     def progress(self) -> Mapping[str, Progress]:
-        if not self._tail:
-            return {}
         return {name_of(file.number): file.progress for file in tuple(self._files.values()) if file.number}
 
     def _measure(self, now: float) -> None:
