@@ -46,6 +46,9 @@ from engine.types import TEXT, Column
 ROLES: Final = {ERRORS: Role.ERRORS, PROGRESS: Role.PROGRESS}
 """Feeds that are about the source; they bear its name before their own."""
 
+SINCE: Final = "since"
+"""The kind of the log's facts: the time at which a source of Kafka begins that said one before it was made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -147,6 +150,13 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
     source = Source(
         source_id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on
     )
+    facts: dict[tuple[str, str], str | None] = {}
+    if isinstance(description, KafkaSource) and description.start_ms is not None and description.start_ms < 0:
+        since = coordinator.log.facts(SINCE).get(str(source_id)) if restored and coordinator.log is not None else None
+        if since is None:
+            since = str(max(0, coordinator.oracle.wall_ms() + description.start_ms))
+        facts[SINCE, str(source_id)] = since
+        description = replace(description, start_ms=int(since))
     entries: list[Item] = [source]
     spec: list[tuple[int, Feed]] = []
     for feed in feeds:
@@ -186,7 +196,7 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
         else:
             coordinator.ingest.start(SourceSpec(source_id, description, tuple(spec), prepared.columns), offsets, kept)
 
-    draft.enter([*entries, *made], make)
+    draft.enter([*entries, *made], make, {} if restored else facts)
     return Result("CREATE SOURCE")
 
 

@@ -12,7 +12,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from engine.connectors.kafka.partitions import kept_offsets, kept_seen, name_of, owner, seen_offsets
 from engine.database import Database, Options
-from engine.errors import InvalidParameter
+from engine.errors import InvalidParameter, SqlError
 from tests.kafka.waiting import SECONDS_MAX, caught_up, until
 
 
@@ -120,6 +120,51 @@ def test_where_reading_begins(db, topic, broker):
     with pytest.raises(InvalidParameter, match="not at both"):
         db.execute(f"""CREATE SOURCE e FROM KAFKA BROKER '{broker.address}' TOPIC 't'
             WITH (start_offset = 1, kafka_time_offset = 5) FORMAT TEXT""")
+
+
+def test_a_time_before_now_is_resolved_once(topic, broker, admin, tmp_path):
+    """When the source is made, though its topic comes later and the server is another one by then."""
+    events = topic()
+    events.delete()
+    with Database.open(tmp_path) as db:
+        db.execute(f"""CREATE SOURCE s FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+            WITH (kafka_time_offset = -600000) FORMAT TEXT""")
+        until(db, "SELECT status FROM mz_internal.mz_source_statuses", [("stalled",)])
+        made = time.time()
+    events.create()
+    for ago in (650, 599.5, 300):
+        producer = events.producer
+        producer.produce(events.name, b"%.1f" % ago, partition=0, timestamp=int((made - ago) * 1000))
+        producer.flush()
+    time.sleep(0.6)  # by now a time that is resolved anew would leave one more out
+    with Database.open(tmp_path) as db:
+        until(db, "SELECT text FROM s", [("599.5",), ("300.0",)])
+
+
+def test_options_of_materialize(db, topic, broker):
+    """Each is kept, is so anyhow, or is refused with the reason."""
+    events = topic()
+    events.send(b'{"id": 1, "v": "a"}')
+    at = f"FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'"
+    db.execute(f"""CREATE MATERIALIZED SOURCE s (id int, v text, PRIMARY KEY (id) NOT ENFORCED) {at} WITH (
+        client_id = 'us', group_id_prefix = 'ours-', statistics_interval_ms = 5000, enable_auto_commit = false,
+        fetch_message_max_bytes = 134217728, ignore_source_keys = true, topic_metadata_refresh_interval_ms = 300000,
+        isolation_level = 'read_committed', timestamp_frequency_ms = 1000, epoch_ms_timeline = true, cache = true,
+        start_offset = [0, 5], security_protocol = 'plaintext') FORMAT JSON INCLUDE PARTITION AS p""")
+    until(db, "SELECT * FROM s", [(1, "a", 0)])
+    for option, error in (
+        ("enable_auto_commit = true", "no consumer group"), ("timeline = 'user'", "one timeline"),
+        ("epoch_ms_timeline = false", "the clock's"), ("tx_metadata = 'm'", "FROM POSTGRES"),
+        ("deduplication = 'full'", "every key"), ("deduplication_start = '2020-01-01'", "their place"),
+        ("deduplication = 'maybe'", "is not known"), ("sasl_password_env = 'HOME'", "environment"),
+        ("statistics_interval_ms = 'banana'", "integer"), ("topic_metadata_refresh_interval_ms = 3600001", "3600000"),
+        ("isolation_level = 'serializable'", "not known"), ("cache = false", "stays in the data directory"),
+        ("colour = 'red'", 'unrecognized Kafka source option "colour"'),
+    ):  # fmt: skip
+        with pytest.raises(SqlError) as refused:
+            db.execute(f"CREATE SOURCE r {at} WITH ({option}) FORMAT TEXT")
+        assert error in f"{refused.value.message} {refused.value.detail}", option
+        assert refused.value.sqlstate in ("0A000", "22023")
 
 
 def test_a_topic_that_comes_late_goes_and_comes_again(db, topic, broker):

@@ -16,6 +16,7 @@ from decimal import Decimal
 import fastavro
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import ConfigResource
 
 from engine.catalog.connections import RegistryConnection
 from engine.connectors.registry import Registry as Schemas
@@ -234,15 +235,21 @@ def test_headers_partitions_and_topics(sink_db, broker, admin, out):
     db.execute("DROP MATERIALIZED VIEW m2 CASCADE")
 
 
-def test_snapshot_false(sink_db, broker, out):
+@pytest.mark.parametrize("without", ["WITH (SNAPSHOT = false)", "WITHOUT SNAPSHOT"])
+def test_without_snapshot(sink_db, broker, admin, out, without):
+    """In the syntax without a connection, with the options of a topic that is not there yet."""
     db = sink_db
     db.execute(f"""CREATE SINK s FROM m INTO KAFKA BROKER '{broker.address}' TOPIC '{out}' KEY (k)
-        FORMAT JSON ENVELOPE UPSERT WITH (SNAPSHOT = false)""")
+        WITH (partition_count = 1, replication_factor = 1, retention_ms = 3600000, retention_bytes = 1048576,
+              acks = 'all', reuse_topic = true, client_id = 'us') FORMAT JSON ENVELOPE UPSERT {without}""")
     written(db)
     db.execute("INSERT INTO t VALUES (3, 'c', 1)")
     db.execute("DELETE FROM t WHERE k = 1")
     written(db)
     assert [(m.key(), m.value() is None) for m in committed(broker, out)] == [(b'{"k":3}', False), (b'{"k":1}', True)]
+    [config] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, out)]).values()
+    settings = config.result(30)
+    assert (settings["retention.ms"].value, settings["retention.bytes"].value) == ("3600000", "1048576")
 
 
 def test_a_key_with_two_rows_stops_the_sink_until_it_has_one(sink_db, broker, out):
@@ -305,6 +312,10 @@ def test_what_has_no_form_waits(sink_db, broker, registry, out):
     ("FROM m INTO KAFKA CONNECTION c (TOPIC 't', COLOUR 'red') FORMAT JSON", InvalidParameter, "colour"),
     ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') FORMAT TEXT", InvalidParameter, "one column"),
     ("FROM m INTO KAFKA CONNECTION c (TOPIC 't', COMPRESSION TYPE 'x') FORMAT JSON", InvalidParameter, "not known"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') WITH (acks = 1) FORMAT JSON", SqlError, "acks other than all"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') WITH (reuse_topic = false) FORMAT JSON", SqlError, "reuse_topic"),
+    ("FROM m INTO KAFKA CONNECTION c (TOPIC 't') KEY (k) CONSISTENCY (TOPIC 'c' FORMAT JSON) FORMAT JSON", SqlError,
+     "CONSISTENCY"),
     ("FROM c INTO KAFKA CONNECTION c (TOPIC 't') FORMAT JSON", WrongObjectType, "connection"),
     ("FROM m INTO FILE 'x' FORMAT JSON", SqlError, "FILE"),
 ])  # fmt: skip

@@ -288,10 +288,8 @@ class KafkaReader(Unattended):
         if description.start_ms is not None and not any(
             name.partition("@")[2] == topic.id for name in self._kept_offsets
         ):
-            since = description.start_ms
-            if since < 0:
-                since += time.time_ns() // 1_000_000
-            found = await self._client.offsets(description.topic, topic, dict.fromkeys(numbers, since))
+            times = dict.fromkeys(numbers, description.start_ms)
+            found = await self._client.offsets(description.topic, topic, times)
             if any(at < 0 for at in found.values()):
                 ends = await self._client.offsets(description.topic, topic, dict.fromkeys(numbers, LATEST))
                 found = {number: ends[number] if at < 0 else at for number, at in found.items()}

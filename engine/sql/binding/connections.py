@@ -12,7 +12,7 @@ from engine.catalog.connections import (
     Sasl,
     Tls,
 )
-from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
+from engine.errors import InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
 from engine.expr.scalar import Literal
 from engine.plan.rules.fold import folded_bound
 from engine.sql import bound, statements
@@ -92,6 +92,11 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
         host, _, port = broker.rpartition(":")
         if not host or not port.isdecimal():
             raise InvalidParameter(f'"{broker}" is not host:port', position=at)
+    for name in ("sasl password env", "ssl key password env"):
+        option = options.take(name)
+        if option is not None:
+            hint = f"CREATE SECRET name AS '...'; then {name.removesuffix(' env').upper()} = SECRET name"
+            raise Unsupported("the server's environment is not for its clients to read", hint=hint, position=option.at)
     mechanism = options.text("sasl mechanisms", "sasl mechanism")
     authority = options.setting("ssl certificate authority", "ssl ca location")
     tls = Tls(

@@ -1,5 +1,6 @@
 """CREATE SOURCE ... FROM KAFKA: the topic, where to begin, and what its records are."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -24,11 +25,23 @@ from engine.sql.binding.formats import record_formats
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.statement.connectors import FromKafka
 
-IGNORED: Final = frozenset(
-    {"statistics interval ms", "timestamp frequency ms", "enable auto commit", "group id prefix", "ignore source keys",
-     "progress group id prefix"}
-)  # fmt: skip
-"""Options of other systems that change nothing here: ticks come when records do, and offsets are with the log."""
+MILLISECONDS_MAX: Final = 1 << 31
+
+REFUSED: Final[Mapping[str, str]] = {
+    "timeline": "All sources are of one timeline, that of the clock, so that any of them can be joined.",
+    "tx metadata": "Records of several topics are joined as they arrive, not by the upstream's transactions: "
+    "FROM POSTGRES has each of those at one tick.",
+    "deduplication start": "Duplicates are told by their place in the upstream's log, whatever their time.",
+    "deduplication end": "Duplicates are told by their place in the upstream's log, whatever their time.",
+    "deduplication pad start": "Duplicates are told by their place in the upstream's log, whatever their time.",
+}
+"""Options of Materialize's that are not kept, and why."""
+
+DEDUPLICATIONS: Final[Mapping[str, str]] = {
+    "full": "It would keep every key that ever was.",
+    "full_in_range": "It would keep every key of the range.",
+}
+"""The same of values of DEDUPLICATION."""
 
 
 def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads: Reads) -> KafkaSource:
@@ -59,11 +72,13 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
     fetch_bytes = options.integer("fetch message max bytes", 1, 1 << 30)
     client_id = options.text("client id") or "tailrace"
     deduplication = options.text("deduplication") or "ordered"
+    if deduplication in DEDUPLICATIONS:
+        raise Unsupported(f"deduplication '{deduplication}'", detail=DEDUPLICATIONS[deduplication],
+                          hint="There are ordered and none.", position=connector.at)  # fmt: skip
     if deduplication not in ("ordered", "none"):
         raise InvalidParameter(f'deduplication "{deduplication}" is not known', hint="There are ordered and none.",
                                position=connector.at)  # fmt: skip
-    for name in IGNORED:
-        options.take(name)
+    _check_others(options)
     options.done()
     key_format, value_format = record_formats(statement, reads)
     envelope = statement.envelope
@@ -114,3 +129,26 @@ def _start_offsets(options: Options) -> tuple[int, ...]:
     if len(offsets) != len(given):
         raise InvalidParameter("START OFFSET takes one offset per partition, none negative", position=option.at)
     return tuple(offsets)
+
+
+def _check_others(options: Options) -> None:
+    """Options of Materialize's that say nothing new here: ticks come when records do, statistics are always of the
+    moment, the log has a copy of the topic, keys of schemas are no promise. What would be otherwise is refused."""
+    for name in ("statistics interval ms", "timestamp frequency ms"):
+        options.integer(name, 0, MILLISECONDS_MAX)
+    for name in ("group id prefix", "progress group id prefix"):
+        options.text(name)
+    options.flag("ignore source keys")
+    for name, only, why in (
+        ("epoch ms timeline", True, "Every source is of the clock's timeline."),
+        ("cache", True, "What was read stays in the data directory."),
+        ("enable auto commit", False, "There is no consumer group: offsets are in the log, "
+         "mz_internal.mz_source_partitions shows them."),
+    ):  # fmt: skip
+        option = options.peek(name)
+        if option is not None and options.flag(name) is not only:
+            raise Unsupported(f"{name} = {str(not only).lower()}", detail=why, position=option.at)
+    for name, why in REFUSED.items():
+        option = options.take(name)
+        if option is not None:
+            raise Unsupported(f"option {name}", detail=why, position=option.at)

@@ -36,8 +36,8 @@ from engine.types import Category, Column, Nesting
 
 COMPRESSIONS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
 RETENTION: Final[Mapping[str, str]] = {"retention ms": "retention.ms", "retention bytes": "retention.bytes"}
-IGNORED: Final = ("reuse topic", "acks", "transactional id prefix", "progress group id prefix")
-"""Options of other systems that change nothing here: topics are stable, and all replicas acknowledge."""
+ACKS: Final = ("all", "-1", -1)
+"""Of a transaction all replicas that are in sync acknowledge."""
 
 
 def create_sink(statement: statements.CreateSink, context: Context) -> bound.BoundCreateSink:
@@ -169,8 +169,7 @@ def _description(
     names = options.text("avro key fullname"), options.text("avro value fullname")
     snapshot = options.flag("snapshot")
     client_id = options.text("client id") or "tailrace"
-    for name in IGNORED:
-        options.take(name)
+    _check_others(options)
     options.done()
     if envelope is OutputEnvelope.UPSERT and key is None:
         raise InvalidParameter("ENVELOPE UPSERT of a sink needs KEY (columns)", position=into.at)
@@ -193,6 +192,19 @@ def _description(
         compression, _positive(partitions), _positive(replication), tuple(config.items()), snapshot is not False,
         client_id,
     )  # fmt: skip
+
+
+def _check_others(options: Options) -> None:
+    """Options of Materialize's that say what is so here; what would be otherwise is refused."""
+    for name in ("transactional id prefix", "progress group id prefix"):
+        options.text(name)
+    acks, reuse = options.take("acks"), options.peek("reuse topic")
+    if acks is not None and acks.value not in ACKS:
+        raise Unsupported("acks other than all", detail="What is written exactly once is acknowledged by all replicas.",
+                          position=acks.at)  # fmt: skip
+    if options.flag("reuse topic") is False:
+        raise Unsupported("reuse_topic = false", detail="A sink writes to the topic that it names, for good.",
+                          position=None if reuse is None else reuse.at)  # fmt: skip
 
 
 def _positive(number: int | None) -> int | None:

@@ -32,6 +32,10 @@ class Options:
             raise SyntaxError_(f'option "{found[1].name}" means the same as "{found[0].name}"', position=found[1].at)
         return found[0] if found else None
 
+    def peek(self, name: str) -> Option | None:
+        """The option of that name, which stays to be taken."""
+        return self._left.get(name)
+
     def text(self, *names: str) -> str | None:
         option = self.take(*names)
         if option is None:

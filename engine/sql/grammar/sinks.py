@@ -27,6 +27,8 @@ class Sinks(Sources):
             self.advance()
             key = self.parenthesised(self.identifier)
             enforced = not self.accept("not", "enforced")
+        if self.at("consistency"):
+            self.unsupported("CONSISTENCY of a sink (a transaction of its topic is a tick, and its records' timestamp)")
         headers = self.identifier() if self.accept("headers") else None
         options = self.with_options()
         key_format: FormatClause | None = None
