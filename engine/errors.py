@@ -32,6 +32,9 @@
     ├── ActiveTransaction               25001  what cannot run inside a transaction block
     ├── InvalidAuthorization            28P01  whoever it is did not show that it is
     ├── QueryCanceled                   57014
+    ├── SessionTerminated               57P01  by pg_terminate_backend()
+    ├── LockNotAvailable                55P03  an advisory lock, for longer than lock_timeout
+    ├── DeadlockDetected                40P01  of advisory locks
     ├── LimitExceeded                   53400  names the setting that limits
     └── SourceError                     58030  a file or broker that cannot be read
 
@@ -393,6 +396,18 @@ class InvalidAuthorization(SqlError):
 
 class QueryCanceled(SqlError):
     sqlstate = "57014"
+
+
+class SessionTerminated(SqlError):
+    sqlstate = "57P01"
+
+
+class LockNotAvailable(SqlError):
+    sqlstate = "55P03"
+
+
+class DeadlockDetected(SqlError):
+    sqlstate = "40P01"
 
 
 class EncodeError(DataError):

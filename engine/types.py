@@ -280,7 +280,7 @@ TYPES: Final[tuple[SqlType, ...]] = (
 ARRAYS: Final = tuple(array_of(row) for row in (*TYPES, *RANGES) if row.oid in ARRAY_OIDS)
 BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *RANGES, *ARRAYS, *VECTORS)}
 
-ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in (*TYPES, *RANGES)} | {
+ALIASES: Final[dict[str, SqlType]] = {row.name: row for row in (*TYPES, *RANGES, *VECTORS)} | {
     "bool": BOOLEAN, "int2": SMALLINT, "int": INTEGER, "int4": INTEGER, "int8": BIGINT, "float4": REAL,
     "float8": DOUBLE, "float": DOUBLE, "double": DOUBLE, "decimal": NUMERIC, "dec": NUMERIC, "string": TEXT,
     "varchar": VARCHAR, "char": CHAR, "bpchar": CHAR, "bytes": BYTEA, "time without time zone": TIME,

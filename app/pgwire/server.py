@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import socket
 import ssl
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final
 
@@ -32,6 +33,7 @@ from engine.database import Database, Metric, Session
 from engine.errors import InvalidAuthorization, SqlError
 
 READ_BYTES: Final = 1 << 16
+TERMINATED: Final = "terminating connection due to administrator command"
 KEY_BYTES: Final = 32
 """Of a cancel key in protocol 3.2, as PostgreSQL's; in 3.0 there is room for four."""
 
@@ -101,8 +103,9 @@ class Server:
             peer.write(fatal("08P01", "startup packet did not come in time (startup_seconds_max)"))
         except ConnectionError:
             pass  # the client left while we wrote: nobody is there to be told
-        except asyncio.CancelledError:
-            peer.write(fatal("57P01", "terminating connection: the server is shutting down"))
+        except asyncio.CancelledError as error:
+            said = error.args[0] if error.args else "terminating connection: the server is shutting down"
+            peer.write(fatal("57P01", said))
         finally:
             self._tasks.discard(task)
             self._peers.discard(peer)
@@ -131,6 +134,18 @@ class Server:
         known = self._conversations.get(process)
         if known is not None and secrets.compare_digest(known[0], secret):
             known[1].cancel()
+
+    @staticmethod
+    def _terminator(conversation: Conversation) -> Callable[[], object]:
+        """What ends a conversation, from any thread."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None, "a peer converses in a task"
+
+        def terminate() -> None:
+            conversation.cancel()
+            task.cancel(TERMINATED)
+
+        return lambda: loop.call_soon_threadsafe(terminate)
 
     async def _admitted(self, peer: Peer, startup: Startup) -> bytes:
         """What is still to be sent to a client that has proven who it is. Raises InvalidAuthorization."""
@@ -166,6 +181,7 @@ class Server:
         conversation = Conversation(session, peer, self._threads, self._settings.reply_rows_max)
         self._conversations[process] = (secret, conversation)
         peer.on_gone = conversation.cancel
+        session.on_terminate = self._terminator(conversation)
         try:
             peer.connection.admitted()
             key = messages.backend_key_data(process, secret)

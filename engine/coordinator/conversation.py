@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.catalog.catalog import SYSTEM_DATABASE, TEMPORARY, Path
+from engine.coordinator.advisory import Holder
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import drop_temporary
 from engine.coordinator.draft import Draft
@@ -22,7 +23,9 @@ from engine.errors import (
     LimitExceeded,
     NoTransaction,
     QueryCanceled,
+    SessionTerminated,
     SqlError,
+    UndefinedObject,
     Unsupported,
 )
 from engine.sql import statements
@@ -60,16 +63,20 @@ class Conversation:
         defaults["session_authorization"] = user
         defaults["is_superuser"] = "on" if role is None or role.superuser else "off"
         self._settings: Final = Settings(defaults)
-        self._transaction = Transaction(self._settings)
+        self.number: Final = coordinator.request()
+        self._locks: Final = Holder(coordinator.locks, self.number, self._lock_seconds, self.check)
+        self._transaction = Transaction(self._settings, self._locks)
         self._subscriptions: list[Subscription] = []
         self._cancelled = False
+        self._terminated = False
+        self.on_terminate: Callable[[], object] = lambda: None
+        """What else there is to do to end it, from any thread: the front end's."""
         self._deadline: float | None = None  # of the statement that runs, by time.monotonic()
         self._closed = False
         self.receive: Callable[[int, bool], Iterator[bytes]] | None = None
         """How the data of COPY FROM STDIN come, for so many columns, in pieces cut anywhere: the front end's. It waits
         for the client."""
         self._resolved: tuple[tuple[str, str], Path] | None = None
-        self.number: Final = coordinator.request()
         self.began: Final = datetime.now(UTC)
         self._temporary: Final = f"{TEMPORARY}_{self.number}"
         self._names: Final = Names(coordinator)
@@ -83,7 +90,7 @@ class Conversation:
     @property
     def variables(self) -> Mapping[str, str]:
         """Session variables as SHOW gives them, under the names that clients are told: DateStyle, TimeZone, ..."""
-        return {VARIABLES[key].name: value for key, value in self._settings.values.items()}
+        return {variable(key).name: value for key, value in self._settings.values.items()}
 
     @property
     def transaction_status(self) -> str:
@@ -98,6 +105,16 @@ class Conversation:
         """Fail the statement that is running, if any, with QueryCanceled (57014). From any thread."""
         self._cancelled = True
 
+    def terminate(self) -> None:
+        """End the session: what it runs fails, and so does whatever it is asked to run. From any thread."""
+        self._terminated = True
+        self.on_terminate()
+
+    def _lock_seconds(self) -> float | None:
+        """How long to wait for an advisory lock; None: as long as it takes."""
+        limit = milliseconds(self._settings.values["lock_timeout"])
+        return limit / 1000 if limit else None
+
     # What sequencing needs of the session
 
     @property
@@ -108,6 +125,8 @@ class Conversation:
         """Raises QueryCanceled if the running statement was cancelled."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise QueryCanceled("canceling statement due to statement timeout", hint="Raise statement_timeout.")
+        if self._terminated:
+            raise SessionTerminated("terminating connection due to administrator command")
         if self._cancelled:
             raise QueryCanceled("canceling statement due to user request")
 
@@ -131,6 +150,7 @@ class Conversation:
             coordinator.runtime(),
             self.number,
             transaction=self._transaction_number,
+            locks=self._locks,
         )
 
     def _transaction_number(self) -> int:
@@ -150,7 +170,10 @@ class Conversation:
 
     def variable_of(self, key: str) -> str:
         """The value of a variable by its key in VARIABLES."""
-        return self._settings.values[key]
+        found = self._settings.values.get(key)
+        if found is None:
+            raise UndefinedObject(f'unrecognized configuration parameter "{key}"', hint="SET it first.")
+        return found
 
     def received(self, columns: int, binary: bool) -> Iterator[bytes]:
         """The data of COPY FROM STDIN, as they come."""
@@ -166,6 +189,7 @@ class Conversation:
             self._drop_temporary()
         if what == "all":
             self._names.deallocate(None)
+            self._locks.end()
             self.set_variable("all", None)
 
     def _drop_temporary(self) -> None:
@@ -181,11 +205,13 @@ class Conversation:
 
     def set_variable(self, name: str, value: str | None, local: bool = False) -> None:
         """Assign a variable; None: its default; name "all": every default. `local`: until the block ends."""
+        defaults = self._settings.defaults
         if name == "all":
-            assigned = self._settings.defaults
+            assigned = {key: defaults.get(key, variable(key).default) for key in self._settings.values}
         elif value is None:
-            key = variable(name).name.lower()
-            assigned = {key: self._settings.defaults[key]}
+            row = variable(name)
+            key = row.name.lower()
+            assigned = {key: defaults.get(key, row.default)}
         else:
             key, kept = checked(name, value)
             if key == "cluster":
@@ -212,6 +238,7 @@ class Conversation:
             answer = self._answer(statement, ready)
         if self._transaction.status == "I":
             self._names.end_transaction()
+            self._locks.end_transaction()
         source = answer.source if isinstance(answer, CopyOut) else answer
         if isinstance(source, Subscription):
             self._keep(source)
@@ -276,6 +303,8 @@ class Conversation:
             self._transaction.fail()
             if self._transaction.implicit:
                 self._transaction.end(self._coordinator, False)
+            if self._transaction.status == "I":
+                self._locks.end_transaction()
             raise
 
     def _implicit(self, statement: Statement) -> None:

@@ -30,6 +30,7 @@ from engine.collection.value import Value
 from engine.collection.words import vector_of
 from engine.connectors.files.roots import Roots
 from engine.connectors.ingest import Ingest
+from engine.coordinator.advisory import AdvisoryLocks
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.envelope import Telling
 from engine.coordinator.options import Options
@@ -77,6 +78,7 @@ class Coordinator:
         self.oids: Final = Oids()
         self.began: Final = datetime.now(UTC)
         self.sessions: dict[int, SessionLike] = {}  # the open ones, by number
+        self.locks: Final = AdvisoryLocks()
         self.peeks: Final = Durations()
         self.commands: Final = Commands()
         self._steps: Final = threading.Semaphore(STEPS_MAX)

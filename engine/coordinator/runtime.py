@@ -33,6 +33,7 @@ class SessionLike(Protocol):
     def variables(self) -> Mapping[str, str]: ...
     def holds(self, subscription: Subscription) -> bool: ...
     def cancel(self) -> None: ...
+    def terminate(self) -> None: ...
 
 
 class Durations:
@@ -132,9 +133,13 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         sessions=lambda: _sessions(coordinator),
         subscriptions=lambda: _subscriptions(coordinator),
         cancel=lambda number: _cancel(coordinator, number),
+        terminate=lambda number: _terminate(coordinator, number),
+        locks=coordinator.locks.states,
+        blocking=coordinator.locks.blocking,
         peeks=coordinator.peeks.rows,
         operators=lambda: _operators(coordinator),
         began=coordinator.began,
+        identity=coordinator.identity,
         oids=coordinator.oids,
     )
 
@@ -169,6 +174,13 @@ def _cancel(coordinator: "Coordinator", number: int) -> bool:
     session = coordinator.sessions.get(number)
     if session is not None:
         session.cancel()
+    return session is not None
+
+
+def _terminate(coordinator: "Coordinator", number: int) -> bool:
+    session = coordinator.sessions.get(number)
+    if session is not None:
+        session.terminate()
     return session is not None
 
 

@@ -240,6 +240,7 @@ class Session(Conversation):
         self._closed = True
         self._names.close(None)
         self._transaction.clear(self._coordinator)
+        self._locks.end()
         for subscription in self._subscriptions:
             subscription.close()
         self._drop_temporary()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
 from engine.collection.batch import Batch
+from engine.coordinator.advisory import Holder, Taken
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import Draft, State
 from engine.coordinator.reads import Check
@@ -32,12 +33,13 @@ from engine.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Savepoint:
-    """A name, and what was written, drafted and assigned before it."""
+    """A name, and what was written, drafted, assigned and locked before it."""
 
     name: str
     writes: Mapping[int, Result]
     draft: State | None
     assigned: Assigned
+    locks: dict[Taken, int]
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Transaction:
     text of several statements."""
 
     settings: Settings  # the session's variables, whose assignments end with the block
+    locks: Holder  # its advisory locks, of which some are the block's
     status: str = "I"
     implicit: bool = False
     read_at: int | None = None  # the tick that reads of the block are as of
@@ -74,6 +77,7 @@ class Transaction:
         if self.status == "T":
             self.status = "E"
             self.writes.clear()
+            self.locks.end_transaction()
 
     def catalog(self, coordinator: Coordinator) -> Catalog:
         """What there is for the block's statements."""
@@ -120,6 +124,7 @@ class Transaction:
     def clear(self, coordinator: Coordinator, committed: bool = False) -> None:
         """The block has ended."""
         self.settings.end(committed)
+        self.locks.end_transaction()
         if self.held is not None:
             coordinator.oracle.release(self.held)
         self.status, self.implicit, self.read_at, self.held, self.read_only = "I", False, None, None, None
@@ -136,7 +141,7 @@ class Transaction:
         self.check_usable()
         self._check_block("SAVEPOINT")
         drafted = None if self.draft is None else self.draft.state
-        self.savepoints.append(Savepoint(name, dict(self.writes), drafted, self.settings.state))
+        self.savepoints.append(Savepoint(name, dict(self.writes), drafted, self.settings.state, self.locks.state))
 
     def release(self, name: str) -> None:
         """RELEASE: forget the last savepoint of that name, and those after it; what was written stays."""
@@ -151,6 +156,8 @@ class Transaction:
         del self.savepoints[at + 1 :]
         self.writes = dict(self.savepoints[at].writes)
         self.settings.return_to(self.savepoints[at].assigned)
+        if self.status == "T":
+            self.locks.return_to(self.savepoints[at].locks)
         if self.draft is not None:
             self.draft.return_to(self.savepoints[at].draft)
         self.status = "T"

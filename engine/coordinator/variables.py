@@ -127,7 +127,7 @@ VARIABLES: Final = {
         Variable("lc_monetary", "C", _one_of("C"), "how money is written: there is none"),
         Variable("lc_numeric", "C", _one_of("C"), "how numbers are written"),
         Variable("lc_time", "C", _one_of("C"), "how the names of months and days are written"),
-        Variable("lock_timeout", "0", _duration, "accepted, without effect: nothing waits for a lock"),
+        Variable("lock_timeout", "0", _duration, "how long a statement may wait for an advisory lock; 0: for ever"),
         Variable("max_result_size", "1GB", _size, "the most bytes that the answer to a SELECT may have"),
         Variable("max_identifier_length", "255", _fixed, "bytes of a name that clients may count on"),
         Variable(
@@ -154,12 +154,16 @@ VARIABLES: Final = {
         Variable("welcome_message", "off", _boolean, "accepted: there is none"),
     )
 }
+CUSTOM: Final = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)+", re.IGNORECASE)
+"""Settings with a dot in their name are the clients' own: anybody may assign them, and they mean nothing here."""
 SYNONYMS: Final = {"time zone": "timezone", "schema": "search_path", "names": "client_encoding"}
 
 
 def variable(name: str) -> Variable:
     """The variable of that name, in any case; UndefinedObject when there is none."""
     found = VARIABLES.get(SYNONYMS.get(name.lower(), name.lower()))
+    if found is None and CUSTOM.fullmatch(name):
+        return Variable(name.lower(), "", _any, "a setting of the client's own")
     if found is None:
         raise UndefinedObject(f'unrecognized configuration parameter "{name}"', hint="SHOW ALL lists them.")
     return found

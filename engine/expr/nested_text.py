@@ -41,6 +41,9 @@ def parse_nested(text: str, type: SqlType, parse: Parse) -> RawValue:
         return _Record(text, type).read(parse)
     if type.nesting is Nesting.RANGE:
         return parse_range(text, type.within, parse)
+    if type in VECTORS:
+        items = tuple(parse(part, type.within) for part in text.split())
+        return Array((len(items),) if items else (), items)
     return _Braces(text, type).read(parse)
 
 

@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from engine import types
 from engine.collection.value import Plain
-from engine.errors import AmbiguousFunction, CannotCoerce, TypeMismatch, UndefinedFunction
+from engine.errors import AmbiguousFunction, CannotCoerce, TypeMismatch, UndefinedFunction, Unsupported
+from engine.expr import absent
 from engine.expr.aggregate import AGGREGATES, Kind, Overload
 from engine.expr.functions.casts import cast_function
 from engine.expr.functions.families import FUNCTIONS, TABLE_FUNCTIONS
@@ -354,7 +355,9 @@ def _plain(arguments: Sequence[SqlType]) -> Types:
     return tuple(argument.plain for argument in arguments)
 
 
-def _undefined(name: str, arguments: Types, table: Iterable[str]) -> UndefinedFunction:
+def _undefined(name: str, arguments: Types, table: Iterable[str]) -> UndefinedFunction | Unsupported:
+    if name in absent.FUNCTIONS:
+        return Unsupported(f"{name}() is not supported", hint=absent.FUNCTIONS[name])
     near = [] if name in table else difflib.get_close_matches(name, [n for n in table if _is_name(n)], n=1)
     hint = f'Perhaps you meant "{near[0]}".' if near else HINT.format(kind="function")
     return UndefinedFunction(f"function {shown(name, arguments)} does not exist", hint=hint)

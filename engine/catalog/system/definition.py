@@ -96,6 +96,28 @@ class SinkState:
     timestamp: int
 
 
+LockKey: TypeAlias = tuple[str, int, int, int]
+"""What an advisory lock is on: a database, and a bigint in halves (and 1), or two integers (and 2), as in pg_locks."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockState:
+    """An advisory lock that a session holds, or, not `granted`, waits for."""
+
+    session: int
+    key: LockKey
+    shared: bool
+    granted: bool
+
+
+class Locks(Protocol):
+    """The advisory locks of a session."""
+
+    def take(self, key: LockKey, *, shared: bool, of_transaction: bool, wait: bool) -> bool: ...
+    def give(self, key: LockKey, *, shared: bool) -> bool: ...
+    def end(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorState:
     """A running operator: its line in a physical plan, the operators that it reads, what it and the arrangements of its
@@ -125,10 +147,14 @@ class Runtime:
     sessions: Callable[[], Iterable[SessionState]] = tuple
     subscriptions: Callable[[], Iterable[SubscriptionState]] = tuple
     cancel: Callable[[int], bool] = lambda _: False  # the statement that a session runs; whether there is that session
+    terminate: Callable[[int], bool] = lambda _: False  # a session; whether there is that session
+    locks: Callable[[], Iterable[LockState]] = tuple
+    blocking: Callable[[int], list[int]] = lambda _: []  # the sessions that a session waits for
     peeks: Callable[[], Iterable[tuple[int, int]]] = tuple  # (up to so many ns, peeks that took no longer)
     operators: Callable[[], Iterable[OperatorState]] = tuple  # inputs before what reads them
     notices: Callable[[], Iterable[tuple[int, str, str, str]]] = tuple  # object, kind, message, hint
     began: datetime = datetime(1970, 1, 1)
+    identity: str = ""  # the database's, for as long as it is
     oids: Oids = field(default_factory=Oids)
 
 
@@ -153,6 +179,8 @@ class Surroundings(Protocol):
     def pauses(self) -> list[float]: ...
     @property
     def transaction(self) -> Callable[[], int]: ...
+    @property
+    def locks(self) -> Locks | None: ...
 
 
 class Changes(Enum):

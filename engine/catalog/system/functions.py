@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine import types
-from engine.catalog.system.answers import comments, definitions, privileges, registered, session, storage
+from engine.catalog.system.answers import comments, definitions, locks, privileges, registered, session, storage
 from engine.catalog.system.answers.names import Answer, Make, Names
 from engine.catalog.system.definition import Surroundings
 from engine.types import SqlType
 
 ANSWERS: Final[Mapping[str, Make]] = {
     **definitions.ANSWERS, **comments.ANSWERS, **storage.ANSWERS, **registered.ANSWERS, **privileges.ANSWERS,
-    **session.ANSWERS,
+    **session.ANSWERS, **locks.ANSWERS,
 }  # fmt: skip
 """What makes a function's answer, by its name."""
 

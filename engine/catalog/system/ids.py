@@ -18,6 +18,11 @@ def object_id(id: int) -> str:
     return f"{'u' if id >= FIRST_USER_ID else 's'}{id}"
 
 
+def object_number(text: str) -> int | None:
+    """The inverse of object_id; None for what is none."""
+    return int(text[1:]) if text[:1] in ("s", "u") and text[1:].isdecimal() else None
+
+
 def schema_id(oids: Oids, database: str, name: str) -> str:
     return f"{'s' if database == SYSTEM_DATABASE else 'u'}{oids.schema(database, name)}"
 

@@ -102,10 +102,6 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
      "oid oid!, tmplname name!, tmplnamespace oid!, tmplinit regproc!, tmpllexize regproc!"),
     ("pg_largeobject_metadata", 2995, "large objects",
      "oid oid!, lomowner oid!, lomacl text[]"),
-    ("pg_locks", 12073, "locks",
-     "locktype text, database oid, relation oid, page int4, tuple int2, virtualxid text, transactionid "
-     "int8, classid oid, objid oid, objsubid int2, virtualtransaction text, pid int4, mode text, granted "
-     "bool, fastpath bool, waitstart timestamptz"),
     ("pg_statio_all_tables", 12171, "reads of blocks: there are no blocks",
      "relid oid, schemaname name, relname name, heap_blks_read int8, heap_blks_hit int8, idx_blks_read int8, "
      "idx_blks_hit int8, toast_blks_read int8, toast_blks_hit int8, tidx_blks_read int8, tidx_blks_hit int8"),

@@ -56,6 +56,13 @@ def _groups(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
             yield name, runtime.oids.role(name), []
 
 
+def _locks(_: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for state in runtime.locks():
+        database, *numbers = state.key
+        mode = "ShareLock" if state.shared else "ExclusiveLock"
+        yield runtime.oids.database(database), *numbers, state.session, mode, state.granted
+
+
 def _activity(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for state in runtime.sessions():
         database = runtime.oids.database(state.database) if state.database in catalog.databases else None
@@ -152,6 +159,12 @@ DEFINITIONS: Final = (
            sessions int8 = null, sessions_abandoned int8 = null, sessions_fatal int8 = null,
            sessions_killed int8 = null, stats_reset timestamptz = null""",
            "sessions by database", _database_statistics, changes=Changes.RUNTIME),
+    define("pg_catalog", "pg_locks", 12073,
+           """locktype text! = 'advisory', database oid!, relation oid = null, page int4 = null, tuple int2 = null,
+           virtualxid text = null, transactionid int8 = null, classid oid!, objid oid!, objsubid int2!,
+           virtualtransaction text = null, pid int4!, mode text!, granted bool!, fastpath bool! = false,
+           waitstart timestamptz = null""",
+           "the advisory locks that sessions hold or wait for: there are no others", _locks, changes=Changes.RUNTIME),
     define("pg_catalog", "pg_timezone_names", 12126,
            "name text!, abbrev text!, utc_offset interval!, is_dst bool!", "the zones that TimeZone may be", _zones),
     define("pg_catalog", "pg_timezone_abbrevs", 12122, "abbrev text!, utc_offset interval!, is_dst bool!",

@@ -121,6 +121,7 @@ TESTS: Final[Rows] = (
        "whether a role (the session's) is in another") for name in ("pg_has_role", "has_role")),
     ("pg_is_in_recovery", ((),), B, "whether this is a replica"),
     ("pg_cancel_backend", ((INT,),), B, "cancels what a session runs; whether there is that session"),
+    ("pg_terminate_backend", ((INT,), (INT, N)), B, "ends a session; whether there is that session"),
     ("pg_jit_available", ((),), B, "whether queries can be compiled: no"),
     ("pg_is_wal_replay_paused", ((),), B, "whether a replica waits: no"),
     ("pg_is_other_temp_schema", ((OID,),), B, "whether a schema is another session's temporary one"),
@@ -140,16 +141,56 @@ OTHERS: Final[Rows] = (
         "waits so many seconds before the statement runs, once; NULL; of constants only",
     ),
     ("mz_environment_id", ((),), T, "the name of this environment"),
+    ("mz_cluster_id", ((),), types.UUID, "the identifier of this database, for as long as it is"),
+    ("mz_is_materialized", ((T,),), B, "whether the rows of an object (by its id or name) are held"),
     ("mz_version_num", ((),), INT, "the version of Materialize that clients go by, as one number"),
     ("mz_session_id", ((),), types.UUID, "the session's identifier"),
     ("connection_id", ((),), N, "the number of the session"),
     ("current_setting", ((T,), (T, B)), T, "a variable of the session; with true NULL for one that there is not"),
-    ("pg_advisory_unlock_all", ((),), T, "lets go of advisory locks: there are none"),
+    *(
+        (
+            f"pg_advisory_{'xact_' if of_transaction else ''}lock{'_shared' if shared else ''}",
+            ((N,), (INT, INT)),
+            T,
+            f"takes {'a share of ' if shared else ''}an advisory lock for {of}, and waits for it; of constants only",
+        )
+        for of_transaction, of in ((False, "the session"), (True, "the transaction"))
+        for shared in (False, True)
+    ),
+    *(
+        (
+            f"pg_try_advisory_{'xact_' if of_transaction else ''}lock{'_shared' if shared else ''}",
+            ((N,), (INT, INT)),
+            B,
+            f"takes {'a share of ' if shared else ''}an advisory lock for {of} if it is free; whether it was; of "
+            "constants only",
+        )
+        for of_transaction, of in ((False, "the session"), (True, "the transaction"))
+        for shared in (False, True)
+    ),
+    (
+        "pg_advisory_unlock",
+        ((N,), (INT, INT)),
+        B,
+        "gives one advisory lock of the session back; whether it had it; of constants only",
+    ),
+    (
+        "pg_advisory_unlock_shared",
+        ((N,), (INT, INT)),
+        B,
+        "gives one share of an advisory lock back; whether the session had it; of constants only",
+    ),
+    ("pg_advisory_unlock_all", ((),), T, "gives back all advisory locks that the session has for itself"),
     ("pg_sleep", ((types.DOUBLE,),), T, "waits so many seconds before the statement runs, once; of constants only"),
     ("pg_last_xact_replay_timestamp", ((),), types.TIMESTAMPTZ, "how far a replica is: NULL"),
     ("pg_postmaster_start_time", ((),), types.TIMESTAMPTZ, "when this process began"),
     ("pg_conf_load_time", ((),), types.TIMESTAMPTZ, "when this process began"),
-    ("pg_blocking_pids", ((INT,),), types.array_of(INT), "the sessions that a session waits for: none, as none waits"),
+    (
+        "pg_blocking_pids",
+        ((INT,),),
+        types.array_of(INT),
+        "the sessions that hold the advisory lock that a session waits for",
+    ),
     ("pg_backend_pid", ((),), INT, "the number of the session"),
     ("inet_server_addr", ((),), T, "the server's address: NULL"),
     ("inet_server_port", ((),), INT, "the server's port: NULL"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from engine.catalog.catalog import Catalog, Path
 from engine.catalog.items import Item
-from engine.catalog.system.definition import Runtime
+from engine.catalog.system.definition import Locks, Runtime
 from engine.sql.parameters import Parameters
 from engine.sql.syntax import Name
 
@@ -28,7 +28,8 @@ class Context:
     `parameters` is None where a statement cannot have any.
     `uses` is what binding leaves behind beside its answer: every name of an item that it resolved. So is `assigned`,
     of settling: the variables that set_config() assigns, and `pauses`: how many seconds mz_sleep() waits each time.
-    `transaction` gives the number of the one that the statement is in; `draw` that many bits of chance. `read_at` is
+    `transaction` gives the number of the one that the statement is in; `locks` are the session's advisory ones; `draw`
+    gives that many bits of chance. `read_at` is
     the tick that is read where AS OF says so: mz_now() there.
     """
 
@@ -44,6 +45,7 @@ class Context:
     assigned: list[tuple[str, str, bool]] = field(default_factory=list, compare=False)
     pauses: list[float] = field(default_factory=list, compare=False)
     transaction: Callable[[], int] = field(default=lambda: 0, compare=False)
+    locks: Locks | None = field(default=None, compare=False)
     draw: Callable[[int], int] = field(default=secrets.randbits, compare=False)
     read_at: int | None = None
     restoring: bool = False  # the statement is of the log

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from engine import types
 from engine.catalog.system import functions
+from engine.catalog.system.answers.locks import LOCKING
 from engine.catalog.system.definition import Changes, Definition
 from engine.catalog.system.registry import BY_ID as SYSTEM
 from engine.collection.value import Interval, Plain
@@ -25,7 +26,8 @@ from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function, OnNull
 from engine.expr.scalar import Call, Literal, Logic, Ref, Value
 from engine.plan.relation import BoundScalar, Constant, Filter, Get, Project, Relation
-from engine.plan.scalars import conjuncts
+from engine.plan.rules.fold import folded
+from engine.plan.scalars import conjuncts, is_plain
 from engine.plan.temporal import bounds, is_now
 from engine.sql.binding.clock import CLOCKS
 from engine.sql.binding.context import Context
@@ -45,7 +47,7 @@ MZ_VERSION: Final = "v0.130.0 (tailrace 0.1.0)"
 
 WRITTEN: Final = {"pretty_sql": pretty_sql, "redact_sql": redact_sql}
 """Functions of SQL as text."""
-OF_CONSTANTS: Final = frozenset({"set_config", "mz_sleep"})
+OF_CONSTANTS: Final = frozenset({"set_config", "mz_sleep", "pg_sleep", *LOCKING})
 """Functions that do something once, before their statement runs."""
 NUMBER_BITS: Final = 62
 """Of the number that tells one call of chance from another."""
@@ -141,7 +143,8 @@ def answered(call: Call, context: Context) -> BoundScalar:
     answer = answer or functions.answer(function.name, function.parameters, function.result, context)
     if answer is None:
         return call
-    given = [argument.value for argument in call.arguments if isinstance(argument, Literal)]
+    arguments = [folded(argument) if is_plain(argument) else argument for argument in call.arguments]
+    given = [argument.value for argument in arguments if isinstance(argument, Literal)]
     plain = all(isinstance(value, bool | int | str | Decimal) for value in given) or function.on_null is OnNull.OWN
     if plain and len(given) == len(call.arguments):
         try:

@@ -27,7 +27,7 @@ def settled(statement: Bound, context: Context) -> Bound:
             assert isinstance(inner, bound.BoundSelect | bound.BoundSubscribe)
             return statement if inner is statement.statement else replace(statement, statement=inner)
         case bound.BoundCreateTableAs():
-            rows = settled(statement.rows, context)
+            rows = settled(statement.rows, replace(context, locks=None))  # to wait for one would hold up every tick
             assert isinstance(rows, bound.BoundSelect)
             return statement if rows is statement.rows else replace(statement, rows=rows)
         case bound.BoundTruncate():

@@ -9,6 +9,7 @@ from typing import Final
 from engine import types
 from engine.catalog.catalog import IMPLICIT_SCHEMAS
 from engine.errors import InvalidParameter, OutOfRange, UndefinedObject
+from engine.expr import absent
 from engine.expr.literal import literal_of_text
 from engine.expr.scalar import Literal
 from engine.sql.syntax import Name, TypeName
@@ -42,6 +43,7 @@ def sql_type(name: TypeName, created: Callable[[Name], SqlType | None]) -> SqlTy
     if found is None or found == types.UNKNOWN:
         near = difflib.get_close_matches(name.name, types.ALIASES, 1)
         hint = f'Perhaps you meant "{near[0]}".' if near else None
+        hint = absent.TYPES.get(name.name, hint)
         raise UndefinedObject(f'type "{".".join(written) or name.name}" does not exist', hint=hint, position=name.at)
     return _modified(found, name)
 

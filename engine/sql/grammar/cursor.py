@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn, TypeVar
 
 from engine.errors import LimitExceeded, SyntaxError_, Unsupported
+from engine.expr import absent
 from engine.expr.keywords import JOIN_WORDS, RESERVED, words
 from engine.sql.grammar.tokens import Kind, Token, tokenize
 from engine.sql.syntax import Name
@@ -95,7 +96,8 @@ class Cursor:
         raise SyntaxError_(f'syntax error at or near "{shown}"', position=token.at)
 
     def unsupported(self, what: str, token: Token | None = None) -> NoReturn:
-        raise Unsupported(f"{what} is not supported", position=(token or self.next).at)
+        token = token or self.next
+        raise Unsupported(f"{what} is not supported", position=token.at, hint=absent.STATEMENTS.get(token.key))
 
     def deeper(self) -> None:
         """One level down; every caller comes up again with `self.depth -= 1`."""

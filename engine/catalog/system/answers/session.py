@@ -6,7 +6,9 @@ from uuid import NAMESPACE_OID, uuid5
 
 from engine import types
 from engine.catalog.catalog import IMPLICIT_SCHEMAS, SYSTEM_DATABASE
+from engine.catalog.items import MaterializedView, SourceRelation, Table
 from engine.catalog.system.answers.names import Answer, Make, Names, constant
+from engine.catalog.system.ids import object_number
 from engine.collection.words import raw_of
 from engine.errors import UnknownName
 from engine.expr.text_forms import RawValue
@@ -53,7 +55,9 @@ def _setting(names: Names) -> Answer:
     def answer(name: str, missing_ok: bool = False) -> RawValue:
         found = values.get(name.lower())
         if found is None and not missing_ok:
-            raise UnknownName(f'unrecognized configuration parameter "{name}"')
+            raise UnknownName(
+                f'unrecognized configuration parameter "{name}"', hint="With true behind it, it is NULL instead."
+            )
         return found
 
     return answer
@@ -90,6 +94,20 @@ def _session_uuid(names: Names) -> bytes:
     return uuid5(NAMESPACE_OID, began).bytes
 
 
+def _materialized(names: Names) -> Answer:
+    """Of an object by its id, or else by its name: whether its rows are held, as a whole or by an index."""
+
+    def answer(on: str) -> RawValue:
+        catalog = names.around.catalog
+        number = object_number(on)
+        item = names.relation(on) if number is None else catalog.items.get(number)
+        if item is None:
+            return False
+        return isinstance(item, MaterializedView | Table | SourceRelation) or bool(catalog.indexes(item.id))
+
+    return answer
+
+
 def _encoding(names: Names) -> Answer:
     return lambda number: ENCODINGS.get(number, "")
 
@@ -108,15 +126,20 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "mz_sleep": _pause,
     "pg_sleep": _pause,
     "mz_environment_id": constant(ENVIRONMENT),
+    "mz_cluster_id": lambda names: lambda: uuid5(NAMESPACE_OID, names.around.runtime.identity).bytes,
+    "mz_is_materialized": _materialized,
     "mz_version_num": constant(MZ_VERSION_NUMBER),
     "mz_session_id": lambda names: lambda: _session_uuid(names),
     "connection_id": lambda names: lambda: names.around.session,
     "pg_postmaster_start_time": _began,
     "pg_conf_load_time": _began,
     "pg_backend_pid": lambda names: lambda: names.around.session,
-    "pg_blocking_pids": lambda names: lambda pid: raw_of([], types.array_of(types.INTEGER)),
+    "pg_blocking_pids": lambda names: lambda pid: raw_of(
+        [*names.around.runtime.blocking(pid)], types.array_of(types.INTEGER)
+    ),
     "pg_is_in_recovery": constant(False),
     "pg_cancel_backend": lambda names: names.around.runtime.cancel,
+    "pg_terminate_backend": lambda names: lambda pid, *_: names.around.runtime.terminate(pid),
     **{
         name: lambda names: names.around.transaction
         for name in ("txid_current", "pg_current_xact_id", "txid_current_if_assigned", "pg_current_xact_id_if_assigned")
@@ -130,7 +153,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "getdatabaseencoding": constant("UTF8"),
     **{
         name: constant(None)
-        for name in ("pg_advisory_unlock_all", "inet_server_addr", "inet_server_port", "inet_client_addr",
+        for name in ("inet_server_addr", "inet_server_port", "inet_client_addr",
                      "inet_client_port", "pg_stat_clear_snapshot", "pg_last_xact_replay_timestamp",
                      "pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn")
     },
