@@ -178,7 +178,7 @@ class Nested(Scalars):
     def _subscript(self, expression: syntax.Subscript, place: Place) -> BoundScalar:
         """A chain of subscripts is one: a[1][2] reaches into a dimension, not into an array of arrays."""
         chain = [expression]
-        while isinstance(chain[0].operand, syntax.Subscript):
+        while chain[0].chained and isinstance(chain[0].operand, syntax.Subscript):
             chain.insert(0, chain[0].operand)
         operand = self.scalar(chain[0].operand, place)
         match operand.type.nesting:

@@ -239,17 +239,17 @@ class Expressions(Windows):
             if token.key == "::":
                 operand = Cast(operand, self.type_name(), token.at)
             elif token.key == "[":
-                operand = self._subscript(operand, token.at)
+                operand = self._subscript(operand, chain > 1 and isinstance(operand, Subscript), token.at)
                 self.expect("]")
             else:  # after a bare name only in parentheses: (t).a
                 operand = Field(operand, "*" if self.accept("*") else self.label(), token.at)
 
-    def _subscript(self, operand: Expression, at: int) -> Expression:
+    def _subscript(self, operand: Expression, chained: bool, at: int) -> Expression:
         lower = None if self.next.key == ":" else self.expression()
         if not self.accept(":"):
-            return Subscript(operand, lower, None, False, at)
+            return Subscript(operand, lower, None, False, chained, at)
         upper = None if self.next.key == "]" else self.expression()
-        return Subscript(operand, lower, upper, True, at)
+        return Subscript(operand, lower, upper, True, chained, at)
 
     def _primary(self) -> Expression:
         token = self.next

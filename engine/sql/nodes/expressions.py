@@ -339,12 +339,14 @@ class ArrayQuery:
 
 @dataclass(frozen=True, slots=True)
 class Subscript:
-    """`x[i]` (upper None, slice False) or `x[lower:upper]`."""
+    """`x[i]` (upper None, slice False) or `x[lower:upper]`. `chained`: one subscript with the operand's, as in x[1][2];
+    (x[1])[2] is another."""
 
     operand: "Expression"
     lower: "Expression | None"
     upper: "Expression | None"
     slice: bool
+    chained: bool
     at: int
 
 
