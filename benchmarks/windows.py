@@ -1,4 +1,8 @@
-"""A one-row change into windows over one partition of 100 k rows, and into the top 10 of one group of 1 M rows."""
+"""A one-row change into windows over one partition of 100 k rows, and into aggregates of one group of 1 M rows.
+
+What is the same after the change is not touched; what is another to the end of the partition (a row number, a running
+sum), or everywhere (ntile, a text put together of all rows), is the cost.
+"""
 
 import duckdb
 import numpy as np
@@ -8,6 +12,7 @@ from benchmarks.measure import check, each, report
 from engine.database import Database
 
 OVER = "OVER (PARTITION BY k ORDER BY ts"
+SPARSE = "nullif(v % 3, 0)"
 WINDOWS = {
     "lag": (f"lag(v) {OVER})", "end"),
     "moving sum of 6 rows": (f"sum(v) {OVER} ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)", "middle"),
@@ -15,7 +20,17 @@ WINDOWS = {
     "running sum, the change in the middle": (f"sum(v) {OVER} ROWS UNBOUNDED PRECEDING)", "middle"),
     "sum to the end, the change first": (f"sum(v) {OVER} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)", "begin"),
     "rank": (f"rank() {OVER})", "end"),
-    "ntile, recomputed": (f"ntile(4) {OVER})", "end"),
+    "sum by value": (f"sum(v) {OVER} RANGE BETWEEN 50 PRECEDING AND 50 FOLLOWING)", "middle"),
+    "lag of what is no NULL": (f"lag({SPARSE}) IGNORE NULLS {OVER})", "middle"),
+    "the last that is no NULL": (f"last_value({SPARSE}) IGNORE NULLS {OVER} ROWS UNBOUNDED PRECEDING)", "middle"),
+    "running max, the change in the middle": (f"max({SPARSE}) {OVER} ROWS UNBOUNDED PRECEDING)", "middle"),
+    "max of the partition": ("max(v % 1009) OVER (PARTITION BY k)", "middle"),
+    "ntile, another everywhere": (f"ntile(4) {OVER})", "end"),
+}
+GROUPS = {
+    "min and max": "min(ts), max(v)",
+    "count(distinct)": "count(DISTINCT v)",
+    "string_agg, a text of all rows": "string_agg(CAST(v AS text), ',' ORDER BY ts)",
 }
 TOP = "SELECT k, ts, v FROM t ORDER BY v DESC, ts LIMIT 10"
 
@@ -38,6 +53,8 @@ def run(scale: float) -> None:
         )
     n = max(1000, int(1_000_000 * scale))
     measure(f"top 10 of {n:,} rows", TOP, n, 5 * n + 1, "1")
+    for name, call in GROUPS.items():
+        measure(f"{name} of {n:,} rows", f"SELECT k, {call} AS w FROM t GROUP BY k", n, 5 * n + 1, "")
 
 
 def measure(name: str, query: str, n: int, at: int, bar: str) -> None:
@@ -53,6 +70,7 @@ def measure(name: str, query: str, n: int, at: int, bar: str) -> None:
         ours.write("t", row)
         theirs.execute("CREATE TABLE t AS FROM loaded")
         theirs.execute("INSERT INTO t VALUES (?, ?, ?)", row[0])
+        query = query.replace(") IGNORE NULLS", " IGNORE NULLS)")
         again = each(lambda _: theirs.sql(query).to_arrow_table(), 5, warm=1)
         check(name, ours.execute("SELECT * FROM w").rows(), theirs.execute(query).fetchall())
         report("windows", name, 1e3 * float(np.median(taken)), "ms", peer="DuckDB, anew",

@@ -114,6 +114,17 @@ class Coming:
         return Coming(self.gids[rows], self.prefixes[rows], self.slots[rows], self.diffs[rows])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reaching:
+    """How far a row looks: see engine/kernels/ordered_regions.py, walk_regions."""
+
+    back: int
+    ahead: int
+    peers: int
+    spans: NDArray[np.int64]
+    skips: NDArray[np.int64]
+
+
 class OrderedRows:
     """Rows by group, in an order that depends on nothing but their content: `order`, then every column.
 
@@ -188,9 +199,7 @@ class OrderedRows:
         if len(gone):
             self._gone.append(gone)
 
-    def regions(
-        self, coming: "Coming", back: int, ahead: int, peers: int, one: bool, to_end: NDArray[np.uint8]
-    ) -> Regions:
+    def regions(self, coming: "Coming", reaching: "Reaching", one: bool, stretch: NDArray[np.int64]) -> Regions:
         """What lies around rows that come and go, sorted by group: those that come have entered, the others not yet.
 
         See engine/kernels/ordered_regions.py for the arguments and what is found.
@@ -205,8 +214,9 @@ class OrderedRows:
             places, tree.nodes, tree.head, store.words, store.spec, *self._heap.view(),
         )  # fmt: skip
         around = ordered_regions.walk_regions(
-            coming.gids, found, leaves, places, to_end, self._change, self._marks, back, ahead, peers, one, tree.nodes,
-            store.words, store.spec,
+            coming.gids, found, leaves, places, stretch, self._change, self._marks, reaching.back, reaching.ahead,
+            reaching.peers, reaching.spans, reaching.skips, one, tree.nodes, store.words, store.spec,
+            *self._heap.view(),
         )  # fmt: skip
         found = found[found >= 0]
         self._change[found] = 0

@@ -156,10 +156,19 @@ class WindowCall:
 
     def runs(self) -> bool:
         """Whether one state of all rows so far, however many, is all that it needs of a frame that begins with the
-        partition: a sum, a least value, the first value."""
+        partition: a sum, a least value, the first value, the last that is not NULL."""
         if isinstance(self.kind, AggregateKind):
             return self.kind not in WHOLE_GROUP
-        return self.kind is Kind.FIRST_VALUE
+        return self.kind is Kind.FIRST_VALUE or (self.kind is Kind.LAST_VALUE and self.ignore_nulls)
+
+    def of_partition(self, ordered: bool) -> bool:
+        """Whether it is one aggregate of all rows of a partition, which may have an order or none."""
+        frame = self.frame
+        to_end = frame.end.edge is Edge.UNBOUNDED_FOLLOWING or (
+            frame.end.edge is Edge.CURRENT_ROW and frame.unit is Unit.RANGE and not ordered
+        )
+        plain = isinstance(self.kind, AggregateKind) and self.runs() and self.filter is None and not self.within
+        return plain and to_end and frame.start.edge is Edge.UNBOUNDED_PRECEDING and frame.exclude is Exclude.NO_OTHERS
 
     def looks_back(self) -> bool:
         """Whether its value depends on no row after the current one: then a prefix of the partition will do."""
@@ -185,8 +194,9 @@ class Reach:
     """How far from a row the rows are that its values depend on, the same for all calls of a window.
 
     `back` rows before it and `ahead` after it, or with `peers` so many groups of peers. `running`: beyond `back`, only
-    what all the rows before come to counts (a running sum). `offsets` are the LAGs and LEADs, whose reach is in the
-    data, as (column, whether a positive offset looks ahead).
+    what all the rows before come to counts (a running sum). The rest is in the data: `offsets` are the LAGs and LEADs,
+    as (column, whether a positive offset looks ahead), `skips` those that IGNORE NULLS, as (column of values, that of
+    offsets, whether ahead), `spans` the bounds of RANGE, as (key, column of the bound, whether it is ahead).
     """
 
     back: int = 0
@@ -194,12 +204,15 @@ class Reach:
     peers: bool = False
     running: bool = False
     offsets: tuple[tuple[int, bool], ...] = ()
+    skips: tuple[tuple[int, int, bool], ...] = ()
+    spans: tuple[tuple[int, int, bool], ...] = ()
 
     def and_also(self, other: "Reach") -> "Reach":
         """The reach of both."""
         return Reach(
             max(self.back, other.back), max(self.ahead, other.ahead), self.peers or other.peers,
-            self.running or other.running, self.offsets + other.offsets,
+            self.running or other.running, self.offsets + other.offsets, self.skips + other.skips,
+            self.spans + other.spans,
         )  # fmt: skip
 
 
@@ -246,11 +259,11 @@ def turned_round(call: WindowCall) -> WindowCall | None:
         kind = None if call.kind in WHOLE_GROUP else call.kind
     else:
         kind = TURNED.get(call.kind)
-    if kind is None or call.frame.key is not None:
+    if kind is None:
         return None
     frame = call.frame
     start, end = Bound(TURNED[frame.end.edge], frame.end.offset), Bound(TURNED[frame.start.edge], frame.start.offset)
-    return replace(call, kind=kind, frame=Frame(frame.unit, start, end, frame.exclude))
+    return replace(call, kind=kind, frame=Frame(frame.unit, start, end, frame.exclude, frame.key))
 
 
 def reach_of(calls: Iterable[WindowCall]) -> Reach | None:
@@ -274,27 +287,37 @@ def _reach(call: WindowCall) -> Reach | None:
         case Kind.PERCENT_RANK | Kind.CUME_DIST | Kind.NTILE:
             return None
         case Kind.LAG | Kind.LEAD:
-            return None if call.ignore_nulls else Reach(offsets=((call.columns[1], kind is Kind.LEAD),))
-    if frame.key is not None:
-        return None
+            value, offset, _ = call.columns
+            ahead = kind is Kind.LEAD
+            return Reach(skips=((value, offset, ahead),)) if call.ignore_nulls else Reach(offsets=((offset, ahead),))
     start, end = frame.start, frame.end
     peers = frame.unit is not Unit.ROWS or frame.exclude in (Exclude.GROUP, Exclude.TIES)
     whole = not call.ignore_nulls and frame.exclude is Exclude.NO_OTHERS
     ends = {start.edge, end.edge}
-    # The first and the last row of a frame do not depend on where its other end is, far from both ends of a partition.
-    if kind is Kind.FIRST_VALUE and whole and Edge.UNBOUNDED_PRECEDING not in ends:
+    # The first and the last row of a frame do not depend on where its other end is, far from both ends of a partition;
+    # if that is a bound by value on the other side, the first row beyond it may be anywhere.
+    if frame.key is None or kind not in (Kind.FIRST_VALUE, Kind.LAST_VALUE):
+        beyond = False
+    else:
+        beyond = (start.edge is Edge.FOLLOWING) if kind is Kind.FIRST_VALUE else (end.edge is Edge.PRECEDING)
+    if kind is Kind.FIRST_VALUE and whole and not beyond and Edge.UNBOUNDED_PRECEDING not in ends:
         ends.discard(Edge.UNBOUNDED_FOLLOWING)
-    if kind is Kind.LAST_VALUE and whole and Edge.UNBOUNDED_FOLLOWING not in ends:
+    if kind is Kind.LAST_VALUE and whole and not beyond and Edge.UNBOUNDED_FOLLOWING not in ends:
         ends.discard(Edge.UNBOUNDED_PRECEDING)
     if Edge.UNBOUNDED_FOLLOWING in ends or (Edge.UNBOUNDED_PRECEDING in ends and not call.runs()):
         return None
-    bounds = (start, end)
+    moved = [bound for bound in (start, end) if bound.edge in MOVED]
     # Of rows that a frame excludes the state so far tells nothing: the same least value may be theirs alone.
-    opaque = frame.exclude is not Exclude.NO_OTHERS and (kind in EXTREME or kind is Kind.FIRST_VALUE)
-    back = max((bound.offset for bound in bounds if bound.edge is Edge.PRECEDING), default=0)
-    back = max(back, int(opaque))
-    ahead = max((bound.offset for bound in bounds if bound.edge is Edge.FOLLOWING), default=0)
-    return Reach(back, ahead, peers, Edge.UNBOUNDED_PRECEDING in ends)
+    single = kind in EXTREME or kind in (Kind.FIRST_VALUE, Kind.LAST_VALUE)
+    back = int(single and frame.exclude is not Exclude.NO_OTHERS)
+    ahead = 0
+    spans: tuple[tuple[int, int, bool], ...] = ()
+    if frame.key is None:
+        back = max([back, *(bound.offset for bound in moved if bound.edge is Edge.PRECEDING)])
+        ahead = max((bound.offset for bound in moved if bound.edge is Edge.FOLLOWING), default=0)
+    else:
+        spans = tuple((frame.key, bound.offset, bound.edge is Edge.FOLLOWING) for bound in moved)
+    return Reach(back, ahead, peers, Edge.UNBOUNDED_PRECEDING in ends, spans=spans)
 
 
 def frame_text(frame: Frame) -> str:

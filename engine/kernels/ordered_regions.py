@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from engine.kernels.compare import compare
 from engine.kernels.memory import doubled
 from engine.kernels.ordered import META, ONE, STORE, TREE, compare_rows, leaf_of, load_of, position, step
 
@@ -64,32 +65,92 @@ def are_peers(store, spec, a, b, columns):
     return True
 
 
+@register_jitable
+def is_null(store, slot, word, bit):
+    """Whether a column of a row is NULL."""
+    return (store[slot, word] >> np.uint64(bit)) & ONE == ONE
+
+
+@register_jitable
+def frames_meet(store, spans, ahead, holder, other, heap):
+    """Whether the frame of row `holder` reaches row `other`, before it or, with `ahead`, behind it: by the value of one
+    of its bounds of that side. O(spans)."""
+    start, length, data = heap
+    for s in range(len(spans)):
+        if spans[s, 6] != ahead:
+            continue
+        no_key, no_bound = (
+            is_null(store, other, spans[s, 1], spans[s, 2]),
+            is_null(store, holder, spans[s, 4], spans[s, 5]),
+        )
+        if no_key and no_bound:
+            return True
+        if no_key or no_bound:
+            key_first = no_key == (spans[s, 9] == 1)
+        else:
+            way = compare(spans[s, 7], store[other, spans[s, 0]], store[holder, spans[s, 3]], start, length, data)
+            if way == 0:
+                return True
+            key_first = (way < 0) != (spans[s, 8] == 1)
+        if key_first == (ahead == 1):
+            return True
+    return False
+
+
+@register_jitable
+def within_skips(skips, side, counts):
+    """Whether one of the columns has not been met with a value as often as it is looked for."""
+    for s in range(len(skips)):
+        if counts[s] < skips[s, side]:
+            return True
+    return False
+
+
+@register_jitable
+def count_skips(store, skips, slot, copies, counts):
+    """Count the columns in which a row has a value."""
+    for s in range(len(skips)):
+        if not is_null(store, slot, skips[s, 0], skips[s, 1]):
+            counts[s] += copies
+
+
 @njit(
     "Tuple((int32[::1], int64[:, ::1], int64[:, ::1], uint8[:, ::1]))(int32[::1], int32[::1], int64[::1], int64[::1],"
-    "uint8[::1], int64[::1], uint8[::1], int64, int64, int64, boolean, int64[:, ::1], uint64[:, ::1], int64[:, ::1])",
+    "int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64[:, ::1], int64[:, ::1], boolean, int64[:, ::1],"
+    f"{STORE})",
     cache=True,
     nogil=True,
 )
 def walk_regions(
-    gids, found, leaves, places, to_end, change, marks, back, ahead, peers, one, nodes, store, spec
+    gids, found, leaves, places, stretch, change, marks, back, ahead, peers, spans, skips, one, nodes, store, spec,
+    start, length, data,
 ):  # fmt: skip
     """The regions around the entries that `locate_rows` found: (slots, counts, regions, inside).
 
-    A row depends on `back` rows before it and `ahead` after it; with `peers` >= 0 those are groups of peers, rows equal
-    in so many columns of the order. `one`: each group is one region from its earliest change to behind its last; if
-    that does not begin with the group, the entry before it comes first, once, to stand for all that is before; and
-    where to_end[k], row k's region goes on to the end of the group.
+    What a row depends on, whichever is farthest: `back` rows before it and `ahead` after it, with `peers` >= 0 so many
+    groups of peers (rows equal in so many columns of the order); rows up to a bound that it carries itself, spans
+    int64[s, 10]: word, null word and null bit of the key, the same of the bound, whether the bound is ahead, physical,
+    descending, nulls first; rows up to the so manieth that is not NULL in a column, skips int64[s, 4]: null word, null
+    bit, back, ahead. Along the order none of these may turn back: who stands behind does not look farther back.
 
-    counts int64[2, entries]: multiplicities before and after the change. regions int64[5, r]: begin and end of the
-    region, begin and end of its zone, the entry behind its last change. inside uint8[2, r]: whether the group goes on
-    before and behind the region. The store counts what is added already, not yet what is taken away. O(entries +
-    changes).
+    `one`: each group is one region from its earliest change to behind its last and stretch[k] entries more (k: its
+    first change); if that does not begin with the group, the entry before it comes first, once, to stand for all that
+    is before.
+
+    counts int64[2, entries]: multiplicities before and after the change. regions int64[6, r]: begin and end of the
+    region, begin and end of its zone, the entry behind its last change and the stretch, k. inside uint8[2, r]: whether
+    the group goes on before and behind the region. The store counts what is added already, not yet what is taken away.
+    O(entries + changes).
     """
     n = len(gids)
+    heap = (start, length, data)
     slots, befores, afters = np.empty(64, np.int32), np.empty(64, np.int64), np.empty(64, np.int64)
-    regions, inside = np.empty((5, n), np.int64), np.zeros((2, n), np.uint8)
+    regions, inside = np.empty((6, n), np.int64), np.zeros((2, n), np.uint8)
+    near_skips, far_skips = np.zeros(len(skips), np.int64), np.zeros(len(skips), np.int64)
     last_word = store.shape[1] - 1
-    far = back + ahead
+    by_peers = peers >= 0
+    # Rows before which fewer than so many stand are within; of groups of peers the last one counts itself.
+    back_within, ahead_within = back + by_peers, ahead + by_peers
     used, r, run = 0, 0, 0
     for k in range(n):
         if gids[k] != gids[run]:
@@ -103,61 +164,105 @@ def walk_regions(
             while j < n and gids[j] == g:
                 left += found[j] >= 0
                 j += 1
-        # Back from the change to where the region begins.
+        # Back from the change to where its zone, then its region begins. `near` is what lies between a row and the
+        # change, `far` between it and the zone.
         leaf, i = leaves[k], places[k]
-        zone = beside = np.int64(found[k])
-        passed = 0
+        zone = changed = beside = np.int64(found[k])
+        near, far = 0, 0
+        near_skips[:], far_skips[:] = 0, 0
         while True:
             before, at = step(nodes, leaf, i, -1)
             if before < 0 or nodes[before, META + 2 * at] >> 32 != g:
                 break
             slot = load_of(nodes[before, META + 2 * at])
-            if peers < 0:
-                apart = passed
+            copies = max(np.int64(store[slot, last_word]), 0)
+            if by_peers:
+                apart = not are_peers(store, spec, slot, beside, peers)
+                near, far, copies_apart = near + apart, far + apart, 0
             else:
-                apart = passed + (not are_peers(store, spec, slot, beside, peers))
-            if apart > far or (peers < 0 and apart == far):
+                copies_apart = copies
+            depends = (
+                near < ahead_within
+                or within_skips(skips, 3, near_skips)
+                or frames_meet(store, spans, 1, slot, changed, heap)
+            )
+            if not (
+                depends
+                or far < back_within
+                or within_skips(skips, 2, far_skips)
+                or frames_meet(store, spans, 0, zone, slot, heap)
+            ):
                 inside[0, r] = 1
                 break
             if marks[slot] != 0:
-                passed, zone = 0, slot
+                zone = changed = slot
+                near, far = 0, 0
+                near_skips[:], far_skips[:] = 0, 0
             else:
-                passed = apart
-                if apart < ahead or (peers >= 0 and apart == ahead):
-                    zone = slot
-                if peers < 0:
-                    passed += max(np.int64(store[slot, last_word]), 0)
+                near += copies_apart
+                count_skips(store, skips, slot, copies, near_skips)
+                if depends:
+                    zone, far = slot, 0
+                    far_skips[:] = 0
+                else:
+                    far += copies_apart
+                    count_skips(store, skips, slot, copies, far_skips)
             leaf, i, beside = before, at, slot
         representative = one and inside[0, r] == 1
         if representative:
             leaf, i = before, at
         # On from there to where it ends; what runs is compared at an entry that stays.
-        behind = max(far, 1) if one else far
         regions[0, r] = regions[2, r] = regions[3, r] = regions[4, r] = used
-        seen, passed = False, 0
+        regions[5, r] = k
+        seen, stretched, last = False, 0, zone
         while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g:
             slot = load_of(nodes[leaf, META + 2 * i])
-            reached = seen and left <= 0 and to_end[k] == 0
-            if reached:
-                if peers < 0:
-                    apart = passed
-                else:
-                    apart = passed + (not are_peers(store, spec, slot, beside, peers))
-                if apart > behind or (peers < 0 and apart == behind):
+            copies = max(np.int64(store[slot, last_word]), 0)
+            copies_apart = 0 if by_peers else copies
+            depends, stretching = seen, False
+            if one and used == regions[4, r]:
+                # A frame that ends by value before this entry ends where what runs is another.
+                changed = slot
+            if seen and left <= 0:
+                if by_peers:
+                    apart = not are_peers(store, spec, slot, beside, peers)
+                    near, far = near + apart, far + apart
+                stretching = stretched < stretch[k]
+                depends = (
+                    stretching
+                    or near < back_within
+                    or within_skips(skips, 2, near_skips)
+                    or frames_meet(store, spans, 0, slot, changed, heap)
+                )
+                if not (
+                    depends
+                    or far < ahead_within
+                    or within_skips(skips, 3, far_skips)
+                    or frames_meet(store, spans, 1, last, slot, heap)
+                    or (one and used == regions[4, r])
+                ):
                     inside[1, r] = 1
                     break
-                passed = apart
-                if apart < back or (peers >= 0 and apart == back):
-                    regions[3, r] = used + 1
-                if peers < 0:
-                    passed += max(np.int64(store[slot, last_word]), 0)
-            elif seen:
-                regions[3, r] = used + 1
             if marks[slot] != 0:
                 marks[slot] = VISITED
-                seen, passed = True, 0
+                seen, stretching, stretched = True, True, -1
                 left -= 1
+            if stretching:  # what runs is another here: as good as a change
+                stretched += 1
+                changed = last = slot
+                near, far = 0, 0
+                near_skips[:], far_skips[:] = 0, 0
                 regions[3, r] = regions[4, r] = used + 1
+            else:
+                near += copies_apart
+                count_skips(store, skips, slot, copies, near_skips)
+                if depends:
+                    regions[3, r] = used + 1
+                    last, far = slot, 0
+                    far_skips[:] = 0
+                else:
+                    far += copies_apart
+                    count_skips(store, skips, slot, copies, far_skips)
             if slot == zone:
                 regions[2, r] = used
             if used == len(slots):

@@ -21,6 +21,7 @@ from engine.plan.lowering.join_order import Column, JoinInput, join_paths
 from engine.plan.lowering.joins import narrowing, physical, plain_join, without_nulls
 from engine.plan.lowering.loops import depends, independent, temporal_inside
 from engine.plan.lowering.steps import mfp_steps, moved_step, steps_read, without_dead
+from engine.plan.lowering.windows import lower_window
 from engine.plan.relation import (
     UNIT,
     BoundJoin,
@@ -121,8 +122,7 @@ class Lowering(Dag):
                 below = self.plan(relation.input)
                 return self.cons(graph.TopK(below, relation.group, relation.order, relation.limit, relation.offset))
             case Window():
-                below = self.plan(relation.input)
-                return self.cons(graph.Window(below, relation.partition, relation.order, relation.calls))
+                return lower_window(relation, self.plan(relation.input), self.cons)
             case Negate():
                 return self.cons(graph.Negate(self.plan(relation.input)))
             case Threshold():

@@ -159,3 +159,39 @@ Return
           Negate
             Mfp project=(#0)
               Get l1
+
+-- An aggregate of a whole partition is a reduction that its rows meet; a change that leaves it alone touches none of them.
+SELECT k, max(v) OVER (PARTITION BY k), lag(v) IGNORE NULLS OVER (PARTITION BY k ORDER BY w), sum(v) OVER (PARTITION BY k ORDER BY w RANGE BETWEEN 5 PRECEDING AND CURRENT ROW) FROM t;
+[plan]>
+Project (#0, #7, #8, #9)
+  Window partition_by=[#0] order_by=[#2 asc nulls_last] calls=[lag(#1, #3, #4) ignore nulls, sum(#1) range between #5 preceding and current row]
+    Window partition_by=[#0] calls=[max(#1)]
+      Map (#2::numeric)
+        Map (#2::numeric - 5::numeric)
+          Map (null)
+            Map (1)
+              Get materialize.public.t
+[opt]>
+Project (#0, #7, #8, #9)
+  Window partition_by=[#0] order_by=[#2 asc nulls_last] calls=[lag(#1, #3, #4) ignore nulls, sum(#1) range between #5 preceding and current row]
+    Window partition_by=[#0] calls=[max(#1)]
+      Map (1, null, #2::numeric - 5, #2::numeric)
+        Get materialize.public.t
+[flow]>
+With
+  cte l0 =
+    Mfp project=(#0, #1, #2, #3, #4, #5, #6)
+      compute 1
+      compute null
+      compute #2::numeric - 5
+      compute #2::numeric
+      Source t
+Return
+  Mfp project=(#0, #7, #8, #9)
+    Window partition_by=[#0] order_by=[#2 asc nulls_last] calls=[lag(#1, #3, #4) ignore nulls, sum(#1) range between #5 preceding and current row] recomputes=neighbours of a change
+      DeltaJoin project=(#0, #1, #2, #3, #4, #5, #6, #8)
+        %0 » %1[#0]
+        %1 » %0[#0]
+        Get l0
+        Reduce key=(#0) aggregates=[max(#1)]
+          Get l0

@@ -299,7 +299,7 @@ def near_calls(draw, order):
     """Calls that look no farther than some rows, or that run from the beginning or from the end."""
     call = draw(calls(order).filter(lambda call: walk_of((call,)).reach is not None))
     if call.kind in (Kind.LAG, Kind.LEAD):
-        return WindowCall(call.kind, (2, draw(st.sampled_from([1, 8])), 2), types.TEXT)
+        return WindowCall(call.kind, (2, draw(st.sampled_from([1, 8])), 2), types.TEXT, ignore_nulls=call.ignore_nulls)
     return call
 
 

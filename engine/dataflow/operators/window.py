@@ -8,14 +8,17 @@ State  all rows by (partition, order) in one B+tree (engine/collection/ordered.p
        the beginning of the partition, what they come to at each row (window_running.py).
 Cost   By how far the calls look (engine/expr/window.py, Reach), O(log n) a changed row and then, twice, before and
        after:
-       neighbours (lag, lead, frames of ROWS or GROUPS with bounds on both sides): the rows so near to a change;
+       neighbours: the rows so near to a change. lag, lead and frames of ROWS or GROUPS with bounds on both sides: by
+       number; RANGE with offsets: by value; lag and lead that IGNORE NULLS: up to the last of so many that are none;
        running (row_number, rank, frames from UNBOUNDED PRECEDING): the rows from the first change of a partition to
-       its last, and on to its end unless what runs is there what it was: just the rows whose values change;
+       its last, and on to where what runs is what it was (of a sum or a row number mostly the end of the partition; of
+       min, max, first_value and last_value IGNORE NULLS the next row that settles it), at most 16 times as far;
        running from the end (frames to UNBOUNDED FOLLOWING): the same in the opposite order, if all calls can be so;
-       anything else: all rows of the touched partitions. Of ntile, percent_rank, cume_dist and frames without bounds
-       on both sides these are the rows whose values change; RANGE with offsets, IGNORE NULLS, string_agg from the
-       beginning, and calls that run both ways in one window, recompute more than that.
-       Ranking with a limit never comes here with more than the limit's rows: see engine/plan/rules/ranking.py.
+       anything else, which EXPLAIN calls "touched partitions": all their rows. ntile, percent_rank and cume_dist are
+       other values there anyway. string_agg and its like and nth_value from the beginning, frames of a whole partition
+       with FILTER or EXCLUDE, and calls that run both ways in one window recompute more than changes.
+       An aggregate of a whole partition never comes here: engine/plan/lowering/windows.py makes it a reduction. Nor do
+       more rows than a limit on row_number() asks for: engine/plan/rules/ranking.py.
 From   Leis et al., "Efficient processing of window functions in analytical SQL queries", VLDB 2015.
 """
 
@@ -28,7 +31,7 @@ from numpy.typing import NDArray
 from engine.collection.batch import Batch, null_words
 from engine.collection.groups import GroupTable, Ids
 from engine.collection.heap import Heap, Marks
-from engine.collection.ordered import OrderedRows
+from engine.collection.ordered import Direction, OrderedRows, Reaching
 from engine.collection.vector import Vector
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Window
@@ -41,6 +44,8 @@ from engine.types import SqlType
 Positions = NDArray[np.int64]
 FAR: Final = 1 << 40
 """More rows than a partition has."""
+STRETCH_MIN, STRETCH_TIMES = 32, 16
+"""A walk over 32 rows costs no more than what is done around it; and of all tries the last is nearly the whole cost."""
 
 
 class WindowOperator:
@@ -63,25 +68,24 @@ class WindowOperator:
         self._read: Final = sorted(read)
         at = {column: i for i, column in enumerate(self._read)}
         self._order: Final = [at[o.column] for o in node.order]
-        directions = {at[o.column]: (o.descending, o.nulls_first) for o in node.order}
+        directions = {at[c]: (descending, first) for c, descending, first in order[: len(node.order)]}
         calls = [call.moved(at) for call in walk.calls]
         row = [input_types[column] for column in self._read]
         self._calls: Final = WindowCalls(calls, row, directions, heap)
         self._reach: Final = walk.reach
         self._running: Final = Running(calls, row, heap) if self._reach is not None and self._reach.running else None
-        self._farthest: Final = Farthest(self._columns, self._reach.offsets if self._reach is not None else ())
-        self._peers: Final = len(node.order) if self._reach is not None and self._reach.peers else -1
+        self._looking: Final = Looking(self._reach or Reach(), input_types, order[: len(node.order)])
 
     def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
         """The change of the rows within reach."""
         batch = deltas[0].consolidate()
         gids, touched = self._groups.assign(batch)
         touched = touched.copy()
-        self._farthest.see(batch)
+        self._looking.see(batch)
         if self._reach is None or self._rows.bulk(len(batch)):
             old, new = self._whole(batch, gids, touched)
         else:
-            old, new = self._around(batch, gids, self._reach)
+            old, new = self._around(batch, gids)
         gone, come = differing(old, new)
         parts = [self._emitted(old, gone, -1), self._emitted(new, come, 1)]
         self._rows.settle()
@@ -98,27 +102,29 @@ class WindowOperator:
         self._keep(states, ends, slots)
         return old, new
 
-    def _around(self, batch: Batch, gids: Ids, reach: Reach) -> "tuple[Shown, Shown]":
-        """The rows that the changes can reach, before and after."""
+    def _around(self, batch: Batch, gids: Ids) -> "tuple[Shown, Shown]":
+        """The rows that the changes can reach, before and after. How far behind a change what runs is another is not
+        known: ever longer stretches are tried, until it is what it was."""
         order = np.argsort(gids, kind="stable")
         rows, records = self._rows, self._groups.records
         coming = rows.coming(np.ascontiguousarray(batch.words[:, order]), batch.diffs[order], gids[order])
         rows.enter(coming.take(coming.diffs > 0), records, self._place)
-        back, ahead = self._farthest.back(reach.back), self._farthest.ahead(reach.ahead)
-        to_end = np.zeros(len(order), np.uint8)
+        reaching = self._looking.reaching()
+        stretch = np.zeros(len(order), np.int64)
         while True:
-            around = rows.regions(coming, back, ahead, self._peers, self._running is not None, to_end)
-            slots, counts, regions, inside = around
+            slots, counts, regions, inside = rows.regions(coming, reaching, self._running is not None, stretch)
             bounds = np.append(regions[0], len(slots))
             carried = regions[0][inside[0] != 0] if self._running is not None else None
             new, states, ends = self._shown(slots, counts[1], bounds, carried)
             if self._running is None or states is None:
                 break
-            behind = regions[4][inside[1] != 0]
-            agree = self._running.agrees(states, ends[behind], slots[behind])
-            if agree.all():
+            going_on = inside[1] != 0
+            behind = regions[4][going_on]
+            other = ~self._running.agrees(states, ends[behind], slots[behind])
+            if not other.any():
                 break
-            to_end[:] = 1
+            changes = regions[5][going_on][other]
+            stretch[changes] = np.maximum(STRETCH_MIN, STRETCH_TIMES * stretch[changes])
         old, _, _ = self._shown(slots, counts[0], bounds, carried)
         self._keep(states, ends, slots)
         zones = regions[2:4]
@@ -236,28 +242,47 @@ class Shown:
         return Shown(self.slots[rows], bounds, [value.take(rows) for value in self.values])
 
 
-class Farthest:
-    """How far LAG and LEAD have ever been told to look, by column of offsets: the plan has no bound for it."""
+class Looking:
+    """How far the rows of a partition look. Offsets of LAG and LEAD, for which the plan has no bound, are remembered by
+    the farthest that ever came, by column."""
 
-    def __init__(self, columns: int, offsets: Sequence[tuple[int, bool]]) -> None:
-        self._nulls = null_words(columns)
-        self._least = {offset: 0 for offset in offsets}
-        self._most = {offset: 0 for offset in offsets}
+    def __init__(self, reach: Reach, row: Sequence[SqlType], order: Sequence[Direction]) -> None:
+        self._reach = reach
+        self._peers = len(order) if reach.peers else -1
+        self._nulls = nulls = null_words(len(row))
+        columns = {column for column, _ in reach.offsets} | {column for _, column, _ in reach.skips}
+        self._least = dict.fromkeys(columns, 0)
+        self._most = dict.fromkeys(columns, 0)
+
+        def at(column: int) -> tuple[int, int, int]:
+            return nulls + column, column >> 6, column & 63
+
+        _, descending, nulls_first = order[0] if order else (0, False, False)
+        spans = [
+            (*at(key), *at(bound), ahead, int(row[key].physical), descending, nulls_first)
+            for key, bound, ahead in reach.spans
+        ]
+        self._spans = np.array(spans, np.int64).reshape(-1, 10)
 
     def see(self, batch: Batch) -> None:
         """Offsets that come; of those that went nothing is forgotten."""
-        for offset in self._least:
-            numbers = batch.words[self._nulls + offset[0]].view(np.int64)
-            self._least[offset] = max(min(self._least[offset], int(numbers.min(initial=0))), -FAR)
-            self._most[offset] = min(max(self._most[offset], int(numbers.max(initial=0))), FAR)
+        for column in self._least:
+            numbers = batch.words[self._nulls + column].view(np.int64)
+            self._least[column] = max(min(self._least[column], int(numbers.min(initial=0))), -FAR)
+            self._most[column] = min(max(self._most[column], int(numbers.max(initial=0))), FAR)
 
-    def back(self, least: int) -> int:
-        """Rows before, at least `least`."""
-        return max([least, *(-self._least[at] if at[1] else self._most[at] for at in self._least)])
+    def _rows(self, offset: int, ahead: bool) -> tuple[int, int]:
+        """How many rows back and ahead the offsets of a column look, those of LEAD if `ahead`."""
+        least, most = -self._least[offset], self._most[offset]
+        return (least, most) if ahead else (most, least)
 
-    def ahead(self, least: int) -> int:
-        """Rows after, at least `least`."""
-        return max([least, *(self._most[at] if at[1] else -self._least[at] for at in self._least)])
+    def reaching(self) -> Reaching:
+        """As far as is known by now."""
+        near = [self._rows(offset, ahead) for offset, ahead in self._reach.offsets]
+        back = max([self._reach.back, *(rows for rows, _ in near)])
+        ahead = max([self._reach.ahead, *(rows for _, rows in near)])
+        skips = [(value >> 6, value & 63, *self._rows(offset, ahead)) for value, offset, ahead in self._reach.skips]
+        return Reaching(back, ahead, self._peers, self._spans, np.array(skips, np.int64).reshape(-1, 4))
 
 
 def differing(old: Shown, new: Shown) -> tuple[Positions, Positions]:

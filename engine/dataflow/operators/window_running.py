@@ -22,7 +22,7 @@ from engine.dataflow.operators.accumulators import Accumulators
 from engine.dataflow.operators.window_frames import Carried
 from engine.expr.aggregate import ACCUMULABLE
 from engine.expr.aggregate import Kind as AggregateKind
-from engine.expr.window import Edge, Frame, WindowCall
+from engine.expr.window import Edge, Frame, Kind, WindowCall
 from engine.types import SqlType
 
 Positions = NDArray[np.int64]
@@ -93,6 +93,9 @@ class Running:
                 self._types[place + 1] = row[call.columns[0]]
         self.sums: Final = {key: RunningSums(of, row, heap) for key, of in members.items()}
         self.width: Final = DATA + 2 * len(self._places)
+        kinds = {call.kind for call in calls}
+        read = [NUMBER] * (not kinds.isdisjoint((Kind.ROW_NUMBER, Kind.RANK))) + [PEERS] * (Kind.DENSE_RANK in kinds)
+        self._read: Final = [*read, *range(DATA, self.width)]
         self.words: Words = np.zeros((0, self.width), np.uint64)
 
     def place(self, call: WindowCall) -> int | None:
@@ -116,7 +119,9 @@ class Running:
 
     def agrees(self, states: States, rows: Positions, slots: Ids) -> NDArray[np.bool_]:
         """Whether those rows have the state that is kept of them: then so have all behind them."""
-        same = (states.words[rows] == self.words[slots]).all(axis=1)
+        same = np.ones(len(rows), np.bool_)
+        for place in self._read:  # what no call reads may be stale
+            same &= states.words[rows, place] == self.words[slots, place]
         for key, sums in self.sums.items():
             new = states.sums[key]
             if new.sums.beside or sums.kept.beside or not new.sums.in_units_of(sums.kept):

@@ -188,6 +188,9 @@ class WindowFunctions(Scalars):
             constant = folded(offset)  # pyright: ignore[reportArgumentType]: it has no subquery
             if isinstance(constant, Literal) and below_zero(constant.value):
                 raise InvalidFrameOffset("invalid preceding or following size in window function", position=bound.at)
+            if isinstance(constant, Literal) and is_infinite(constant.value):
+                raise InvalidFrameOffset(f"an offset of RANGE cannot be infinite: use UNBOUNDED {bound.edge.name}",
+                                         position=bound.at)  # fmt: skip
             backwards = (bound.edge is Edge.PRECEDING) is not descending
             found.append(located(bound.at, call, "-" if backwards else "+", key, offset))
         common = overload.common_type([key.type, *(scalar.type for scalar in found if scalar is not None)], "RANGE")
@@ -214,6 +217,10 @@ def below_zero(value: object) -> bool:
     if isinstance(value, Interval):
         return (value.months, value.days, value.microseconds) < (0, 0, 0)
     return isinstance(value, int | float | Decimal) and value < 0
+
+
+def is_infinite(value: object) -> bool:
+    return isinstance(value, float | Decimal) and value in (Decimal("Infinity"), float("inf"))
 
 
 def resolved(window: syntax.Window, windows: Windows) -> syntax.Window:
