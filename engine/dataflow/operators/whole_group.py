@@ -3,7 +3,9 @@
 Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the
 rows).
 State  the arguments and order columns of all rows, in one B+tree over all groups (engine/collection/ordered.py).
-Cost   O(rows of the touched groups) a tick; of FIRST, which reads one row, O(log n) a touched group.
+Cost   O(rows of the touched groups) a tick, as long as the results are: 0.2 us a row of string_agg and jsonb_agg, 0.7
+       of the others; of FIRST, which reads one row, O(log n) a touched group. bit_and, mode, percentiles and sums
+       of intervals, whose results are short, are recomputed all the same.
 """
 
 from collections.abc import Sequence
@@ -31,10 +33,12 @@ from engine.expr.functions.intervals import interval, shared
 from engine.expr.percentiles import between, upon
 from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
+from engine.kernels.texts import join_texts
 from engine.types import Nesting, SqlType
 
-TEXTS: Final = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG})
-"""Aggregates whose result is made of the values' bytes; the others are of the raw values."""
+JOINED: Final = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG})
+"""Aggregates whose result is the values' bytes one after another; of JSONB_OBJECT_AGG they are sorted first, and the
+others are of the raw values."""
 
 
 class WholeGroup:
@@ -69,7 +73,12 @@ class WholeGroup:
     def show(self, rows: NDArray[np.int64], gids: Ids, result: NDArray[np.int64], shown: Words) -> None:
         """Put the results of groups `gids` into rows `rows` of `shown`."""
         slots, takes, bounds = self._rows.walk(gids, 0, 1 if self._kind is Kind.FIRST else -1)
-        of_texts = self._kind in TEXTS
+        if self._kind in JOINED:
+            codes, nulls = self._joined(slots, takes, bounds), np.diff(bounds) == 0
+            shown[rows, result[TARGET]] = codes
+            shown[rows[nulls], result[TARGET_NULL]] |= np.uint64(1 << int(result[TARGET_BIT]))
+            return
+        of_texts = self._kind is Kind.JSONB_OBJECT_AGG
         columns = [
             self._column(c, slots) if of_texts else self._raws(c, kind, slots)
             for c, kind in zip(self._arguments, self._types, strict=True)
@@ -83,7 +92,7 @@ class WholeGroup:
             values = [column[begin:end] for column in columns]
             try:
                 if of_texts:
-                    word = self._heap.intern(whole_text(self._kind, values, counts))
+                    word = self._heap.intern(object_text(*values))
                 else:
                     value = whole_value(self._kind, values, counts, self._types[-1])
                     if value is None:
@@ -95,21 +104,40 @@ class WholeGroup:
                 continue
             shown[row, result[TARGET]] = word
 
+    def _joined(self, slots: Ids, takes: NDArray[np.int64], bounds: NDArray[np.int64]) -> Words:
+        """The texts of string_agg or jsonb_agg, no text of no rows."""
+        values, no_value = self._words(self._arguments[0], slots)
+        comma, null = (np.uint64(self._heap.intern(text)) for text in (b",", b"null"))
+        separators = np.full(len(slots), comma)
+        of_items = self._kind is Kind.JSONB_AGG
+        if not of_items:
+            separators[:] = 0
+            for c in self._arguments[1:]:
+                words, no_separator = self._words(c, slots)
+                separators = np.where(no_separator, np.uint64(0), words)
+        view = self._heap.view()
+        offsets, text = join_texts(bounds, takes, values, no_value, separators, null, int(of_items), *view)
+        if of_items:
+            text[offsets[:-1]], text[offsets[1:] - 1] = ord("["), ord("]")
+        return self._heap.intern_spans(offsets[:-1], offsets[1:], text, (np.diff(bounds) == 0).view(np.uint8))
+
+    def _words(self, c: int, slots: Ids) -> tuple[Words, NDArray[np.bool_]]:
+        """The words of one column of those rows, and where it is NULL."""
+        store = self._rows.store.words
+        return store[slots, self._rows.leading + c], (store[slots, c >> 6] & np.uint64(1 << (c & 63))) != 0
+
     def _column(self, c: int, slots: Ids) -> list[bytes | None]:
         """One column of those rows."""
-        store = self._rows.store
-        data = self._heap.decode(store.words[slots, self._rows.leading + c]).to_pylist()
-        nulls = (store.words[slots, c >> 6] & np.uint64(1 << (c & 63))).tolist()
-        return [None if null else datum for datum, null in zip(data, nulls, strict=True)]
+        words, nulls = self._words(c, slots)
+        data = self._heap.decode(words).to_pylist()
+        return [None if null else datum for datum, null in zip(data, nulls.tolist(), strict=True)]
 
     def _raws(self, c: int, kind: SqlType, slots: Ids) -> list[RawValue]:
         """One column of those rows, as raw values."""
-        store = self._rows.store
-        nulls = (store.words[slots, c >> 6] & np.uint64(1 << (c & 63))) != 0
+        words, nulls = self._words(c, slots)
         values: list[RawValue] = [None] * len(nulls)
         rows = np.flatnonzero(~nulls)
-        words = np.ascontiguousarray(store.words[slots[rows], self._rows.leading + c])
-        for row, value in zip(rows.tolist(), unpack(words, kind, Context(self._heap)), strict=True):
+        for row, value in zip(rows.tolist(), unpack(words[rows], kind, Context(self._heap)), strict=True):
             values[row] = value
         return values
 
@@ -161,18 +189,7 @@ def _interval(spans: list[Interval], counts: list[int], *, mean: bool) -> Interv
     return shared(months, days, micros, sum(counts)) if mean else interval(months, days, micros)
 
 
-def whole_text(kind: Kind, values: list[list[bytes | None]], counts: list[int]) -> bytes:
-    """The result over some rows: each argument's values, and how often each row counts."""
-    if kind is Kind.STRING_AGG:
-        out: list[bytes] = []
-        separators = values[1] if len(values) > 1 else [b""] * len(counts)
-        for value, separator, count in zip(values[0], separators, counts, strict=True):
-            for _ in range(count):
-                out += (separator or b"", value or b"")
-        return b"".join(out[1:])
-    if kind is Kind.JSONB_AGG:
-        items = [value or b"null" for value, count in zip(values[0], counts, strict=True) for _ in range(count)]
-        return b"[" + b",".join(items) + b"]"
-    assert kind is Kind.JSONB_OBJECT_AGG
-    members = {key or b"": value or b"null" for key, value in zip(values[0], values[1], strict=True)}
+def object_text(keys: list[bytes | None], values: list[bytes | None]) -> bytes:
+    """jsonb_object_agg over some rows: of the values of a key the last."""
+    members = {key or b"": value or b"null" for key, value in zip(keys, values, strict=True)}
     return b"{" + b",".join(orjson.dumps(key.decode()) + b":" + members[key] for key in sorted(members)) + b"}"
