@@ -17,7 +17,8 @@ from engine.types import SqlType
 class CreateCollection:
     """A collection fed from outside: a table, or a relation of a source. Append-only ones are kept as a log.
 
-    One that `awaits` is complete from the tick on that says that it began: until then whoever reads it waits.
+    One that `awaits` is complete from the tick on that says that it began: until then whoever reads it waits. Writes
+    look for rows by `keys`, so it is arranged by them before it has any.
     """
 
     id: int
@@ -25,6 +26,7 @@ class CreateCollection:
     append_only: bool
     history_ms: int
     awaits: bool = False
+    keys: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

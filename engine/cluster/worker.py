@@ -99,7 +99,7 @@ class Worker:
             case Lookup() | Peek():
                 return [self.peek(command)]
             case CreateCollection():
-                self.circuit.create(command.id, command.types, command.append_only, command.history_ms)
+                self.circuit.create(command.id, command.types, command.append_only, command.history_ms, command.keys)
                 if command.awaits:
                     self._awaited.add(command.id)
                     return []
@@ -163,14 +163,9 @@ class Worker:
     def _build(self) -> list[Response]:
         """Begin what has all its inputs; what is small is done at once and may be what others wait for."""
         responses: list[Response] = []
-        progress = True
-        while progress:
-            progress = False
-            for command in list(self._waiting):
-                if self._live.issuperset(_reads(command)):
-                    self._waiting.remove(command)
-                    responses += self._begin(command)
-                    progress = True
+        while (ready := next((c for c in self._waiting if self._live.issuperset(_reads(c))), None)) is not None:
+            self._waiting.remove(ready)
+            responses += self._begin(ready)
         return responses
 
     def _begin(self, command: Building) -> list[Response]:
@@ -221,6 +216,10 @@ class Worker:
     def is_live(self, id: int) -> bool:
         """Whether a collection or index is complete."""
         return id in self._live
+
+    def takes(self, id: int) -> bool:
+        """Whether rows may be written to a collection: it is complete, or they are its first."""
+        return id in self._live or id in self._awaited
 
     def known(self) -> frozenset[int]:
         """The ids of collections and indexes that are there or on their way."""

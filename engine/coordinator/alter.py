@@ -20,7 +20,16 @@ CLUSTER = "cluster"
 def redefine(draft: Draft, bound: BoundRedefine) -> Result:
     """Items under their new names; what is computed does not change."""
     draft.rename(replace(draft.catalog.redefined(bound.items), databases=bound.databases, schemas=bound.schemas))
-    return Result(bound.tag, notices=tuple(Notice(f'"{name}" does not exist, skipping') for name in bound.missing))
+    for item in bound.items:
+        if isinstance(item, Table):
+            draft.later(item.id, lambda table=item: _known_as(draft.coordinator, table))
+    return Result(bound.tag, notices=tuple(map(Notice, bound.notices)))
+
+
+def _known_as(coordinator: Coordinator, table: Table) -> None:
+    """Errors of writes name its columns."""
+    coordinator.tables[table.id] = table.columns
+    coordinator.constraints.keep(table.id, table.columns, table.keys)
 
 
 def retain(draft: Draft, bound: BoundRetain) -> Result:

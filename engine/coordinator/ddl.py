@@ -68,7 +68,8 @@ def create_table(draft: Draft, bound: BoundCreateTable, id: int | None = None) -
 
     def make() -> None:
         history_ms = history_of(coordinator, item.history_ms)
-        coordinator.send(CreateCollection(item.id, types_of(item.columns), False, history_ms))
+        awaits, keys = item.id in draft.filled, tuple(map(by, item.keys))
+        coordinator.send(CreateCollection(item.id, types_of(item.columns), False, history_ms, awaits, keys))
         coordinator.send(*(Arrange(i.id, item.id, types_of(item.columns), i.key, history_ms) for i in arranged))
 
     draft.enter([item, *arranged], make)

@@ -8,7 +8,7 @@ ROLLBACK forgets the draft. What a table's rows are kept under is known from the
 that the block can write to it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -60,6 +60,7 @@ class Draft:
         self._base: Final = coordinator.catalog
         self._state = State(self._base)
         self._made: Final[set[int]] = set()  # ids of all that was ever entered
+        self.filled: frozenset[int] = frozenset()  # new tables whose first rows commit with the draft
 
     @property
     def catalog(self) -> Catalog:
@@ -119,9 +120,11 @@ class Draft:
         """The catalog as it will be published. Raises SerializationFailure."""
         return merged(self._base, self.catalog, self.coordinator.catalog)
 
-    def publish(self) -> None:
-        """Make it so. Under the tick lock."""
+    def publish(self, filled: Iterable[int] = ()) -> None:
+        """Make it so. Under the tick lock. The tick that comes next has the first rows of the tables that are `filled`:
+        whoever reads one waits for it."""
         coordinator, before = self.coordinator, self.coordinator.catalog
+        self.filled = frozenset(filled)
         after = self.merged()
         gone = [before.items[id] for id in sorted(before.items.keys() - after.items.keys(), reverse=True)]
         for item in gone:

@@ -14,7 +14,7 @@ from engine.catalog.catalog import FIRST_USER_ID
 from engine.catalog.items import View
 from engine.collection.batch import Batch
 from engine.coordinator import alter, ddl, dml, reads
-from engine.coordinator.changes import BoundChange, change
+from engine.coordinator.changes import BoundChange, change, drafted
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_files import copy_from_files, copy_to
 from engine.coordinator.copy_in import copy_from
@@ -25,6 +25,7 @@ from engine.coordinator.explain import explain, explain_timestamp
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.prepared import BOUND, Prepared
 from engine.coordinator.read_only import reads_only, refuse_read_only, refuse_write
+from engine.coordinator.reshape import reshape
 from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.secrets import validate_connection
 from engine.coordinator.snapshot import Snapshot
@@ -32,7 +33,7 @@ from engine.coordinator.sources import create_copies, create_source, prepare, pr
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, byte_count, checked, variable
-from engine.errors import LimitExceeded, Unsupported
+from engine.errors import LimitExceeded, UndefinedTable, Unsupported
 from engine.plan.lower import with_finishing_as_topk
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
@@ -50,6 +51,7 @@ from engine.sql.bound import (
     BoundExplainTimestamp,
     BoundInert,
     BoundInsert,
+    BoundReshape,
     BoundSelect,
     BoundSet,
     BoundShowVariable,
@@ -113,14 +115,26 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
             coordinator.wait_live(reads_from.reads & coordinator.maintained(), client.check)
         if isinstance(statement, CatalogStatement):
             stack.enter_context(coordinator.ticks.lock)
-        if ready is None:
-            context = client.context()
-            bound = bind(statement, context)
-        else:
-            takes = isinstance(statement, BOUND | Copy | CreateTableAs)
-            context = replace(client.context(), parameters=ready.parameters if takes else None)
-            bound = ready.prepared.bound(coordinator, context)
-        return run(coordinator, client, settled(bound, context))
+        while True:
+            context, bound = _bound(coordinator, client, statement, ready)
+            try:
+                return run(coordinator, client, settled(bound, context))
+            except UndefinedTable:
+                # What it names may have been made anew since it was bound (ALTER TABLE); so far it has done nothing.
+                asks = isinstance(bound, BoundSelect | BoundInsert | BoundUpdate | BoundDelete)
+                if not asks or client.transaction.status != "I" or coordinator.catalog is context.catalog:
+                    raise
+
+
+def _bound(
+    coordinator: Coordinator, client: Client, statement: Statement, ready: Ready | None
+) -> tuple[Context, Bound]:
+    if ready is None:
+        context = client.context()
+        return context, bind(statement, context)
+    takes = isinstance(statement, BOUND | Copy | CreateTableAs)
+    context = replace(client.context(), parameters=ready.parameters if takes else None)
+    return context, ready.prepared.bound(coordinator, context)
 
 
 def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
@@ -137,6 +151,8 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return _truncate(coordinator, client, bound)
         case BoundCreateTableAs():
             return _create_table_as(coordinator, client, bound)
+        case BoundReshape():
+            return reshape(coordinator, client.transaction, bound, client.context(), client.check)
         case BoundValidateConnection():
             return validate_connection(coordinator, client.transaction.catalog(coordinator), bound)
         case BoundInert():
@@ -295,9 +311,11 @@ def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreat
         nonlocal count
         found = snapshot.rows(with_finishing_as_topk(rows.query))
         count = int(found.diffs.sum())
-        change(block, draft, bound.table)
+        drafted(draft, bound.table)
         table = draft.catalog.named(bound.table.name)
         assert table is not None
+        if not in_block:
+            draft.publish([table.id] if len(found) else [])
         return {table.id: found}
 
     if not in_block:

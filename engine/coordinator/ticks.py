@@ -172,7 +172,7 @@ class Ticks:
         group: list[Write] = []
         while self._queue:
             write = self._queue.popleft()
-            if any(not self._cluster.worker.is_live(id) for id in write.deltas):
+            if not all(self._cluster.worker.takes(id) for id in write.deltas):
                 write.error = UndefinedTable("a table that the statement writes to was dropped")
                 write.done = True
                 continue
@@ -208,11 +208,12 @@ class Ticks:
                     deltas.setdefault(id, []).append(batch)
         begin = time.perf_counter()
         merged = {id: batches[0] if len(batches) == 1 else Batch.concat(batches) for id, batches in deltas.items()}
+        begun = {id for write in group for id in write.deltas if not self._cluster.worker.is_live(id)}
         timestamp = self._oracle.next()
         if self._record is not None and (merged or offsets):
             self._record(timestamp, merged, offsets, taken.broken)
         self._cluster.send(
-            Tick(timestamp, merged, self._oracle.held(), began=frozenset(taken.began), broken=taken.broken)
+            Tick(timestamp, merged, self._oracle.held(), began=frozenset(taken.began | begun), broken=taken.broken)
         )
         if self.sources is not None and offsets:
             self.sources.committed(offsets)

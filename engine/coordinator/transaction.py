@@ -118,7 +118,7 @@ class Transaction:
             if error is not None:
                 raise error
             with coordinator.logged_together():
-                draft.publish()
+                draft.publish(deltas)
                 return coordinator.ticks.commit_computed(lambda: deltas) if deltas else None
 
     def clear(self, coordinator: Coordinator, committed: bool = False) -> None:

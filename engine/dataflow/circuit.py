@@ -60,15 +60,21 @@ class Circuit(Reading):
     # What runs
 
     def create(
-        self, id: int, types: tuple[SqlType, ...], append_only: bool = False, history_ms: int = HISTORY_MS
+        self,
+        id: int,
+        types: tuple[SqlType, ...],
+        append_only: bool = False,
+        history_ms: int = HISTORY_MS,
+        keys: Sequence[Key] = (),
     ) -> None:
-        """A collection fed by `step`. Its rows are kept: arranged by the whole row, or as a log if append-only."""
+        """A collection fed by `step`. Its rows are kept: arranged by the whole row and by `keys`, or as a log if
+        append-only."""
         plan = graph.Source(id, types, append_only)
         node = Node(plan, types, [], Source(types, append_only), append_only)
         with self.changing():
             self._enter(node, identity(plan, ()))
-            keys = () if append_only else (tuple(range(len(types))),)
-            self._export(id, node, keys, history_ms, None if append_only else Trace(len(types)))
+            arranged = () if append_only else tuple(dict.fromkeys((tuple(range(len(types))), *keys)))
+            self._export(id, node, arranged, history_ms, None if append_only else Trace(len(types)))
 
     def stage(
         self, id: int, plan: Plan, keys: Sequence[Key] = (), history_ms: int = HISTORY_MS, readable: bool = True

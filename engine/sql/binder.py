@@ -9,6 +9,7 @@ from typing import assert_never
 from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
 from engine.sql.binding import (
+    alter_table,
     alters,
     connections,
     definitions,
@@ -98,6 +99,10 @@ def bind(statement: Statement, context: Context) -> Bound:
             return roles.drop_roles(statement, context)
         case statements.AlterRename():
             return alters.rename(statement, context)
+        case statements.AlterRenameColumn():
+            return alter_table.rename_column(statement, context)
+        case statements.AlterTable():
+            return alter_table.alter_table(statement, context)
         case statements.AlterSwap():
             return alters.swap(statement, context)
         case statements.AlterRetain():

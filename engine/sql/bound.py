@@ -28,6 +28,7 @@ from engine.sql.resolved.definitions import (
     BoundDropClusters,
     BoundDropRoles,
     BoundRedefine,
+    BoundReshape,
     BoundRetain,
 )
 from engine.sql.resolved.rows import (
@@ -56,7 +57,8 @@ Bound: TypeAlias = (
     | BoundCreateTable | BoundCreateTableAs | BoundCreateView
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
     | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies | BoundValidateConnection
-    | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
+    | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundReshape
+    | BoundRetain
     | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain
     | BoundExplainTimestamp | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
 )  # fmt: skip

@@ -17,9 +17,11 @@ from engine.sql.statement.connectors import (
 from engine.sql.statement.data import Copy, CopyFrom, Delete, Insert, SelectStatement, Subscribe, Truncate, Update
 from engine.sql.statement.definitions import (
     AlterRename,
+    AlterRenameColumn,
     AlterRetain,
     AlterRole,
     AlterSwap,
+    AlterTable,
     CommentOn,
     CreateCluster,
     CreateDatabase,
@@ -59,7 +61,8 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
-    | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterSwap | AlterRetain | CommentOn
+    | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
+    | AlterSwap | AlterRetain | CommentOn
     | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
 )  # fmt: skip
 """What changes the catalog."""

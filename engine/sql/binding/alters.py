@@ -48,6 +48,7 @@ from engine.sql.binding.sources import create_source
 from engine.sql.binding.tables import create_table
 from engine.sql.binding.writing import article, full
 from engine.sql.statement.parts import ObjectKind, Option
+from engine.sql.syntax import Name
 
 Remade: TypeAlias = (
     bound.BoundCreateView | bound.BoundCreateMaterializedView | bound.BoundCreateTable | bound.BoundCreateSink
@@ -75,11 +76,17 @@ def rename(statement: statements.AlterRename, context: Context) -> bound.BoundRe
     relations = (View, MaterializedView, Index) if statement.kind is ObjectKind.TABLE else ()
     item = find(statement.kind, statement.name, statement.if_exists, context, relations)
     if item is None:
-        return bound.BoundRedefine(tag, (), catalog.databases, catalog.schemas, (str(statement.name),))
+        return nothing(tag, statement.name, context)
     new = replace(item.name, item=statement.new)
     if new in catalog.names:
         raise DuplicateRelation(f'relation "{statement.new}" already exists', position=statement.name.end)
     return _items_renamed(tag, {_renamable(item): new}, context)
+
+
+def nothing(tag: str, name: Name, context: Context) -> bound.BoundRedefine:
+    """What IF EXISTS makes of a name that is not there."""
+    notice = f'"{name}" does not exist, skipping'
+    return bound.BoundRedefine(tag, (), context.catalog.databases, context.catalog.schemas, (notice,))
 
 
 def swap(statement: statements.AlterSwap, context: Context) -> bound.BoundRedefine:
@@ -190,7 +197,7 @@ def _items_renamed(
         item = _rebound(old.items[id_], names, old, new, context)
         changed.append(item)
         new = new.redefined([item])
-    return bound.BoundRedefine(tag, tuple(changed), databases, schemas, ())
+    return bound.BoundRedefine(tag, tuple(changed), databases, schemas)
 
 
 def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: Catalog, context: Context) -> Item:

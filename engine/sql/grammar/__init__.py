@@ -15,6 +15,7 @@ webhooks      CREATE SOURCE FROM WEBHOOK
 sources       CREATE SOURCE, SECRET, CONNECTION
 roles         CREATE ROLE and its like, GRANT
 definitions   CREATE, DROP
+alter_table   ALTER TABLE: columns and constraints
 alters        ALTER, COMMENT ON
 explains      EXPLAIN
 sessions      INSERT and its like, SHOW, SET, SUBSCRIBE, COPY, transactions

@@ -2,13 +2,15 @@
 
 from typing import TypeAlias
 
-from engine.sql.grammar.definitions import Definitions
+from engine.sql.grammar.alter_table import AlterTables
 from engine.sql.statement.connectors import AlterAddSubsources
 from engine.sql.statement.definitions import (
     AlterRename,
+    AlterRenameColumn,
     AlterRetain,
     AlterRole,
     AlterSwap,
+    AlterTable,
     CommentOn,
     Drop,
     Inert,
@@ -16,10 +18,20 @@ from engine.sql.statement.definitions import (
 )
 from engine.sql.statement.parts import ObjectKind
 
-Alteration: TypeAlias = AlterRole | AlterRename | AlterSwap | AlterRetain | AlterAddSubsources | Drop | Inert
+Alteration: TypeAlias = (
+    AlterRole
+    | AlterRename
+    | AlterRenameColumn
+    | AlterTable
+    | AlterSwap
+    | AlterRetain
+    | AlterAddSubsources
+    | Drop
+    | Inert
+)
 
 
-class Alters(Definitions):
+class Alters(AlterTables):
     """ALTER."""
 
     __slots__ = ()
@@ -39,6 +51,14 @@ class Alters(Definitions):
         name = self.name()
         if self.accept("rename", "to"):
             return AlterRename(kind, name, self.identifier(), if_exists, self.span())
+        if self.accept("rename"):
+            self.accept("column")
+            at = self.here
+            column = self.identifier()
+            self.expect("to")
+            return AlterRenameColumn(kind, name, column, self.identifier(), if_exists, at, self.span())
+        if kind is ObjectKind.TABLE and self.at_table_action():
+            return self.alter_table(name, if_exists)
         if self.accept("swap", "with"):
             return AlterSwap(kind, name, self.identifier(), self.span())
         if kind is ObjectKind.SOURCE and self.accept("add"):

@@ -95,9 +95,10 @@ class Cursor:
         shown = self.text[token.at - 1 : token.end - 1]
         raise SyntaxError_(f'syntax error at or near "{shown}"', position=token.at)
 
-    def unsupported(self, what: str, token: Token | None = None) -> NoReturn:
+    def unsupported(self, what: str, token: Token | None = None, hint: str | None = None) -> NoReturn:
         token = token or self.next
-        raise Unsupported(f"{what} is not supported", position=token.at, hint=absent.STATEMENTS.get(token.key))
+        hint = hint or absent.STATEMENTS.get(token.key)
+        raise Unsupported(f"{what} is not supported", position=token.at, hint=hint)
 
     def deeper(self) -> None:
         """One level down; every caller comes up again with `self.depth -= 1`."""

@@ -1,12 +1,16 @@
 """CREATE TABLE: columns and their constraints."""
 
 from dataclasses import replace
+from typing import Final
 
 from engine.sql.grammar.queries import Queries
 from engine.sql.statement.data import SelectStatement
 from engine.sql.statement.definitions import CreateTable, CreateTableAs
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Span
 from engine.sql.syntax import Expression, Name
+
+CONSTRAINTS: Final = ("primary", "unique", "check", "constraint", "foreign", "exclude")
+"""How a constraint of a table begins."""
 
 
 class Tables(Queries):
@@ -47,8 +51,8 @@ class Tables(Queries):
         columns: list[ColumnDefinition] = []
         keys: list[KeyConstraint] = []
         while self.next.key != ")":
-            if self.at_any("primary", "unique", "check", "constraint", "foreign", "exclude"):
-                keys.append(self._table_constraint())
+            if self.at_any(*CONSTRAINTS):
+                keys.append(self.table_constraint())
             else:
                 columns.append(self.column())
                 keys += columns[-1].keys
@@ -104,7 +108,7 @@ class Tables(Queries):
             else:
                 return ColumnDefinition(name, type_name, not_null, default, default_sql, tuple(keys), at)
 
-    def _table_constraint(self) -> KeyConstraint:
+    def table_constraint(self) -> KeyConstraint:
         label = self.identifier() if self.accept("constraint") else None
         if self.at_any("check", "foreign", "exclude"):
             self.unsupported(f"table constraint {self.next.key.upper()}")

@@ -209,7 +209,21 @@ class BoundRedefine:
     items: tuple[Item, ...]
     databases: frozenset[str]
     schemas: frozenset[tuple[str, str]]
-    missing: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundReshape:
+    """Table `old` becomes `table`, whose rows are those of `rows`. `places` says for each column of the old one which
+    it is of the new, None: it is gone. What depends on it is made again; what cannot be, is dropped with `cascade`, and
+    without is an error."""
+
+    old: int
+    table: BoundCreateTable
+    rows: Relation
+    places: tuple[int | None, ...]
+    cascade: bool
+    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

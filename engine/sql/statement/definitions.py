@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 from engine.sql.statement.data import SelectStatement
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, ObjectKind, Option, Span
@@ -132,6 +133,77 @@ class AlterRename:
     kind: ObjectKind
     name: Name
     new: str
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlterRenameColumn:
+    """ALTER kind name RENAME [COLUMN] column TO new. `at` is where the column is named."""
+
+    kind: ObjectKind
+    name: Name
+    column: str
+    new: str
+    if_exists: bool
+    at: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AddColumn:
+    column: ColumnDefinition
+    if_not_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DropColumn:
+    name: str
+    if_exists: bool
+    cascade: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetNotNull:
+    """ALTER COLUMN name {SET | DROP} NOT NULL."""
+
+    name: str
+    not_null: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetDefault:
+    """ALTER COLUMN name SET DEFAULT expression; None: DROP DEFAULT."""
+
+    name: str
+    default: Expression | None
+    default_sql: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddConstraint:
+    key: KeyConstraint
+
+
+@dataclass(frozen=True, slots=True)
+class DropConstraint:
+    name: str
+    if_exists: bool
+    at: int
+
+
+TableAction: TypeAlias = AddColumn | DropColumn | SetNotNull | SetDefault | AddConstraint | DropConstraint
+
+
+@dataclass(frozen=True, slots=True)
+class AlterTable:
+    """ALTER TABLE name action [, ...]: all of them, or none."""
+
+    name: Name
+    actions: tuple[TableAction, ...]
     if_exists: bool
     span: Span
 
