@@ -15,13 +15,13 @@ import pyarrow as pa
 class Physical(IntEnum):
     """How a word of a type is read and ordered. Kernels get the number, so the numbers are part of their contract.
 
-    Equal values have equal words in every one of them.
+    Equal values have equal words in every one of them, but for the two zeros of a double.
     """
 
     UNSIGNED = -1  # the number itself, from 0 on: uint8, mz_timestamp
     BOOLEAN = 0  # 0 or 1
     SIGNED = 1  # two's complement int64: integers, date (days), time, timestamps (microseconds), since 1970-01-01 UTC
-    FLOAT = 2  # bits of a double, without -0.0 and with one NaN; NaN sorts last
+    FLOAT = 2  # bits of a double, with one NaN; -0 sorts before 0, NaN last
     DECIMAL = 3  # packed decimal, or a heap code below a tag bit: engine/collection/numeric.py
     BYTES = 4  # heap code, ordered bytewise: text (UTF-8), bytea, uuid (16 bytes), nested values (collection/nested.py)
     INTERVAL = 5  # heap code of <i4 months, <i4 days, <i8 microseconds; ordered by length, then field by field

@@ -102,8 +102,7 @@ def _float(array: pa.Array, type: SqlType, heap: Heap) -> Codes:
     if pa.types.is_decimal(array.type) or pa.types.is_integer(array.type):
         array = array.cast(type.arrow, safe=False)
     values = _raw(array.cast(type.arrow).cast(pa.float64()), np.float64)
-    words = (values + 0.0).view(np.uint64)
-    return np.where(np.isnan(values), NAN, words)
+    return np.where(np.isnan(values), NAN, values.view(np.uint64))
 
 
 def _decimal(array: pa.Array, type: SqlType, heap: Heap) -> Codes:

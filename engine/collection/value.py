@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID as Uuid
 
 
@@ -25,6 +25,26 @@ class Range:
     lower_inc: bool
     upper_inc: bool
     empty: bool = False
+
+
+class MinusZero(float):
+    """-0.0 in a plan. Plans are the same when they are equal, and Python's -0.0 is equal to 0.0: this is not."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MinusZero)
+
+    def __hash__(self) -> int:
+        return hash(MinusZero)
+
+
+MINUS_ZERO: Final = MinusZero(-0.0)
+
+
+def planned(value: "Value") -> "Value":
+    """A value as a plan holds it."""
+    return MINUS_ZERO if type(value) is float and value == 0 and str(value) == "-0.0" else value
 
 
 Plain: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | datetime | Interval | Uuid | None

@@ -33,10 +33,10 @@ NAN: Final = 0x7FF8_0000_0000_0000
 
 
 def float_word(value: float) -> int:
-    """The canonical bits of a double: no -0.0, one NaN."""
+    """The bits of a double: there is one NaN."""
     if value != value:
         return NAN
-    return int.from_bytes(struct.pack("<d", value + 0.0), "little")
+    return int.from_bytes(struct.pack("<d", value), "little")
 
 
 def encode(value: Value, type: SqlType, heap: Interning) -> tuple[int, bool]:

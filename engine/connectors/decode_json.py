@@ -250,7 +250,7 @@ class JsonColumns:
             if kind == kernels.FLOAT:
                 values = texts.cast(pa.float64()).to_numpy()
                 errors = np.where(np.isinf(values), self._heap.intern(b"22003 value out of range"), 0)
-                return Vector((values + 0.0).view(np.uint64), None, errors.astype(np.uint64))
+                return Vector(values.view(np.uint64), None, errors.astype(np.uint64))
             codes, failed = json.intern_json(texts, self._heap)
             if failed is None:
                 return Vector(codes)

@@ -10,6 +10,7 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.dataflow.graph import Order
 from engine.errors import DataError, LimitExceeded
+from engine.expr.functions.planner import MINUS_ZERO
 from engine.kernels.compare import compare_all, order_prefix
 from engine.kernels.rows import take_rows
 from engine.plan.relation import Finishing
@@ -63,8 +64,10 @@ def sort(batch: Batch, order: tuple[Order, ...], types: tuple[SqlType, ...], hea
 
 
 def ranks(words: Words, physical: Physical, heap: Heap) -> Words:
-    """Numbers that are in the order of the words' values, equal where the words are. O(n), or O(n log n)."""
+    """Numbers that are in the order of the words' values, equal where the values are. O(n), or O(n log n)."""
     words = np.ascontiguousarray(words)
+    if physical is Physical.FLOAT:
+        words = np.where(words == MINUS_ZERO, np.uint64(0), words)
     if physical <= Physical.FLOAT:
         return order_prefix(int(physical), words, *heap.view())
     distinct, which = np.unique(words, return_inverse=True)

@@ -130,8 +130,7 @@ def pack(values: Sequence[RawValue], type: SqlType, context: "Context") -> Codes
 
 
 def floats(values: NDArray[np.float64]) -> Codes:
-    """Words of doubles: no -0.0, one NaN. The array is the caller's to lose."""
-    values += 0.0
+    """Words of doubles: there is one NaN. The array is the caller's to lose."""
     nan = np.isnan(values)
     if np.count_nonzero(nan):
         values[nan] = np.nan

@@ -19,7 +19,7 @@ from typing import ClassVar, Final, TypeAlias
 
 from engine import types
 from engine.collection.value import Interval as Interval
-from engine.collection.value import Plain
+from engine.collection.value import Plain, planned
 from engine.collection.value import Value as Value
 from engine.expr.registry import Function
 from engine.types import SqlType
@@ -72,6 +72,10 @@ class Literal:
     volatile: ClassVar[bool] = False
     reads: ClassVar[frozenset[int]] = NO_COLUMNS
     size: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.value.__class__ is float and not self.value:
+            object.__setattr__(self, "value", planned(self.value))
 
     @property
     def nullable(self) -> bool:

@@ -182,7 +182,7 @@ def _float_text(digits: str, value: float, exponent_min: int) -> str:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
-        return "0"
+        return "-0" if math.copysign(1, value) < 0 else "0"
     _, parts, exponent = Decimal(digits).normalize().as_tuple()
     assert isinstance(exponent, int)
     sign = "-" if value < 0 else ""

@@ -132,10 +132,9 @@ def run(data, starts, stops, program, constants, words, begins, ends, states, wr
                         word |= np.uint64(data[at + k]) << np.uint64(8 * k)
                     if op == FLOAT:
                         single_bits[0] = np.uint32(word)
-                        doubles[0] = np.float64(singles[0]) + 0.0
+                        doubles[0] = np.float64(singles[0])
                     else:
                         double_bits[0] = word
-                        doubles[0] = doubles[0] + 0.0
                     words[c, r] = NAN if doubles[0] != doubles[0] else double_bits[0]
                     states[c, r] = WORD
                 at += size

@@ -285,7 +285,7 @@ def _number_cell(kind, negative, m, digits, places, exponent, low, high):
         if digits > 19 or m > EXACT or power < -22 or power > 22:
             return SPAN, np.uint64(0)
         value = np.float64(m) * POWERS[power] if power >= 0 else np.float64(m) / POWERS[-power]
-        return WORD, np.float64(-value if negative and m != 0 else value).view(np.uint64)
+        return WORD, np.float64(-value if negative else value).view(np.uint64)
     if kind == DECIMAL:
         if digits > 18 or exponent != 0:
             return SPAN, np.uint64(0)

@@ -21,6 +21,9 @@ OPPOSITE: Final = {
 }  # fmt: skip
 """Tests whose NOT is another test: all types are totally ordered, NaN included."""
 
+EQUALITIES: Final = frozenset({"=", "<>", "is_distinct_from", "is_not_distinct_from"})
+"""Functions that compare words."""
+
 
 def equal_sides(predicate: BoundScalar) -> tuple[Scalar, Scalar] | None:
     """The two sides of an SQL `=`."""

@@ -12,6 +12,7 @@ from operator import is_
 from typing import TypeAlias, cast
 
 from engine import types
+from engine.collection.value import planned
 from engine.dataflow.graph import Order
 from engine.expr.aggregate import Overload
 from engine.expr.scalar import Opaque, Scalar, Value
@@ -128,6 +129,11 @@ class Constant:
 
     rows: tuple[tuple[tuple[Value, ...], int], ...]
     types: tuple[SqlType, ...]
+
+    def __post_init__(self) -> None:
+        if any(type.physical is types.Physical.FLOAT for type in self.types):
+            rows = tuple((tuple(map(planned, row)), count) for row, count in self.rows)
+            object.__setattr__(self, "rows", rows)
 
 
 @dataclass(frozen=True, slots=True)

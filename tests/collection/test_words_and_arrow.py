@@ -142,12 +142,13 @@ def test_a_numeric_beyond_decimal256_is_told():
         arrow.export(vector, types.NUMERIC, heap)
 
 
-def test_doubles_have_one_zero_and_one_nan():
+def test_doubles_keep_the_sign_of_zero_and_have_one_nan():
     heap = Heap()
     odd = np.array([0x7FF8_0000_0000_0001, 0xFFF8_0000_0000_0000, 1 << 63], np.uint64).view(np.float64)
     words = arrow.convert(pa.array(odd), types.DOUBLE, heap).words.tolist()
     assert words[0] == words[1] == encode(math.nan, types.DOUBLE, heap)[0]
-    assert words[2] == encode(0.0, types.DOUBLE, heap)[0] == encode(-0.0, types.DOUBLE, heap)[0] == 0
+    assert words[2] == encode(-0.0, types.DOUBLE, heap)[0] == 1 << 63
+    assert encode(0.0, types.DOUBLE, heap)[0] == 0
 
 
 def test_batches_leave_as_tables():

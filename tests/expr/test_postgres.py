@@ -1,8 +1,8 @@
 """Some 6,300 calls and casts whose answers PostgreSQL 15.18 gave: value and type, or SQLSTATE.
 
 postgres.jsonl holds those that Tailrace answers alike: numeric without trailing zeros, jsonb without blanks, decimals
-to 14 digits. deviations.jsonl holds the others, with both answers: Materialize has no -0 and no elements of JSON
-scalars; upper() knows more letters than the C locale; an empty match does not follow another match.
+to 14 digits. deviations.jsonl holds the others, with both answers: Materialize has no elements of JSON scalars; upper()
+knows more letters than the C locale; an empty match does not follow another match.
 """
 
 import json

@@ -1,4 +1,5 @@
 """Comparisons. Equal values have equal words, so = and <> compare words whatever the type; order depends on the layout.
+Only a double has two words that are equal, its zeros.
 
 NaN equals itself and is above every number. Text compares bytewise (the C collation).
 """
@@ -41,12 +42,18 @@ def less(a: Codes, b: Codes, physical: Physical, context: "Context") -> Mask:
             return compare.compare_all(int(physical), a, b, *context.heap.view()) < 0
 
 
-def _equal(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    return Vector((vectors[0].words == vectors[1].words).astype(np.uint64))
+def same(a: Codes, b: Codes, physical: Physical) -> Mask:
+    """a = b for words of one layout. O(n)."""
+    found = a == b
+    return found | ((a | b) << np.uint64(1) == 0) if physical is Physical.FLOAT else found
 
 
-def _not_equal(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-    return Vector((vectors[0].words != vectors[1].words).astype(np.uint64))
+def _equal(physical: Physical, negated: bool) -> Kernel:
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        found = same(vectors[0].words, vectors[1].words, physical)
+        return Vector((~found if negated else found).astype(np.uint64))
+
+    return kernel
 
 
 def _ordered(physical: Physical, swapped: bool, negated: bool) -> Kernel:
@@ -60,10 +67,10 @@ def _ordered(physical: Physical, swapped: bool, negated: bool) -> Kernel:
     return kernel
 
 
-def _distinct(negated: bool) -> Kernel:
+def _distinct(physical: Physical, negated: bool) -> Kernel:
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         a, b = vectors
-        differs = a.words != b.words  # of a NULL the word is 0, so the masks decide where one is NULL
+        differs = ~same(a.words, b.words, physical)  # of a NULL the word is 0, so the masks decide where one is NULL
         if a.nulls is not None or b.nulls is not None:
             nothing = np.zeros(len(a.words), np.bool_)
             differs = differs | ((nothing if a.nulls is None else a.nulls) != (nothing if b.nulls is None else b.nulls))
@@ -134,8 +141,8 @@ def _pairs() -> Iterator[tuple[SqlType, SqlType]]:
 def _rows() -> Iterator[Function]:
     for left, right in _pairs():
         pair = (left, right)
-        yield Function("=", pair, types.BOOLEAN, _equal, on_words=True, doc="equal")
-        yield Function("<>", pair, types.BOOLEAN, _not_equal, on_words=True, doc="not equal")
+        yield Function("=", pair, types.BOOLEAN, _equal(left.physical, False), on_words=True, doc="equal")
+        yield Function("<>", pair, types.BOOLEAN, _equal(left.physical, True), on_words=True, doc="not equal")
         for name, swapped, negated, doc in ORDERS:
             kernel = _ordered(left.physical, swapped, negated)
             yield Function(name, pair, types.BOOLEAN, kernel, on_words=True, doc=doc)
@@ -143,7 +150,8 @@ def _rows() -> Iterator[Function]:
             ("is_distinct_from", False, "x IS DISTINCT FROM y: not equal, NULL being equal to NULL"),
             ("is_not_distinct_from", True, "x IS NOT DISTINCT FROM y: equal, NULL being equal to NULL"),
         ):
-            yield Function(name, pair, types.BOOLEAN, _distinct(negated), OnNull.OWN, never_null=True, doc=doc)
+            kernel = _distinct(left.physical, negated)
+            yield Function(name, pair, types.BOOLEAN, kernel, OnNull.OWN, never_null=True, doc=doc)
     for name, kernel, doc in TESTS:
         yield Function(name, (types.BOOLEAN,), types.BOOLEAN, kernel, OnNull.OWN, never_null=True, doc=doc)
     yield Function("not", (types.BOOLEAN,), types.BOOLEAN, _not, on_words=True, doc="NOT x")
@@ -161,12 +169,12 @@ def comparisons(whole: SqlType) -> Iterator[Generic]:
 
         return Generic(name, (whole, whole), instantiate, result="boolean", doc=doc)
 
-    yield made("=", _equal, "equal")
-    yield made("<>", _not_equal, "not equal")
+    yield made("=", _equal(Physical.BYTES, False), "equal")
+    yield made("<>", _equal(Physical.BYTES, True), "not equal")
     for name, swapped, negated, doc in ORDERS:
         yield made(name, _ordered(Physical.BYTES, swapped, negated), doc + ", element by element")
     for name, negated in (("is_distinct_from", False), ("is_not_distinct_from", True)):
-        yield made(name, _distinct(negated), "NULL being equal to NULL", OnNull.OWN, True)
+        yield made(name, _distinct(Physical.BYTES, negated), "NULL being equal to NULL", OnNull.OWN, True)
 
 
 def _null_test(name: str, negated: bool) -> Callable[[tuple[SqlType, ...]], Function]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.expr.functions.comparison import less
+from engine.expr.functions.comparison import less, same
 from engine.expr.registry import Function, Generic, OnNull
 from engine.types import SqlType
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def _nullif(parameters: tuple[SqlType, ...]) -> Function:
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         a, b = vectors
-        same = a.words == b.words
+        gone = same(a.words, b.words, parameters[0].physical)
         if a.nulls is not None:
-            same |= a.nulls
+            gone |= a.nulls
         if b.nulls is not None:
-            same &= ~b.nulls | (a.nulls if a.nulls is not None else False)
-        return Vector(np.where(same, np.uint64(0), a.words), same)
+            gone &= ~b.nulls | (a.nulls if a.nulls is not None else False)
+        return Vector(np.where(gone, np.uint64(0), a.words), gone)
 
     return Function("nullif", parameters, parameters[0], kernel, OnNull.OWN, gives_null=True)
 

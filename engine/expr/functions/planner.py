@@ -17,6 +17,9 @@ from engine.types import SqlType
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
 
+MINUS_ZERO: Final = np.uint64(1 << 63)
+"""The word of -0.0."""
+
 MORE_THAN_ONE: Final = "more than one row returned by a subquery used as an expression"
 
 
@@ -35,6 +38,20 @@ def error_if_many() -> Function:
     return Function(
         "error_if_many", (types.BIGINT,), types.BOOLEAN, _fail_if_many, can_fail=True, gives_null=True,
         doc="Internal: fails where a scalar subquery has more than one row.",
+    )  # fmt: skip
+
+
+def _unsign(context: "Context", arguments: Sequence[Vector], result: SqlType) -> Vector:
+    words = arguments[0].words
+    zero = words == MINUS_ZERO
+    return Vector(np.where(zero, np.uint64(0), words) if np.count_nonzero(zero) else words)
+
+
+def unsigned_zero(type: SqlType) -> Function:
+    """A double with -0 as the 0 that it is equal to: the word that it is compared and grouped by."""
+    return Function(
+        "unsigned_zero", (type.plain,), type.plain, _unsign, on_words=True,
+        doc="Internal: a double, -0 being 0: what it is compared by.",
     )  # fmt: skip
 
 

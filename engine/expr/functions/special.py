@@ -72,14 +72,14 @@ def _tand(x: float) -> float:
     angle, below, left = _quadrant(x)
     cosine = _cosine(angle)
     found = _sine(angle) / cosine / TAN_45 if cosine else math.inf
-    return -found if below != left else found
+    return (-found if below != left else found) + 0.0  # never -0, as in PostgreSQL
 
 
 def _cotd(x: float) -> float:
     angle, below, left = _quadrant(x)
     sine = _sine(angle)
     found = _cosine(angle) / sine / COT_45 if sine else math.inf
-    return -found if below != left else found
+    return (-found if below != left else found) + 0.0
 
 
 def _arc_sine(x: float) -> float:

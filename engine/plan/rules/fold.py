@@ -1,5 +1,6 @@
 """Constant folding in scalars: what literals and boolean logic decide without looking at a row."""
 
+from dataclasses import replace
 from typing import Final, cast
 
 from engine.collection.heap import Heap
@@ -7,7 +8,7 @@ from engine.collection.words import literal_of
 from engine.expr.evaluate import Context, evaluate
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Scalar
 from engine.plan.facts import Facts
-from engine.plan.predicates import negate, negated, not_null_tested, null_tested
+from engine.plan.predicates import EQUALITIES, negate, negated, not_null_tested, null_tested
 from engine.plan.relation import BoundScalar, Relation, children, map_scalars, with_children
 from engine.plan.scalars import FALSE, TRUE, conjunction, conjuncts, null, parts, with_parts
 
@@ -148,7 +149,16 @@ def fold_call(scalar: Call) -> Scalar:
         return TRUE
     if all(isinstance(argument, Literal) for argument in scalar.arguments) and not scalar.function.volatile:
         return constant(scalar)
-    return scalar
+    return beside_a_number(scalar) if scalar.function.name in EQUALITIES else scalar
+
+
+def beside_a_number(scalar: Call) -> Scalar:
+    """An equality with a literal other than 0: that the other side's zeros are one zero says nothing then, and the
+    column itself may have an index."""
+    if not any(isinstance(argument, Literal) and argument.value for argument in scalar.arguments):
+        return scalar
+    plain = (a.arguments[0] if type(a) is Call and a.function.name == "unsigned_zero" else a for a in scalar.arguments)
+    return replace(scalar, arguments=tuple(plain))
 
 
 def constant(scalar: Call) -> Scalar:

@@ -4,14 +4,17 @@ Subqueries and outer columns may stand wherever scalars may, which is what these
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from engine import types
 from engine.errors import SqlError, Unsupported
 from engine.expr import overload
 from engine.expr.scalar import Literal, Logic, Scalar
+from engine.plan.predicates import EQUALITIES
 from engine.plan.relation import BoundScalar
 from engine.plan.temporal import MIRRORED, is_now, milliseconds
+from engine.sql.binding.keys import compared, has_two_zeros
 from engine.sql.binding.types import widened
 from engine.types import CastContext, SqlType
 
@@ -37,7 +40,10 @@ def call(name: str, *arguments: BoundScalar) -> Scalar:
         arguments = tuple(map(milliseconds, arguments))
     if name in SEES_BLANKS:
         arguments = tuple(map(padded, arguments))
-    return overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
+    made = overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
+    if name in EQUALITIES and has_two_zeros(made.arguments[0].type):
+        return replace(made, arguments=compared(made.arguments))
+    return made
 
 
 SEES_BLANKS: Final = frozenset(

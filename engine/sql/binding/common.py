@@ -8,9 +8,10 @@ from engine import types
 from engine.errors import DuplicateAlias, SyntaxError_, TypeMismatch, Unsupported
 from engine.expr import overload
 from engine.expr.scalar import Ref
-from engine.plan.relation import BoundScalar, Distinct, Let, LetRec, Project, Relation, TopK, Union
+from engine.plan.relation import BoundScalar, Let, LetRec, Project, Relation, Union
 from engine.sql import syntax
 from engine.sql.binding.applying import cast, located
+from engine.sql.binding.keys import cut, distinct
 from engine.sql.binding.place import Subrelation
 from engine.sql.binding.select import Rows, Selects, projected
 from engine.sql.scope import Around, Common
@@ -47,7 +48,7 @@ class Commons(Selects):
         rows = whole.rows
         relation = rows.relation
         if whole.limit is not None or whole.offset:
-            relation = TopK(relation, (), rows.order, whole.limit, whole.offset)
+            relation = cut(relation, rows.kinds, (), rows.order, whole.limit, whole.offset)
         if rows.width > len(rows.columns):
             relation = Project(relation, tuple(range(len(rows.columns))))
         return Subrelation(relation, rows.columns, rows.unknown)
@@ -124,7 +125,7 @@ class Commons(Selects):
             )
         )
         if not whole.all:
-            value = Distinct(value)
+            value = distinct(value, wanted)
         for bind in reversed(bindings):
             value = bind(value)
         bound = value

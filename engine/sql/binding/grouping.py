@@ -23,6 +23,7 @@ from engine.plan.relation import (
     Union,
 )
 from engine.plan.scalars import null, parts, with_parts
+from engine.sql.binding.keys import as_key
 from engine.sql.binding.levels import changed, changed_within
 from engine.sql.binding.place import GroupingSlot, Place, Slot, WindowSlot
 
@@ -132,7 +133,7 @@ def grouped(
     branches: list[Relation] = []
     for chosen in sets:
         held = sorted(set(chosen))
-        made: Relation = Reduce(shared, tuple(keys[i] for i in held), aggregates, scalar=not held)
+        made: Relation = Reduce(shared, tuple(as_key(keys[i]) for i in held), aggregates, scalar=not held)
         width = len(held) + len(aggregates)
         missing = [i for i in range(len(keys)) if i not in held]
         added: list[BoundScalar] = [null(keys[i].type) for i in missing]

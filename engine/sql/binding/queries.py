@@ -13,7 +13,6 @@ from engine.plan.relation import (
     AggregateCall,
     BoundScalar,
     Constant,
-    Distinct,
     Finishing,
     Let,
     Local,
@@ -24,13 +23,13 @@ from engine.plan.relation import (
     Reduce,
     Relation,
     Threshold,
-    TopK,
     Union,
 )
 from engine.plan.rules.fold import folded
 from engine.sql import syntax
 from engine.sql.binding.applying import cast, located, settled
 from engine.sql.binding.common import Commons, Whole, converted
+from engine.sql.binding.keys import as_keys, cut, distinct
 from engine.sql.binding.listings import listing
 from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.select import Output, Rows, ordering, projected
@@ -77,7 +76,7 @@ class Queries(Commons):
             raise SyntaxError_(f"subquery must return {count}", position=query.at)
         relation, columns = rows.relation, rows.columns
         if whole.limit is not None or whole.offset:
-            relation = TopK(relation, (), rows.order, whole.limit, whole.offset)
+            relation = cut(relation, rows.kinds, (), rows.order, whole.limit, whole.offset)
         kinds = tuple(column.type for column in columns)
         found, parameters = located(query.at, overload.resolve_aggregate, aggregate, kinds)
         order = tuple((Ref(i.column, rows.kinds[i.column]), i.descending, i.nulls_first) for i in rows.order)
@@ -251,19 +250,25 @@ class Queries(Commons):
             for rows in branches
         ]
 
-    def _united(self, branches: Sequence[Rows], distinct: bool, operation: syntax.SetOperation) -> Rows:
+    def _united(self, branches: Sequence[Rows], only: bool, operation: syntax.SetOperation) -> Rows:
         if len(branches) == 1:
             rows = branches[0]
-            return replace(rows, relation=Distinct(rows.relation)) if distinct else rows
+            return self._distinct(rows) if only else rows
         matched = self._matched(branches, operation)
         relation: Relation = Union(tuple(rows.relation for rows in matched))
-        return replace(matched[0], relation=Distinct(relation) if distinct else relation)
+        united = replace(matched[0], relation=relation)
+        return self._distinct(united) if only else united
+
+    @staticmethod
+    def _distinct(rows: Rows) -> Rows:
+        return replace(rows, relation=distinct(rows.relation, [column.type for column in rows.columns]))
 
     def _difference(self, left: Rows, right: Rows, operation: syntax.SetOperation) -> Rows:
         """EXCEPT ALL is max(a - b, 0) by counts, INTERSECT ALL a - max(a - b, 0); without ALL on the distinct rows."""
         a, b = self._matched((left, right), operation)
-        if not operation.all:
-            a, b = replace(a, relation=Distinct(a.relation)), replace(b, relation=Distinct(b.relation))
+        kinds = [column.type for column in a.columns]
+        made = as_keys if operation.all else distinct
+        a, b = replace(a, relation=made(a.relation, kinds)), replace(b, relation=made(b.relation, kinds))
         if operation.operator is SetOperator.EXCEPT:
             return replace(a, relation=Threshold(Union((a.relation, Negate(b.relation)))))
         id_ = self.fresh()

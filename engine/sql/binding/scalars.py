@@ -12,6 +12,7 @@ from engine.expr.scalar import Call, Case, Literal, Ref
 from engine.plan.relation import BoundScalar, Exists, Project, Quantified, ScalarSubquery
 from engine.sql import syntax
 from engine.sql.binding.applying import FALSE, TRUE, call, cast, compare_rows, conjunction, located, negated, settled
+from engine.sql.binding.keys import compared_with_each, has_two_zeros
 from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.types import number
 from engine.sql.scope import Around, Range, Scope
@@ -251,6 +252,8 @@ class Scalars(ABC):
             ]
         if len(items) > 1 and common is not None:
             equal = overload.resolve_operator("=", (common, common))[0]
+            if has_two_zeros(common):
+                operand, *items = compared_with_each(operand, items)
             tests = [Call(equal, (operand, item), types.BOOLEAN) for item in items]  # pyright: ignore[reportArgumentType]
         else:
             tests = [located(at, call, "=", operand, item) for item in items]

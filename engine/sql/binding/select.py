@@ -16,11 +16,12 @@ from engine.errors import (
     UndefinedTable,
 )
 from engine.expr.scalar import Ref
-from engine.plan.relation import BoundScalar, Distinct, Filter, Map, Project, Relation, TopK
+from engine.plan.relation import BoundScalar, Filter, Map, Project, Relation
 from engine.sql import syntax
 from engine.sql.binding.applying import settled
 from engine.sql.binding.from_clause import FromClause
 from engine.sql.binding.grouping import Grouping, grouped
+from engine.sql.binding.keys import cut, distinct
 from engine.sql.binding.names import output_name
 from engine.sql.binding.place import Place, Windows
 from engine.sql.binding.window_functions import named_windows
@@ -118,9 +119,9 @@ class Selects(FromClause):
                         "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
                         position=order[0].expression.at,
                     )
-                relation = Distinct(relation)
+                relation = distinct(relation, [scalar.type for scalar in output.scalars])
             else:
-                relation = self._distinct_on(relation, distinct_on, ordering, select.distinct[0].at)
+                relation = self._distinct_on(relation, output, distinct_on, ordering, select.distinct[0].at)
         columns = tuple(
             Column(name, scalar.type, scalar.nullable)
             for name, scalar in zip(output.names, output.scalars, strict=False)
@@ -272,14 +273,17 @@ class Selects(FromClause):
         return output.index(self.typed(node, replace(place, clause=clause)))
 
     @staticmethod
-    def _distinct_on(relation: Relation, columns: Sequence[int], order: Sequence[Order], at: int) -> Relation:
+    def _distinct_on(
+        relation: Relation, output: Output, columns: Sequence[int], order: Sequence[Order], at: int
+    ) -> Relation:
         group = tuple(dict.fromkeys(columns))
         leading = [item.column for item in order[: len(group)]]
         if set(leading) - set(group):
             raise InvalidColumnReference(
                 "SELECT DISTINCT ON expressions must match initial ORDER BY expressions", position=at
             )
-        return TopK(relation, group, tuple(item for item in order if item.column not in group), 1)
+        kinds = [scalar.type for scalar in output.scalars]
+        return cut(relation, kinds, group, tuple(item for item in order if item.column not in group), 1)
 
 
 def ordering(column: int, item: OrderItem) -> Order:

@@ -8,6 +8,7 @@ from engine.expr.scalar import Literal, Ref
 from engine.expr.window import Bound, WindowCall
 from engine.plan.relation import BoundScalar, Exists, Map, Outer, Quantified, Relation, ScalarSubquery, Window
 from engine.plan.scalars import parts, with_parts
+from engine.sql.binding.keys import as_key
 from engine.sql.binding.place import BoundWindow, WindowSlot
 
 
@@ -90,9 +91,10 @@ def stacked(
         arguments = tuple(map(column, call.arguments))
         within = tuple((column(scalar), descending, first) for scalar, descending, first in call.within)
         made = WindowCall(call.kind, arguments, call.type, call.nullable, frame, call.ignore_nulls, condition, within)
-        partition = tuple(sorted(column(scalar) for scalar in call.partition if not isinstance(scalar, Literal)))
+        keys = [as_key(scalar) for scalar in call.partition if not isinstance(scalar, Literal)]
+        partition = tuple(sorted(map(column, keys)))
         order = tuple(
-            Order(column(scalar), descending, first)
+            Order(column(as_key(scalar)), descending, first)
             for scalar, descending, first in call.order
             if not isinstance(scalar, Literal)
         )
