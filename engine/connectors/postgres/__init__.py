@@ -5,5 +5,7 @@ upstream.py     what the server has: its publication, tables, columns, keys; wha
 columns.py      PostgreSQL's types as ours, and values in their text form as columns of words
 changes.py      messages of pgoutput: which rows come and go, told by a kernel
 snapshot.py     a slot, and all tables as they were at the point where its stream begins
+copies.py       the relations that are copies of tables: read at first, begun, broken off
+pending.py      what is to be given next
 reader.py       the reader: the snapshot, then transaction by transaction from there
 """

@@ -12,15 +12,11 @@ is here and what is there is one block. What a copy of a table cannot follow bre
 import struct
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from threading import Lock
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.catalog.sources import PostgresSource
-from engine.catalog.upstream import UpstreamTable
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
@@ -28,7 +24,9 @@ from engine.connectors.feed import PROGRESS, Decoded, Progress, Resolve, SourceS
 from engine.connectors.postgres import changes, snapshot, upstream
 from engine.connectors.postgres.changes import Gathered, Relation
 from engine.connectors.postgres.connection import Bell, Connection, Interrupted, literal, quoted
-from engine.errors import InvalidText, LostInput, SourceError
+from engine.connectors.postgres.copies import Copies, Copy
+from engine.connectors.postgres.pending import Pending
+from engine.errors import InvalidText, SourceError
 
 LSN: Final = "lsn"
 """What the position is called among the offsets; those by a table's token say where its copy began."""
@@ -55,37 +53,6 @@ HEAD: Final = 25
 """Of XLogData: what comes before the message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Rows of a table as they were at a point that the stream has yet to come to; or why there are none."""
-
-    point: int
-    rows: list[Batch]
-    broken: str | None
-
-
-@dataclass(slots=True, eq=False)
-class Copy:
-    """A relation that is a copy of a table. `waiting` until the stream is where its rows were read."""
-
-    id: int
-    table: UpstreamTable
-    waiting: Waiting | None = None
-    broken: str | None = None  # '<sqlstate> <message>'
-    places: NDArray[np.int64] | None = None  # of the values in the stream's rows, since it told the relation's columns
-
-
-@dataclass(slots=True, eq=False)
-class Block:
-    """What is to be given next. `rows` by collection, guarded by the reader's lock."""
-
-    rows: dict[int, list[Batch]] = field(default_factory=dict)
-    offsets: dict[str, int] = field(default_factory=dict)
-    began: set[int] = field(default_factory=set)
-    cleared: set[int] = field(default_factory=set)
-    broken: dict[int, str] = field(default_factory=dict)
-
-
 class PostgresReader:
     """Reader of one publication; see feed.Reader for the protocol."""
 
@@ -106,26 +73,23 @@ class PostgresReader:
         self._heap: Final = heap
         self._resolve: Final = resolve
         self._progress_id: Final = spec.collection(PROGRESS)
-        self._copies: Final = [
-            Copy(id, feed.upstream, broken=broken.get(id)) for id, feed in spec.feeds if feed.upstream is not None
-        ]
-        self._columns: Final = {id: feed.columns for id, feed in spec.feeds}
+        self._pending: Final = Pending({id: feed.columns for id, feed in spec.feeds})
         self._bell = Bell()
-        self._lock: Final = Lock()  # of the blocks' rows, between polls and sweeps
         self._offsets: Final = dict(offsets)  # as of the last block that was given
         self._told = offsets.get(LSN)  # what the progress relation says
         self._durable = offsets.get(LSN, 0)
         self._progress: Final = Progress(description.slot, position=self._durable, known=self._durable)
+        copies = (Copy(id, feed.upstream, None, broken.get(id)) for id, feed in spec.feeds if feed.upstream is not None)
+        self._copies: Final = Copies(copies, description, heap, self._progress, self._pending)
         self._measured = time.monotonic(), 0
         self._stream: Connection | None = None
         self._catalog: Connection | None = None
-        self._given = Block()
         self._reset()
 
     def _reset(self) -> None:
         """At the beginning of a stream."""
-        with self._lock:
-            self._block = Block()
+        self._pending.reset()
+        self._copies.reset()
         self._gathered = Gathered()
         self._boundary: tuple[int, int] | None = None  # messages gathered up to the last commit, and its position
         self._open = False  # whether a transaction is under way
@@ -134,15 +98,13 @@ class PostgresReader:
         self._reported = (0.0, 0)  # when, and what was confirmed
         self._advanced = 0.0
         self._verified = time.monotonic()
-        for copy in self._copies:
-            copy.places = copy.waiting = None
 
     # The protocol
 
     @property
     def complaint(self) -> SourceError | None:
         """What is wrong with some table, while the others are followed."""
-        broken = [copy.broken.partition(" ")[2] for copy in self._copies if copy.broken is not None]
+        broken = self._copies.broken
         if not broken:
             return None
         return SourceError(
@@ -150,8 +112,7 @@ class PostgresReader:
         )
 
     def poll(self) -> Decoded | None:
-        with self._lock:
-            self._given = Block()  # by now it is in the inbox
+        self._pending.passed_on()
         try:
             if self._stream is None:
                 return self._begin()
@@ -181,14 +142,8 @@ class PostgresReader:
                 self._let_go()
 
     def mark(self, marks: Marks) -> None:
-        with self._lock:
-            held = [self._block.rows, self._given.rows]
-            held += [{copy.id: copy.waiting.rows} for copy in self._copies if copy.waiting is not None]
-            for rows in held:
-                for id, batches in rows.items():
-                    for batch in batches:
-                        for i, column in enumerate(self._columns[id]):
-                            marks.words(column.type.physical, batch.vector(i).words)
+        with self._pending.lock:
+            self._pending.mark(marks, self._copies.waiting)
 
     def forget(self) -> None:
         self._let_go()
@@ -223,7 +178,7 @@ class PostgresReader:
 
     def _begin(self) -> Decoded | None:
         """Begin to receive where the last block ended, or with a snapshot of everything."""
-        connection = Connection(self._description.connection, self._resolve, self._bell, replication=True)
+        connection = self._connect()
         try:
             self._check_system(connection)
             upstream.check_server(connection, self._description)
@@ -233,15 +188,18 @@ class PostgresReader:
                 or slot.confirmed > at  # somebody else went on with it
                 or snapshot.written(connection) < at  # the server was put back to an earlier state
             ):  # fmt: skip
-                at = self._copy_all(connection)
+                at = self._copies.read_all(connection, self._offsets)
             else:
-                self._copy_new()
+                self._copies.read_new(self._connect, self._offsets)
             self._start(connection, at)
         except BaseException:
             connection.close()
             raise
         self._stream = connection
-        return self._decoded(at) if self._block.began else None
+        return self._decoded(at) if self._pending.block.began else None
+
+    def _connect(self) -> Connection:
+        return Connection(self._description.connection, self._resolve, self._bell, replication=True)
 
     def _check_system(self, connection: Connection) -> None:
         identifier = connection.query("IDENTIFY_SYSTEM")[0][0]
@@ -259,88 +217,6 @@ class PostgresReader:
             both=True,
         )
         self._reported = (0.0, 0)
-
-    def _copy_all(self, connection: Connection) -> int:
-        """Make the slot, and read every table as it was where the slot begins."""
-        snapshot.drop_slot(connection, self._description.slot)
-        copies = [copy for copy in self._copies if copy.broken is None]
-        tables = [copy.table for copy in copies]
-        point = snapshot.begin(connection, self._description.slot, False, tables)
-        lost = upstream.lost(connection, self._description.publication, tables)
-        for copy in copies:
-            rows = self._rows_of(copy.id)
-            reason = self._read(connection, copy, lost.get(copy.table.token), rows)
-            if copy.table.token in self._offsets:
-                self._block.cleared.add(copy.id)
-            self._joined(copy, point.lsn, reason)
-        snapshot.end(connection)
-        return point.lsn
-
-    def _copy_new(self) -> None:
-        """Read the tables that have no copy yet. Their rows wait until the stream is where they were read."""
-        new = [copy for copy in self._copies if copy.table.token not in self._offsets]
-        if not new:
-            return
-        connection = Connection(self._description.connection, self._resolve, self._bell, replication=True)
-        try:
-            slot = f"{self._description.slot}_{new[0].table.token}"
-            tables = [copy.table for copy in new]
-            point = snapshot.begin(connection, slot, True, tables)
-            lost = upstream.lost(connection, self._description.publication, tables)
-            for copy in new:
-                rows: list[Batch] = []
-                copy.waiting = Waiting(point.lsn, rows, None)
-                reason = self._read(connection, copy, lost.get(copy.table.token), rows)
-                copy.waiting = Waiting(point.lsn, rows, reason)
-            snapshot.end(connection)
-        finally:
-            connection.close()
-
-    def _read(self, connection: Connection, copy: Copy, lost: str | None, into: list[Batch]) -> str | None:
-        """Read a table; why that is not possible."""
-        if lost is not None:
-            return lost
-        try:
-            for batch in snapshot.copy(connection, self._description, copy.table, self._heap):
-                with self._lock:
-                    into.append(batch)
-                self._progress.records += len(batch)
-        except InvalidText as error:
-            with self._lock:
-                into.clear()
-            return error.message
-        return None
-
-    def _rows_of(self, id: int) -> list[Batch]:
-        with self._lock:
-            return self._block.rows.setdefault(id, [])
-
-    def _joined(self, copy: Copy, point: int, broken: str | None) -> None:
-        """The copy is complete from the next block on."""
-        self._block.began.add(copy.id)
-        self._block.offsets[copy.table.token] = point
-        if broken is not None:
-            self._break(copy, broken)
-
-    def _join(self, position: int) -> None:
-        """The copies whose rows were read at a point that the stream has come to."""
-        for copy in self._copies:
-            if copy.waiting is not None and copy.waiting.point <= position:
-                with self._lock:
-                    self._block.rows.setdefault(copy.id, []).extend(copy.waiting.rows)
-                point, broken = copy.waiting.point, copy.waiting.broken
-                copy.waiting = None
-                self._joined(copy, point, broken)
-
-    def _joins(self, position: int) -> bool:
-        return any(copy.waiting is not None and copy.waiting.point <= position for copy in self._copies)
-
-    def _break(self, copy: Copy, reason: str) -> None:
-        """What the copy holds is not what the table has any more, and never will be."""
-        copy.broken = f"{LostInput.sqlstate} table {copy.table} cannot be followed: {reason}"
-        self._block.broken[copy.id] = copy.broken
-        with self._lock:
-            self._block.rows.pop(copy.id, None)
 
     # The stream
 
@@ -386,10 +262,10 @@ class PostgresReader:
         if self._open:
             return None
         position = max(self._idle, self._offsets[LSN])
-        self._join(position)
+        self._copies.begin(position)
         now = time.monotonic()
         moved = position > self._offsets[LSN] and now >= self._advanced + REPORT_SECONDS
-        if moved or self._block.began or self._block.broken:
+        if moved or self._pending.block.began or self._pending.block.broken:
             self._advanced = now
             return self._decoded(position)
         return None
@@ -422,10 +298,10 @@ class PostgresReader:
             return True
         if kind == changes.BEGIN:
             position = changes.begin_of(message)
-            if self._joins(position):
+            if self._copies.due(position):
                 if self._boundary is not None:
                     return False
-                self._join(position)
+                self._copies.begin(position)
             self._open = True
             return True
         if kind in (changes.RELATION, changes.TRUNCATE):
@@ -438,9 +314,6 @@ class PostgresReader:
                 self._truncate(changes.truncated_of(message))
         return True  # the types and origins of other messages mean nothing here
 
-    def _copies_of(self, oid: int) -> list[Copy]:
-        return [copy for copy in self._copies if copy.table.oid == oid and copy.broken is None]
-
     def _flush(self, count: int) -> None:
         """Decode the first so many messages that were gathered."""
         if not count:
@@ -448,7 +321,7 @@ class PostgresReader:
         self._progress.bytes += self._gathered.size
         messages = self._gathered.take(count)
         for oid in messages.relations:
-            for copy in self._copies_of(oid):
+            for copy in self._copies.of(oid):
                 if copy.waiting is not None:
                     continue  # its rows will be read, or were, behind these changes
                 if copy.places is None:
@@ -456,17 +329,15 @@ class PostgresReader:
                 try:
                     batch = messages.batch(oid, copy.places, copy.table, self._heap)
                 except InvalidText as error:
-                    self._break(copy, error.message)
+                    self._copies.break_off(copy, error.message)
                     continue
                 self._progress.records += len(batch)
-                rows = self._rows_of(copy.id)
-                with self._lock:
-                    rows.append(batch)
+                self._pending.add(copy.id, [batch])
 
     def _relate(self, relation: Relation) -> None:
         """The columns of the rows that follow. The server tells them by name alone: that they are the same columns is
         asked."""
-        copies = self._copies_of(relation.oid)
+        copies = self._copies.of(relation.oid)
         lost = self._lost(copies)
         for copy in copies:
             try:
@@ -474,25 +345,23 @@ class PostgresReader:
             except InvalidText as error:
                 lost.setdefault(copy.table.token, error.message)
             if copy.waiting is None and copy.table.token in lost:
-                self._break(copy, lost[copy.table.token])
+                self._copies.break_off(copy, lost[copy.table.token])
 
     def _truncate(self, oids: Iterable[int]) -> None:
         for oid in oids:
-            for copy in self._copies_of(oid):
+            for copy in self._copies.of(oid):
                 if copy.waiting is None:
-                    with self._lock:
-                        self._block.rows.pop(copy.id, None)
-                    self._block.cleared.add(copy.id)
+                    self._pending.clear(copy.id)
 
     def _verify_if_due(self) -> None:
         if time.monotonic() < self._verified + VERIFY_SECONDS:
             return
         self._verified = time.monotonic()
-        copies = [copy for copy in self._copies if copy.broken is None and copy.waiting is None]
+        copies = [copy for copy in self._copies.sound if copy.waiting is None]
         lost = self._lost(copies)
         for copy in copies:
             if copy.table.token in lost:
-                self._break(copy, lost[copy.table.token])
+                self._copies.break_off(copy, lost[copy.table.token])
 
     def _lost(self, copies: list[Copy]) -> dict[str, str]:
         if not copies:
@@ -524,11 +393,8 @@ class PostgresReader:
 
     def _decoded(self, position: int) -> Decoded:
         """The block up to a position."""
-        block = self._block
+        block, deltas = self._pending.taken()
         block.offsets[LSN] = position
-        deltas = {id: Batch.concat(rows) for id, rows in block.rows.items() if rows}
-        with self._lock:
-            self._given, self._block = Block({id: [batch] for id, batch in deltas.items()}), Block()
         if self._told != position:
             deltas[self._progress_id] = self._moved(position)
         self._offsets.update(block.offsets)
