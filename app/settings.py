@@ -261,6 +261,15 @@ class Settings:
             "The longest pgwire message or HTTP body that is read. A longer one is refused before it is buffered.",
         ),
     )
+    transaction_bytes_max: int = field(
+        default=1 << 30,
+        metadata=knob(
+            positive,
+            "bytes",
+            "The changes of one transaction of a PostgreSQL source, as its server sends them: they are one tick, so in "
+            "memory at once. A longer one stalls its source, which loses nothing.",
+        ),
+    )
     reply_rows_max: int = field(
         default=65_536,
         metadata=knob(

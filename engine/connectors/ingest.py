@@ -57,6 +57,9 @@ STOP_SECONDS_MAX: Final = 2.0
 KEEP_ALIVE_SECONDS: Final = 1.0
 """PostgreSQL hangs up after a minute without a word, or after what wal_sender_timeout says."""
 
+TRANSACTION_BYTES_MAX: Final = 1 << 30
+"""Of one transaction of a PostgreSQL server, where nobody says."""
+
 NOTHING: Final[Mapping[int, str]] = {}
 
 
@@ -119,6 +122,7 @@ def open_reader(
     resolve: Resolve,
     roots: Roots = ANYWHERE,
     broken: Mapping[int, str] = NOTHING,
+    transaction_bytes_max: int = TRANSACTION_BYTES_MAX,
 ) -> Reader:
     """A reader at the source's beginning, or where the log says that its rows have been kept up to.
 
@@ -135,7 +139,7 @@ def open_reader(
         case WebhookSource():
             raise AssertionError("a webhook source is written to, and read by nobody")
         case PostgresSource():
-            return PostgresReader(spec, spec.description, heap, offsets, broken, resolve)
+            return PostgresReader(spec, spec.description, heap, offsets, broken, resolve, transaction_bytes_max)
         case _:
             assert_never(spec.description)
 
@@ -221,8 +225,10 @@ class Ingest:
         on_ready: Callable[[], None],
         resolve: Resolve,
         roots: Roots = ANYWHERE,
+        transaction_bytes_max: int = TRANSACTION_BYTES_MAX,
     ) -> None:
         self._heap = heap
+        self._transaction_bytes_max = transaction_bytes_max
         self._resolve = resolve
         self._roots = roots
         self._rows_max = inbox_rows_max
@@ -239,7 +245,10 @@ class Ingest:
         broken: Mapping[int, str] = NOTHING,
     ) -> None:
         """Begin to read a source."""
-        source = _Source(spec, open_reader(spec, self._heap, offsets, kept, self._resolve, self._roots, broken))
+        reader = open_reader(
+            spec, self._heap, offsets, kept, self._resolve, self._roots, broken, self._transaction_bytes_max
+        )
+        source = _Source(spec, reader)
         source.status.offsets, source.status.broken = dict(offsets), dict(broken)
         with self._changed:
             self._sources[spec.id] = source

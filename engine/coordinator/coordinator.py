@@ -73,7 +73,9 @@ class Coordinator:
         self.roots: Final = Roots(options.roots, directory)
         written = options.roots if options.write_roots is None else options.write_roots
         self.write_roots: Final = Roots(written, directory, "file_write_roots")
-        self.ingest: Final = Ingest(self.heap, options.inbox_rows_max, self.ticker.wake, self.resolve, self.roots)
+        self.ingest: Final = Ingest(
+            self.heap, options.inbox_rows_max, self.ticker.wake, self.resolve, self.roots, options.transaction_bytes_max
+        )
         self.ticks.sources = self.ingest
         self.oids: Final = Oids()
         self.began: Final = datetime.now(UTC)

@@ -16,6 +16,10 @@ class Options:
     """Decoded rows of one source that may wait for a tick. A reader that is ahead of the ticks by four of them blocks:
     this is the back-pressure."""
 
+    transaction_bytes_max: int = 1 << 30
+    """The changes of one transaction of a PostgreSQL server, as it sends them. They are one tick, so they have to be in
+    memory at once, as columns: about as much again. A longer one stalls its source, which loses nothing."""
+
     history_ms: int = 1_000
     """How long each readable relation keeps its recent deltas, for AS OF and for subscriptions that reconnect. They
     cost memory as the changes of that time; RETAIN HISTORY FOR asks for more where it is wanted. Materialize's

@@ -113,6 +113,24 @@ class Server:
             host="127.0.0.1", port=self.port, user="postgres", password=PASSWORD, dbname=database, autocommit=True
         )
 
+    def trust_clients(self, role: str, password: str) -> dict[str, str]:
+        """Let nobody be that role but who has a certificate of its name: it, and its key, locked by the password."""
+        folder, new, years = self.folder, "-newkey rsa:2048", "-days 3650"
+        ca, client = (f"-keyout {folder}/{name}.key" for name in ("ca", "client"))
+        for command in (
+            f"req -x509 {new} {years} -nodes -subj /CN=clients {ca} -out {folder}/ca.crt",
+            f"req {new} -subj /CN={role} -passout stdin {client} -out {folder}/client.csr",
+            f"x509 -req {years} -in {folder}/client.csr -CA {folder}/ca.crt -CAkey {folder}/ca.key -CAcreateserial "
+            f"-out {folder}/client.crt",
+        ):
+            subprocess.run(["openssl", *command.split()], input=password.encode(), check=True, capture_output=True)
+        self._own(folder / "ca.crt")
+        (self.data / "pg_hba.conf").write_text(f"hostssl all {role} 127.0.0.1/32 cert\n{HBA}")
+        with self.connect() as postgres:
+            postgres.execute(f"ALTER SYSTEM SET ssl_ca_file = '{folder}/ca.crt'")
+            postgres.execute("SELECT pg_reload_conf()")
+        return {"certificate": (folder / "client.crt").read_text(), "key": (folder / "client.key").read_text()}
+
     def kill(self) -> None:
         """SIGKILL, of all its processes: nothing is flushed, nobody is told."""
         assert self._process is not None

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from engine.connectors.postgres import reader
 from engine.database import Database, Options
 from engine.errors import (
     DependentObjects,
@@ -135,6 +136,22 @@ def test_a_large_transaction_is_one_tick(upstream):
             told = list(itertools.islice(changes, 3))
         assert sorted((change.diff, change.row) for change in told) == [(-1, (0,)), (1, (0,)), (1, (150_000,))]
         assert db.execute("SELECT sum(n)::bigint FROM t").rows() == upstream.run("SELECT sum(n)::bigint FROM t")
+
+
+def test_a_transaction_that_is_too_large_stalls_its_source_and_loses_nothing(upstream, tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 10_000)
+    upstream.table("t", "n int, pad text")
+    with Database.open(tmp_path, Options(transaction_bytes_max=100_000)) as db:
+        upstream.follow(db)
+        for n in (1, 900):  # the second has some 95,000 bytes
+            upstream.run(f"INSERT INTO t SELECT {n}, repeat('x', 80) FROM generate_series(1, {n})")
+        until(db, "SELECT count(*) FROM t", [(901,)])
+        upstream.run("UPDATE t SET n = -n", "INSERT INTO t VALUES (5)")
+        status = "SELECT status, error LIKE '%transaction_bytes_max (100000)%' FROM mz_internal.mz_source_statuses"
+        until(db, status, [("stalled", True)])
+        assert db.execute("SELECT count(*), min(n) FROM t").rows() == [(901, 1)]
+    with Database.open(tmp_path) as db:
+        until(db, "SELECT count(*), min(n), max(n) FROM t", [(902, -900, 5)])
 
 
 def test_which_tables(db, upstream):
@@ -299,3 +316,34 @@ def test_tls(db, upstream, server):
     db.execute(f"CREATE CONNECTION unsafe {to}, SSL MODE 'verify-full')")
     with pytest.raises(SourceError, match="certificate"):
         db.execute("VALIDATE CONNECTION unsafe")
+
+
+def test_a_server_that_wants_our_certificate(db, upstream, server):
+    """Its role `certified` is whoever has a certificate of that name by an authority that it trusts, and nobody else;
+    the key is locked."""
+    certificates = server.trust_clients("certified", "its own secret")
+    upstream.table("t", "id int")
+    upstream.run(
+        "CREATE PUBLICATION p FOR ALL TABLES", "INSERT INTO t VALUES (1)",
+        "DROP ROLE IF EXISTS certified", "CREATE ROLE certified LOGIN SUPERUSER REPLICATION",
+    )  # fmt: skip
+    for name, text in {**certificates, "authority": server.certificate.read_text(), "pass": "its own secret"}.items():
+        db.execute(f"CREATE SECRET {name} AS '{text}'")
+    to = f"TO POSTGRES (HOST 'localhost', PORT {server.port}, DATABASE '{upstream.name}', USER 'certified'"
+    ours = ", SSL CERTIFICATE SECRET certificate, SSL KEY SECRET key, SSL KEY PASSWORD SECRET pass"
+    trust = ", SSL CERTIFICATE AUTHORITY SECRET authority"
+    db.execute(f"CREATE CONNECTION known {to}{ours}{trust})")
+    db.execute("VALIDATE CONNECTION known")
+    db.execute("CREATE SOURCE s FROM POSTGRES CONNECTION known (PUBLICATION 'p') FOR ALL TABLES")
+    until(db, "SELECT * FROM t", [(1,)])
+    told = "SELECT DISTINCT client_dn FROM pg_stat_ssl JOIN pg_stat_replication USING (pid) WHERE usename = 'certified'"
+    assert upstream.run(told) == [("/CN=certified",)]
+    for options, why in (
+        (f"{trust}, SSL MODE 'verify-full'", "certificate"),  # it wants one
+        (f"{ours.replace('SECRET pass', 'SECRET authority')}{trust}", "key|password|decrypt"),
+        (ours, "certificate verify failed"),  # we do not know it
+    ):
+        db.execute(f"CREATE CONNECTION stranger {to}{options})")
+        with pytest.raises(SourceError, match=why):
+            db.execute("VALIDATE CONNECTION stranger")
+        db.execute("DROP CONNECTION stranger")

@@ -183,6 +183,37 @@ def test_a_slot_that_is_gone_is_made_anew(upstream, tmp_path):
         assert upstream.slots() == [slot]
 
 
+def test_a_slot_whose_log_the_server_deleted_is_made_anew(upstream, server, tmp_path):
+    """While nobody reads it, more is written than max_slot_wal_keep_size: the status says so, and the difference is one
+    change."""
+    upstream.table("t", "id int PRIMARY KEY, x int")
+    upstream.table("u", "pad text")
+    upstream.run("INSERT INTO t SELECT i, 0 FROM generate_series(1, 100) i")
+    with Database.open(tmp_path) as db:
+        upstream.follow(db, "FOR TABLES (t)")
+        until(db, "SELECT count(*) FROM t", [(100,)])
+    (slot,) = upstream.slots()
+    upstream.run("ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'", "SELECT pg_reload_conf()")
+    lost = f"SELECT wal_status = 'lost' FROM pg_replication_slots WHERE slot_name = '{slot}'"
+    try:
+        upstream.run("DELETE FROM t WHERE id > 90", "INSERT INTO t VALUES (0, 7)")
+        for _ in range(20):
+            upstream.run("INSERT INTO u SELECT repeat('x', 1000) FROM generate_series(1, 3000)")
+            upstream.run("SELECT pg_switch_wal()", "CHECKPOINT")
+            if upstream.run(lost) == [(True,)]:
+                break
+        assert upstream.run(lost) == [(True,)]
+        with Database.open(tmp_path) as db:
+            until(db, "SELECT count(*), sum(x) FROM t", [(91, 7)])
+            assert upstream.slots() == [slot]
+            assert upstream.run(lost) == [(False,)]
+            upstream.run("INSERT INTO t VALUES (-1, 1)")
+            until(db, "SELECT count(*), sum(x) FROM t", [(92, 8)])
+            until(db, STATUS, [("running", None)])
+    finally:
+        upstream.run("ALTER SYSTEM RESET max_slot_wal_keep_size", "SELECT pg_reload_conf()")
+
+
 def test_a_server_that_does_not_let_us_in(db, upstream, server):
     """It is said why, and goes on by itself."""
     upstream.table("t", "id int")

@@ -41,6 +41,8 @@ CONFIRM_SECONDS: Final = 0.1
 """The same when there is a position to confirm."""
 VERIFY_SECONDS: Final = 10.0
 """Between two looks at what the server does not tell: tables that were dropped or left the publication."""
+RETRY_LARGE_SECONDS: Final = 60.0
+"""Between two attempts at a transaction that is too large: each reads as much of it as is allowed."""
 FORGET_SECONDS_MAX: Final = 10.0
 """How long the slot of a dropped source may be in use: by our own connection, which the server has yet to miss."""
 
@@ -68,7 +70,9 @@ class PostgresReader:
         offsets: Mapping[str, int],
         broken: Mapping[int, str],
         resolve: Resolve,
+        transaction_bytes_max: int,
     ) -> None:
+        self._bytes_max: Final = transaction_bytes_max
         self._description: Final = description
         self._heap: Final = heap
         self._resolve: Final = resolve
@@ -93,6 +97,7 @@ class PostgresReader:
         self._gathered = Gathered()
         self._boundary: tuple[int, int] | None = None  # messages gathered up to the last commit, and its position
         self._open = False  # whether a transaction is under way
+        self._held = 0  # bytes of its changes that were decoded
         self._idle = 0  # up to there is nothing for us
         self._stashed: memoryview | None = None
         self._reported = (0.0, 0)  # when, and what was confirmed
@@ -235,7 +240,7 @@ class PostgresReader:
                     continue
                 if self._boundary is not None:
                     break
-                self._flush(len(self._gathered))
+                self._hold()
             elif self._boundary is not None or time.monotonic() >= deadline:
                 break
             else:
@@ -244,6 +249,18 @@ class PostgresReader:
         self._report_if_due(stream)
         self._verify_if_due()
         return self._next_block()
+
+    def _hold(self) -> None:
+        """Decode what there is of a transaction that is under way."""
+        self._held += self._gathered.size
+        if self._held > self._bytes_max:
+            self.retry_seconds = RETRY_LARGE_SECONDS
+            raise SourceError(
+                f"a transaction of the server has more than transaction_bytes_max ({self._bytes_max}) bytes of changes",
+                hint="Start with a larger --transaction-bytes-max: it goes on there. Or drop the source, and create it "
+                "again: its tables are copied as they are then.",
+            )
+        self._flush(len(self._gathered))
 
     def _next(self, stream: Connection) -> memoryview | None:
         try:
@@ -292,7 +309,7 @@ class PostgresReader:
             self._gathered.add(message)
             return True
         if kind == changes.COMMIT:
-            self._open = False
+            self._open, self._held = False, 0
             self._boundary = len(self._gathered), changes.commit_of(message)
             self._progress.bytes += len(data)
             return True
