@@ -47,12 +47,23 @@ Key = frozenset[int]
 
 
 class Facts:
-    """Types, nullability and keys of relations, each computed once for an object."""
+    """Types, nullability and keys of relations, each computed once for an object.
+
+    The columns of an object are what it is made of says: they are kept from one rule to the next. Its keys are also
+    what the Lets around it say, so each rule begins without any.
+    """
 
     def __init__(self) -> None:
         self._columns: dict[int, tuple[Relation, tuple[tuple[SqlType, bool], ...]]] = {}
+        self._arity: dict[int, tuple[Relation, int]] = {}
         self._keys: dict[int, tuple[Relation, tuple[Key, ...]]] = {}
         self._locals: dict[int, Relation] = {}
+
+    def afresh(self) -> "Facts":
+        """For another walk: what objects are is known, what the Lets of the walk before said is not."""
+        made = Facts()
+        made._columns, made._arity = self._columns, self._arity
+        return made
 
     def columns(self, relation: Relation) -> tuple[tuple[SqlType, bool], ...]:
         """Type and "may be NULL" of each output column."""
@@ -65,7 +76,38 @@ class Facts:
         return tuple(type_ for type_, _ in self.columns(relation))
 
     def arity(self, relation: Relation) -> int:
-        return len(self.columns(relation))
+        """How many columns; without asking what they are, which in a wide join are hundreds."""
+        known = self._arity.get(id(relation))
+        if known is None:
+            known = self._arity[id(relation)] = (relation, self._arity_of(relation))
+        return known[1]
+
+    def _arity_of(self, relation: Relation) -> int:
+        match relation:
+            case Get():
+                return len(relation.columns)
+            case Local() | Constant():
+                return len(relation.types)
+            case Let() | LetRec():
+                return self.arity(relation.body)
+            case Project():
+                return len(relation.columns)
+            case Map():
+                return self.arity(relation.input) + len(relation.scalars)
+            case FlatMap():
+                return self.arity(relation.input) + len(relation.function.columns)
+            case Join():
+                return sum(map(self.arity, relation.inputs))
+            case BoundJoin():
+                return self.arity(relation.left) + self.arity(relation.right)
+            case Reduce():
+                return len(relation.keys) + len(relation.aggregates)
+            case Union():
+                return self.arity(relation.inputs[0])
+            case Window():
+                return self.arity(relation.input) + len(relation.calls)
+            case Filter() | Distinct() | TopK() | Negate() | Threshold():
+                return self.arity(relation.input)
 
     def refs(self, relation: Relation) -> tuple[Ref, ...]:
         """Each output column as an expression."""
@@ -104,8 +146,10 @@ class Facts:
                 counts = tuple((call.overload.result, call.overload.kind not in COUNTS) for call in relation.aggregates)
                 return keys + counts
             case Union():
-                rows = [self.columns(branch) for branch in relation.inputs]
-                return tuple((column[0][0], any(can for _, can in column)) for column in zip(*rows, strict=True))
+                row, *rest = [self.columns(branch) for branch in relation.inputs]
+                for other in rest:
+                    row = tuple([a if a[1] or not b[1] else b for a, b in zip(row, other, strict=True)])
+                return row
             case Window():
                 return self.columns(relation.input) + tuple((call.type, call.nullable) for call in relation.calls)
             case Filter() | Distinct() | TopK() | Negate() | Threshold():

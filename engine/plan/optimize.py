@@ -39,10 +39,11 @@ def prepare(relation: Relation) -> Relation:
 
 def optimize(relation: Relation, rules: tuple[Rule, ...] = RULES) -> Relation:
     """The relation with the same rows and less to do. `decorrelate` has run."""
+    facts = Facts()
     for _ in range(ROUNDS_MAX):
         before = relation
         for rule in rules:
-            relation = rule(relation, Facts())  # fresh, as a rule may give the value of a Let other columns
+            relation = rule(relation, facts.afresh())
         if relation == before:
             break
     return relation
