@@ -51,6 +51,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 class Generator:
+    tables = TABLES
+    grouped_types: tuple[SqlType, ...] = (INT, INT, TEXT, NUM, BOOL)
+    unordered: frozenset[SqlType] = frozenset()
+
     def __init__(self, random: Random) -> None:
         self.random = random
         self.aliases = 0
@@ -73,7 +77,7 @@ class Generator:
         if pick < 0.3 and depth > 0:
             return self.set_operation(depth, outer, columns)
         made = self.select(depth, outer, columns)
-        if self.chance(0.12):
+        if self.chance(0.12) and not set(made.types) & self.unordered:
             order = [f"{i + 1} {self.direction()}" for i in range(len(made.types))]
             self.random.shuffle(order)
             offset = f" OFFSET {self.random.randrange(3)}" if self.chance(0.4) else ""
@@ -90,7 +94,11 @@ class Generator:
         self.commons.append((name, value.types))
         body = self.query(depth - 1, (), columns)
         self.commons.pop()
-        return Select(f"WITH {name} AS ({value.sql}) {body.sql}", body.types)
+        return Select(f"WITH {name} AS ({value.sql}) {self.below_with(body)}", body.types)
+
+    def below_with(self, body: Select) -> str:
+        """The query where another WITH stands before it."""
+        return f"SELECT * FROM ({body.sql}) AS {self.alias()}" if body.sql.startswith("WITH") else body.sql
 
     def set_operation(self, depth: int, outer: Scope, columns: tuple[SqlType, ...] | None) -> Select:
         left = self.select(depth - 1, outer, columns)
@@ -117,9 +125,7 @@ class Generator:
     def grouped(
         self, source: str, where: str, scope: Scope, outer: Scope, depth: int, columns: tuple[SqlType, ...] | None
     ) -> Select:
-        wanted = columns or tuple(
-            self.random.choice((INT, INT, TEXT, NUM, BOOL)) for _ in range(self.random.choice((1, 2, 3)))
-        )
+        wanted = columns or tuple(self.random.choice(self.grouped_types) for _ in range(self.random.choice((1, 2, 3))))
         keys = [self.scalar(self.random.choice((INT, TEXT)), 0, scope, ()) if self.chance(0.3)
                 else self.random.choice(scope).sql for _ in range(self.random.choice((0, 1, 1, 2)))]  # fmt: skip
         keys = [key for key in dict.fromkeys(keys) if key[0] not in "'0123456789-N" and key[:4] != "CAST"]
@@ -132,11 +138,14 @@ class Generator:
             )
         sql = f"SELECT {self.named(items)} FROM {source}{where}"
         if keys:
-            sql += f" GROUP BY {listed(keys)}"
+            sql += self.grouping(keys)
         if self.chance(0.3):
             value = self.aggregate(INT, 0, scope, ())
             sql += f" HAVING {value} {self.random.choice(COMPARISONS)} {self.random.randrange(4)}"
         return Select(sql, wanted)
+
+    def grouping(self, keys: list[str]) -> str:
+        return f" GROUP BY {listed(keys)}"
 
     # FROM.
 
@@ -173,8 +182,8 @@ class Generator:
         if depth > 0 and self.chance(0.25):
             inner = self.query(depth - 1)
             return f"({inner.sql}) AS {name}", self.scope_of(name, inner.types)
-        table = self.random.choice(list(TABLES))
-        return f"{table} AS {name}", tuple(Item(f"{name}.{column.name}", column.type) for column in TABLES[table])
+        table = self.random.choice(list(self.tables))
+        return f"{table} AS {name}", tuple(Item(f"{name}.{column.name}", column.type) for column in self.tables[table])
 
     def join_condition(self, left: Scope, right: Scope, plain: bool) -> str:
         pairs = [(one, other) for one in left for other in right if one.type == other.type]

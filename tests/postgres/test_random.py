@@ -1,0 +1,14 @@
+"""Random queries as views over random histories: equal to the query asked again, and to PostgreSQL's answer, at every
+step. Every fourth history is lived through with the optimiser off."""
+
+import pytest
+
+from tests.postgres.compared import history
+from tests.postgres.conftest import Upstream
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_queries(upstream: Upstream, seed: int) -> None:
+    compared, wrong = history(seed, upstream.connection, queries=10, batches=3, optimize=seed % 4 != 3)
+    assert not wrong, "\n".join(wrong)
+    assert compared > 20
