@@ -17,6 +17,7 @@ Items are values: a change of the catalog makes another catalog with other items
 is all that the durable log needs to make the item again; ids stay what they were.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -25,6 +26,7 @@ from engine.catalog.connections import ConnectionDescription
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.catalog.upstream import UpstreamTable
+from engine.expr.scalar import Scalar
 from engine.plan.relation import BoundScalar, Relation
 from engine.types import Column, SqlType
 
@@ -151,9 +153,18 @@ class Type:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyExpression:
+    """A scalar over the columns of a relation, and what was written for it."""
+
+    scalar: Scalar
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
-    """`key` are columns of the relation `on`. One of a constraint is made and dropped with its table, so it has no SQL
-    of its own."""
+    """`key` are columns of the relation `on`, and behind them its `expressions`: an index that has some is a collection
+    by itself, of the relation's rows with these behind. One of a constraint is made and dropped with its table, so it
+    has no SQL of its own."""
 
     id: int
     name: QualifiedName
@@ -162,10 +173,25 @@ class Index:
     create_sql: str
     constraint: bool = False
     history_ms: int | None = None
+    expressions: tuple[KeyExpression, ...] = ()
 
     @property
     def depends_on(self) -> frozenset[int]:
         return frozenset({self.on})
+
+    def keyed(self, columns: Sequence[Column]) -> tuple[Column, ...]:
+        """The columns of the key, given the relation's; an expression is called as it is written."""
+        computed = (Column(each.text, each.scalar.type) for each in self.expressions)
+        row = (*columns, *computed)
+        return tuple(row[column] for column in self.key)
+
+    def written(self, columns: Sequence[Column], quote: Callable[[str], str]) -> str:
+        """The key in SQL."""
+        width = len(columns)
+        return ", ".join(
+            quote(columns[column].name) if column < width else self.expressions[column - width].text
+            for column in self.key
+        )
 
     @property
     def columns(self) -> tuple[Column, ...]:

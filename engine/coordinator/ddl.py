@@ -21,6 +21,7 @@ from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Notice, Result
 from engine.errors import DuplicateRelation
 from engine.plan.lower import with_finishing_as_topk
+from engine.plan.relation import Get, Map
 from engine.sql.binding.clock import ticking
 from engine.sql.bound import (
     BoundCreateDatabase,
@@ -116,16 +117,27 @@ def create_materialized_view(draft: Draft, bound: BoundCreateMaterializedView, i
 
 
 def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -> Result:
-    """Arranges a collection by a key. The first index of a plain view makes it a maintained collection."""
+    """Arranges a collection by a key. The first index of a plain view makes it a maintained collection; one with
+    expressions is a collection of its own, which has them computed."""
     skipped = exists(draft, "CREATE INDEX", bound.name, bound.if_not_exists)
     if skipped is not None:
         return skipped
     coordinator, on = draft.coordinator, draft.catalog.items[bound.on]
     history_ms = history_of(coordinator, bound.history_ms)
-    plan = dataflow(ticking(on.relation), draft.catalog, coordinator.options) if isinstance(on, View) else None
-    item = Index(draft.new_id(id), bound.name, bound.on, bound.key, bound.create_sql, False, bound.history_ms)
+    item = Index(
+        draft.new_id(id), bound.name, bound.on, bound.key, bound.create_sql, False, bound.history_ms, bound.expressions
+    )
+    plan = None
+    if item.expressions or isinstance(on, View):
+        rows = ticking(on.relation) if isinstance(on, View) else Get(on.id, on.name.item, on.columns)
+        if item.expressions:
+            rows = Map(rows, tuple(each.scalar for each in item.expressions))
+        plan = dataflow(rows, draft.catalog, coordinator.options)
 
     def make() -> None:
+        if plan is not None and item.expressions:
+            coordinator.send(Maintain(item.id, plan, (item.key,), history_ms))
+            return
         if plan is not None and on.id not in coordinator.maintained():
             coordinator.send(Maintain(on.id, plan, (bound.key,), history_ms))
         coordinator.send(Arrange(item.id, on.id, types_of(on.columns), item.key, history_ms))

@@ -5,10 +5,11 @@ import time
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
-from engine.catalog.catalog import FIRST_USER_ID
-from engine.catalog.items import kind
+from engine.catalog.catalog import FIRST_USER_ID, Catalog
+from engine.catalog.items import Index, Item, kind
 from engine.cluster.worker import sources
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.expression_keys import by_expression
 from engine.coordinator.pipeline import arranged, dataflow
 from engine.coordinator.reads import Check, readable_time
 from engine.coordinator.result import Result
@@ -30,10 +31,10 @@ def plan_column(bound: BoundExplain) -> Column:
     return Column(f"{bound.stage.value.capitalize()} Plan", TEXT, False)
 
 
-def explain(coordinator: Coordinator, bound: BoundExplain) -> Result:
-    """The stage of a query as one text: its relation, or with PHYSICAL its dataflow."""
+def explain(coordinator: Coordinator, bound: BoundExplain, catalog: Catalog) -> Result:
+    """The stage of a query as one text: its relation, or with PHYSICAL its dataflow. `catalog` is the transaction's."""
     began = time.perf_counter()
-    node = _node(coordinator, bound)
+    node = _node(coordinator, bound, catalog)
     ms = round((time.perf_counter() - began) * 1000, 3)
     if bound.as_json:
         timed: dict[str, Json] = {"planning_ms": ms} if bound.shown.timing else {}
@@ -43,7 +44,7 @@ def explain(coordinator: Coordinator, bound: BoundExplain) -> Result:
     return coordinator.rows("EXPLAIN", (plan_column(bound),), [(found,)])
 
 
-def _node(coordinator: Coordinator, bound: BoundExplain) -> Node:
+def _node(coordinator: Coordinator, bound: BoundExplain, catalog: Catalog) -> Node:
     relation, shown = bound.query.relation, bound.shown
     match bound.stage:
         case Stage.RAW:
@@ -53,10 +54,10 @@ def _node(coordinator: Coordinator, bound: BoundExplain) -> Node:
         case Stage.OPTIMIZED:
             return query_node(bound.query, optimize(decorrelate(prepare(relation))), shown)
         case Stage.PHYSICAL:
-            catalog = coordinator.catalog
             plan = _running(coordinator, bound.runs) or dataflow(relation, catalog, coordinator.options)
+            plan = by_expression(coordinator, plan) or plan
             names = {id: str(item.name.item) for id, item in catalog.items.items()}
-            columns = {id: tuple(column.name for column in item.columns) for id, item in catalog.items.items()}
+            columns = {id: _names_of(item, catalog) for id, item in catalog.items.items()}
             node = plan_node(plan, names, columns, shown)
             found = as_lookup(plan, arranged(catalog))
             if found is not None:
@@ -64,6 +65,14 @@ def _node(coordinator: Coordinator, bound: BoundExplain) -> Node:
             return finished(node, bound.query.finishing, shown)
         case _:
             assert_never(bound.stage)
+
+
+def _names_of(item: Item, catalog: Catalog) -> tuple[str, ...]:
+    """What the columns of a collection are called: an index by expressions is one by itself."""
+    if not isinstance(item, Index) or not item.expressions:
+        return tuple(column.name for column in item.columns)
+    columns = catalog.items[item.on].columns
+    return (*(column.name for column in columns), *(each.text for each in item.expressions))
 
 
 def _running(coordinator: Coordinator, id: int | None) -> Plan | None:
@@ -76,10 +85,10 @@ def _running(coordinator: Coordinator, id: int | None) -> Plan | None:
 
 
 def explain_timestamp(
-    coordinator: Coordinator, bound: BoundExplainTimestamp, read_at: int | None, check: Check
+    coordinator: Coordinator, bound: BoundExplainTimestamp, catalog: Catalog, read_at: int | None, check: Check
 ) -> Result:
     """At what tick a query would read and between which it could. `read_at` is the tick of the transaction, if any."""
-    plan = dataflow(bound.relation, coordinator.catalog, coordinator.options)
+    plan = dataflow(bound.relation, catalog, coordinator.options)
     worker = coordinator.cluster.worker
     reads = sorted(id for id in sources(plan) if id >= FIRST_USER_ID)
     live = [id for id in reads if coordinator.is_live(id)]
@@ -97,7 +106,7 @@ def explain_timestamp(
         "timeline": "EpochMilliseconds",
         "session wall time": coordinator.oracle.wall_ms(),
     }
-    items = coordinator.catalog.items
+    items = catalog.items
     each: list[Json] = [
         {
             "name": f"{items[id].name} (u{id}, {kind(items[id])})",

@@ -20,6 +20,7 @@ from engine.collection.batch import Batch, null_words
 from engine.collection.heap import Heap, Known, Unknown
 from engine.collection.words import encode
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.expression_keys import by_expression
 from engine.coordinator.finishing import finish
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
@@ -225,6 +226,8 @@ def keyed_select(coordinator: Coordinator, bound: BoundSelect) -> KeyedSelect | 
     plan = dataflow(bound.query.relation, coordinator.catalog, coordinator.options)
     if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
         return None
+    plan = by_expression(coordinator, plan, surely=True) or plan
+    assert isinstance(plan.input, Source)
     return KeyedSelect(bound, plan, plan.input, ())
 
 

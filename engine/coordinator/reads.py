@@ -16,6 +16,7 @@ from engine.cluster.worker import sources
 from engine.collection.batch import Batch
 from engine.collection.words import vector_of
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.expression_keys import by_expression
 from engine.coordinator.finishing import finish
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
@@ -39,7 +40,9 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
         plan = bound.plan or dataflow(bound.query.relation, coordinator.catalog, options)
         if bound.as_of is not None:
             at = readable_time(coordinator, bound.as_of, plan, check)
-        rows = peek(coordinator, plan, at, check)
+        rows = _computed_keys(coordinator, plan, check) if at is None else None
+        if rows is None:
+            rows = peek(coordinator, plan, at, check)
         finishing = bound.query.finishing
         batch = coordinator.watched(check).run(
             lambda: finish(rows.batch, finishing, output_types(plan), coordinator.heap, options.result_rows_max),
@@ -47,6 +50,17 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
         )
         timestamp = rows.timestamp or None
         return coordinator.result(f"SELECT {len(batch)}", bound.columns, batch, timestamp=timestamp)
+
+
+def _computed_keys(coordinator: Coordinator, plan: Plan, check: Check) -> Rows | None:
+    """The rows of a plan that an index by an expression answers; None: none does, or not without an error."""
+    instead = by_expression(coordinator, plan)
+    if instead is None:
+        return None
+    try:
+        return peek(coordinator, instead, None, check)
+    except (DataError, UndefinedTable):
+        return None
 
 
 def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> Rows:

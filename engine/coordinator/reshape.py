@@ -104,7 +104,10 @@ def _goes_along(item: Item, bound: BoundReshape) -> bool:
     """An index of the table that is its constraint's, or of a column that goes."""
     if not isinstance(item, Index) or item.on != bound.old:
         return False
-    return item.constraint or any(bound.places[column] is None for column in item.key)
+    columns = {column for column in item.key if column < len(bound.places)}
+    for each in item.expressions:
+        columns |= each.scalar.reads
+    return item.constraint or any(bound.places[column] is None for column in columns)
 
 
 def _comment(draft: Draft, before: Catalog, moved: dict[int, Moved]) -> None:

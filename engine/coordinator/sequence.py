@@ -160,9 +160,10 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
         case BoundSubscribe():
             return _subscribe(coordinator, client, bound)
         case BoundExplain():
-            return explain(coordinator, bound)
+            return explain(coordinator, bound, client.transaction.catalog(coordinator))
         case BoundExplainTimestamp():
-            return explain_timestamp(coordinator, bound, client.transaction.read_at, client.check)
+            block = client.transaction
+            return explain_timestamp(coordinator, bound, block.catalog(coordinator), block.read_at, client.check)
         case BoundCopy(statement=BoundSelect() as query, file=CopyFile() as file):
             return copy_to(coordinator, _select(coordinator, client, query), file, bound.form, client.check)
         case BoundCopy():

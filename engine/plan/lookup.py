@@ -1,7 +1,7 @@
 """Queries that an arrangement answers by itself: literals or parameters for every column of one of its keys."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Final, TypeAlias, cast
@@ -12,7 +12,7 @@ from engine.expr.scalar import INTEGERS, Call, Literal, Logic, Ref, Scalar, Valu
 from engine.plan.lower import Arranged
 from engine.plan.predicates import equal_sides
 from engine.plan.relation import BoundScalar
-from engine.plan.scalars import conjuncts
+from engine.plan.scalars import conjuncts, rewrite
 from engine.types import CastContext, SqlType, cast_context
 
 LOOKUP_KEYS_MAX: Final = 10_000
@@ -147,3 +147,28 @@ def comparable(column: Ref, literal: Scalar, row: tuple[SqlType, ...]) -> bool:
     """Whether the literal's value, taken as one of the column's type, has the word that it is compared by."""
     own = row[column.index].plain
     return literal.type.plain == own or (own in INTEGERS and literal.type in INTEGERS)
+
+
+def over_index(plan: Mfp, id: int, expressions: tuple[Scalar, ...]) -> Mfp:
+    """A plan over the rows of a collection as one over collection `id`, which has those rows with `expressions` behind
+    their columns: what is asked of an expression is asked of its column. What the plan computes stands behind both."""
+    assert isinstance(plan.input, Source)
+    width = len(plan.input.types)
+
+    def change(scalar: Scalar) -> Scalar:
+        if isinstance(scalar, Ref) and scalar.index >= width:
+            return Ref(scalar.index + len(expressions), scalar.type, scalar.nullable)
+        for place, expression in enumerate(expressions, width):
+            if scalar == expression:
+                return Ref(place, scalar.type, scalar.nullable)
+        return scalar
+
+    steps = tuple(
+        Compute(rewrite(step.expression, change))
+        if isinstance(step, Compute)
+        else Keep(rewrite(step.predicate, change))
+        for step in plan.steps
+    )
+    types = (*plan.input.types, *(expression.type for expression in expressions))
+    project = tuple(column if column < width else column + len(expressions) for column in plan.project)
+    return replace(plan, input=Source(id, types), steps=steps, project=project)

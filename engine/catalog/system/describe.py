@@ -1,6 +1,7 @@
 """Objects as SQL text: what clients show of them and make scripts from."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from engine import types
@@ -91,14 +92,15 @@ def view_definition(item: View | MaterializedView) -> str:
 def index_definition(index: Index, catalog: Catalog) -> str:
     on = catalog.items[index.on]
     unique = "UNIQUE " if key_of(index, catalog) else ""
-    names = ", ".join(quote(on.columns[column].name) for column in index.key)
+    names = index.written(on.columns, quote)
     return f"CREATE {unique}INDEX {quote(index.name.item)} ON {qualified(on.name)} USING {ACCESS_METHOD} ({names})"
 
 
 def index_column(index: Index, position: int, catalog: Catalog) -> str | None:
     """The column at a position of an index's key, from 1."""
-    columns = catalog.items[index.on].columns
-    return quote(columns[index.key[position - 1]].name) if 1 <= position <= len(index.key) else None
+    if not 1 <= position <= len(index.key):
+        return None
+    return replace(index, key=index.key[position - 1 : position]).written(catalog.items[index.on].columns, quote)
 
 
 def key_of(index: Index, catalog: Catalog) -> UniqueKey | None:

@@ -177,8 +177,10 @@ def _index_columns(catalog: Catalog, _: Runtime) -> Iterator[Row]:
     for item in items(catalog, Index):
         assert isinstance(item, Index)
         of = catalog.items[item.on].columns
-        for position, column in enumerate(item.key, 1):
-            yield object_id(item.id), position, column + 1, of[column].name, of[column].nullable
+        for position, (place, column) in enumerate(zip(item.key, item.keyed(of), strict=True), 1):
+            computed = place >= len(of)
+            at, text = (None, column.name) if computed else (place + 1, None)
+            yield object_id(item.id), position, at, text, column.name, column.nullable
 
 
 def _columns(catalog: Catalog, _: Runtime) -> Iterator[Row]:
@@ -306,8 +308,8 @@ _TABLE: Final[tuple[tuple[str, str, str, Rows], ...]] = (
     ("mz_indexes", "id text!, oid oid!, name text!, on_id text!, cluster_id text!, owner_id text!, create_sql text",
      "indexes, and what they are on", _indexes),
     ("mz_index_columns",
-     "index_id text!, index_position bigint!, on_position bigint!, name text!, nullable boolean!",
-     "the key columns of each index, in order", _index_columns),
+     "index_id text!, index_position bigint!, on_position bigint, on_expression text, name text!, nullable boolean!",
+     "the key of each index, in order: columns, and expressions, which are called as they are written", _index_columns),
     ("mz_columns",
      "id text!, name text!, position bigint!, nullable boolean!, type text!, type_oid oid!, type_mod integer!",
      "the columns of every relation", _columns),

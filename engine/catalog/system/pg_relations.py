@@ -98,8 +98,7 @@ def attributes(item: Item, catalog: Catalog) -> tuple[Column, ...]:
     """The columns of a relation, of an index's key, or of a composite type."""
     match item:
         case Index():
-            of = catalog.items[item.on].columns
-            return tuple(of[column] for column in item.key)
+            return item.keyed(catalog.items[item.on].columns)
         case Type():
             return tuple(Column(name, kind) for name, kind in item.type.fields)
         case _:
@@ -138,9 +137,10 @@ def _indexes(catalog: Catalog, _: Runtime) -> Iterator[Row]:
         of, key, n = catalog.items[item.on].columns, describe.key_of(item, catalog), len(item.key)
         yield (
             item.id, item.on, n, n, key is not None, key is not None and key.primary,
-            [column + 1 for column in item.key], [collation(of[column].type) for column in item.key],
-            [class_of(of[column].type) for column in item.key],
-            [0] * n, database_of(item),
+            [0 if column >= len(of) else column + 1 for column in item.key],
+            [collation(column.type) for column in item.keyed(of)],
+            [class_of(column.type) for column in item.keyed(of)],
+            [0] * n, ", ".join(each.text for each in item.expressions) or None, database_of(item),
         )  # fmt: skip
 
 
@@ -169,8 +169,9 @@ def _depends(catalog: Catalog, _: Runtime) -> Iterator[Row]:
                 for column in key.columns:
                     yield CONSTRAINT, item.id, 0, CLASS, item.on, column + 1, "a", database
             else:
+                width = len(catalog.items[item.on].columns)
                 for column in item.key:
-                    yield CLASS, item.id, 0, CLASS, item.on, column + 1, "a", database
+                    yield CLASS, item.id, 0, CLASS, item.on, column + 1 if column < width else 0, "a", database
             continue
         if isinstance(item, View | MaterializedView):
             yield REWRITE, item.id, 0, CLASS, item.id, 0, "i", database
@@ -290,7 +291,7 @@ DEFINITIONS: Final = (
         indnullsnotdistinct bool! = false, indisprimary bool!, indisexclusion bool! = false, indimmediate bool! = true,
         indisclustered bool! = false, indisvalid bool! = true, indcheckxmin bool! = false, indisready bool! = true,
         indislive bool! = true, indisreplident bool! = false, indkey int2vector!, indcollation oidvector!,
-        indclass oidvector!, indoption int2vector!, indexprs text = null, indpred text = null""",
+        indclass oidvector!, indoption int2vector!, indexprs text, indpred text = null""",
         "indexes, and the columns that they are by", _indexes, scoped=True,
     ),
     define(

@@ -238,8 +238,9 @@ def _follows(item: Item, moved: dict[int, Moved], before: Context, after: Contex
     """A dependent over what was renamed."""
     if isinstance(item, Index):
         on = after.catalog.items[item.on]
-        sql = index_sql(item.name, on, item.key, item.history_ms) if item.create_sql else ""
-        return replace(item, create_sql=sql)
+        if item.expressions:
+            again(item, before.catalog, after.catalog, moved, before)  # refuses where one names the column
+        return replace(item, create_sql=index_sql(item, on) if item.create_sql else "")
     try:
         found = again(item, before.catalog, after.catalog, moved, before)
     except SqlError as error:

@@ -209,7 +209,7 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
     (made,) = dialect.parse(item.create_sql)
     if isinstance(item, Index):
         on = new.items[item.on]
-        return replace(item, name=name, create_sql=index_sql(name, on, item.key, item.history_ms))
+        return replace(item, name=name, create_sql=index_sql(replace(item, name=name), on))
     assert isinstance(made, statements.CreateView | statements.CreateTable | statements.CreateSource
                       | statements.CreateType | statements.CreateSecret | statements.CreateConnection
                       | statements.CreateSink | statements.CreateCopy)  # fmt: skip

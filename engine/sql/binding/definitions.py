@@ -1,14 +1,15 @@
 """Statements that make and remove objects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 from engine import types
 from engine.catalog.catalog import is_temporary
 from engine.catalog.items import (
     Index,
     Item,
+    KeyExpression,
     MaterializedView,
     QualifiedName,
     SourceRelation,
@@ -27,16 +28,19 @@ from engine.errors import (
     Unsupported,
     WrongObjectType,
 )
+from engine.expr.scalar import Scalar
 from engine.plan.facts import Facts
-from engine.plan.relation import Query
+from engine.plan.relation import BoundScalar, Exists, Get, Map, Quantified, Query, ScalarSubquery
+from engine.plan.scalars import parts
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context, Use
 from engine.sql.binding.options import history, history_sql, view_history
 from engine.sql.binding.queries import Queries
+from engine.sql.binding.scalars import Place
 from engine.sql.binding.session import refuse
 from engine.sql.binding.writing import full, quoted
-from engine.sql.scope import Around
+from engine.sql.scope import Around, Range, Scope, ScopeColumn
 from engine.sql.statement.parts import Span
 from engine.types import Column
 
@@ -185,28 +189,60 @@ def create_index(statement: statements.CreateIndex, context: Context) -> bound.B
         raise WrongObjectType(f'"{item.name.item}" cannot have an index', position=statement.on.at)
     if isinstance(item, View):
         refuse(ticking(item.relation), "an indexed view")
-    key = _default_key(item) if statement.keys is None else tuple(_key(node, item) for node in statement.keys)
-    name = _index_name(statement, item, key, context)
+    expressions: list[KeyExpression] = []
+    key: list[int] = []
+    for node, text in statement.keys or ():
+        place = _column(node, item)
+        if place is None:
+            place = len(item.columns) + len(expressions)
+            expressions.append(KeyExpression(_computed(node, item, context), _as_key(node, text)))
+        key.append(place)
+    index = Index(0, item.name, item.id, tuple(key) or _default_key(item), "", expressions=tuple(expressions))
+    name = _index_name(statement, item, index, context)
     history_ms = history(statement.options)
-    text = index_sql(name, item, key, history_ms)
-    return bound.BoundCreateIndex(name, item.id, key, statement.if_not_exists, text, history_ms)
+    text = index_sql(replace(index, name=name, history_ms=history_ms), item)
+    return bound.BoundCreateIndex(
+        name, item.id, index.key, statement.if_not_exists, text, history_ms, index.expressions
+    )
 
 
-def index_sql(name: QualifiedName, on: Item, key: Sequence[int], history_ms: int | None) -> str:
+def index_sql(index: Index, on: Item) -> str:
     """The statement that makes an index again."""
-    columns = ", ".join(quoted(on.columns[column].name) for column in key)
-    return f"CREATE INDEX {quoted(name.item)} ON {full(on.name)} ({columns}){history_sql(history_ms)}"
+    key, history_ms = index.written(on.columns, quoted), index.history_ms
+    return f"CREATE INDEX {quoted(index.name.item)} ON {full(on.name)} ({key}){history_sql(history_ms)}"
 
 
-def _key(node: syntax.Expression, item: Item) -> int:
+def _column(node: syntax.Expression, item: Item) -> int | None:
+    """The column that a key is, by its name or its number; None: it is to be computed."""
     if isinstance(node, syntax.Number) and node.text.isdigit() and 1 <= int(node.text) <= len(item.columns):
         return int(node.text) - 1
     if not isinstance(node, syntax.ColumnName):
-        raise Unsupported("an index on an expression is not supported", position=node.at)
+        return None
     found = [i for i, column in enumerate(item.columns) if column.name == node.parts[-1]]
     if not found:
         raise UndefinedColumn(f'column "{node.parts[-1]}" does not exist', position=node.at)
     return found[0]
+
+
+def _computed(node: syntax.Expression, item: Item, context: Context) -> Scalar:
+    """An expression over the columns of a row, and nothing else."""
+    binder = Queries(context)
+    star = tuple(ScopeColumn(c.name, i, c.type, c.nullable) for i, c in enumerate(item.columns))
+    ranges = (Range(item.name.item, (item.name.database, item.name.schema), star),)
+    scalar = binder.scalar(node, Place(Scope(star, ranges, len(star), Around(None, {})), "index expression"))
+    if binder.reads or _holds_query(scalar):
+        raise Unsupported("cannot use subquery in index expression", position=node.at)
+    refuse(Map(Get(item.id, item.name.item, item.columns), (scalar,)), "an index")
+    return cast(Scalar, scalar)
+
+
+def _holds_query(scalar: BoundScalar) -> bool:
+    return isinstance(scalar, Exists | ScalarSubquery | Quantified) or any(map(_holds_query, parts(scalar)))
+
+
+def _as_key(node: syntax.Expression, text: str) -> str:
+    """In parentheses, as PostgreSQL wants it, unless it is a call; or has some."""
+    return text if isinstance(node, syntax.Function) or (text.startswith("(") and text.endswith(")")) else f"({text})"
 
 
 def _default_key(item: Item) -> tuple[int, ...]:
@@ -219,11 +255,11 @@ def _default_key(item: Item) -> tuple[int, ...]:
     return next(iter(keys), tuple(range(len(item.columns))))
 
 
-def _index_name(statement: statements.CreateIndex, item: Item, key: Sequence[int], context: Context) -> QualifiedName:
+def _index_name(statement: statements.CreateIndex, item: Item, index: Index, context: Context) -> QualifiedName:
     """The name given, or one after the relation and its key that is free."""
     if statement.name is not None:
         return replace(item.name, item=statement.name)
-    middle = "primary" if statement.keys is None else "_".join(item.columns[column].name for column in key)
+    middle = "primary" if statement.keys is None else "_".join(_called(statement, item))
     stem = f"{item.name.item}_{middle}_idx"
     name, number = replace(item.name, item=stem), 0
     while context.catalog.named(name) is not None:
@@ -232,3 +268,13 @@ def _index_name(statement: statements.CreateIndex, item: Item, key: Sequence[int
         number += 1
         name = replace(item.name, item=f"{stem}{number}")
     return name
+
+
+def _called(statement: statements.CreateIndex, item: Item) -> Iterator[str]:
+    """What an index without a name is called after: columns, functions, and "expr", as in PostgreSQL."""
+    for node, _ in statement.keys or ():
+        place = _column(node, item)
+        if place is not None:
+            yield item.columns[place].name
+        else:
+            yield node.name.parts[-1] if isinstance(node, syntax.Function) else "expr"

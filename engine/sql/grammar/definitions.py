@@ -179,19 +179,21 @@ class Definitions(Sinks, Roles):
         target = self.name()
         if self.accept("using"):
             self.identifier()
-        keys: tuple[Expression, ...] | None = None
+        keys: tuple[tuple[Expression, str], ...] | None = None
         if not default:
             keys = self.parenthesised(self._index_key)
         options = self.with_options()
         return CreateIndex(name, target, keys, if_not_exists, self.span(), options)
 
-    def _index_key(self) -> Expression:
+    def _index_key(self) -> tuple[Expression, str]:
         """An expression; the order that PostgreSQL lets follow means nothing to an arrangement."""
+        begin = self.here
         key = self.expression()
+        text = self.text[begin - 1 : self.before - 1]
         self.accept_any("asc", "desc")
         if self.accept("nulls") and self.accept_any("first", "last") is None:
             self.fail()
-        return key
+        return key, text
 
     def drop(self) -> Drop | DropRoles | DropClusters | Inert:
         self.expect("drop")

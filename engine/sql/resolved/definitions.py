@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.catalog.connections import ConnectionDescription
-from engine.catalog.items import Item, QualifiedName, UniqueKey
+from engine.catalog.items import Item, KeyExpression, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
@@ -88,6 +88,7 @@ class BoundCreateIndex:
     if_not_exists: bool
     create_sql: str
     history_ms: int | None = None
+    expressions: tuple[KeyExpression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

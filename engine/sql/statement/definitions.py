@@ -67,11 +67,11 @@ class CreateView:
 
 @dataclass(frozen=True, slots=True)
 class CreateIndex:
-    """CREATE INDEX [name] ON object [(expressions)]; DEFAULT INDEX when `keys` is None."""
+    """CREATE INDEX [name] ON object [(expressions)]; DEFAULT INDEX when `keys` is None. Keys with their texts."""
 
     name: str | None
     on: Name
-    keys: tuple[Expression, ...] | None
+    keys: tuple[tuple[Expression, str], ...] | None
     if_not_exists: bool
     span: Span
     options: tuple[Option, ...] = ()
