@@ -56,6 +56,7 @@ class Database:
         self._sessions: set[Session] = set()
         self._lock: Final = threading.Lock()
         self._closed = False
+        coordinator.metrics = self.metrics
         coordinator.ticks.run(idle=True)  # every answer is of a tick, so there is one before the first question
         self._begin: Final = coordinator.maintained()
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.catalog.catalog import SYSTEM_DATABASE, TEMPORARY, Path
+from engine.coordinator.activity import Run
 from engine.coordinator.advisory import Holder
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import drop_temporary
@@ -78,6 +79,7 @@ class Conversation:
         for the client."""
         self._resolved: tuple[tuple[str, str], Path] | None = None
         self.began: Final = datetime.now(UTC)
+        self.last: Run | None = None  # the statement that runs, or the last that did
         self._temporary: Final = f"{TEMPORARY}_{self.number}"
         self._names: Final = Names(coordinator)
         coordinator.sessions[self.number] = self
@@ -226,7 +228,8 @@ class Conversation:
             raise SqlError("the session is closed")
         self._begin_clock()
         span = getattr(statement, "span", None)
-        with self._timed(type(statement)), self._failing("" if span is None else span.text):
+        sql = "" if span is None else span.text
+        with self._timed(type(statement), sql), self._failing(sql):
             self.check()
             if isinstance(statement, Execute):
                 self._transaction.check_usable()
@@ -245,14 +248,20 @@ class Conversation:
         return answer
 
     @contextmanager
-    def _timed(self, statement: type) -> Iterator[None]:
+    def _timed(self, statement: type, sql: str) -> Iterator[None]:
         """What runs is a statement of that kind."""
+        coordinator, application = self._coordinator, self._settings.values["application_name"]
+        run = self.last = coordinator.activity.begin(self.number, application, statement, sql)
         began, failed = time.perf_counter_ns(), True
         try:
             yield
             failed = False
+        except SqlError as error:
+            run.error = error.message
+            raise
         finally:
-            self._coordinator.commands.add(statement, failed, time.perf_counter_ns() - began)
+            run.finished = datetime.now(UTC)
+            coordinator.commands.add(statement, failed, time.perf_counter_ns() - began)
 
     def _answer(self, statement: Statement, ready: Ready | None) -> Answer:
         if not isinstance(statement, SessionStatement):

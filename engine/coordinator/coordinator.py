@@ -7,6 +7,7 @@ subscriptions. The tick lock serialises whatever changes any of them; reads take
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from engine.catalog.connections import FileRef, SecretRef, Setting
 from engine.catalog.items import Item
 from engine.catalog.system.definition import Runtime
 from engine.catalog.system.oids import Oids
-from engine.cluster.command import Cancel, Command, Drop, Hydrated, Maintain, Response, Rows, Subscribe, Ticked
+from engine.cluster.command import Arrange, Cancel, Command, Drop, Hydrated, Maintain, Response, Rows, Subscribe, Ticked
 from engine.cluster.local import Local
 from engine.cluster.worker import sources
 from engine.collection.batch import Batch
@@ -30,6 +31,7 @@ from engine.collection.value import Value
 from engine.collection.words import vector_of
 from engine.connectors.files.roots import Roots
 from engine.connectors.ingest import Ingest
+from engine.coordinator.activity import Activity
 from engine.coordinator.advisory import AdvisoryLocks
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.envelope import Telling
@@ -81,6 +83,8 @@ class Coordinator:
         self.began: Final = datetime.now(UTC)
         self.sessions: dict[int, SessionLike] = {}  # the open ones, by number
         self.locks: Final = AdvisoryLocks()
+        self.activity: Final = Activity()
+        self.metrics: Callable[[], Iterable[tuple[str, Mapping[str, str], float]]] = tuple  # set by who has them all
         self.peeks: Final = Durations()
         self.commands: Final = Commands()
         self._steps: Final = threading.Semaphore(STEPS_MAX)
@@ -94,6 +98,8 @@ class Coordinator:
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
         self._live: set[int] = set()  # collections and indexes that have hydrated
         self._live_changed: Final = threading.Condition()
+        self._begun: Final[dict[int, int]] = {}  # when what hydrates was asked for, by time.perf_counter_ns()
+        self.hydration_ns: Final[dict[int, int]] = {}  # how long what is maintained took
         self._results: Final[WeakSet[Result]] = WeakSet()
         self._results_lock: Final = threading.Lock()
         self._reserved = 0  # ids below it are items', or those of drafts
@@ -206,6 +212,9 @@ class Coordinator:
                 case Hydrated():
                     with self._live_changed:
                         self._live.add(response.id)
+                        begun = self._begun.pop(response.id, None)
+                        if begun is not None:
+                            self.hydration_ns[response.id] = time.perf_counter_ns() - begun
                         self._live_changed.notify_all()
         self.ticks.look_ahead()
 
@@ -237,6 +246,9 @@ class Coordinator:
     def forget(self, ids: Iterable[int]) -> None:
         """These are dropped: nobody may wait for them."""
         with self._live_changed:
+            for id in ids:
+                self._begun.pop(id, None)
+                self.hydration_ns.pop(id, None)
             self._live.difference_update(ids)
             self._live_changed.notify_all()
 
@@ -294,6 +306,8 @@ class Coordinator:
     def send(self, *commands: Command) -> None:
         """Carry out commands that change what the worker holds. Under the tick lock."""
         for command in commands:
+            if isinstance(command, Arrange | Maintain):
+                self._begun[command.id] = time.perf_counter_ns()
             if isinstance(command, Maintain):
                 self.system.watch(command.id, sources(command.plan))
             elif isinstance(command, Drop):

@@ -2,6 +2,8 @@
 
 from typing import Final, TypeAlias
 
+from engine.catalog.items import Source
+from engine.catalog.sources import KafkaSource
 from engine.connectors.ingest import Status
 from engine.connectors.postgres.reader import LSN
 from engine.coordinator.coordinator import Coordinator
@@ -39,7 +41,9 @@ def metrics(coordinator: Coordinator) -> list[Metric]:
         return str(catalog.items[id].name) if id in catalog.items else str(id)
 
     for id, source in coordinator.ingest.status().items():
-        found += of_source(name_of(id), source, coordinator.cluster.worker.upper)
+        item = catalog.items.get(id)
+        kafka = isinstance(item, Source) and isinstance(item.description, KafkaSource)
+        found += of_source(name_of(id), source, coordinator.cluster.worker.upper, kafka)
     queued = coordinator.sinks.queued()
     for id, sink in coordinator.sinks.status().items():
         found += of_sink(name_of(id), sink, queued.get(id, 0))
@@ -83,8 +87,10 @@ def of_log(log: Log) -> list[Metric]:
     ]
 
 
-def of_source(name: str, status: Status, upper: int) -> list[Metric]:
-    """A source's, and those of its partitions, where it has any, under the names that Materialize gave them."""
+def of_source(name: str, status: Status, upper: int, kafka: bool) -> list[Metric]:
+    """A source's, and those of its partitions, where it has any, under the names that Materialize gave them. How far
+    the input goes has such a name only for Kafka."""
+    known = "mz_kafka_partition_offset_max" if kafka else "tailrace_source_offset_known"
     found: list[Metric] = [
         ("tailrace_source_rows_total", {"source": name}, float(status.rows)),
         ("tailrace_source_waiting_rows", {"source": name}, float(status.waiting)),
@@ -96,7 +102,7 @@ def of_source(name: str, status: Status, upper: int) -> list[Metric]:
             ("mz_bytes_read_total", labels, float(at.bytes)),
             ("mz_partition_offset_received", labels, float(at.position)),
             ("mz_partition_offset_ingested", labels, float(status.offsets.get(key, 0))),
-            ("mz_kafka_partition_offset_max", labels, float(at.known)),
+            (known, labels, float(at.known)),
             ("mz_partition_closed_ts", labels, float(upper)),
         ]
         if key == LSN:

@@ -1,6 +1,5 @@
 """What system relations show of the workers and the sessions, computed when a query reads them and not before."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -14,6 +13,7 @@ from engine.catalog.system.definition import (
     SourceState,
     SubscriptionState,
 )
+from engine.coordinator.activity import Run, shown, word_of
 from engine.coordinator.subscription import Subscription
 from engine.plan.explain import explain_operator
 
@@ -28,7 +28,10 @@ class SessionLike(Protocol):
 
     user: str
     began: datetime
+    last: Run | None
 
+    @property
+    def transaction_status(self) -> str: ...
     @property
     def variables(self) -> Mapping[str, str]: ...
     def holds(self, subscription: Subscription) -> bool: ...
@@ -77,8 +80,7 @@ class Commands:
     def all(self) -> Iterator[tuple[str, bool, Durations]]:
         """(the statement in lower case, whether it failed, how long)."""
         for (statement, failed), durations in tuple(self._durations.items()):
-            name = re.sub("(?<=[a-z])(?=[A-Z])", " ", statement.__name__.removesuffix("Statement")).lower()
-            yield name, failed, durations
+            yield word_of(statement), failed, durations
 
 
 class Lazily(Mapping[int, T]):
@@ -138,6 +140,11 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         blocking=coordinator.locks.blocking,
         peeks=coordinator.peeks.rows,
         operators=lambda: _operators(coordinator),
+        statements=coordinator.activity.states,
+        hydration_ns=coordinator.hydration_ns,
+        parks=coordinator.ticker.parks.rows,
+        metrics=coordinator.metrics,
+        wall_ms=coordinator.oracle.wall_ms,
         began=coordinator.began,
         identity=coordinator.identity,
         oids=coordinator.oids,
@@ -187,7 +194,11 @@ def _terminate(coordinator: "Coordinator", number: int) -> bool:
 def _sessions(coordinator: "Coordinator") -> Iterator[SessionState]:
     for number, session in sorted(coordinator.sessions.copy().items()):
         variables = session.variables
-        yield SessionState(number, session.user, variables["database"], variables["application_name"], session.began)
+        last = None if session.last is None else shown(session.last)
+        yield SessionState(
+            number, session.user, variables["database"], variables["application_name"], session.began,
+            session.transaction_status, last,
+        )  # fmt: skip
 
 
 def _subscriptions(coordinator: "Coordinator") -> Iterator[SubscriptionState]:
@@ -202,6 +213,7 @@ def _operators(coordinator: "Coordinator") -> Iterator[OperatorState]:
     names = {id: item.name.item for id, item in coordinator.catalog.items.items()}
     for node in coordinator.cluster.worker.circuit.nodes():
         plan = explain_operator(node.plan, names)
+        durations = tuple((1 << bits, count) for bits, count in enumerate(node.durations) if count)
         yield OperatorState(
-            node.id, plan, node.inputs, node.rows, node.bytes, node.changes, node.elapsed_ns, node.exports
+            node.id, plan, node.inputs, node.rows, node.bytes, node.changes, node.elapsed_ns, node.exports, durations
         )

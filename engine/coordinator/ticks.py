@@ -22,6 +22,7 @@ from engine.collection.batch import Batch
 from engine.connectors.ingest import Taken
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.oracle import Oracle
+from engine.coordinator.runtime import Durations
 from engine.errors import ConstraintViolation, SqlError, UndefinedTable
 
 NOTHING_BROKEN: Final[Mapping[int, str]] = {}
@@ -253,6 +254,8 @@ class Ticker:
         self._wanted: Final = Event()
         self.follow: Callable[[], None] | None = None  # brings what changes without a tick to whoever watches it
         self._closed = False
+        self.parks: Final = Durations()
+        """How long it waited for something to do."""
         self._thread: Final = Thread(target=self._run, name="ticker", daemon=True)
         self._thread.start()
 
@@ -270,7 +273,9 @@ class Ticker:
         while not self._closed:
             due = self._ticks.due_ms()
             seconds = self._progress_seconds if due is None else min(self._progress_seconds, due / 1000)
+            slept = time.perf_counter_ns()
             woken = self._wanted.wait(seconds)
+            self.parks.add(time.perf_counter_ns() - slept)
             self._wanted.clear()
             if due is not None and not self._closed:
                 self._ticks.run_due()

@@ -5,6 +5,7 @@ Only the tick thread changes a node; what readers see of it (contents, error cou
 
 import heapq
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Final
 
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
@@ -18,6 +19,8 @@ from engine.dataflow.render import signature
 from engine.dataflow.trace import Trace
 from engine.types import SqlType
 
+DURATIONS: Final = 40
+"""Bits of the nanoseconds of a step: nine minutes, and longer."""
 Key = tuple[int, ...]
 Clock = Callable[[], int]
 """Nanoseconds since some moment."""
@@ -35,6 +38,7 @@ class Node:
         "changes",
         "delta",
         "dependents",
+        "durations",
         "elapsed_ns",
         "empty",
         "grows",
@@ -69,6 +73,7 @@ class Node:
         self.delta: Batch | None = None
         self.changes = 0  # that it ever gave
         self.elapsed_ns = 0  # that its steps took, if somebody has a clock
+        self.durations = [0] * DURATIONS  # the same as counts of steps, by the bits of their nanoseconds
         self.empty = Batch.empty(len(types))
         self.queued = False
         self._above: tuple[Node, ...] | None = None  # once asked for
@@ -218,7 +223,10 @@ def compute(
         delta = node.operator.step(tick, [child.empty if child.delta is None else child.delta for child in node.inputs])
         if len(delta):
             emit(node, delta)
-        node.elapsed_ns += clock() - began
+        took = clock() - began
+        if took:
+            node.elapsed_ns += took
+            node.durations[min(took.bit_length(), DURATIONS - 1)] += 1
     return touched
 
 

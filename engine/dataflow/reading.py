@@ -40,6 +40,7 @@ class NodeInfo:
     changes: int
     elapsed_ns: int
     exports: tuple[int, ...]
+    durations: tuple[int, ...]  # counts of steps, by the bits of their nanoseconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -281,7 +282,7 @@ class Reading:
         return [
             NodeInfo(
                 node.rank, node.plan, tuple(child.rank for child in node.inputs), node.rows(), node.bytes_held(),
-                node.changes, node.elapsed_ns, tuple(exports.get(node, ())),
+                node.changes, node.elapsed_ns, tuple(exports.get(node, ())), tuple(node.durations),
             )
             for node in sorted(list(self._by_identity.values()), key=lambda node: node.rank)
         ]  # fmt: skip

@@ -23,14 +23,26 @@ NO_SECRETS: Final = frozenset({"secret", "null", "with", "valid", "url"})
 
 def redacted(error: SqlError, sql: str) -> None:
     """Take out of an error what the statements that caused it have of secrets."""
-    about = ABOUT.search(sql)
-    found = [] if about is None else list(LITERALS.finditer(sql, about.end()))
-    for secret in {text for match in (*found, *BEHIND.finditer(sql)) for text in _texts(match)}:
-        whole = re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)")
+    for whole in _secrets(sql):
         error.message = whole.sub(MASK, error.message)
         error.detail = None if error.detail is None else whole.sub(MASK, error.detail)
         error.hint = None if error.hint is None else whole.sub(MASK, error.hint)
     error.args = (error.message,)
+
+
+def masked(sql: str) -> str:
+    """A statement without its secrets."""
+    for whole in _secrets(sql):
+        sql = whole.sub(MASK, sql)
+    return sql
+
+
+def _secrets(sql: str) -> list[re.Pattern[str]]:
+    """What finds each secret of a statement."""
+    about = ABOUT.search(sql)
+    found = [] if about is None else list(LITERALS.finditer(sql, about.end()))
+    secrets = {text for match in (*found, *BEHIND.finditer(sql)) for text in _texts(match)}
+    return [re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)") for secret in sorted(secrets, key=len, reverse=True)]
 
 
 def _texts(match: re.Match[str]) -> list[str]:

@@ -72,7 +72,8 @@ def test_the_page_says_what_there_is(server):
         for name, family in scraped(server).items()
     }
     # tests/kafka and tests/postgres have real ones
-    partitioned = of_source("k", Status(progress={"0@topic": Progress("0"), LSN: Progress("slot")}), 0)
+    status = Status(progress={"0@topic": Progress("0"), LSN: Progress("slot")})
+    partitioned = [*of_source("k", status, 0, True), *of_source("k", status, 0, False)]
     shown |= {(name, ", ".join(labels)) for name, labels, _ in partitioned}
     assert shown == table()
     assert set(REFERENCE) <= {name for name, _ in shown}

@@ -24,7 +24,7 @@ def python(type_: SqlType) -> type:
     """What a value of the type is outside of the engine."""
     if type_.nesting is not None:
         return list
-    if type_.category is Category.STRING:
+    if type_.category is Category.STRING or type_.physical is Physical.JSON:
         return str
     if type_.category is Category.DATETIME:
         return datetime

@@ -26,14 +26,31 @@ Row = tuple[Datum, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class StatementState:
+    """A statement that runs or has run: `kind` in lower case, `sql` without secrets; `error` of one that failed."""
+
+    id: int
+    session: int
+    application: str
+    kind: str
+    sql: str
+    began: datetime
+    finished: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionState:
-    """An open session: its number, user, database, application_name, and when it began."""
+    """An open session: its number, user, database, application_name, and when it began; `block` is pgwire's letter for
+    its transaction, `last` the statement that it runs or ran last."""
 
     id: int
     user: str
     database: str
     application: str
     began: datetime
+    block: str
+    last: StatementState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +148,7 @@ class OperatorState:
     changes: int
     elapsed_ns: int
     exports: tuple[int, ...]
+    durations: tuple[tuple[int, int], ...]  # (up to so many ns, steps that took no longer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +170,11 @@ class Runtime:
     blocking: Callable[[int], list[int]] = lambda _: []  # the sessions that a session waits for
     peeks: Callable[[], Iterable[tuple[int, int]]] = tuple  # (up to so many ns, peeks that took no longer)
     operators: Callable[[], Iterable[OperatorState]] = tuple  # inputs before what reads them
+    statements: Callable[[], Iterable[StatementState]] = tuple  # the last ones, oldest first
+    hydration_ns: Mapping[int, int] = field(default_factory=dict)  # how long what has hydrated took
+    parks: Callable[[], Iterable[tuple[int, int]]] = tuple  # (up to so many ns, waits for work that took no longer)
+    metrics: Callable[[], Iterable[tuple[str, Mapping[str, str], float]]] = tuple  # of /metrics
+    wall_ms: Callable[[], int] = lambda: 0
     notices: Callable[[], Iterable[tuple[int, str, str, str]]] = tuple  # object, kind, message, hint
     began: datetime = datetime(1970, 1, 1)
     identity: str = ""  # the database's, for as long as it is

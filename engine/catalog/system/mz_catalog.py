@@ -329,6 +329,8 @@ _TABLE: Final[tuple[tuple[str, str, str, Rows], ...]] = (
     ("mz_secrets", f"{HEAD}, owner_id text!", "secrets, without their values", _secrets),
     ("mz_connections", f"{HEAD}, type text!, owner_id text!, create_sql text!", "connections, and what they are to",
      _connections),
+    ("mz_connectors", f"{HEAD}, type text!, owner_id text!, create_sql text!", "connections, by their former name",
+     _connections),
     ("mz_sinks", f"{HEAD}, type text!, cluster_id text!, owner_id text!, create_sql text!",
      "sinks, and what they write to", _sinks),
     ("mz_list_types", "id text!, element_id text!", "the named list types, with the type of their elements",

@@ -63,12 +63,21 @@ def _locks(_: Catalog, runtime: Runtime) -> Iterator[Row]:
         yield runtime.oids.database(database), *numbers, state.session, mode, state.granted
 
 
+IDLE: Final = {"I": "idle", "T": "idle in transaction", "E": "idle in transaction (aborted)"}
+
+
 def _activity(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    waiting = {lock.session for lock in runtime.locks() if not lock.granted}
     for state in runtime.sessions():
         database = runtime.oids.database(state.database) if state.database in catalog.databases else None
+        last = state.last
+        running = last is not None and last.finished is None
         yield (
             database, state.database, state.id, runtime.oids.role(state.user), state.user, state.application,
-            utc(state.began),
+            utc(state.began), None if last is None else utc(last.began),
+            None if last is None else utc(last.finished or last.began), "Lock" if state.id in waiting else None,
+            "advisory" if state.id in waiting else None, "active" if running else IDLE[state.block],
+            None if last is None else last.sql,
         )  # fmt: skip
 
 
@@ -143,11 +152,11 @@ DEFINITIONS: Final = (
         "pg_catalog", "pg_stat_activity", 12222,
         """datid oid, datname name, pid int4!, leader_pid int4 = null, usesysid oid!, usename name!,
         application_name text!, client_addr text = null, client_hostname text = null, client_port int4 = null,
-        backend_start timestamptz!, xact_start timestamptz = null, query_start timestamptz = null,
-        state_change timestamptz = null, wait_event_type text = null, wait_event text = null, state text = null,
-        backend_xid int8 = null, backend_xmin int8 = null, query_id int8 = null, query text = null,
+        backend_start timestamptz!, xact_start timestamptz = null, query_start timestamptz,
+        state_change timestamptz, wait_event_type text, wait_event text, state text!,
+        backend_xid int8 = null, backend_xmin int8 = null, query_id int8 = null, query text,
         backend_type text! = 'client backend'""",
-        "the open sessions", _activity, changes=Changes.RUNTIME,
+        "the open sessions, and the statement that each runs or ran last", _activity, changes=Changes.RUNTIME,
     ),
     define("pg_catalog", "pg_stat_database", 12266,
            """datid oid!, datname name!, numbackends int4!, xact_commit int8! = 0, xact_rollback int8! = 0,

@@ -8,6 +8,7 @@ from engine.catalog.items import QualifiedName, SystemRelation
 from engine.catalog.system import (
     information_schema,
     mz_catalog,
+    mz_dataflow,
     mz_internal,
     pg_absent,
     pg_operators,
@@ -20,6 +21,7 @@ from engine.catalog.system.definition import Definition
 DEFINITIONS: Final = (
     *mz_catalog.DEFINITIONS,
     *mz_internal.DEFINITIONS,
+    *mz_dataflow.DEFINITIONS,
     *pg_relations.DEFINITIONS,
     *pg_types.DEFINITIONS,
     *pg_operators.DEFINITIONS,
