@@ -59,8 +59,9 @@ def _now_ms() -> int:
 class GeneratorReader(Unattended):
     """Reader of one generator; see feed.Reader for the protocol.
 
-    `offsets` of an earlier process make it repeat that one's ticks at once, from the same start. TICK INTERVAL '0s' is
-    flat out: as fast as the ticks take it.
+    `offsets` of an earlier process make it repeat that one's ticks at once, from the same start. Its relations begin
+    when that is done, and what is there before the first tick, and the ticks before AS OF: whoever reads them sees all
+    of it. TICK INTERVAL '0s' is flat out: as fast as the ticks take it.
     """
 
     def __init__(
@@ -80,6 +81,10 @@ class GeneratorReader(Unattended):
         self._generator = generator_of(description, Clock(self._start_ms, description.tick_ms))
         self._before: Iterator[Mapping[str, pa.Table]] | None = self._generator.begin()
         self._ticks = 0
+        self._begins_at = max(offsets.get("tick", 0), description.as_of)
+        if description.up_to is not None:
+            self._begins_at = min(self._begins_at, description.up_to)
+        self._begun = False
         self._told: int | None = None
 
     @property
@@ -104,14 +109,15 @@ class GeneratorReader(Unattended):
             self._before = None
         end = min(self._due(), self._ticks + max(1, BLOCK_ROWS // self._generator.rows_per_tick))
         if end <= self._ticks:
-            return self._decoded({}) if self._told is None else None
+            return None if self._begun else self._decoded({})
         begin, self._ticks = self._ticks, end
         return self._decoded(self._generator.ticks(begin, end))
 
     def _due(self) -> int:
-        """Ticks that should have been by now: those before AS OF at once, none from UP TO on."""
+        """Ticks that should have been by now: those before AS OF, and those that were already, at once; none from UP TO
+        on."""
         if self._of.tick_ms:
-            due = self._of.as_of + (self._clock_ms() - self._start_ms) // self._of.tick_ms
+            due = max(self._begins_at, self._of.as_of + (self._clock_ms() - self._start_ms) // self._of.tick_ms)
         else:
             due = self._ticks + BLOCK_ROWS
         return due if self._of.up_to is None else min(due, self._of.up_to)
@@ -123,7 +129,11 @@ class GeneratorReader(Unattended):
                 deltas[self._ids[name]] = Batch.from_vectors(from_arrow(rows, self._types[name], self._heap), diffs)
         count = sum(map(len, deltas.values()))
         deltas[self._ids[PROGRESS]] = self._progressed()
-        return Decoded(deltas, count, {"tick": self._ticks, "start_ms": self._start_ms})
+        if self._before is not None or self._ticks < self._begins_at:
+            return Decoded(deltas, count, {})
+        began = frozenset(() if self._begun else self._ids.values())
+        self._begun = True
+        return Decoded(deltas, count, {"tick": self._ticks, "start_ms": self._start_ms}, began)
 
     def _progressed(self) -> Batch:
         """The row of the progress relation moves on."""

@@ -18,6 +18,7 @@ from engine.catalog.sources import (
     Description,
     FileSource,
     Format,
+    GeneratorSource,
     KafkaSource,
     OcfFormat,
     ParquetFormat,
@@ -177,7 +178,8 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
     def make() -> None:
         history_ms = coordinator.options.history_ms
         for collection, feed in spec:
-            coordinator.send(CreateCollection(collection, types_of(feed.columns), feed.append_only, history_ms))
+            awaits = isinstance(description, GeneratorSource)
+            coordinator.send(CreateCollection(collection, types_of(feed.columns), feed.append_only, history_ms, awaits))
         offsets: dict[str, int] = {}
         kept: dict[int, Batch] = {}
         if coordinator.log is not None and restored:

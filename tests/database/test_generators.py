@@ -1,7 +1,10 @@
 """Load generators through SQL: their tables, their options, and what is refused."""
 
+from pathlib import Path
+
 import pytest
 
+from engine.connectors import generate_tpch
 from engine.database import Database
 from engine.errors import SqlError
 from tests.database.test_sources import wait_for
@@ -50,6 +53,67 @@ def test_tpch_changes_stay_consistent(db: Database) -> None:
     with db.subscribe("SUBSCRIBE wrong WITH (SNAPSHOT)") as changes:
         wait_for(db, 'SELECT "offset" FROM t_progress', [(300,)])
         assert changes.poll() is None, "every order has lines at every time"
+
+
+def test_what_is_there_at_first_is_there_whole(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many blocks it comes in: whoever asks waits for the last."""
+    monkeypatch.setattr(generate_tpch, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(generate_tpch, "ORDERS_AT_ONCE", 10)
+    db.execute("CREATE SOURCE t FROM LOAD GENERATOR TPCH (SCALE FACTOR 0.001, TICK INTERVAL '1h') FOR ALL TABLES")
+    counts = "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM customer), (SELECT count(*) FROM part)"
+    assert db.execute(counts).rows() == [(1500, 150, 200)]
+    db.execute("CREATE SOURCE c FROM LOAD GENERATOR COUNTER (AS OF 120000, TICK INTERVAL '1h')")
+    assert db.execute("SELECT count(*) FROM c").rows() == [(120000,)]
+
+
+def test_no_answer_goes_back_over_a_restart(tmp_path: Path) -> None:
+    """The rows come again; nobody sees fewer of them."""
+    with Database.open(tmp_path) as db:
+        db.execute("CREATE SOURCE c FROM LOAD GENERATOR COUNTER (TICK INTERVAL '0s', UP TO 200000)")
+        db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM c")
+        wait_for(db, "SELECT n FROM n", [(200000,)])
+    for _ in range(2):
+        with Database.open(tmp_path) as db:
+            assert db.execute("SELECT n FROM n").rows() == [(200000,)]
+            assert db.execute("SELECT count(*), max(counter) FROM c").rows() == [(200000, 200000)]
+
+
+def test_tpch_is_what_its_specification_says(db: Database) -> None:
+    """Cardinalities and keys of clause 4.2, references that lead somewhere, and what follows from other columns."""
+    db.execute("CREATE SOURCE t FROM LOAD GENERATOR TPCH (SCALE FACTOR 0.002, TICK INTERVAL '1h') FOR ALL TABLES")
+    counts = {"region": 5, "nation": 25, "supplier": 20, "part": 400, "partsupp": 1600, "customer": 300, "orders": 3000}
+    for table, count in counts.items():
+        assert db.execute(f"SELECT count(*) FROM {table}").rows() == [(count,)], table
+    for table, column, other, key in (
+        ("nation", "n_regionkey", "region", "r_regionkey"),
+        ("supplier", "s_nationkey", "nation", "n_nationkey"),
+        ("customer", "c_nationkey", "nation", "n_nationkey"),
+        ("partsupp", "ps_partkey", "part", "p_partkey"),
+        ("partsupp", "ps_suppkey", "supplier", "s_suppkey"),
+        ("orders", "o_custkey", "customer", "c_custkey"),
+        ("lineitem", "l_orderkey", "orders", "o_orderkey"),
+    ):
+        lost = f"SELECT count(*) FROM {table} WHERE {column} NOT IN (SELECT {key} FROM {other})"
+        assert db.execute(lost).rows() == [(0,)], column
+    for wrong in (
+        "lineitem WHERE (l_partkey, l_suppkey) NOT IN (SELECT ps_partkey, ps_suppkey FROM partsupp)",
+        "orders WHERE o_custkey % 3 = 0",  # a third of the customers never order
+        "lineitem JOIN orders ON l_orderkey = o_orderkey WHERE NOT (l_shipdate > o_orderdate "
+        "AND l_shipdate <= o_orderdate + 121 AND l_receiptdate BETWEEN l_shipdate + 1 AND l_shipdate + 30 "
+        "AND l_commitdate BETWEEN o_orderdate + 30 AND o_orderdate + 90)",
+        "lineitem JOIN part ON l_partkey = p_partkey WHERE l_extendedprice <> l_quantity * p_retailprice",
+        "part WHERE p_retailprice <> (90000 + p_partkey / 10 % 20001 + 100 * (p_partkey % 1000)) / 100.0",
+        "lineitem WHERE l_quantity NOT BETWEEN 1 AND 50 OR l_discount NOT BETWEEN 0 AND 0.1 OR l_tax > 0.08",
+        "lineitem WHERE (l_linestatus = 'O') <> (l_shipdate > DATE '1995-06-17')",
+        "lineitem WHERE (l_returnflag = 'N') <> (l_receiptdate > DATE '1995-06-17')",
+        "orders JOIN (SELECT l_orderkey, sum(l_extendedprice * (1 + l_tax) * (1 - l_discount)) AS total "
+        "FROM lineitem GROUP BY l_orderkey) l ON l_orderkey = o_orderkey WHERE abs(o_totalprice - total) > 0.02 * 7",
+        "orders WHERE o_orderdate NOT BETWEEN DATE '1992-01-01' AND DATE '1998-08-02'",
+        "orders WHERE o_orderkey % 32 > 8",  # eight of each 32 keys are used
+    ):
+        assert db.execute(f"SELECT count(*) FROM {wrong}").rows() == [(0,)], wrong
+    lines = "SELECT min(n), max(n) FROM (SELECT count(*) AS n FROM lineitem GROUP BY l_orderkey)"
+    assert db.execute(lines).rows() == [(1, 7)]
 
 
 @pytest.mark.parametrize(
