@@ -11,7 +11,7 @@ from rich.table import Table
 
 WORKLOADS = (
     "aggregate", "join", "latency", "growth", "views", "memory", "windows", "planning", "tpch",
-    "nexmark", "subscribers", "kafka", "postgres", "files", "lookups", "bulk", "cancel",
+    "nexmark", "subscribers", "kafka", "sinks", "postgres", "files", "lookups", "bulk", "cancel",
 )  # fmt: skip
 
 

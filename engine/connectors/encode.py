@@ -55,10 +55,18 @@ class JsonEncoder:
 
     def encode(self, vectors: Sequence[Vector]) -> list[bytes]:
         columns = [
-            [name + value for value in _json(raw_values(vector, column.type, self._heap), column.type)]
+            self._members(name, vector, column.type)
             for name, vector, column in zip(self._names, vectors, self._columns, strict=True)
         ]
         return [b"".join(row) + b"}" for row in zip(*columns, strict=True)]
+
+    def _members(self, name: bytes, vector: Vector, type: SqlType) -> list[bytes]:
+        """The column's part of each row. Values that come again and again are written once."""
+        words, places = np.unique(vector.words, return_inverse=True)
+        if vector.nulls is not None or 2 * len(words) > len(places):
+            return [name + value for value in _json(raw_values(vector, type, self._heap), type)]
+        distinct = [name + value for value in _json(raw_values(Vector(words), type, self._heap), type)]
+        return [distinct[place] for place in places.tolist()]
 
     def change(self, before: bytes | None, after: bytes | None) -> bytes:
         return b'{"before":%b,"after":%b}' % (before or b"null", after or b"null")

@@ -159,6 +159,7 @@ def test_options_of_materialize(db, topic, broker):
         ("deduplication = 'maybe'", "is not known"), ("sasl_password_env = 'HOME'", "environment"),
         ("statistics_interval_ms = 'banana'", "integer"), ("topic_metadata_refresh_interval_ms = 3600001", "3600000"),
         ("isolation_level = 'serializable'", "not known"), ("cache = false", "stays in the data directory"),
+        ("sasl_mechanisms = 'GSSAPI', sasl_kerberos_keytab = '/etc/keytab'", "Kerberos"),
         ("colour = 'red'", 'unrecognized Kafka source option "colour"'),
     ):  # fmt: skip
         with pytest.raises(SqlError) as refused:

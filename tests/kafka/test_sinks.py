@@ -1,12 +1,15 @@
 """What readers of committed records see is the relation, at one tick after another: nothing missing, nothing twice."""
 
+import asyncio
 import io
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,37 +17,58 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import fastavro
+import httpx
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Message as Received
 from confluent_kafka.admin import ConfigResource
 
-from engine.catalog.connections import RegistryConnection
+from app.main import in_background
+from engine.catalog.connections import KafkaConnection, RegistryConnection
+from engine.catalog.sinks import KafkaSink, OutputEnvelope
+from engine.catalog.sources import JsonFormat
+from engine.connectors.kafka.writer import KafkaWriter, Message
 from engine.connectors.registry import Registry as Schemas
 from engine.coordinator.record import packed
 from engine.database import Database, Options
-from engine.errors import DependentObjects, InvalidParameter, SqlError, TypeMismatch, UndefinedColumn, WrongObjectType
+from engine.errors import (
+    DependentObjects,
+    InvalidParameter,
+    SourceError,
+    SqlError,
+    TypeMismatch,
+    UndefinedColumn,
+    WrongObjectType,
+)
 from tests.kafka.waiting import SECONDS_MAX, until
+from tests.serving import SETTINGS
 
 
-def committed(broker, name: str, partitions: int = 1, isolation: str = "read_committed") -> list[Message]:
-    """All of a topic that is not within an open transaction, in the order of partitions and offsets."""
-    consumer = Consumer({
-        "bootstrap.servers": broker.address, "group.id": "reader", "isolation.level": isolation,
-        "auto.offset.reset": "earliest", "enable.partition.eof": True, "enable.auto.commit": False,
+def committed(broker, name: str, partitions: int = 1, isolation: str = "read_committed") -> list[Received]:
+    """All of a topic, in the order of partitions and offsets. A commit returns before its end is in the partitions, so
+    the end of what is committed has to come to the end of all that there is."""
+    settings = {"bootstrap.servers": broker.address, "group.id": "reader", "enable.auto.commit": False}
+    places = [TopicPartition(name, partition, 0) for partition in range(partitions)]
+    watching = Consumer(settings)
+    ends = [watching.get_watermark_offsets(place, SECONDS_MAX)[1] for place in places]
+    watching.close()
+    consumer = Consumer(settings | {
+        "isolation.level": isolation, "auto.offset.reset": "earliest", "enable.partition.eof": True,
     })  # fmt: skip
-    consumer.assign([TopicPartition(name, partition, 0) for partition in range(partitions)])
-    found: list[Message] = []
-    ended = 0
+    consumer.assign(places)
+    found: list[Received] = []
+    ended: set[int] = set()
     deadline = time.monotonic() + SECONDS_MAX
-    while ended < partitions and time.monotonic() < deadline:
+    while len(ended) < partitions and time.monotonic() < deadline:
         message = consumer.poll(0.5)
         if message is None:
             continue
-        if message.error() is not None:
-            ended += 1
-        else:
+        if message.error() is None:
             found.append(message)
+        elif message.offset() >= ends[message.partition()]:
+            ended.add(message.partition())
     consumer.close()
+    assert len(ended) == partitions, f"{name} ended in partitions {ended} only"
     return found
 
 
@@ -57,7 +81,7 @@ def written(db: Database) -> None:
         time.sleep(0.01)
 
 
-def table_of(messages: list[Message]) -> dict:
+def table_of(messages: list[Received]) -> dict:
     """What a reader of UPSERT holds."""
     held: dict = {}
     for message in messages:
@@ -69,7 +93,7 @@ def table_of(messages: list[Message]) -> dict:
     return held
 
 
-def bag_of(messages: list[Message]) -> Counter:
+def bag_of(messages: list[Received]) -> Counter:
     """What a reader of DEBEZIUM holds. No row goes that was not there."""
     held: Counter = Counter()
     for message in messages:
@@ -324,6 +348,88 @@ def test_refused(sink_db, sql, error, match):
         sink_db.execute(f"CREATE SINK s {sql}")
 
 
+def test_who_was_fenced_writes_nothing_more(broker, out):
+    """Another opens a writer of the same identity in the middle of a transaction: of that nothing is ever seen, and
+    what the other finds is the number of the one before."""
+    at, progress = KafkaConnection((broker.address,)), f"{out}-progress"
+    sink = KafkaSink(at, out, progress, OutputEnvelope.UPSERT, (0,), JsonFormat(), JsonFormat())
+
+    async def opened() -> tuple[KafkaWriter, int]:
+        deadline = time.monotonic() + SECONDS_MAX
+        while True:
+            writer = KafkaWriter(sink, f"who-{out}", lambda setting: str(setting))
+            try:
+                return writer, await writer.open()
+            except SourceError:  # a topic that was made just now has no leader for a moment
+                await writer.close()
+                assert time.monotonic() < deadline
+
+    numbers: list[int] = []
+
+    async def take_over() -> None:
+        other, number = await opened()
+        numbers.append(number)
+        await other.write(number + 1, 3, [[Message(b"k", b"other")]])
+        await other.close()
+
+    async def write() -> None:
+        zombie, number = await opened()
+        numbers.append(number)
+        await zombie.write(1, 1, [[Message(b"k", b"first")]])
+
+        def halves() -> Iterator[list[Message]]:
+            yield [Message(b"k", b"half")]
+            thread = threading.Thread(target=lambda: asyncio.run(take_over()))
+            thread.start()
+            thread.join()
+            yield [Message(b"k", b"rest")]
+
+        try:
+            with pytest.raises(SourceError):
+                await zombie.write(2, 2, halves())
+        finally:
+            await zombie.close()
+
+    asyncio.run(write())
+    assert numbers == [0, 1]
+    assert [m.value() for m in committed(broker, out)] == [b"first", b"other"]
+    assert b"half" in [m.value() for m in committed(broker, out, 1, "read_uncommitted")]
+    notes = [json.loads(m.value())["transaction"] for m in committed(broker, f"{out}-progress")]
+    assert notes == [1, 2]
+
+
+def test_a_sink_made_over_http(broker, admin, out):
+    """The same sink as a resource: what it writes, what it says of itself, its metrics, its end."""
+    with in_background(SETTINGS) as server, httpx.Client(base_url=f"http://{server.http}", timeout=30) as http:
+        server.database.execute("CREATE TABLE rt (k int PRIMARY KEY, v text, h map[text=>text])")
+        server.database.execute("INSERT INTO rt VALUES (1, 'a', '{x=>y}'), (2, 'b', NULL)")
+        at = {"type": "kafka", "brokers": [broker.address]}
+        assert http.post("/api/connections", json={"name": "rc", "connection": at}).status_code == 201
+        connector = {"type": "kafka", "connection": "rc", "topic": out, "partitions": 2, "replication": 1,
+                     "compression": "gzip", "partition_by": "k"}  # fmt: skip
+        body = {"name": "rs", "from": "rt", "connector": connector, "key": ["k"], "headers": "h", "envelope": "upsert",
+                "format": {"type": "json"}}  # fmt: skip
+        made = http.post("/api/sinks", json=body)
+        assert made.status_code == 201, made.text
+        written(server.database)
+        server.database.execute("DELETE FROM rt WHERE k = 1")
+        written(server.database)
+        messages = committed(broker, out, 2)
+        assert table_of(messages) == {(2,): {"k": 2, "v": "b"}}
+        assert [(m.partition(), m.headers()) for m in messages if m.value() and m.key() == b'{"k":1}'] == [
+            (1, [("x", b"y")])
+        ]
+        sink = http.get("/api/sinks/rs").json()
+        assert (sink["status"], sink["error"]) == ("running", None)
+        assert (sink["statistics"]["transactions"], sink["statistics"]["records"]) == (2, 3)
+        metrics = http.get("/metrics").text
+        [sent] = re.findall(r"^mz_kafka_messages_sent_total\{.*rs.*\} (.*)$", metrics, re.MULTILINE)
+        [queued] = re.findall(r"^mz_kafka_sink_rows_queued\{.*rs.*\} (.*)$", metrics, re.MULTILINE)
+        assert (float(sent), float(queued)) == (3, 0)
+        assert http.delete("/api/sinks/rs").status_code == 204
+        assert http.get("/api/sinks/rs").status_code == 404
+
+
 CHILD = """
 import random, sys, time
 from engine.database import Database
@@ -340,9 +446,9 @@ with Database.open(sys.argv[1]) as db:
 TOTAL = 40 * 1000
 
 
-def transactions(messages: list[Message]) -> Iterator[list[Message]]:
+def transactions(messages: list[Received]) -> Iterator[list[Received]]:
     """The messages of one partition by their time, which is that of their transaction."""
-    group: list[Message] = []
+    group: list[Received] = []
     for message in messages:
         if group and message.timestamp() != group[0].timestamp():
             yield group

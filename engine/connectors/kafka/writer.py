@@ -15,12 +15,15 @@ from typing import Any, Final, NamedTuple, TypeVar
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from engine.catalog.sinks import KafkaSink
 from engine.connectors.feed import Resolve
 from engine.connectors.kafka.batches import records_of
 from engine.connectors.kafka.client import EARLIEST, LATEST, REQUEST_MS, Client, reason_of, security_of
+from engine.connectors.records import Spans
 from engine.errors import SourceError
+from engine.kernels.murmur import murmur2_of
 
 TRANSACTION_MS: Final = 300_000
 """How long a broker lets a transaction be: long enough for the snapshot of a large view, and how long readers of the
@@ -29,8 +32,8 @@ topic may have to wait when this server is lost for good. Brokers allow 15 minut
 COMMIT_SECONDS_MAX: Final = 60.0
 OPEN_SECONDS_MAX: Final = 60.0
 CLOSE_SECONDS_MAX: Final = 5.0
-WINDOW: Final = 5_000
-"""Records that are on their way before the first of them is waited for."""
+BATCH_BYTES: Final = 128 << 10
+"""Of records that are sent together: an eighth of what brokers take in one batch, unless they are told otherwise."""
 
 REPLICAS: Final = 3
 """Of a topic that we make, where there are so many brokers: one may be away and another lost."""
@@ -90,7 +93,7 @@ class KafkaWriter:
             producer = AIOKafkaProducer(
                 bootstrap_servers=",".join(sink.connection.brokers), client_id=sink.client_id,
                 transactional_id=self._identity, transaction_timeout_ms=TRANSACTION_MS, request_timeout_ms=REQUEST_MS,
-                compression_type=None if sink.compression == "none" else sink.compression,
+                compression_type=None if sink.compression == "none" else sink.compression, max_batch_size=BATCH_BYTES,
                 **security_of(sink.connection, self._resolve),
             )  # fmt: skip
             self._producer = producer
@@ -164,23 +167,40 @@ class KafkaWriter:
         async with self._errors("writing failed"):
             await producer.begin_transaction()
             for chunk in chunks:
-                for begin in range(0, len(chunk), WINDOW):
-                    await self._send(topic, chunk[begin : begin + WINDOW], timestamp)
-            await self._send(self._sink.progress_topic, [Message(self._identity.encode(), note, (), 0)], timestamp)
+                await self._send(topic, chunk, self._places(chunk), timestamp)
+            progress = Message(self._identity.encode(), note, (), 0)
+            await self._send(self._sink.progress_topic, [progress], [PROGRESS_PARTITION], timestamp)
             await _bounded(producer.commit_transaction(), COMMIT_SECONDS_MAX, "the brokers do not commit")
 
-    async def _send(self, topic: str, messages: Sequence[Message], timestamp: int) -> None:
-        assert self._producer is not None
-        partitions = self._partitions if topic == self._sink.topic else 1
+    def _places(self, messages: Sequence[Message]) -> Sequence[int]:
+        """The partition of each message: of those without a place that which every client of Kafka gives their key."""
+        partitions = self._partitions
+        if partitions == 1:
+            return [0] * len(messages)
+        keys = Spans.of([message.key or b"" for message in messages])
+        hashed = (murmur2_of(keys.data, keys.begins, keys.ends) % partitions).tolist()
+        return [
+            place if message.place is None else message.place % partitions
+            for message, place in zip(messages, hashed, strict=True)
+        ]
+
+    async def _send(self, topic: str, messages: Sequence[Message], places: Sequence[int], timestamp: int) -> None:
+        """Returns when the brokers have them. They are put into batches here: a call of the library for each record
+        would cost ten times what a record does."""
+        producer = self._producer
+        assert producer is not None
         sent: list[asyncio.Future[Any]] = []
+        open_: dict[int, BatchBuilder] = {}
         try:
-            for message in messages:
-                place = None if message.place is None else message.place % partitions
-                sent.append(
-                    await self._producer.send(
-                        topic, message.value, message.key, place, timestamp, [*message.headers] or None
-                    )
-                )
+            for message, place in zip(messages, places, strict=True):
+                batch = open_.get(place)
+                if batch is None or not _put(batch, message, timestamp):
+                    if batch is not None:
+                        sent.append(await producer.send_batch(batch, topic, partition=place))
+                    batch = open_[place] = producer.create_batch()
+                    _put(batch, message, timestamp)  # the first record of a batch may have any size
+            for place, batch in open_.items():
+                sent.append(await producer.send_batch(batch, topic, partition=place))
         finally:
             # Each is waited for, also behind one that failed: none may end unseen.
             ends = await asyncio.gather(*sent, return_exceptions=True)
@@ -214,6 +234,12 @@ class KafkaWriter:
             raise SourceError(f"{what} ({brokers}): {reason_of(error)}") from None
         except (TimeoutError, OSError) as error:
             raise SourceError(f"{what}: {error}") from None
+
+
+def _put(batch: BatchBuilder, message: Message, timestamp: int) -> bool:
+    """Whether there was room for the message."""
+    headers = [*message.headers]
+    return batch.append(timestamp=timestamp, key=message.key, value=message.value, headers=headers) is not None
 
 
 async def _bounded(work: Awaitable[T], seconds: float, what: str) -> T:

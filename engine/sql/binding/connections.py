@@ -114,6 +114,9 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
     sasl = None
     if with_sasl:
         mechanism = (mechanism or "PLAIN").upper()
+        if mechanism == "GSSAPI":
+            raise Unsupported("SASL MECHANISM GSSAPI", detail="Kerberos needs libraries of the system.",
+                              hint=f"There are {', '.join(MECHANISMS)}.", position=at)  # fmt: skip
         if mechanism not in MECHANISMS:
             hint = f"There are {', '.join(MECHANISMS)}."
             raise InvalidParameter(f'SASL MECHANISM "{mechanism}" is not known', hint=hint, position=at)

@@ -1,0 +1,107 @@
+"""From a relation to a broker on this machine, exactly once, beside a bare transactional producer of the same records.
+
+Rows of 150 bytes of JSON by key, in one transaction (the snapshot) and in many (small ticks, each updating some rows).
+The peer is confluent-kafka: it is given the very bytes, and its topic has as many partitions and the same compression.
+Each figure is the best of three.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from benchmarks.kafka import PARTITIONS
+from benchmarks.measure import report
+from engine.database import Database
+from tests.kafka.broker import Broker
+
+ROWS = 200_000
+TICKS = 50
+CHANGED = 200
+
+
+def waited(db: Database, records: int) -> None:
+    """Until the sink has committed so many."""
+    sql = "SELECT messages_committed FROM mz_internal.mz_sink_statistics"
+    while db.execute(sql).rows() != [(records,)]:
+        time.sleep(0.002)
+
+
+def ours(broker: Broker, topic: str, rows: int) -> tuple[float, float]:
+    """Seconds of the snapshot, and from the first of some ticks until the last is committed."""
+    with Database.in_memory() as db:
+        db.execute("CREATE TABLE t (id bigint PRIMARY KEY, key text, price double, name text, note text)")
+        db.execute(f"""INSERT INTO t SELECT i, 'key' || i % 1000, i % 1000 / 4.0, 'customer number ' || i % 5000,
+            repeat('x', 60) FROM generate_series(1, {rows}) AS g (i)""")
+        begun = time.perf_counter()
+        db.execute(f"""CREATE SINK s FROM t INTO KAFKA BROKER '{broker.address}' TOPIC '{topic}' KEY (id)
+            WITH (partition_count = {PARTITIONS}) FORMAT JSON ENVELOPE UPSERT""")
+        waited(db, rows)
+        snapshot = time.perf_counter() - begun
+        begun = time.perf_counter()
+        for tick in range(TICKS):
+            first = tick * CHANGED
+            db.execute(f"UPDATE t SET price = price + 1 WHERE id > {first} AND id <= {first + CHANGED}")
+        waited(db, rows + TICKS * CHANGED)
+        return snapshot, time.perf_counter() - begun
+
+
+def records_of(broker: Broker, topic: str, count: int) -> list[tuple[bytes | None, bytes | None]]:
+    """The first so many records of a topic."""
+    consumer = Consumer({"bootstrap.servers": broker.address, "group.id": "bench", "enable.auto.commit": False,
+                         "isolation.level": "read_committed"})  # fmt: skip
+    consumer.assign([Place(topic, partition, 0) for partition in range(PARTITIONS)])
+    found: list[tuple[bytes | None, bytes | None]] = []
+    while len(found) < count:
+        found += [(message.key(), message.value()) for message in consumer.consume(10_000, 1.0)]
+    consumer.close()
+    return found[:count]
+
+
+def of_confluent(broker: Broker, topic: str, records: list, per_transaction: int) -> float:
+    """Seconds to produce the records in transactions, each committed before the next."""
+    producer = Producer({"bootstrap.servers": broker.address, "transactional.id": topic, "compression.type": "lz4",
+                         "queue.buffering.max.messages": 1_000_000})  # fmt: skip
+    producer.init_transactions(30)
+    begun = time.perf_counter()
+    for begin in range(0, len(records), per_transaction):
+        producer.begin_transaction()
+        for key, value in records[begin : begin + per_transaction]:
+            producer.produce(topic, value, key)
+        producer.commit_transaction(60)
+    return time.perf_counter() - begun
+
+
+def run(scale: float) -> None:
+    rows = int(ROWS * scale)
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Broker(Path(folder), 512)
+        broker.start()
+        try:
+            admin = AdminClient({"bootstrap.servers": broker.address})
+            times = [ours(broker, f"ours-{i}", rows) for i in range(3)]
+            records = records_of(broker, "ours-0", rows)
+            assert json.loads(records[0][1] or b"").keys() == {"id", "key", "price", "name", "note"}
+            names = [f"theirs-{i}" for i in range(3)]
+            for made in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
+                made.result(30)
+            theirs = [(of_confluent(broker, name, records, rows),
+                       of_confluent(broker, name, records[: TICKS * CHANGED], CHANGED)) for name in names]  # fmt: skip
+            snapshot, ticks = (min(each[i] for each in times) for i in range(2))
+            bare, bare_ticks = (min(each[i] for each in theirs) for i in range(2))
+            report(
+                "sinks",
+                "snapshot to topic",
+                rows / snapshot,
+                "records/s",
+                peer="confluent-kafka, bare",
+                theirs=rows / bare,
+            )
+            report("sinks", f"ticks of {CHANGED}", TICKS * CHANGED / ticks, "records/s", peer="confluent-kafka, bare",
+                   theirs=TICKS * CHANGED / bare_ticks)  # fmt: skip
+        finally:
+            broker.stop()
