@@ -5,8 +5,9 @@ Rule   a correlated relation is computed against the *distinct* outer columns it
        relation is computed once for each distinct outer value, never once a row, and a change costs what a join costs.
        An outer join is the inner join and the padded rest: the rows of the side less those with a partner, each with
        its own multiplicity (a semijoin against distinct partners keeps it).
-Error  evaluation is never moved above a filter that stands before it; a subquery is evaluated even where a CASE would
-       not ask for it.
+Error  evaluation is never moved above a filter that stands before it. What can fail in a subquery is computed against
+       the rows that ask for it: those that CASE, AND, OR and COALESCE leave, if it reads columns of theirs, and else
+       whether there is one.
 From   Galindo-Legaria and Joshi, "Orthogonal optimization of subqueries and aggregation", SIGMOD 2001; Neumann and
        Kemper, "Unnesting arbitrary queries", BTW 2015.
 """
@@ -14,11 +15,12 @@ From   Galindo-Legaria and Joshi, "Orthogonal optimization of subqueries and agg
 from dataclasses import replace
 from typing import cast
 
-from engine.errors import Unsupported
-from engine.expr.scalar import Literal, Ref, Scalar
+from engine.expr.scalar import Case, Coalesce, Literal, Logic, Ref, Scalar
+from engine.plan.decorrelation.bound import has_subquery
 from engine.plan.decorrelation.joins import Joins
 from engine.plan.decorrelation.scope import TOP, Row, Scope
 from engine.plan.decorrelation.substitute import substitute
+from engine.plan.predicates import test, test_null, test_true_or_null
 from engine.plan.relation import (
     UNIT,
     BoundJoin,
@@ -52,6 +54,7 @@ from engine.plan.relation import (
 )
 from engine.plan.rules.aggregates import default_of
 from engine.plan.scalars import (
+    TRUE,
     parts,
     with_parts,
 )
@@ -67,22 +70,25 @@ class Decorrelation(Joins):
 
     def apply(self, relation: Relation, scope: Scope) -> Relation:
         if scope is not TOP and not self.references.of(relation) and not self.recurs(relation):
-            return self.crossed(scope.rows, self.apply(relation, TOP))
+            alone = self.alone(relation, scope)
+            if alone is not scope:
+                return self.crossed(scope.rows, self.apply(relation, alone))
         match relation:
             case Local() if relation.id in self.scoped:
                 return self.own_round(relation, scope)
             case Get() | Constant() | Local():
                 return relation
             case Let():
-                if self.references.of(relation.value):
+                if self.references.of(relation.value) or self.recurs(relation.value):
                     return self.apply(substitute(relation.body, relation.id, relation.value), scope)
-                value = self.apply(relation.value, TOP)
+                value = self.apply(relation.value, self.alone(relation.value, scope))
                 self.facts.bind(Let(relation.id, value, UNIT))
                 return Let(relation.id, value, self.apply(relation.body, scope))
             case LetRec():
-                if any(map(self.references.of, relation.values)):
+                if any(map(self.references.of, relation.values)) or any(map(self.recurs, relation.values)):
                     return self.recursion(relation, scope)
-                values = tuple(self.apply(value, TOP) for value in relation.values)
+                alone = self.alone(replace(relation, body=UNIT), scope)
+                values = tuple(self.apply(value, alone) for value in relation.values)
                 return replace(relation, values=values, body=self.apply(relation.body, scope))
             case Project():
                 columns = (*range(scope.width), *(scope.width + column for column in relation.columns))
@@ -121,6 +127,8 @@ class Decorrelation(Joins):
     def recursion(self, relation: LetRec, scope: Scope) -> Relation:
         """A recursion for each row of the scope, all of them in one: its rows carry the scope's columns."""
         prefix = tuple(self.facts.types(scope.rows))
+        every = tuple(range(scope.width))
+        scope = replace(scope, rounds={**scope.rounds, **dict.fromkeys(relation.ids, every)})
         self.scoped |= dict.fromkeys(relation.ids, scope)
         values = tuple(self.apply(value, scope) for value in relation.values)
         body = self.apply(relation.body, scope)
@@ -128,12 +136,11 @@ class Decorrelation(Joins):
         return replace(relation, types=kinds, values=values, body=body)
 
     def own_round(self, local: Local, scope: Scope) -> Relation:
-        """A recursion's rows, read in the scope that it is computed against."""
-        if self.scoped[local.id] is not scope:
-            raise Unsupported(
-                "a recursive query that reads columns of the query around it cannot be read inside a further subquery"
-            )
-        return Local(local.id, (*self.facts.types(scope.rows), *local.types))
+        """A recursion's rows, read in the scope that it is computed against, or in one further in that has its columns
+        too."""
+        own = self.scoped[local.id]
+        rows = Local(local.id, (*self.facts.types(own.rows), *local.types))
+        return rows if scope is own else self.joined_back(scope.rows, rows, scope.rounds[local.id])
 
     def scalar(self, bound: BoundScalar, row: Row, scope: Scope) -> Scalar:
         match bound:
@@ -149,8 +156,31 @@ class Decorrelation(Joins):
                 return self.quantified(bound, row, scope)
             case ScalarSubquery():
                 return self.scalar_subquery(bound, row, scope)
+            case Case() | Coalesce() | Logic() if has_subquery(bound):
+                return self.in_order(bound, row, scope)
             case _:
                 return cast(Scalar, with_parts(bound, tuple(self.scalar(part, row, scope) for part in parts(bound))))
+
+    def in_order(self, bound: Case | Coalesce | Logic, row: Row, scope: Scope) -> Scalar:
+        """What evaluates a part only where those before leave it open. Each part's subqueries are asked there alone."""
+        outside = len(row.guards)
+        made: list[Scalar] = []
+        for i, part in enumerate(parts(bound)):
+            scalar = self.scalar(part, row, scope)
+            made.append(scalar)
+            match bound:
+                case Logic():
+                    guard = test_true_or_null(scalar) if bound.conjunction else test("is_not_true", scalar)
+                case Coalesce():
+                    guard = test_null(scalar)
+                case Case() if i % 2 == 0:  # a condition: true where its result is asked for, and not where the rest is
+                    guard = scalar
+                case Case():
+                    row.guards.pop()
+                    guard = test("is_not_true", made[-2])
+            row.guards.append(TRUE if guard.volatile else guard)
+        del row.guards[outside:]
+        return cast(Scalar, with_parts(bound, tuple(made)))
 
     def map(self, relation: Map, scope: Scope) -> Relation:
         row = self.row(relation.input, scope)

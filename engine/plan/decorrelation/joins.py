@@ -50,7 +50,8 @@ class Joins(Subqueries):
         else:
             at = {reference: scope.at[reference] for reference in self.references.of(relation.right)}
             columns, inner = self.branch(set(at.values()), left)
-            inner = replace(inner, at={r: columns.index(column) for r, column in at.items()}) if columns else TOP
+            inner = replace(inner, at={r: columns.index(column) for r, column in at.items()})
+            inner = inner if columns else self.alone(relation.right, scope)
         right = self.apply(relation.right, inner)
         own = self.facts.arity(right) - len(columns)
         if outer and not columns:

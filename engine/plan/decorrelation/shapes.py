@@ -6,8 +6,9 @@ from itertools import count
 from engine import types
 from engine.expr.scalar import Ref, Scalar
 from engine.plan.decorrelation.bound import highest_let, nested
+from engine.plan.decorrelation.failing import Failing
 from engine.plan.decorrelation.outer import References
-from engine.plan.decorrelation.scope import Partners, Row, Scope
+from engine.plan.decorrelation.scope import TOP, Partners, Row, Scope
 from engine.plan.facts import Facts
 from engine.plan.predicates import (
     Equi,
@@ -44,16 +45,30 @@ class Shapes:
         self.ids = count(highest_let(relation) + 1)
         self.facts = Facts()
         self.references = References()
+        self.failing = Failing()
         self.scoped: dict[int, Scope] = {}  # recursions that are computed against a scope, by the ids of their rows
 
     def recurs(self, relation: Relation) -> bool:
         """Whether such a recursion's rows are read anywhere in it."""
-        if not self.scoped:
-            return False
-        if isinstance(relation, Local) and relation.id in self.scoped:
-            return True
+        return bool(self.scoped) and bool(self.rounds_in(relation))
+
+    def rounds_in(self, relation: Relation) -> set[int]:
+        """The ids of those that are read in it."""
+        if isinstance(relation, Local):
+            return {relation.id} & self.scoped.keys()
         inner = (found for scalar in scalars(relation) for found in nested(scalar))
-        return any(map(self.recurs, (*children(relation), *inner)))
+        return set().union(*map(self.rounds_in, (*children(relation), *inner)))
+
+    def anybody(self, rows: Relation) -> Scope:
+        """What a relation without outer columns is computed against, if that is whether there are such rows."""
+        return Scope(Distinct(Project(rows, ())), 0, {})
+
+    def alone(self, relation: Relation, scope: Scope) -> Scope:
+        """What a relation is computed against that reads nothing of the scope: where it can fail, whether anybody
+        asks."""
+        if scope is TOP or not self.failing.may(relation):
+            return TOP
+        return self.anybody(scope.rows) if scope.width else scope
 
     def cut(self, relation: Relation, columns: Sequence[int]) -> Relation:
         """Those columns, without a node where they are all of them."""

@@ -42,6 +42,7 @@ from engine.plan.relation import (
 )
 from engine.plan.scalars import (
     FALSE,
+    conjunction,
     conjuncts,
     null,
     parts,
@@ -100,22 +101,50 @@ class Subqueries(Shapes, ABC):
                 row.relation = self.antijoin(row.relation, some)
         return True
 
-    def branch(self, references: set[int], row: Row) -> tuple[tuple[int, ...], Scope]:
-        """The columns of the row that a subquery reads, and the scope of their distinct values (its `at` is empty)."""
+    def branch(self, references: set[int], row: Row, *, fails: bool = False) -> tuple[tuple[int, ...], Scope]:
+        """The columns of the row that a subquery reads, and the scope of their distinct values (its `at` is empty).
+        What `fails` is computed for the rows that get to it."""
         columns = tuple(sorted(references))
         if not columns:
-            return (), TOP
+            return (), self.anybody(self.asking(row)) if fails else TOP
         row.relation = self.shared(row, row.relation)
-        keys = self.shared(row, Distinct(Project(row.relation, columns)))
+        asking = self.asking(row) if fails else row.relation
+        keys = self.shared(row, Distinct(Project(asking, columns)))
         return columns, Scope(keys, len(columns), {})
 
-    def subscope(self, relation: Relation, row: Row, scope: Scope) -> tuple[tuple[int, ...], Scope]:
+    def asking(self, row: Row) -> Relation:
+        """The rows that get to what is being lowered."""
+        row.relation = self.shared(row, row.relation)
+        return Filter(row.relation, (conjunction(row.guards),)) if row.guards else row.relation
+
+    def with_unasked(
+        self, values: Relation, default: Scalar, columns: Sequence[int], inner: Scope, row: Row
+    ) -> Relation:
+        """The values with one, which nobody looks at, for the rows that do not get there: none of them is lost when the
+        values are joined to the row."""
+        if inner is TOP or not row.guards:
+            return values
+        row.relation = self.shared(row, row.relation)
+        every = Distinct(Project(row.relation, tuple(columns)))
+        return Union((values, Map(Union((every, Negate(inner.rows))), (default,))))
+
+    def subscope(
+        self, relation: Relation, row: Row, scope: Scope, *, fails: bool | None = None
+    ) -> tuple[tuple[int, ...], Scope]:
         """The scope of a relation one level further in than the row."""
         at = {
             (depth, column): self.seen(depth - 1, column, row, scope) for depth, column in self.references.of(relation)
         }
-        columns, inner = self.branch(set(at.values()), row)
-        return columns, replace(inner, at={r: columns.index(column) for r, column in at.items()}) if columns else TOP
+        rounds = {id_: scope.rounds[id_] for id_ in self.rounds_in(relation) if id_ in scope.rounds}
+        read = {*at.values(), *(column for columns in rounds.values() for column in columns)}
+        columns, inner = self.branch(read, row, fails=self.failing.may(relation) if fails is None else fails)
+        if not columns:
+            return (), inner
+        return columns, replace(
+            inner,
+            at={r: columns.index(column) for r, column in at.items()},
+            rounds={id_: tuple(map(columns.index, where)) for id_, where in rounds.items()},
+        )
 
     def seen(self, depth: int, column: int, row: Row, scope: Scope) -> int:
         """Where the row has what is a reference (depth, column) at its own level."""
@@ -124,7 +153,7 @@ class Subqueries(Shapes, ABC):
     def existence(self, relation: Relation, row: Row, scope: Scope) -> Partners:
         """The partners for which the subquery has a row."""
         relation = without_output(relation)
-        tied = self.tied(relation)
+        tied = None if self.recurs(relation) else self.tied(relation)
         if tied is not None:
             below, predicates = tied
             width = row.width
@@ -140,11 +169,15 @@ class Subqueries(Shapes, ABC):
 
             condition = equi(map(over_both, predicates), width)
             if condition is not None:
-                return self.partners(self.apply(below, TOP), condition)
+                return self.partners(self.unread(below, row), condition)
         columns, inner = self.subscope(relation, row, scope)
         found = self.apply(relation, inner)
         own = self.facts.refs(row.relation)
         return Partners(Distinct(self.cut(found, range(len(columns)))), tuple(own[column] for column in columns))
+
+    def unread(self, relation: Relation, row: Row) -> Relation:
+        """A relation that reads nothing of the row."""
+        return self.apply(relation, self.branch(set(), row, fails=self.failing.may(relation))[1])
 
     def tied(self, relation: Relation) -> tuple[Relation, list[BoundScalar]] | None:
         """A relation as an uncorrelated one and the predicates that tie it to outer columns, if it is that simple."""
@@ -180,7 +213,7 @@ class Subqueries(Shapes, ABC):
 
     def equi_hits(self, bound: Quantified, row: Row, scope: Scope, *, unknown: bool) -> list[Partners] | None:
         """The hits of an uncorrelated subquery compared by equalities, without a look at the rows that ask."""
-        if self.references.of(bound.relation) or has_subquery(bound.condition):
+        if self.references.of(bound.relation) or self.recurs(bound.relation) or has_subquery(bound.condition):
             return None
         width = row.width
 
@@ -202,12 +235,12 @@ class Subqueries(Shapes, ABC):
         if condition is None:
             return None
         if not unknown or not comparison.nullable:
-            return [self.partners(self.apply(bound.relation, TOP), condition)]
+            return [self.partners(self.unread(bound.relation, row), condition)]
         if len(condition.left) != 1 or condition.left_only or condition.right_only:
             return None
         # One nullable equality, as in NOT IN: unknown where the asker is NULL and there is any row, or where any
         # row is NULL.
-        rows = self.shared(row, self.apply(bound.relation, TOP))
+        rows = self.shared(row, self.unread(bound.relation, row))
         equal = self.partners(rows, condition)
         found = [equal]
         if condition.left[0].nullable:
@@ -217,7 +250,7 @@ class Subqueries(Shapes, ABC):
             found.append(Partners(Distinct(Project(absent, ())), ()))
         return found
 
-    def compared(self, bound: Quantified, row: Row, scope: Scope) -> tuple[tuple[int, ...], Relation, Row, Scalar]:
+    def compared(self, bound: Quantified, row: Row, scope: Scope) -> tuple[tuple[int, ...], Scope, Row, Scalar]:
         """The columns that a quantified comparison reads, their distinct values, those with each row of the subquery
         that they are to be compared with, and the comparison (with ALL its negation).
         """
@@ -228,17 +261,21 @@ class Subqueries(Shapes, ABC):
         nested: dict[Reference, int] = {}
         for depth, column in self.references.of(bound.relation):
             nested[depth, column] = self.seen(depth - 1, column, row, scope)
-        columns, inner = self.branch({*read.values(), *nested.values()}, row)
+        rounds = {id_: scope.rounds[id_] for id_ in self.rounds_in(bound.relation) if id_ in scope.rounds}
+        carried = {column for where in rounds.values() for column in where}
+        fails = self.failing.may_scalar(bound)
+        columns, inner = self.branch({*read.values(), *nested.values(), *carried}, row, fails=fails)
         place = {column: position for position, column in enumerate(columns)}
-        below = self.apply(
-            bound.relation, replace(inner, at={r: place[c] for r, c in nested.items()}) if columns else TOP
-        )
+        if columns:
+            held = {id_: tuple(place[column] for column in where) for id_, where in rounds.items()}
+            inner = replace(inner, at={r: place[c] for r, c in nested.items()}, rounds=held)
+        below = self.apply(bound.relation, inner)
         width = self.facts.arity(below)
         at = [place[read[0, i]] if (0, i) in read else -1 for i in range(bound.width)]
         found = Row(below, width, [*at, *range(len(columns), width)])
         outer = replace(inner, at={r: place[c] for r, c in read.items() if r[0] > 0})
         comparison = self.scalar(bound.condition, found, outer)
-        return columns, inner.rows, found, negate(comparison) if bound.all else comparison
+        return columns, inner, found, negate(comparison) if bound.all else comparison
 
     def quantified(self, bound: Quantified, row: Row, scope: Scope) -> Scalar:
         """The value of a quantified comparison: ANY is true by a true row, else NULL by an unknown one, else false."""
@@ -246,11 +283,12 @@ class Subqueries(Shapes, ABC):
         if fast is not None:
             value: Scalar = self.truth(fast[0], row)
         else:
-            columns, keys, found, comparison = self.compared(bound, row, scope)
+            columns, inner, found, comparison = self.compared(bound, row, scope)
             open_ = Filter(found.relation, (test_true_or_null(comparison),))
             refs = self.facts.refs(open_)[: len(columns)]
             decided = found.closed(Reduce(open_, refs, (AggregateCall(BOOL_OR, (comparison,)),)))
-            values = self.defaulted(decided, keys, (FALSE,), row)
+            values = self.defaulted(decided, inner.rows, (FALSE,), row)
+            values = self.with_unasked(values, FALSE, columns, inner, row)
             row.relation = self.joined_back(row.relation, values, columns)
             row.width += 1
             value = Ref(row.width - 1, types.BOOLEAN)
@@ -258,7 +296,9 @@ class Subqueries(Shapes, ABC):
 
     def scalar_subquery(self, bound: ScalarSubquery, row: Row, scope: Scope) -> Scalar:
         """The value of the one row; NULL where there is none; an error where there are more."""
-        columns, inner = self.subscope(bound.relation, row, scope)
+        some = row.guards or self.references.of(bound.relation)
+        fails = self.failing.may_scalar(bound) if some else None
+        columns, inner = self.subscope(bound.relation, row, scope, fails=fails)
         keys = inner.rows
         values = self.apply(bound.relation, inner)
         if not always_one(bound.relation):
@@ -269,15 +309,15 @@ class Subqueries(Shapes, ABC):
             if not (at_most_one(bound.relation) or self.facts.unique(values, range(width))):
                 refs = self.facts.refs(values)[:width]
                 counted: Relation = Reduce(values, refs, (AggregateCall(COUNT_ROWS, ()),))
-                if not columns:  # nobody asks, nothing fails
-                    row.relation = self.shared(row, row.relation)
-                    counted = self.crossed(Distinct(Project(row.relation, ())), counted)
+                if not columns:
+                    counted = self.crossed(self.anybody(self.asking(row)).rows, counted)
                 check = Call(error_if_many(), (Ref(width, types.BIGINT, False),), types.BOOLEAN)
                 many: Relation = Filter(counted, (check,))
                 branches.append(Map(self.cut(many, range(width)), (null(bound.type),)))
                 present = Distinct(present)
             branches.append(Map(Union((keys, Negate(present))), (null(bound.type),)))
             values = Union(tuple(branches))
+        values = self.with_unasked(values, null(bound.type), columns, inner, row)
         row.relation = self.joined_back(row.relation, values, columns)
         row.width += 1
         return Ref(row.width - 1, bound.type, bound.nullable)
