@@ -5,6 +5,7 @@ in topological order; it may change its private state, but whatever others read 
 holds the previous tick. In **publish** those take the tick's changes.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -47,7 +48,7 @@ class Operator(Protocol):
         ...
 
 
-class Stateless:
+class Stateless(ABC):
     """What operators that keep nothing but their error counts have in common: delta out is a function of delta in.
 
     `apply` is that function; it also derives a view's contents from its inputs' contents, where failed rows do not
@@ -59,9 +60,9 @@ class Stateless:
     def __init__(self) -> None:
         self.errors = ErrorCounts()
 
+    @abstractmethod
     def apply(self, deltas: Sequence[Batch], errors: ErrorCounts) -> Batch:
         """The change of the ok stream; failed rows go to `errors`."""
-        raise NotImplementedError
 
     def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
         return self.apply(deltas, self.errors)

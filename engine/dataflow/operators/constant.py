@@ -14,6 +14,7 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.words import vector_of
 from engine.dataflow import graph
+from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.operator import Stateless
 from engine.dataflow.operators.source import mark_batch
 
@@ -26,7 +27,7 @@ class Constant(Stateless):
         diffs = np.array([count for _, count in plan.rows], np.int64)
         self._rows = Batch.from_vectors(columns, diffs).consolidate()
 
-    def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
+    def apply(self, deltas: Sequence[Batch], errors: ErrorCounts) -> Batch:
         return self._rows
 
     def contents(self) -> Batch:

@@ -409,19 +409,3 @@ class Expressions(Windows):
         """IGNORE NULLS, if it or RESPECT NULLS comes next: after the arguments or behind their parenthesis."""
         word = self.next.key
         return self.accept(word, "nulls") and word == "ignore" if word in ("ignore", "respect") else False
-
-    def order_by(self) -> tuple[OrderItem, ...]:
-        """ORDER BY ..., if it comes next."""
-        return self.list_of(self._order_item) if self.accept("order", "by") else ()
-
-    def _order_item(self) -> OrderItem:
-        expression = self.expression()
-        direction = self.accept_any("asc", "desc")
-        if direction is None and self.next.key == "using":
-            self.unsupported("ORDER BY ... USING")
-        nulls = None
-        if self.accept("nulls"):
-            nulls = self.accept_any("first", "last")
-            if nulls is None:
-                self.fail()
-        return OrderItem(expression, direction == "desc", None if nulls is None else nulls == "first")

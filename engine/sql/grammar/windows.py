@@ -1,4 +1,4 @@
-"""Windows: what stands after OVER and in the WINDOW clause."""
+"""Windows: what stands after OVER and in the WINDOW clause; ORDER BY, which windows, aggregates and queries have."""
 
 from engine.errors import WindowingError
 from engine.expr.window import Edge, Exclude, Unit
@@ -41,7 +41,19 @@ class Windows(Forms):
 
     def order_by(self) -> tuple[OrderItem, ...]:
         """ORDER BY ..., if it comes next."""
-        raise NotImplementedError
+        return self.list_of(self._order_item) if self.accept("order", "by") else ()
+
+    def _order_item(self) -> OrderItem:
+        expression = self.expression()
+        direction = self.accept_any("asc", "desc")
+        if direction is None and self.next.key == "using":
+            self.unsupported("ORDER BY ... USING")
+        nulls = None
+        if self.accept("nulls"):
+            nulls = self.accept_any("first", "last")
+            if nulls is None:
+                self.fail()
+        return OrderItem(expression, direction == "desc", None if nulls is None else nulls == "first")
 
     def named_windows(self) -> tuple[tuple[str, Window], ...]:
         """WINDOW name AS (...), ..., if it comes next."""
