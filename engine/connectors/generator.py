@@ -32,6 +32,9 @@ KINDS: Final[Mapping[str, Callable[[GeneratorSource, Clock], Generator]]] = {
     "nexmark": Nexmark,
 }  # fmt: skip
 
+TICK: Final = "tick"
+"""Among the offsets: how many ticks there were."""
+
 PROGRESS_COLUMNS: Final = (Column("offset", types.BIGINT, nullable=False),)
 """How many ticks there were."""
 
@@ -81,10 +84,12 @@ class GeneratorReader(Unattended):
         self._generator = generator_of(description, Clock(self._start_ms, description.tick_ms))
         self._before: Iterator[Mapping[str, pa.Table]] | None = self._generator.begin()
         self._ticks = 0
-        self._begins_at = max(offsets.get("tick", 0), description.as_of)
+        self._begins_at = max(offsets.get(TICK, 0), description.as_of)
         if description.up_to is not None:
             self._begins_at = min(self._begins_at, description.up_to)
         self._begun = False
+        self._progress: Final = Progress(TICK)
+        self._measured = clock_ms(), 0
         self._told: int | None = None
 
     @property
@@ -102,6 +107,7 @@ class GeneratorReader(Unattended):
         return max(0.001, (due_ms - self._clock_ms()) / 1000)
 
     def poll(self) -> Decoded | None:
+        self._measure()
         if self._before is not None:
             tables = next(self._before, None)
             if tables is not None:
@@ -112,6 +118,15 @@ class GeneratorReader(Unattended):
             return None if self._begun else self._decoded({})
         begin, self._ticks = self._ticks, end
         return self._decoded(self._generator.ticks(begin, end))
+
+    def _measure(self) -> None:
+        """The rate of the last second, once a second; and how many ticks there should be."""
+        (then, records), now = self._measured, self._clock_ms()
+        if now >= then + 1000:
+            self._progress.records_per_second = (self._progress.records - records) * 1000 / (now - then)
+            self._measured = now, self._progress.records
+        if self._of.tick_ms:
+            self._progress.known = max(self._ticks, self._due())
 
     def _due(self) -> int:
         """Ticks that should have been by now: those before AS OF, and those that were already, at once; none from UP TO
@@ -129,11 +144,14 @@ class GeneratorReader(Unattended):
                 deltas[self._ids[name]] = Batch.from_vectors(from_arrow(rows, self._types[name], self._heap), diffs)
         count = sum(map(len, deltas.values()))
         deltas[self._ids[PROGRESS]] = self._progressed()
+        at = self._progress
+        at.position, at.records = self._ticks, at.records + count
+        at.known = max(at.known, self._ticks)
         if self._before is not None or self._ticks < self._begins_at:
             return Decoded(deltas, count, {})
         began = frozenset(() if self._begun else self._ids.values())
         self._begun = True
-        return Decoded(deltas, count, {"tick": self._ticks, "start_ms": self._start_ms}, began)
+        return Decoded(deltas, count, {TICK: self._ticks, "start_ms": self._start_ms}, began)
 
     def _progressed(self) -> Batch:
         """The row of the progress relation moves on."""
@@ -145,8 +163,8 @@ class GeneratorReader(Unattended):
         return Batch.from_vectors([Vector(np.array(rows, np.int64).view(np.uint64))], diffs)
 
     def progress(self) -> Mapping[str, Progress]:
-        """None: a generator has no partitions; its progress relation says how many ticks there were."""
-        return {}
+        """Its ticks are a partition's offsets. That of flat out has no lag: no tick is due before it is made."""
+        return {TICK: self._progress}
 
     def interrupt(self) -> None:
         """A poll never waits."""

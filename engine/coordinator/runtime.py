@@ -156,11 +156,17 @@ def _source(coordinator: "Coordinator", id: int) -> SourceState:
     error, hint = (None, None) if status.error is None else (status.error.message, status.error.hint)
     partitions = [
         PartitionState(
-            at.partition, at.records, at.bytes, at.errors, at.position, status.offsets.get(name, 0), at.known,
+            at.partition,
+            at.records,
+            at.bytes,
+            at.errors,
+            at.position,
+            status.offsets.get(name, 0),
+            at.known,
             at.records_per_second,
         )
         for name, at in status.progress.items()
-    ] or [PartitionState(name, 0, 0, 0, at, at, at, 0.0) for name, at in status.offsets.items()]  # fmt: skip
+    ]
     since = datetime.fromtimestamp(status.since_ms / 1000, UTC)
     return SourceState(
         status.rows, status.waiting, status.state.value, since, error, hint,

@@ -40,6 +40,10 @@ def test_a_followed_directory_with_its_files(db: Database, tmp_path: Path) -> No
     wait_for(db, STATUS, [("running", None)])
     partitions = "SELECT partition, messages_received, offset_known FROM mz_internal.mz_source_partitions"
     assert (f"{tmp_path}/b.log", 3, 6) in db.execute(partitions).rows()
+    sums = (
+        "SELECT partitions, messages_received, offset_known, lag, decode_errors FROM mz_internal.mz_source_statistics"
+    )
+    assert db.execute(sums).rows() == [(2, 5, 10, 0, 0)]
 
 
 def test_columns_of_parquet_and_avro_are_kept_with_the_source(tmp_path: Path) -> None:

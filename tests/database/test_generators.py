@@ -55,6 +55,17 @@ def test_tpch_changes_stay_consistent(db: Database) -> None:
         assert changes.poll() is None, "every order has lines at every time"
 
 
+def test_its_ticks_are_its_progress(tmp_path: Path) -> None:
+    parts = (
+        "SELECT partition, offset_received, offset_committed, offset_known, lag FROM mz_internal.mz_source_partitions"
+    )
+    for _ in range(2):
+        with Database.open(tmp_path) as db:
+            db.execute("CREATE SOURCE IF NOT EXISTS c FROM LOAD GENERATOR COUNTER (TICK INTERVAL '1ms', UP TO 50)")
+            wait_for(db, 'SELECT "offset" FROM c_progress', [(50,)])
+            assert db.execute(parts).rows() == [("tick", 50, 50, 50, 0)]
+
+
 def test_what_is_there_at_first_is_there_whole(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many blocks it comes in: whoever asks waits for the last."""
     monkeypatch.setattr(generate_tpch, "ROWS_AT_ONCE", 10)

@@ -66,8 +66,17 @@ def _source_statuses(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
 def _source_statistics(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for item in items(catalog, Source):
         state = runtime.sources.get(item.id)
-        if state is not None:
-            yield object_id(item.id), item.name.item, state.rows, state.waiting, state.rows - state.waiting
+        if state is None:
+            continue
+        parts = state.partitions
+        yield (
+            object_id(item.id), item.name.item, state.rows, state.waiting, state.rows - state.waiting, len(parts),
+            *([None] * 7 if not parts else (
+                sum(at.records for at in parts), sum(at.bytes for at in parts), sum(at.errors for at in parts),
+                sum(at.known for at in parts), sum(at.committed for at in parts),
+                sum(max(0, at.known - at.committed) for at in parts), sum(at.records_per_second for at in parts),
+            )),
+        )  # fmt: skip
 
 
 def _partitions(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -196,8 +205,11 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      "whether sources run: created, starting, running, stalled with an error (and tried again), finished",
      _source_statuses),
     ("mz_source_statistics", RUNTIME,
-     "id text!, name text!, updates_staged bigint!, updates_waiting bigint!, updates_committed bigint!",
-     "rows that sources have read, that wait for a tick, and that are in their relations", _source_statistics),
+     "id text!, name text!, updates_staged bigint!, updates_waiting bigint!, updates_committed bigint!, "
+     "partitions bigint!, messages_received bigint, bytes_received bigint, decode_errors bigint, offset_known numeric, "
+     "offset_committed numeric, lag numeric, messages_per_second double",
+     "rows that sources have read, that wait for a tick, and that are in their relations; and the sums over their "
+     "partitions, if they have any", _source_statistics),
     ("mz_source_partitions", RUNTIME,
      "id text!, partition text!, messages_received bigint!, bytes_received bigint!, offset_received numeric!, "
      "offset_committed numeric!, offset_known numeric!, lag numeric!, messages_per_second double!, "
