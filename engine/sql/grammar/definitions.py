@@ -62,6 +62,9 @@ class Definitions(Sinks, Roles):
         temporary = self.accept_any("temporary", "temp") is not None
         materialized = self.accept("materialized")
         token = self.next
+        if token.key == "views":
+            hint = "CREATE SOURCE ... FOR ALL TABLES, or ALTER SOURCE name ADD SUBSOURCE table makes relations."
+            self.unsupported("CREATE VIEWS FROM SOURCE", token, hint)
         allowed = self._kinds_after(replace, temporary, materialized)
         if allowed and token.key not in allowed:
             self.fail()

@@ -209,7 +209,8 @@ class Sources(Webhooks):
         """CONNECTION name (PUBLICATION 'p', ...) [FOR ...]."""
         self.expect("connection")
         if self.next.kind is Kind.STRING:
-            self.unsupported("FROM POSTGRES CONNECTION 'string': make one with CREATE CONNECTION ... TO POSTGRES; it")
+            hint = "CREATE CONNECTION c TO POSTGRES (HOST ..); then FROM POSTGRES CONNECTION c (PUBLICATION 'p')"
+            self.unsupported("a connection in the open, with its password for all to read,", self.next, hint)
         connection, options = self.name(), self.options()
         tables: tuple[tuple[Name, str | None], ...] = ()
         schemas: tuple[str, ...] = ()
