@@ -46,7 +46,7 @@ demo: setup
 
 # The same with Kafka: a broker of its own on this machine (Java and Maven), a shop that streams into it, views over it.
 demo-kafka: setup
-	@$(BIN)/python -m examples.shop.demo
+	@$(BIN)/python -m examples.shop
 
 bench: setup
 	$(BIN)/python -m benchmarks

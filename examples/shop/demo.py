@@ -71,7 +71,7 @@ def show(database: Database, broker: str, console: Console, seconds: float, pg: 
     for statement in session.run((HERE / "shop.sql").read_text().replace("broker:9092", broker)):
         del statement
     host, port = pg.rsplit(":", 1)
-    console.print(f"psql -h {host} -p {port} -U materialize    http://{http}/    Ctrl-C ends it")
+    console.print(f"psql -h {host} -p {port} -U materialize\nhttp://{http}/    Ctrl-C ends it")
     until, tick = monotonic() + seconds, Event()
     try:
         if console.is_terminal:
@@ -85,7 +85,3 @@ def show(database: Database, broker: str, console: Console, seconds: float, pg: 
     except KeyboardInterrupt:
         pass
     session.close()
-
-
-if __name__ == "__main__":
-    main()
