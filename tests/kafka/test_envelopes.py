@@ -121,6 +121,26 @@ def test_debezium_in_avro(db, topic, broker, registry):
     until(db, "SELECT * FROM d_errors", [])
 
 
+def test_a_value_that_does_not_convert_is_no_change(db, topic, broker):
+    """Of either side: it is one of the errors, and no other value is taken for it."""
+    row = {"type": "record", "name": "Row", "fields": [
+        {"name": "id", "type": "int"}, {"name": "u", "type": {"type": "string", "logicalType": "uuid"}}]}  # fmt: skip
+    schema = {"type": "record", "name": "Envelope", "fields": [
+        {"name": "before", "type": ["null", row]}, {"name": "after", "type": ["null", "Row"]},
+        {"name": "op", "type": "string"}]}  # fmt: skip
+    events = topic()
+    db.execute(f"""CREATE SOURCE d FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}' FORMAT AVRO
+        USING SCHEMA '{json.dumps(schema)}' WITH (confluent_wire_format = false) ENVELOPE DEBEZIUM""")
+    uid = "12345678-1234-5678-1234-567812345678"
+    plain = json.loads(json.dumps(schema).replace(', "logicalType": "uuid"', ""))
+    for before, after in ((None, uid), (None, "no uuid"), ("no uuid", None)):
+        value = {side: None if each is None else {"id": 1, "u": each} for side, each in
+                 (("before", before), ("after", after))}  # fmt: skip
+        events.send(avro(plain, value | {"op": "c" if after else "d"}))
+    until(db, "SELECT id, u::text FROM d", [(1, uid)])
+    until(db, 'SELECT "offset", reason LIKE \'%"u"%\' FROM d_errors', [(1, True), (2, True)])
+
+
 def test_debezium_upsert(db, topic, broker):
     """By the key alone: a topic that was compacted has no record of what a row was before."""
     events = topic()

@@ -46,6 +46,9 @@ def test_twelve_partitions_and_more(db, topic, broker):
     rows = db.execute("""SELECT partition, messages_received, offset_committed, offset_known, lag, decode_errors
         FROM mz_internal.mz_source_partitions ORDER BY partition::int""").rows()
     assert rows == [*((str(p), 50, 50, 50, 0, 0) for p in range(12)), ("12", 3, 3, 3, 0, 1), ("13", 3, 3, 3, 0, 1)]
+    rows = db.execute("""SELECT messages_received, offset_committed, offset_known, lag, decode_errors
+        FROM mz_internal.mz_source_statistics""").rows()
+    assert rows == [(606, 606, 606, 0, 2)]
 
 
 def test_errors_are_subscribable(db, topic, broker):
@@ -219,6 +222,7 @@ def test_back_pressure(topic, broker):
     """A source that is faster than its ticks waits: no more rows lie in its inbox than the limit and a block."""
     events = topic()
     events.send(*(b'{"n": %d}' % i for i in range(20_000)))
+    lag = "SELECT lag FROM mz_internal.mz_source_statistics"
     with Database.in_memory(Options(inbox_rows_max=1000, tick_rows_max=500)) as db:
         with db._coordinator.ticks.lock:
             db.execute(f"""CREATE SOURCE s (n int) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
@@ -226,7 +230,9 @@ def test_back_pressure(topic, broker):
             waiting(db, 1000)
             time.sleep(0.3)  # a reader without a limit would have all of them by now
             assert next(iter(db._coordinator.ingest.status().values())).waiting < 4000
+            assert db.execute(lag).rows() == [(20_000,)]
         until(db, "SELECT count(*), sum(n)::bigint FROM s", [(20_000, 199990000)])
+        until(db, lag, [(0,)])
 
 
 CHILD = """
