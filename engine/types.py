@@ -351,6 +351,11 @@ The casts through text are `cast_context`'s.
 """
 
 
+def is_registered(kind: SqlType) -> bool:
+    """Whether its values, or those of an array of it, are numbers that the catalog has names for."""
+    return kind.plain in REGISTERED or (kind.nesting is Nesting.ARRAY and kind.within.plain in REGISTERED)
+
+
 def cast_context(source: SqlType, target: SqlType) -> CastContext | None:
     """The least context in which `source` becomes `target`; None: never. Modifiers do not matter.
 

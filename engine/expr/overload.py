@@ -183,6 +183,8 @@ def cast(expression: Scalar, to: SqlType, context: CastContext = CastContext.EXP
             assert isinstance(expression.value, str)
             if to in types.REGISTERED and not expression.value.strip().isdigit():
                 return cast(Literal(expression.value, types.TEXT), to)  # a name, which the catalog knows
+            if to.nesting is Nesting.ARRAY and types.is_registered(to):
+                return cast(literal_of_text(expression.value, types.array_of(types.TEXT)), to, CastContext.EXPLICIT)
             return literal_of_text(expression.value, to, explicit=context is CastContext.EXPLICIT)
     if source == types.UNKNOWN and isinstance(expression, Call) and isinstance(expression.function, Placeholder):
         assert expression.function.become is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pgcli.pgexecute import PGExecute
 
 from app.main import Running
 from tests.clients.conftest import HERE, ran
@@ -35,6 +36,25 @@ def test_pgcli(url: str):
     )
     assert "| public | sales | table | materialize |" in found
     assert "| 2  |" in found
+
+
+def test_what_pgcli_completes(url: str):
+    """Each of the lists that it fills in the background: a failure there ends only its completion."""
+    made = PGExecute(dsn=url)
+    tables = [("public", "sales"), ("other", "Odd name")]
+    assert set(tables) <= set(made.tables())
+    assert {("public", "big"), ("public", "totals")} <= set(made.views())
+    assert ("public", "sales", "shop", "character varying", True, "'north'") in set(made.table_columns())
+    assert ("public", "totals", "orders", "bigint", False, None) in set(made.view_columns())
+    assert {"public", "other"} <= set(made.schemata())
+    assert "materialize" in made.databases()
+    assert ("public", "pair") in set(made.datatypes())
+    assert list(made.foreignkeys()) == []
+    lowered = next(row for row in made.functions() if row.func_name == "lpad")
+    assert (lowered.arg_types, lowered.return_type) == (("text", "integer"), "text")
+    assert made.view_definition("big").endswith("WHERE amount > 10;")
+    assert made.search_path() == ["mz_catalog", "pg_catalog", "mz_internal", "public"]
+    made.conn.close()
 
 
 PROFILES = """

@@ -12,7 +12,8 @@ from engine import types
 from engine.catalog.system.answers import comments, definitions, locks, privileges, registered, session, storage
 from engine.catalog.system.answers.names import Answer, Make, Names
 from engine.catalog.system.definition import Surroundings
-from engine.types import SqlType
+from engine.collection.nested import Array
+from engine.types import Nesting, SqlType
 
 ANSWERS: Final[Mapping[str, Make]] = {
     **definitions.ANSWERS, **comments.ANSWERS, **storage.ANSWERS, **registered.ANSWERS, **privileges.ANSWERS,
@@ -21,13 +22,21 @@ ANSWERS: Final[Mapping[str, Make]] = {
 """What makes a function's answer, by its name."""
 
 
+def _cast(source: SqlType, target: SqlType, names: Names) -> Answer | None:
+    """A number as its name, a name as its number; an array of them one by one."""
+    if source.nesting is target.nesting is Nesting.ARRAY:
+        each = _cast(source.within, target.within, names)
+        if each is None:
+            return None
+        return lambda array: Array(array.dims, tuple(None if item is None else each(item) for item in array.items))
+    if source in types.REGISTERED:
+        return registered.shown(source)(names)
+    return registered.READ[target](names) if target in types.REGISTERED else None
+
+
 def answer(name: str, parameters: Sequence[SqlType], result: SqlType, around: Surroundings) -> Answer | None:
     """What a function of the catalog answers in a statement; None: it is none of these."""
     if name == "cast":
-        if parameters[0] in types.REGISTERED:
-            return registered.shown(parameters[0])(Names(around))
-        if result.plain in types.REGISTERED:
-            return registered.READ[result.plain](Names(around))
-        return None
+        return _cast(parameters[0], result.plain, Names(around))
     make = ANSWERS.get(name)
     return None if make is None else make(Names(around))

@@ -22,6 +22,7 @@ from engine.catalog.system.pg_relations import storage as storage_of
 from engine.catalog.system.routines import ROUTINES
 from engine.catalog.system.type_io import BY_OID, NONE, RECORD_IO, of_type
 from engine.expr.functions.casts import cast_function
+from engine.expr.functions.text_casts import itself
 from engine.types import CastContext, SqlType
 
 INTERNAL_LANGUAGE: Final = 12
@@ -97,7 +98,7 @@ def _cast_oid(source: SqlType, target: SqlType) -> int:
 def _method(source: SqlType, target: SqlType) -> str:
     """b: the words are the same; f: a function."""
     found = cast_function(source, target, CastContext.EXPLICIT)
-    return "b" if source.physical is target.physical and found is not None and not found.can_fail else "f"
+    return "b" if found is not None and found.kernel is itself else "f"
 
 
 def _methods(_: Catalog, __: Runtime) -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """Casts of containers element by element and of records field by field, through text to and from strings."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -27,7 +28,9 @@ def nested_cast(source: SqlType, target: SqlType, find: Find) -> Function | None
     if source == target:
         return Function("cast", (source,), target, itself, on_words=True)
     if not _within_reach(source, target, find):
-        return None
+        arrays = source.nesting is target.nesting is Nesting.ARRAY
+        named = find(source.within, target.within, CastContext.EXPLICIT) if arrays else None
+        return None if named is None else replace(named, parameters=(source,), result=target)
     if target in STRINGS:
         return Function("cast", (source,), target, as_text(source))
     if source in STRINGS:
@@ -56,7 +59,7 @@ def nested_cast(source: SqlType, target: SqlType, find: Find) -> Function | None
 
 
 def _within_reach(source: SqlType, target: SqlType, find: Find) -> bool:
-    """Whether what is within can be cast without the catalog: names of OIDs cannot."""
+    """Whether what is within can be cast without the catalog: names of OIDs cannot; of an array it has the answer."""
     if target in STRINGS or source in STRINGS:
         return True
     pairs = [(before, after) for before, after in _within(source, target) if before != after]

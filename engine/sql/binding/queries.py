@@ -52,7 +52,7 @@ class Queries(Commons):
         visible = None if rows.width == len(rows.columns) else tuple(range(len(rows.columns)))
         finishing = Finishing(rows.order, whole.limit, whole.offset, visible)
         names = tuple(column.name for column in rows.columns)
-        if not any(column.type in types.REGISTERED for column in rows.columns):
+        if not any(types.is_registered(column.type) for column in rows.columns):
             return Query(rows.relation, names, finishing), rows.columns
         relation, columns, project = _with_names(rows)
         return Query(relation, names, replace(finishing, project=project)), columns
@@ -331,8 +331,9 @@ def _with_names(rows: Rows) -> tuple[Relation, tuple[Column, ...], tuple[int, ..
     texts: list[BoundScalar] = []
     columns, project = list(rows.columns), list(range(len(rows.columns)))
     for at, column in enumerate(rows.columns):
-        if column.type in types.REGISTERED:
+        if types.is_registered(column.type):
+            text = types.TEXT if column.type.nesting is None else types.array_of(types.TEXT)
             project[at] = rows.width + len(texts)
-            texts.append(cast(Ref(at, column.type, column.nullable), types.TEXT, CastContext.EXPLICIT))
-            columns[at] = replace(column, type=types.TEXT)
+            texts.append(cast(Ref(at, column.type, column.nullable), text, CastContext.EXPLICIT))
+            columns[at] = replace(column, type=text)
     return Map(rows.relation, tuple(texts)), tuple(columns), tuple(project)

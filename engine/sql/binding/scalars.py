@@ -326,5 +326,5 @@ class Scalars(ABC):
             fields = expression.type.fields
             return Literal(located(expression.operand.at, parse_interval, operand.value, fields), types.INTERVAL)
         at = expression.operand.at if operand.type == types.UNKNOWN else expression.at
-        self.unsettled = self.unsettled or not {to.plain, operand.type.plain}.isdisjoint(types.REGISTERED)
+        self.unsettled = self.unsettled or types.is_registered(to) or types.is_registered(operand.type)
         return located(at, cast, operand, to, CastContext.EXPLICIT)
