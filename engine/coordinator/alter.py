@@ -9,7 +9,15 @@ from engine.coordinator.ddl import history_of
 from engine.coordinator.draft import Draft
 from engine.coordinator.result import Notice, Result
 from engine.durable.log import Log
-from engine.sql.bound import BoundComment, BoundCreateCluster, BoundDropClusters, BoundInert, BoundRedefine, BoundRetain
+from engine.sql.bound import (
+    BoundComment,
+    BoundCreateCluster,
+    BoundDropClusters,
+    BoundInert,
+    BoundRedefine,
+    BoundRenameCluster,
+    BoundRetain,
+)
 from engine.sql.statement.definitions import Reason
 
 COMMENT = "comment"
@@ -56,6 +64,17 @@ def create_cluster(draft: Draft, bound: BoundCreateCluster) -> Result:
     draft.fact({(CLUSTER, bound.name): ""})
     draft.catalog = replace(draft.catalog, clusters=draft.catalog.clusters | {bound.name})
     return Result("CREATE CLUSTER", notices=(Notice(Reason.CLUSTERS.value),))
+
+
+def rename_cluster(draft: Draft, bound: BoundRenameCluster) -> Result:
+    draft.fact({(CLUSTER, bound.name): None, (CLUSTER, bound.new): ""})
+    clusters = draft.catalog.clusters - {bound.name} | {bound.new}
+    draft.catalog = replace(draft.catalog, clusters=clusters)
+    text = draft.catalog.comments.get(("cluster", bound.name, 0))
+    if text is not None:
+        comment(draft, BoundComment(("cluster", bound.name, 0), None))
+        comment(draft, BoundComment(("cluster", bound.new, 0), text))
+    return Result("ALTER CLUSTER")
 
 
 def drop_clusters(draft: Draft, bound: BoundDropClusters) -> Result:

@@ -30,6 +30,7 @@ from engine.sql.bound import (
     BoundDropClusters,
     BoundDropRoles,
     BoundRedefine,
+    BoundRenameCluster,
     BoundRetain,
 )
 
@@ -37,7 +38,7 @@ BoundChange: TypeAlias = (
     BoundCreateDatabase | BoundCreateSchema | BoundCreateTable | BoundCreateView | BoundCreateMaterializedView
     | BoundCreateIndex | BoundCreateType | BoundCreateSource | BoundCreateSecret | BoundCreateConnection
     | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
-    | BoundComment | BoundCreateCluster | BoundDropClusters | BoundCreateCopies
+    | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundCreateCopies
 )  # fmt: skip
 
 
@@ -92,5 +93,7 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
             return alter.comment(draft, bound)
         case BoundCreateCluster():
             return alter.create_cluster(draft, bound)
+        case BoundRenameCluster():
+            return alter.rename_cluster(draft, bound)
         case BoundDropClusters():
             return alter.drop_clusters(draft, bound)

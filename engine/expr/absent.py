@@ -22,3 +22,92 @@ STATEMENTS: Final[Mapping[str, str]] = {
     "domain": "Write the type itself.",
 }  # fmt: skip
 """By the word that follows CREATE, or that is the statement's."""
+
+ANEW: Final = "DROP it and CREATE it anew: in a block, at COMMIT, nobody sees it missing."
+IN_MEMORY: Final = "Leave it out: there is nothing to do, for what is kept is kept up to date in memory."
+NO_POLICIES: Final = "Give each role a view of the rows that it may see."
+ONE_PHASE: Final = "Leave it out: a transaction commits by COMMIT alone."
+RESUMED: Final = "WebSockets resume, also over a restart: docs/http.md; or RETAIN HISTORY and SUBSCRIBE ... AS OF."
+ELSEWHERE: Final = "Read what is elsewhere with CREATE SOURCE."
+
+FORMS: Final[Mapping[tuple[str, ...], str]] = {
+    **{("create", "or", "replace", what): ANEW for what in ("table", "source", "index", "sink", "schema", "type",
+                                                           "connection", "secret", "cluster", "role")},
+    ("create", "or", "replace", "function"): "Write the expression where it is used, or in a view.",
+    ("create", "or", "replace", "procedure"): "Send the statements one after the other.",
+    ("create", "or", "replace", "trigger"): STATEMENTS["trigger"],
+    ("create", "or", "replace", "rule"): STATEMENTS["trigger"],
+    ("create", "rule"): STATEMENTS["trigger"],
+    ("create", "replacement"): "CREATE OR REPLACE MATERIALIZED VIEW, or make it under another name and SWAP WITH it.",
+    ("create", "views"): "CREATE SOURCE ... FOR TABLES (...), and CREATE TABLE ... FROM SOURCE, make relations.",
+    ("create", "unique"): "Give the table the constraint UNIQUE: CREATE TABLE, or ALTER TABLE ... ADD UNIQUE (...).",
+    ("create", "aggregate"): "Write the expression where it is used, or in a view.",
+    ("create", "operator"): "Write the expression where it is used, or in a view.",
+    ("create", "cast"): "Write the expression where it is used, or in a view.",
+    ("create", "collation"): "Text is ordered by its bytes: leave it out.",
+    ("create", "publication"): "CREATE SINK tells a topic of the changes, SUBSCRIBE a client.",
+    ("create", "subscription"): ELSEWHERE,
+    ("create", "server"): ELSEWHERE,
+    ("create", "foreign"): ELSEWHERE,
+    ("import", "foreign"): ELSEWHERE,
+    ("create", "statistics"): IN_MEMORY,
+    ("create", "policy"): NO_POLICIES,
+    ("create", "network", "policy"): "Let the server listen where only those who may can reach it: docs/settings.md.",
+    ("alter", "network", "policy"): "There are none.",
+    ("drop", "network", "policy"): "There are none.",
+    ("create", "unlogged"): "Leave UNLOGGED out, or CREATE TEMPORARY TABLE.",
+    ("create", "tablespace"): "The server's --data-directory is where everything is.",
+    ("create", "recursive"): "CREATE VIEW v AS WITH RECURSIVE ... SELECT.",
+    ("create", "durable"): RESUMED,
+    ("acknowledge",): RESUMED,
+    ("create", "query", "policy"): "EXPLAIN shows what a query reads; statement_timeout and max_result_size bound it.",
+    ("create", "branch"): "Make a schema, and in it views over the tables of this one.",
+    ("create", "api"): "GET /api/... reads relations as they are: docs/http.md.",
+    ("create", "metric"): "/metrics has those of docs/metrics.md; GET /api/... reads views.",
+    ("alter", "system"): "Settings are flags of the server (docs/settings.md); ALTER ROLE ... SET is for sessions.",
+    ("raise",): "It is a statement of functions, of which there are none.",
+    ("inspect",): "mz_internal shows what is held: docs/system-relations.md.",
+    ("prepare", "transaction"): ONE_PHASE,
+    ("commit", "prepared"): ONE_PHASE,
+    ("rollback", "prepared"): ONE_PHASE,
+    ("set", "constraints"): "Constraints hold after each write: leave it out.",
+    ("lock",): "Leave it out: a transaction fails with 40001 where others changed what it read; run it again.",
+    ("vacuum",): IN_MEMORY,
+    ("analyze",): IN_MEMORY,
+    ("cluster",): IN_MEMORY,
+    ("reindex",): IN_MEMORY,
+    ("checkpoint",): "Leave it out: a write is on disk when it is acknowledged.",
+    ("refresh",): "Leave it out: a materialized view is as of the last commit.",
+    ("call",): "Send the statements one after the other.",
+    ("do",): "Send the statements one after the other.",
+    ("load",): "There is nothing to load: docs/functions.md lists the functions that there are.",
+    ("merge",): "INSERT ... ON CONFLICT DO UPDATE, UPDATE ... FROM and DELETE ... USING, in one transaction.",
+    ("move",): "FETCH reads over rows.",
+    ("security",): "COMMENT ON keeps a text.",
+    ("listen",): NO_CHANNELS,
+    ("notify",): NO_CHANNELS,
+    **{("create", word): hint for word, hint in STATEMENTS.items() if word not in ("generated", "listen", "notify")},
+}  # fmt: skip
+"""Statements by their first words."""
+FIRST_WORDS_MAX: Final = max(map(len, FORMS))
+
+ALTERATIONS: Final[Mapping[tuple[str, ...], str]] = {
+    ("set", "schema"): "Make it anew there; or ALTER SCHEMA ... RENAME TO renames the schema of all of them.",
+    ("rename", "constraint"): "DROP CONSTRAINT, and ADD CONSTRAINT under the other name.",
+    ("set", "logged"): IN_MEMORY,
+    ("set", "unlogged"): IN_MEMORY,
+    ("set", "tablespace"): "The server's --data-directory is where everything is.",
+    ("apply", "replacement"): "CREATE OR REPLACE MATERIALIZED VIEW, or ALTER MATERIALIZED VIEW ... SWAP WITH another.",
+    ("set", "from"): "DROP SINK and CREATE SINK anew, with another key of the topic or WITHOUT SNAPSHOT.",
+    ("enable",): NO_POLICIES,
+    ("disable",): NO_POLICIES,
+    ("force",): NO_POLICIES,
+    ("inherit",): "A view unites several tables with UNION ALL.",
+    ("no", "inherit"): "A view unites several tables with UNION ALL.",
+    ("attach",): "A view unites several tables with UNION ALL.",
+    ("detach",): "A view unites several tables with UNION ALL.",
+    ("validate",): "Constraints hold from the moment they are there: leave it out.",
+    ("cluster", "on"): IN_MEMORY,
+    ("replica",): "Changes are told whole: leave it out.",
+}
+"""What ALTER does to a kind of object elsewhere, by its first words."""

@@ -28,6 +28,7 @@ from engine.sql.resolved.definitions import (
     BoundDropClusters,
     BoundDropRoles,
     BoundRedefine,
+    BoundRenameCluster,
     BoundReshape,
     BoundRetain,
 )
@@ -59,6 +60,7 @@ Bound: TypeAlias = (
     | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundReshape
     | BoundRetain
-    | BoundComment | BoundCreateCluster | BoundDropClusters | BoundInert | BoundSubscribe | BoundExplain
+    | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundInert | BoundSubscribe
+    | BoundExplain
     | BoundExplainTimestamp | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
 )  # fmt: skip

@@ -24,7 +24,14 @@ create type p as (a int, b text list, c map[text=>struct<a int, b numeric(3, 1)[
 create table n (a int primary key default 1, b text not null, unique (a, b)) with (retain history = for '1h')
 create source s from load generator auction (tick interval '1s') for all tables
 create index i on t (k, v desc nulls last)
+create index on t (lower(k), (v + 1) desc)
 alter table t rename to x
+alter table t add column c int default 1, drop column v cascade, alter column k set not null, add unique (k)
+alter table if exists t rename column k to kk
+alter table t alter k drop default, drop constraint if exists q
+alter cluster quickstart rename to x
+select k, v into temporary table made from t where k = 'x'
+create global temporary table n (a int)
 alter materialized view m set (retain history for '1h')
 comment on column t.k is 'text'
 create user ann with password 'x' superuser

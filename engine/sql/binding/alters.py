@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path, is_temporary
+from engine.catalog.catalog import DEFAULT_CLUSTER, DEFAULT_DATABASE, Catalog, Path, is_temporary
 from engine.catalog.items import (
     Connection,
     Index,
@@ -56,7 +56,7 @@ Remade: TypeAlias = (
 """What a statement has to mean again."""
 
 
-def rename(statement: statements.AlterRename, context: Context) -> bound.BoundRedefine:
+def rename(statement: statements.AlterRename, context: Context) -> bound.BoundRedefine | bound.BoundRenameCluster:
     catalog, tag = context.catalog, f"ALTER {str(statement.kind).upper()}"
     match statement.kind:
         case ObjectKind.SCHEMA:
@@ -68,7 +68,9 @@ def rename(statement: statements.AlterRename, context: Context) -> bound.BoundRe
                 raise WrongObjectType("the current database and the default one keep their names")
             moved = {pair: (statement.new, pair[1]) for pair in catalog.schemas if pair[0] == old}
             return _schemas_renamed(tag, moved, context, (old, statement.new))
-        case ObjectKind.CLUSTER | ObjectKind.ROLE:
+        case ObjectKind.CLUSTER:
+            return _cluster_renamed(statement, context)
+        case ObjectKind.ROLE:
             raise Unsupported(f"{tag} ... RENAME is not supported", position=statement.name.at)
         case _:
             pass
@@ -81,6 +83,20 @@ def rename(statement: statements.AlterRename, context: Context) -> bound.BoundRe
     if new in catalog.names:
         raise DuplicateRelation(f'relation "{statement.new}" already exists', position=statement.name.end)
     return _items_renamed(tag, {_renamable(item): new}, context)
+
+
+def _cluster_renamed(
+    statement: statements.AlterRename, context: Context
+) -> bound.BoundRedefine | bound.BoundRenameCluster:
+    catalog, name = context.catalog, statement.name.parts[-1]
+    if statement.if_exists and name not in catalog.clusters:
+        return nothing("ALTER CLUSTER", statement.name, context)
+    catalog.cluster(name, statement.name.at)
+    if name not in catalog.clusters or name == DEFAULT_CLUSTER:
+        raise WrongObjectType(f'cluster "{name}" is the one that there is: it keeps its name')
+    if statement.new in catalog.clusters:
+        raise DuplicateObject(f'cluster "{statement.new}" already exists')
+    return bound.BoundRenameCluster(name, statement.new)
 
 
 def nothing(tag: str, name: Name, context: Context) -> bound.BoundRedefine:

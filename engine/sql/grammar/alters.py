@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+from engine.expr import absent
 from engine.sql.grammar.alter_table import AlterTables
 from engine.sql.statement.connectors import AlterAddSubsources
 from engine.sql.statement.definitions import (
@@ -44,13 +45,12 @@ class Alters(AlterTables):
             return Inert("ALTER DEFAULT PRIVILEGES", Reason.PRIVILEGES, self.to_the_end())
         if self.at("cluster"):
             return self._alter_cluster()
-        if self.at("system"):
-            self.unsupported("ALTER SYSTEM")
         kind = self.object_kind()
         if_exists = self.accept("if", "exists")
         name = self.name()
         if self.accept("rename", "to"):
             return AlterRename(kind, name, self.identifier(), if_exists, self.span())
+        self._refuse_absent_action(str(kind).upper())
         if self.accept("rename"):
             self.accept("column")
             at = self.here
@@ -84,8 +84,18 @@ class Alters(AlterTables):
         if self.accept("reset"):
             options = self.options()
             return AlterRetain(kind, name, options, True, if_exists, self.span())
+        if self.ended:
+            self.fail()
         what = " ".join(token.key.upper() for token in (self.next, self.peek()) if token.key)
         self.unsupported(f"ALTER {str(kind).upper()} ... {what}")
+
+    def _refuse_absent_action(self, kind: str) -> None:
+        if kind == "DATABASE" and self.at_any("set", "reset"):
+            self.unsupported("ALTER DATABASE ... SET", hint="ALTER ROLE ... SET is what sessions of a role begin with.")
+        words = self.next.key, self.peek().key
+        hint = absent.ALTERATIONS.get(words) or absent.ALTERATIONS.get(words[:1])
+        if hint is not None:
+            self.unsupported(f"ALTER {kind} ... {' '.join(words).upper()}", hint=hint)
 
     def _alter_cluster(self) -> AlterRename | AlterSwap | Inert:
         self.expect("cluster")

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from engine.expr.keywords import words
+from engine.expr import absent
 from engine.sql.grammar.cursors import Cursors
 from engine.sql.statements import Statement
 
 METHODS: Final = {
-    "select": "select", "values": "select", "with": "select", "table": "select", "(": "select",
+    **dict.fromkeys(("select", "values", "with", "table", "("), "select_or_into"),
     "insert": "insert", "update": "update", "delete": "delete", "truncate": "truncate",
     "create": "create", "drop": "drop", "subscribe": "subscribe",
     "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
@@ -19,12 +19,6 @@ METHODS: Final = {
     "validate": "validate",
 }  # fmt: skip
 """The first word of a statement and the method that reads it."""
-
-REFUSED: Final = words(
-    """vacuum analyze lock cluster reindex listen notify
-    call do merge refresh checkpoint load move security"""
-)
-"""Statements of PostgreSQL that are known, and not run."""
 
 
 class Commands(Cursors):
@@ -49,8 +43,21 @@ class Commands(Cursors):
         token = self.next
         self.began = token.at
         method = METHODS.get(token.key)
+        self.refuse_absent()
         if method is None:
-            if token.key in REFUSED:
-                self.unsupported(token.key.upper())
             self.fail()
-        return getattr(self, method)()
+        self.into = None
+        made = getattr(self, method)()
+        if self.into is not None:
+            self.unsupported(
+                "SELECT INTO within a statement", self.into.token, "It stands at the top of a statement only."
+            )
+        return made
+
+    def refuse_absent(self) -> None:
+        """An error for a statement that is known elsewhere, which says what to do instead."""
+        words = tuple(self.peek(ahead).key for ahead in range(absent.FIRST_WORDS_MAX))
+        for length in range(absent.FIRST_WORDS_MAX, 0, -1):
+            hint = absent.FORMS.get(words[:length])
+            if hint is not None:
+                self.unsupported(" ".join(words[:length]).upper(), hint=hint)

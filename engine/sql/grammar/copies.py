@@ -3,8 +3,33 @@
 from engine.sql.grammar.tokens import Kind
 from engine.sql.grammar.writes import Writes
 from engine.sql.statement.data import Copy, CopyFrom, EnvelopeClause, SelectStatement, Subscribe
+from engine.sql.statement.definitions import CreateTableAs
 from engine.sql.statement.parts import AsOf, Option
-from engine.sql.syntax import ColumnName, Name, OrderItem, Query, Recursion, Select, SelectItem, Star, TableName
+from engine.sql.syntax import (
+    Body,
+    ColumnName,
+    Name,
+    Nested,
+    OrderItem,
+    Query,
+    Recursion,
+    Select,
+    SelectItem,
+    SetOperation,
+    Star,
+    TableName,
+)
+
+
+def first_select(body: Body) -> int:
+    """Where the first SELECT of a query stands: the one that may say INTO."""
+    match body:
+        case SetOperation():
+            return first_select(body.left)
+        case Nested():
+            return first_select(body.query.body)
+        case _:
+            return body.at
 
 
 class Copies(Writes):
@@ -15,6 +40,16 @@ class Copies(Writes):
     def select(self) -> SelectStatement:
         query = self.query()
         return SelectStatement(query, self.as_of(), self.span())
+
+    def select_or_into(self) -> SelectStatement | CreateTableAs:
+        """SELECT as a whole statement: with INTO it makes a table."""
+        select, into = self.select(), self.into
+        if into is None or first_select(select.query.body) != into.at:
+            return select
+        if select.as_of is not None:
+            self.unsupported("SELECT INTO ... AS OF", into.token, "A table begins with the rows of the moment.")
+        self.into = None
+        return CreateTableAs(into.name, (), select, True, into.temporary, False, (), select.span)
 
     def as_of(self) -> AsOf | None:
         """AS OF [AT LEAST] timestamp, if it comes next."""

@@ -1,6 +1,7 @@
 """A place among the tokens of a text, and the errors that are raised there."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar
 
 from engine.errors import LimitExceeded, SyntaxError_, Unsupported
@@ -31,16 +32,27 @@ JOINS_MAX: Final = 250
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Into:
+    """SELECT ... INTO [TEMPORARY] name: `at` is where the SELECT stands, `token` the word INTO."""
+
+    name: Name
+    temporary: bool
+    at: int
+    token: Token
+
+
 class Cursor:
     """The tokens of a text and the index of the next one."""
 
-    __slots__ = ("depth", "index", "listed", "next", "text", "tokens")
+    __slots__ = ("depth", "index", "into", "listed", "next", "text", "tokens")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens: list[Token] = tokenize(text)
         self.index = 0
         self.depth = 0
+        self.into: Into | None = None  # the INTO of a SELECT, which its statement has yet to take
         self.listed = 0  # where the last SHOW within a query stands; 0: there is none
         self.next = self.tokens[0]
 

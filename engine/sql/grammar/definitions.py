@@ -1,9 +1,8 @@
 """Statements that make and remove objects."""
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from engine.errors import Unsupported
-from engine.expr.keywords import words
 from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.sinks import Sinks
 from engine.sql.statement.connectors import CreateConnection, CreateCopy, CreateSecret, CreateSink, CreateSource
@@ -25,12 +24,6 @@ from engine.sql.statement.definitions import (
 )
 from engine.sql.statement.parts import ObjectKind
 from engine.sql.syntax import Expression, Name, TypeName
-
-REFUSED: Final = words(
-    """function procedure trigger extension sequence aggregate domain rule
-    views unique"""
-)
-"""Objects that CREATE makes elsewhere."""
 
 Definition: TypeAlias = (
     CreateTable
@@ -59,6 +52,7 @@ class Definitions(Sinks, Roles):
     def create(self) -> Definition:
         self.expect("create")
         replace = self.accept("or", "replace")
+        self.accept_any("global", "local")  # which PostgreSQL lets stand there, and reads over
         temporary = self.accept_any("temporary", "temp") is not None
         materialized = self.accept("materialized")
         token = self.next
@@ -99,8 +93,6 @@ class Definitions(Sinks, Roles):
                 return self._create_cluster()
             case "role" | "user":
                 return self.create_role()
-            case _ if token.key in REFUSED:
-                self.unsupported(f"CREATE {token.key.upper()}")
             case _:
                 self.fail()
 
@@ -131,6 +123,8 @@ class Definitions(Sinks, Roles):
         self.expect("as")
         begun = self.here
         query = self.query()
+        if self.at("with"):
+            self.unsupported("WITH CHECK OPTION", hint="Views are read; what they read is written to.")
         if self.listed >= begun:
             hint = "Query mz_catalog: mz_objects, mz_tables, ..."
             raise Unsupported("SHOW in a view is not supported", hint=hint, position=self.listed)

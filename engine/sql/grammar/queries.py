@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.errors import InvalidParameter, SyntaxError_
 from engine.expr.keywords import JOIN_WORDS, RESERVED
-from engine.sql.grammar.cursor import JOINS_MAX, NOT_BARE_LABELS, SET_OPERATIONS_MAX
+from engine.sql.grammar.cursor import JOINS_MAX, NOT_BARE_LABELS, SET_OPERATIONS_MAX, Into
 from engine.sql.grammar.listings import Listings
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (
@@ -202,7 +202,7 @@ class Queries(Listings):
         elif distinct is not None:
             self.fail()
         if self.next.key == "into":
-            self.unsupported("SELECT INTO")
+            self._read_into(at)
         from_ = self.list_of(self._from_item) if self.accept("from") else ()
         self.chained(len(from_), JOINS_MAX, "relations")
         where = self.expression() if self.accept("where") else None
@@ -213,6 +213,15 @@ class Queries(Listings):
         if self.at_any("options", "option") and self.peek().key == "(":
             self._hints()
         return Select(items, from_, where, group, having, distinct, at, windows, qualify, sets, once)
+
+    def _read_into(self, at: int) -> None:
+        """INTO [TEMPORARY] [TABLE] name, of the SELECT at this position; the statement makes of it what it can."""
+        token = self.advance()
+        if self.into is not None:
+            self.fail(token)
+        temporary = self.accept_any("temporary", "temp") is not None
+        self.accept("table")
+        self.into = Into(self.name(), temporary, at, token)
 
     def select_item(self) -> SelectItem:
         if self.next.key == "*":
@@ -260,6 +269,8 @@ class Queries(Listings):
                 raise InvalidParameter(f"invalid {option.name.upper()}: it is a number of rows", position=option.at)
 
     def _from_item(self) -> FromItem:
+        if self.at("changes", "(") and any(self.peek(ahead).key == "of" for ahead in range(3, 9)):
+            self.unsupported("CHANGES(... AS OF ...)", hint="SUBSCRIBE ... AS OF tells of the changes since a time.")
         left, count = self._from_primary(), 0
         while True:
             count += 1

@@ -51,6 +51,8 @@ class Tables(Queries):
         columns: list[ColumnDefinition] = []
         keys: list[KeyConstraint] = []
         while self.next.key != ")":
+            if self.at("like"):
+                self.unsupported("CREATE TABLE (LIKE ...)", hint="CREATE TABLE ... AS SELECT * FROM it WITH NO DATA.")
             if self.at_any(*CONSTRAINTS):
                 keys.append(self.table_constraint())
             else:
@@ -61,6 +63,9 @@ class Tables(Queries):
             if self.next.key == ")":
                 self.fail()
         self.expect(")")
+        if self.at_any("inherits", "partition"):
+            hint = "A view unites several tables with UNION ALL."
+            self.unsupported(f"CREATE TABLE ... {self.next.key.upper()}", hint=hint)
         options = self.with_options()
         return CreateTable(name, tuple(columns), tuple(keys), temporary, if_not_exists, self.span(), options)
 

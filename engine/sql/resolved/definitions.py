@@ -252,6 +252,12 @@ class BoundCreateCluster:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundRenameCluster:
+    name: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundDropClusters:
     names: tuple[str, ...]
     missing: tuple[str, ...]
