@@ -115,12 +115,11 @@ class KafkaConnector(Strict):
     key_format: RecordFormat | None = Field(default=None, description="Of the key; `format` is then of the value")
     format: RecordFormat
     include: list[IncludedColumn] = Field(default=[], max_length=5)
-    envelope: Literal["none", "upsert", "debezium", "debezium upsert"] = "none"
+    envelope: Literal["none", "upsert", "debezium", "debezium upsert", "materialize"] = "none"
     inline_errors: str | None = Field(
         default=None, min_length=1, max_length=200,
         description="With envelope upsert: the column that says why a value did not decode; else such a key has no row",
     )  # fmt: skip
-    deduplicate: bool = Field(default=True, description="With envelope debezium: pass over what it sends again")
     start_offsets: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(
         default=[], max_length=10_000, description="By partition; the others begin at 0"
     )
@@ -128,7 +127,7 @@ class KafkaConnector(Strict):
         default=None, ge=-(2**53), le=2**53, description="Begin at this time; negative: so long ago"
     )
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
-    deduplicate: bool = Field(default=True, description="With an envelope of Debezium: pass over what it sends again")
+    deduplicate: bool = Field(default=True, description="With envelope debezium: pass over what it sends again")
     topic_metadata_refresh_interval_ms: int = Field(
         default=10_000, ge=0, le=3_600_000, description="Between two looks for new partitions"
     )

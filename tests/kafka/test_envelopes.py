@@ -4,14 +4,17 @@ import json
 from collections import Counter
 from decimal import Decimal
 
+import httpx
 import pytest
 
+from app.main import in_background
 from engine.connectors.kafka import reader
 from engine.database import Database
 from engine.errors import SqlError
 from tests.connectors.test_cdc import SCHEMA, message, statement, update
 from tests.kafka.test_formats import avro, register
 from tests.kafka.waiting import caught_up, until
+from tests.serving import SETTINGS
 
 
 def test_upsert_by_text_keys(db, topic, broker):
@@ -220,3 +223,27 @@ def test_refused_of_envelopes(db, broker):
     ):
         with pytest.raises(SqlError, match=match):
             db.execute(f"CREATE SOURCE s {sql}")
+
+
+def test_sources_made_over_http(topic, broker):
+    """The column of values that do not decode, and Materialize's CDC, as resources."""
+    keyed, told = topic(), topic()
+    keyed.send(b'{"n": 1}', b"{", keys=[b"a", b"b"])
+    told.send(message(statement(0, 2, {1: 1})), message([update(7, 1, 1)]))
+    with in_background(SETTINGS) as server, httpx.Client(base_url=f"http://{server.http}", timeout=30) as http:
+        at = {"type": "kafka", "brokers": [broker.address]}
+        upsert = at | {"topic": keyed.name, "key_format": {"type": "text"}, "format": {"type": "json"},
+                       "envelope": "upsert", "inline_errors": "wrong"}  # fmt: skip
+        avro = {"type": "avro", "schema": json.dumps(SCHEMA), "framed": False}
+        cdc = at | {"topic": told.name, "format": avro, "envelope": "materialize"}
+        columns = [{"name": "n", "type": "bigint"}]
+        for body in ({"name": "ru", "columns": columns, "connector": upsert}, {"name": "rm", "connector": cdc}):
+            made = http.post("/api/sources", json=body)
+            assert made.status_code == 201, made.text
+        until(server.database, "SELECT key0, n, (wrong).code FROM ru", [("a", 1, None), ("b", None, "22P02")])
+        until(server.database, "SELECT id FROM rm", [(7,)])
+        rows = http.get("/api/views/ru/rows").json()["rows"]
+        assert [(row[0], row[1], row[2] is None) for row in sorted(rows, key=str)] == [
+            ("a", "1", True),
+            ("b", None, False),
+        ]
