@@ -23,10 +23,11 @@ class Oracle:
         self._tokens = 0
         self._lock = Lock()
 
-    def next(self) -> int:
-        """The next tick's timestamp: max(now, last + 1)."""
+    def next(self, due: int | None = None) -> int:
+        """The next tick's timestamp: max(now, last + 1), or `due` if that is a time before it which had no tick yet."""
         with self._lock:
-            self._last = max(self._now(), self._last + 1)
+            following = max(self._now(), self._last + 1)
+            self._last = due if due is not None and self._last < due < following else following
             return self._last
 
     def wall_ms(self) -> int:

@@ -210,7 +210,7 @@ class Ticks:
         begin = time.perf_counter()
         merged = {id: batches[0] if len(batches) == 1 else Batch.concat(batches) for id, batches in deltas.items()}
         begun = {id for write in group for id in write.deltas if not self._cluster.worker.is_live(id)}
-        timestamp = self._oracle.next()
+        timestamp = self._timestamp()
         if self._record is not None and (merged or offsets):
             self._record(timestamp, merged, offsets, taken.broken)
         self._cluster.send(
@@ -226,6 +226,16 @@ class Ticks:
         self.seconds += time.perf_counter() - begin
         if self.after is not None:
             self.after()
+
+    def _timestamp(self) -> int:
+        """The time of the tick, behind ticks at all times before it at which something changed by itself: what is read
+        as of such a time, or followed, has to show it."""
+        while (due := self._cluster.worker.due()) is not None:
+            timestamp = self._oracle.next(due)
+            if timestamp != due:
+                return timestamp
+            self._cluster.send(Tick(timestamp, {}, self._oracle.held()))
+        return self._oracle.next()
 
     def _missing(self, write: Write) -> SqlError | None:
         """The error when the write takes away rows that are not there."""

@@ -1,8 +1,10 @@
 """Temporal filters by the clock: what is due happens although nobody writes."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from random import Random
 
 import pytest
 
@@ -111,3 +113,52 @@ def test_a_subscription_to_a_query_follows_the_clock(db: Database) -> None:
         seen = list(islice(changes, 3))
     assert sorted((change.row[0], change.diff) for change in seen) == [(2, 1), (3, -1), (3, 1)]
     assert seen[-1].timestamp >= begin + 300
+
+
+ALIVE = "(SELECT id, k FROM t WHERE mz_now() >= lower AND mz_now() < upper)"
+
+
+def test_any_time_of_the_past_is_what_it_was(db: Database) -> None:
+    """Windows, joins and recursion over a temporal filter AS OF any time: of the rows whose time it was then."""
+    random = Random(11)
+    queries = {
+        "windowed": f"""SELECT id, row_number() OVER (PARTITION BY k ORDER BY id), count(*) OVER (PARTITION BY k)
+            FROM {ALIVE} s""",
+        "met": f"SELECT a.id, b.id AS other FROM {ALIVE} a JOIN {ALIVE} b USING (k)",
+        "reached": f"""WITH RECURSIVE r AS (SELECT id FROM {ALIVE} s WHERE k = 0 UNION
+            SELECT s.id FROM r JOIN {ALIVE} s ON s.k = r.id % 3) SELECT id FROM r""",
+    }  # fmt: skip
+    db.execute("CREATE TABLE t (id int, k int, lower bigint, upper bigint) WITH (RETAIN HISTORY FOR '1h')")
+    for name, query in queries.items():
+        db.execute(f"CREATE MATERIALIZED VIEW {name} WITH (RETAIN HISTORY FOR '1h') AS {query}")
+    written: list[tuple[int, tuple[int, int, int, int], int]] = []
+    begin = now_ms()
+    for id in range(24):
+        lower = begin + random.randrange(-20, 400)
+        row = (id, random.randrange(3), lower, lower + random.randrange(1, 300))
+        written.append((db.write("t", [row]), row, 1))
+        if random.random() < 0.3:
+            taken = {other for _, other, n in written if n < 0}
+            gone = random.choice([other for _, other, _ in written if other not in taken])
+            written.append((db.write("t", [gone], [-1]), gone, -1))
+    while db.reach(begin + 800):
+        pass
+    first = written[0][0]
+    for at in sorted(random.randrange(first, begin + 800) for _ in range(40)):
+        held: Counter[tuple[int, int, int, int]] = Counter()
+        for when, row, n in written:
+            held[row] += n if when <= at else 0
+        alive = sorted((id, k) for (id, k, lower, upper), n in held.items() if n and lower <= at < upper)
+        groups = {k: [id for id, other in alive if other == k] for k in range(3)}
+        reached, before = set(groups[0]), set[int]()
+        while reached != before:
+            before = reached
+            reached = before | {id for k in before for id in groups[k % 3]}
+        expected = {
+            "windowed": {(id, groups[k].index(id) + 1, len(groups[k])) for id, k in alive},
+            "met": {(one, other) for one, k in alive for other in groups[k]},
+            "reached": {(id,) for id in reached},
+        }
+        for name, query in queries.items():
+            assert set(db.execute(f"SELECT * FROM {name} AS OF {at}").rows()) == expected[name], (name, at)
+            assert set(db.execute(f"{query} AS OF {at}").rows()) == expected[name], (query, at)

@@ -1,13 +1,18 @@
 """Temporal filters: at every tick, also those without a change, the rows whose time it is."""
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.dataflow import graph
-from engine.dataflow.graph import output_types
+from engine.dataflow.graph import Local, Lookup, Order, Plan, output_types
 from engine.expr.aggregate import Kind
+from engine.expr.window import DEFAULT_FRAME, WindowCall
+from engine.expr.window import Kind as Call
 from tests.laws.harness import World, rows_of
-from tests.laws.naive import Rows
+from tests.laws.naive import Rows, meaning
 from tests.laws.plans import INT, SOURCES, Tick
 
 VIEW, COUNT = 10, Kind.COUNT_ROWS
@@ -72,3 +77,46 @@ def test_what_is_behind_it_follows(history: list[Tick]) -> None:
             expected[row[0]] = expected.get(row[0], 0) + n
         found = rows_of(world.circuit.contents(VIEW), output_types(plan), world.heap)
         assert found == {(key, n): 1 for key, n in expected.items()}
+
+
+PAIR = (INT, INT)
+NOW = graph.Source(9, PAIR)
+"""What is there now, for who computes anew."""
+
+
+def met(rows: Plan, others: Plan) -> Plan:
+    """(a, b) and (b, c) make (a, c)."""
+    return graph.Join((rows, others), ((Lookup(1, (1,), (0,)),), (Lookup(0, (0,), (1,)),)), (0, 3))
+
+
+ABOVE: dict[str, Callable[[Plan], Plan]] = {
+    "join": lambda rows: met(rows, SOURCES[0]),
+    "self join": lambda rows: met(rows, rows),
+    "window": lambda rows: graph.Window(rows, (0,), (Order(1),), (
+        WindowCall(Call.ROW_NUMBER, (), INT, False), WindowCall(Kind.MIN, (1,), INT, True, DEFAULT_FRAME),
+    )),
+    "first": lambda rows: graph.TopK(rows, (0,), (Order(1),), 1, 0),
+    "recursion": lambda rows: graph.LetRec(
+        (rows,), (PAIR,), (graph.Distinct(graph.Union((Local(0, PAIR), met(Local(1, PAIR), Local(0, PAIR))))),),
+        Local(1, PAIR),
+    ),
+    "recomputed recursion": lambda rows: graph.LetRec(
+        (rows,), (PAIR,),
+        (graph.Reduce(graph.Union((Local(0, PAIR), met(Local(1, PAIR), Local(0, PAIR)))), (0,),
+                      (graph.Aggregate(Kind.MIN, (1,), INT),)),),
+        Local(1, PAIR),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ABOVE)
+@given(history=timed_histories())
+def test_what_is_above_it_is_of_the_rows_of_now(name: str, history: list[Tick]) -> None:
+    """At every time the same as computed anew over the rows that are there, also when nothing but time moves."""
+    plan, anew = ABOVE[name](BETWEEN), ABOVE[name](NOW)
+    world = World()
+    world.circuit.install(VIEW, plan)
+    for tick in [*history, *([] for _ in range(16))]:
+        world.run(tick)
+        now = {**world.sources, NOW.id: there(BETWEEN, world.sources[1], world.tick)}
+        assert rows_of(world.circuit.contents(VIEW), output_types(plan), world.heap) == meaning(anew, now)
