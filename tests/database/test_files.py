@@ -205,3 +205,15 @@ def test_a_source_that_is_faster_than_its_views_waits(tmp_path: Path, monkeypatc
                 while changes.poll() is not None:
                     pass
         assert max(waiting) <= 500 + 4096 // 2
+
+
+def test_a_column_of_a_source_is_not_promised_to_be_there(db: Database, tmp_path: Path) -> None:
+    """A plan that trusted such a promise would answer that no row lacks the column, while one does."""
+    path = tmp_path / "rows.json"
+    path.write_text('{"a": 1}\n{"a": null}\n{}\n')
+    error = error_of(db, f"CREATE SOURCE s (a int NOT NULL) FROM FILE '{path}' FORMAT JSON")
+    assert error.sqlstate == "0A000"
+    assert error.hint
+    db.execute(f"CREATE SOURCE s (a int) FROM FILE '{path}' FORMAT JSON")
+    wait_for(db, "SELECT count(*) FROM s", [(3,)])
+    assert db.execute("SELECT count(*) FROM s WHERE a IS NULL").rows() == [(2,)]

@@ -28,14 +28,18 @@ from engine.types import Column
 
 
 def declared(definitions: Sequence[ColumnDefinition], binder: Queries) -> tuple[Column, ...]:
-    """The columns of a source: those of tables have keys and defaults too."""
+    """The columns of a source: those of tables have keys and defaults too. Any of them may be NULL, whatever is said:
+    what the world sends is not checked against it, and a plan that trusted it would be wrong."""
     for definition in definitions:
         if definition.keys:
             word = "PRIMARY KEY" if definition.keys[0].primary else "UNIQUE"
             raise Unsupported(f"{word} of a source is not supported", position=definition.keys[0].at)
         if definition.default is not None and not isinstance(definition.default, syntax.Null):
             raise Unsupported("DEFAULT of a source's column is not supported", position=definition.default.at)
-    return columns_of(definitions, binder)
+        if definition.not_null and not binder.context.restoring:
+            hint = "Leave it out, and let a view say WHERE ... IS NOT NULL."
+            raise Unsupported("NOT NULL of a source's column is not supported", hint=hint, position=definition.at)
+    return tuple(replace(column, nullable=True) for column in columns_of(definitions, binder))
 
 
 def columns_of(definitions: Sequence[ColumnDefinition], binder: Queries) -> tuple[Column, ...]:
