@@ -36,13 +36,14 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
     options = coordinator.options
     if at is None:
         coordinator.ticks.run_due()
+    plan = bound.plan or dataflow(bound.query.relation, coordinator.catalog, options)
+    coordinator.wait_live(sources(plan), check)  # without the pin: while somebody holds one, no dead datum is freed
     with coordinator.heap.pinned():
-        plan = bound.plan or dataflow(bound.query.relation, coordinator.catalog, options)
         if bound.as_of is not None:
             at = readable_time(coordinator, bound.as_of, plan, check)
         rows = _computed_keys(coordinator, plan, check) if at is None else None
         if rows is None:
-            rows = peek(coordinator, plan, at, check)
+            rows = peek(coordinator, plan, at, check, waited=True)
         finishing = bound.query.finishing
         batch = coordinator.watched(check).run(
             lambda: finish(rows.batch, finishing, output_types(plan), coordinator.heap, options.result_rows_max),
@@ -63,10 +64,12 @@ def _computed_keys(coordinator: Coordinator, plan: Plan, check: Check) -> Rows |
         return None
 
 
-def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check) -> Rows:
-    """The rows of a plan; waits for what it reads to hydrate. The caller holds the heap pinned or the tick lock."""
+def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check, waited: bool = False) -> Rows:
+    """The rows of a plan; waits for what it reads to hydrate, unless that was done. The caller holds the heap pinned or
+    the tick lock."""
     reads = sources(plan)
-    coordinator.wait_live(reads, check)
+    if not waited:
+        coordinator.wait_live(reads, check)
     began = time.perf_counter_ns()
     try:
         rows = look_up(coordinator, plan, at)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.connectors import generator
 from engine.database import Database, Options
 from engine.errors import SqlError
 
@@ -73,3 +74,21 @@ def test_codes_in_constants_and_errors_survive(db: Database) -> None:
     assert sorted(db.execute("SELECT * FROM v").rows()) == [("another one",), ("no number at all",)]
     with pytest.raises(SqlError, match=r"no number at all|a literal of a plan"):
         db.execute("SELECT * FROM bad")
+
+
+def test_memory_is_flat_under_a_source_that_is_flat_out_while_somebody_asks(monkeypatch):
+    """Whoever waits for a tick holds nothing back: a heap that is not swept while there are readers grows for ever."""
+    monkeypatch.setattr(generator, "BLOCK_ROWS", 2_000)
+    options = Options(heap_sweep_bytes_min=1 << 16, inbox_rows_max=2_000, tick_rows_max=2_000, history_ms=0)
+    with Database.in_memory(options) as db:
+        db.execute(
+            "CREATE SOURCE kv FROM LOAD GENERATOR KEY VALUE (KEYS 100, VALUE SIZE 50, BATCH SIZE 100, "
+            "TICK INTERVAL '0s') ENVELOPE UPSERT"
+        )
+        db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, max(value) AS m FROM kv")
+        asked = "SELECT updates_committed FROM mz_internal.mz_source_statistics"
+        held: list[int] = []
+        while not held or db.execute(asked).rows()[0][0] < 150_000:
+            assert db.execute("SELECT n FROM v").rows() == [(100,)]
+            held.append(len(db._coordinator.heap))
+        assert max(held) < 20_000, "of 75,000 values"
