@@ -49,6 +49,8 @@ WRITTEN: Final = {"pretty_sql": pretty_sql, "redact_sql": redact_sql}
 """Functions of SQL as text."""
 OF_CONSTANTS: Final = frozenset({"set_config", "mz_sleep", "pg_sleep", *LOCKING})
 """Functions that do something once, before their statement runs."""
+PLAIN: Final = bool | int | float | str | Decimal
+"""Values that are the same inside the engine and outside."""
 NUMBER_BITS: Final = 62
 """Of the number that tells one call of chance from another."""
 FILTER: Final = "A conjunct of WHERE may compare it, moved by a constant of days or less, with a timestamp."
@@ -145,7 +147,7 @@ def answered(call: Call, context: Context) -> BoundScalar:
         return call
     arguments = [folded(argument) if is_plain(argument) else argument for argument in call.arguments]
     given = [argument.value for argument in arguments if isinstance(argument, Literal)]
-    plain = all(isinstance(value, bool | int | str | Decimal) for value in given) or function.on_null is OnNull.OWN
+    plain = function.on_null is OnNull.OWN or all(isinstance(value, PLAIN) for value in given)
     if plain and len(given) == len(call.arguments):
         try:
             return literal_of_raw(answer(*given), call.type)
