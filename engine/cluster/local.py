@@ -12,6 +12,7 @@ from typing import Final
 from engine.cluster.command import Command, Lookup, Peek, Response, Rows
 from engine.cluster.worker import Worker
 from engine.collection.heap import Heap
+from engine.collection.wanted import unasked
 from engine.dataflow.watch import ALWAYS, Watch
 
 
@@ -28,7 +29,7 @@ class Local:
 
     def send(self, command: Command) -> None:
         """Carry out a command that changes something."""
-        with self.lock:
+        with self.lock, unasked():
             self._deliver(self.worker.handle(command))
             self._hydrate_more()
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.collection.batch import Batch, Diffs, Words, null_words
 from engine.collection.heap import Marks
+from engine.collection.wanted import ask
 from engine.errors import LimitExceeded
 from engine.kernels.arrangement import (
     CAME,
@@ -47,6 +48,10 @@ EVEN_NULL: Final = np.empty(0, np.bool_)
 """No column of the key is strict about NULL."""
 UNTOLD = np.empty(0, np.int32), np.empty(0, np.uint8)
 """Where no groups have to learn what became of which record."""
+
+
+COPY_SLOTS: Final = 1 << 16
+"""Records that are copied out between two questions whether they are still wanted: some milliseconds."""
 
 
 class Groups:
@@ -139,6 +144,7 @@ class Arrangement:
         n, begin = len(batch), 0
         slots, moves = (np.empty(n, np.int32), np.empty(n, np.uint8)) if self._groups else UNTOLD
         while True:
+            ask()
             begin = apply_rows(
                 batch.words, batch.diffs, begin, self._records, self._index, self._state, slots, moves
             )  # fmt: skip
@@ -161,6 +167,7 @@ class Arrangement:
     def _regroup(self, groups: Groups, words: Words, slots: NDArray[np.int32], moves: NDArray[np.uint8]) -> None:
         begin = 0
         while True:
+            ask()
             begin = regroup(
                 words, begin, null_words(self.columns), groups.key, slots, moves, self._records, groups.link,
                 groups.table, groups.count,
@@ -223,6 +230,7 @@ class Arrangement:
         else:
             stream, heads = self._cross(stream)
             total = len(heads)
+        ask()
         link = self._groups[by].link if by in self._groups else NOT_LISTED
         width = null_words(len(sources)) + len(sources)
         out, diffs = np.empty((width, total), np.uint64), np.empty(total, np.int64)
@@ -269,7 +277,10 @@ class Arrangement:
     def rows(self) -> Batch:
         """The contents. O(rows)."""
         words, diffs = np.empty((self.width, len(self)), np.uint64), np.empty(len(self), np.int64)
-        copy_rows(self._records, int(self._state[USED]), self.width, words, diffs)
+        used, at = int(self._state[USED]), 0
+        for begin in range(0, used, COPY_SLOTS):
+            ask()
+            at = copy_rows(self._records, begin, min(begin + COPY_SLOTS, used), self.width, words, diffs, at)
         return Batch(words, diffs, self.columns, True)
 
     def mark(self, marks: Marks, physical: Sequence[Physical]) -> None:

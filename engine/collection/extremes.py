@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from engine.collection.batch import Diffs, Words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks
+from engine.collection.wanted import ask
 from engine.errors import LimitExceeded
 from engine.kernels import extreme_keys
 from engine.kernels import extremes as kernels
@@ -52,6 +53,7 @@ class Extremes:
         if rows is None:
             rows = ALL
         while True:
+            ask()
             done = kernels.update_extremes(
                 words, diffs, rows, n, value, self._kind, self._largest, done, gids, self._values, self._counts,
                 self._free, self._head, self._table, *self._heap.view(), records, at,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.collection.batch import Batch, Words, null_words
+from engine.collection.wanted import ask
 from engine.kernels import groups as kernels
 
 Ids: TypeAlias = NDArray[np.int32]
@@ -47,6 +48,7 @@ class GroupTable:
         gids, touched = np.empty(n, np.int32), np.empty(n, np.int32)
         done = 0
         while True:
+            ask()
             done = kernels.assign_groups(
                 batch.words, batch.diffs, self.key, self.nulls, done, self.table, self.records, self.head, self.free,
                 gids, touched,

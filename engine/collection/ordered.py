@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks, View
+from engine.collection.wanted import ask
 from engine.kernels import ordered as kernels
 from engine.kernels import ordered_bulk, ordered_changes, ordered_regions
 from engine.kernels.memory import doubled
@@ -49,14 +50,17 @@ class Tree:
         """Make the tree anew of its entries and these: the slots of rows that went."""
         if self.head[kernels.ENTRIES]:
             held = ordered_bulk.read_tree(self.nodes, self.head)
+            ask()
             gids = np.concatenate([held[0], gids])
             prefixes = np.concatenate([held[1], prefixes])
             loads = np.concatenate([held[2], loads])
         n = len(gids)
+        ask()
         p, x, bounds = ordered_bulk.sort_entries(gids, prefixes, loads, groups, store.words, store.spec, *view)
         room = n // kernels.BULK_FILL + n // (kernels.BULK_FILL * (kernels.BULK_FILL - 2)) + NODES_MIN
         if len(self.nodes) < room:
             self.nodes = np.zeros((room, self.nodes.shape[1]), np.int64)
+        ask()
         gone = np.empty(n, np.int32)
         went = ordered_bulk.build_tree(
             p, x, bounds, gone, self.nodes, self.head, store.words, store.spec, *view, store.free, store.head, records,
@@ -81,6 +85,7 @@ class Store:
     def reserve(self, n: int) -> None:
         """Make sure that n slots are free."""
         while len(self.words) - self.head[0] + self.head[1] < n:
+            ask()
             self.words, self.free = doubled(self.words), doubled(self.free)
 
     @property
@@ -177,6 +182,7 @@ class OrderedRows:
         n, store = len(diffs), self.store
         store.reserve(n)
         slots, prefixes = np.empty(n, np.int32), np.empty(n, np.int64)
+        ask()
         ordered_changes.store_rows(
             words, self.picked, self._nulls, slots, prefixes, store.words, store.spec, *self._heap.view(), store.free,
             store.head,
@@ -188,6 +194,7 @@ class OrderedRows:
         n, tree, store, done = len(coming.diffs), self._tree, self.store, 0
         gone = np.empty(n, np.int32)
         while True:
+            ask()
             done = ordered_changes.update_rows(
                 coming.gids, coming.prefixes, coming.slots, coming.diffs, done, gone, tree.nodes, tree.head,
                 store.words, store.spec, *self._heap.view(), store.free, store.head, records, at, tree.scratch,
@@ -225,6 +232,7 @@ class OrderedRows:
 
     def walk(self, gids: Ids, offset: int, limit: int) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
         """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds)."""
+        ask()
         return ordered_changes.walk_groups(gids, offset, limit, self._tree.nodes, self._tree.head, self.store.words)
 
     def settle(self) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.catalog.catalog import SYSTEM_DATABASE, TEMPORARY, Path
+from engine.collection.wanted import asking
 from engine.coordinator.activity import Run
 from engine.coordinator.advisory import Holder
 from engine.coordinator.coordinator import Coordinator
@@ -226,10 +227,9 @@ class Conversation:
     def _run_one(self, statement: Statement, alone: bool = True, ready: Ready | None = None) -> Answer:
         if self._closed:
             raise SqlError("the session is closed")
-        self._begin_clock()
         span = getattr(statement, "span", None)
         sql = "" if span is None else span.text
-        with self._timed(type(statement), sql), self._failing(sql):
+        with self._timed(type(statement), sql), self._failing(sql), asking(self.check):
             self.check()
             if isinstance(statement, Execute):
                 self._transaction.check_usable()
@@ -296,6 +296,11 @@ class Conversation:
         self._names.portals[statement.name] = portal
         return Result("DECLARE CURSOR")
 
+    def _begin(self) -> None:
+        """A message begins that runs or plans: what was cancelled before is over."""
+        self._cancelled = False
+        self._begin_clock()
+
     def _begin_clock(self) -> None:
         """A statement begins: it has its time from here on."""
         limit = milliseconds(self._settings.values["statement_timeout"])
@@ -307,7 +312,7 @@ class Conversation:
         try:
             yield
         except BaseException as error:
-            if isinstance(error, SqlError):
+            if isinstance(error, SqlError) and not isinstance(error, QueryCanceled):  # it quotes nothing, and is quick
                 redacted(error, sql)
             self._transaction.fail()
             if self._transaction.implicit:

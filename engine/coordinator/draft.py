@@ -28,6 +28,7 @@ from engine.catalog.items import (
 )
 from engine.catalog.merge import merged
 from engine.cluster.command import Drop
+from engine.collection.wanted import unasked
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.feeding import refeed
 from engine.coordinator.record import BROKEN
@@ -123,9 +124,13 @@ class Draft:
     def publish(self, filled: Iterable[int] = ()) -> None:
         """Make it so. Under the tick lock. The tick that comes next has the first rows of the tables that are `filled`:
         whoever reads one waits for it."""
-        coordinator, before = self.coordinator, self.coordinator.catalog
         self.filled = frozenset(filled)
         after = self.merged()
+        with unasked():
+            self._publish(after)
+
+    def _publish(self, after: Catalog) -> None:
+        coordinator, before = self.coordinator, self.coordinator.catalog
         gone = [before.items[id] for id in sorted(before.items.keys() - after.items.keys(), reverse=True)]
         for item in gone:
             if isinstance(item, Source):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
+from engine.collection.wanted import ask
 from engine.dataflow.graph import Order
 from engine.errors import DataError, LimitExceeded
 from engine.expr.functions.planner import MINUS_ZERO
@@ -36,6 +37,7 @@ def finish(batch: Batch, finishing: Finishing, types: tuple[SqlType, ...], heap:
             hint="Use LIMIT, SUBSCRIBE, or raise result_rows_max.",
         )
     order = sort(batch, finishing.order, types, heap) if finishing.order else None
+    ask()
     if not whole:
         rows = np.arange(len(batch)) if order is None else order
         order = np.repeat(rows, batch.diffs[rows])
@@ -52,6 +54,7 @@ def sort(batch: Batch, order: tuple[Order, ...], types: tuple[SqlType, ...], hea
     """The row numbers in order; ties in the order they have."""
     keys: list[NDArray] = []
     for item in order:
+        ask()
         vector = batch.vector(item.column)
         rank = ranks(vector.words, types[item.column].physical, heap)
         if item.descending:
@@ -60,6 +63,7 @@ def sort(batch: Batch, order: tuple[Order, ...], types: tuple[SqlType, ...], hea
             keys.append(~vector.nulls if item.nulls_first else vector.nulls)
             rank = np.where(vector.nulls, np.uint64(0), rank)
         keys.append(rank)
+    ask()
     return np.lexsort(keys[::-1])  # its last key is the first to sort by
 
 
@@ -71,6 +75,7 @@ def ranks(words: Words, physical: Physical, heap: Heap) -> Words:
     if physical <= Physical.FLOAT:
         return order_prefix(int(physical), words, *heap.view())
     distinct, which = np.unique(words, return_inverse=True)
+    ask()
     if physical in (Physical.BYTES, Physical.JSON):
         order = pc.call_function("sort_indices", [heap.decode(distinct)]).to_numpy().astype(np.int64)
     else:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Self, TypeVar
 
+from engine.collection.wanted import asking
 from engine.coordinator.conversation import Conversation
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.portals import Portal
@@ -50,19 +51,23 @@ class Session(Conversation):
         given and not 0; a text with parameters is one statement. Raises SqlError, with positions counted in `sql` from
         1; the statements behind the failed one are not run.
         """
-        self._cancelled = False
+        self._begin()
         with self._failing(sql):
             if parameters:
-                made = prepared(sql, declared_types(parameter_types))
+                with asking(self.check):
+                    made = prepared(sql, declared_types(parameter_types))
+                    if made.statement is not None:
+                        made.prepare(self._coordinator, self.context(), self._names.columns_of)
                 if made.statement is not None:
-                    made.prepare(self._coordinator, self.context(), self._names.columns_of)
                     yield self._run_one(made.statement, ready=Ready(made, made.values(parameters)))
                 return
-            parsed = parse(sql)
+            with asking(self.check):
+                parsed = parse(sql)
         if len(parsed) == 1:
             yield self._run_one(parsed[0])
             return
         for number, statement in enumerate(parsed, 1):
+            self._begin_clock()
             answer = self._run_one(statement, alone=False)
             if number == len(parsed) and self._transaction.implicit:
                 at = self._transaction.end(self._coordinator, True)
@@ -72,8 +77,8 @@ class Session(Conversation):
 
     def prepare(self, name: str, sql: str, parameter_types: Sequence[int] = ()) -> Prepared:
         """Parse one statement, deduce its parameters' types and its columns, and keep it under `name`."""
-        self._cancelled = False
-        with self._failing(sql):
+        self._begin()
+        with self._failing(sql), asking(self.check):
             if not name:
                 self._names.statements.pop("", None)
             if self._transaction.status == "E":
@@ -104,8 +109,7 @@ class Session(Conversation):
     def run_portal(self, portal: Portal, alone: bool) -> Answer | None:
         """Run a portal's statement, if it has not run; its answer, None for an empty text. Unless it is `alone` it is
         in a transaction with what follows it, until `sync`."""
-        self._cancelled = False
-        self._begin_clock()
+        self._begin()
         statement = portal.prepared.statement
         if portal.answer is None and statement is not None:
             ready = Ready(portal.prepared, portal.parameters)
@@ -202,7 +206,7 @@ class Session(Conversation):
     def subscribe(self, sql: str) -> Subscription:
         """Run one SUBSCRIBE or TAIL, or COPY of one; a bare SELECT is taken as SUBSCRIBE (SELECT)."""
         statement = self._subscribing(sql)
-        self._cancelled = False
+        self._begin()
         answer = self._run_one(statement)
         answer = answer.source if isinstance(answer, CopyOut) else answer
         if not isinstance(answer, Subscription):
@@ -213,7 +217,7 @@ class Session(Conversation):
         """Begin a subscription that its subscriber can come back to; `resume` is a position of an earlier one of the
         same query. Progress is there to be asked for (`complete`), whether the statement says PROGRESS or not."""
         statement = self._subscribing(sql)
-        self._cancelled = False
+        self._begin()
         context = self.context()
         bound = settled(bind(statement, context), context)
         if not isinstance(bound, BoundSubscribe):

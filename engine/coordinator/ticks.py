@@ -19,6 +19,7 @@ import numpy as np
 from engine.cluster.command import Tick
 from engine.cluster.local import Local
 from engine.collection.batch import Batch
+from engine.collection.wanted import unasked
 from engine.connectors.ingest import Taken
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.oracle import Oracle
@@ -145,7 +146,8 @@ class Ticks:
             if self._broken is not None:
                 raise SqlError("the engine has stopped after an internal error; restart it", detail=repr(self._broken))
             try:
-                self._run(idle)
+                with unasked():
+                    self._run(idle)
             except BaseException as error:
                 # A tick that stops half way leaves operators that disagree. Nothing may be written after it.
                 self._broken = error

@@ -1,7 +1,7 @@
 """A statement that may be cancelled while it computes.
 
 Rule  Between steps it is asked whether it is still wanted. A step that may take long runs in a thread of its own: when
-      the statement is cancelled meanwhile, it fails at once, and the thread ends with its step, whose result is lost.
+      the statement is cancelled meanwhile, it fails at once, and the step ends where it asks next (wanted.py).
 Law   A step that is left behind changes nothing: it reads copies and writes to operators that are private to it. The
       heap stays pinned until it ends. There are STEPS_MAX at once, those left behind among them: the next one waits.
 Cost  100 us a long step.
@@ -13,18 +13,24 @@ from threading import Event, Semaphore, Thread
 from typing import Final, TypeVar
 
 from engine.collection.heap import Heap
+from engine.collection.wanted import asking
 from engine.dataflow.watch import Watch
 
 T = TypeVar("T")
 
 LONG_ROWS: Final = 1 << 14
 """From here on a step may take longer than its thread costs; below, less than a client notices."""
-STEP_SECONDS: Final = 0.04
-"""What a step should take that can be made of fewer rows: functions in Python may take 30 us a row."""
+STEP_SECONDS: Final = 0.01
+"""What a step should take that can be made of fewer rows, the next of which may be of four times as many: functions in
+Python may take 30 us a row."""
 STEPS_MAX: Final = 16
 """More would only share the processors, and each holds copies of what it reads."""
 LOOK_SECONDS: Final = 0.01
 """How often a statement looks whether it was cancelled while a step of it runs."""
+
+
+class LeftBehind(Exception):
+    """Nobody waits for the step any more."""
 
 
 class Watched(Watch):
@@ -55,11 +61,15 @@ class Watched(Watch):
         """In a thread of its own."""
         results: list[T] = []
         errors: list[BaseException] = []
-        ended = Event()
+        ended, left = Event(), Event()
+
+        def still_wanted() -> None:
+            if left.is_set():
+                raise LeftBehind
 
         def step() -> None:
             try:
-                with self._heap.pinned():
+                with self._heap.pinned(), asking(still_wanted):
                     results.append(work())
             except BaseException as error:  # noqa: BLE001 - it is raised where the step was asked for
                 errors.append(error)
@@ -70,8 +80,11 @@ class Watched(Watch):
         while not self._free.acquire(timeout=LOOK_SECONDS):
             self._check()
         Thread(target=step, name="step", daemon=True).start()
-        while not ended.wait(LOOK_SECONDS):
-            self._check()
+        try:
+            while not ended.wait(LOOK_SECONDS):
+                self._check()
+        finally:
+            left.set()
         if errors:
             raise errors[0]
         self._check()

@@ -16,7 +16,6 @@ from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator
 from engine.dataflow.operators import join
-from engine.dataflow.operators.let_rec import LetRec
 from engine.dataflow.render import Types, demands, render, types_of
 from engine.dataflow.trace import Trace
 from engine.dataflow.watch import ALWAYS, Watch
@@ -74,8 +73,6 @@ class OneShot:
             return Batch.empty(len(types))
         if isinstance(plan, graph.Mfp | graph.FlatMap) and rows > FIRST_ROWS:
             return in_pieces(lambda part: operator.step(self._tick, [part]), deltas[0], self._watch)
-        if isinstance(operator, LetRec):
-            operator.check = self._watch.check
         endless = isinstance(plan, graph.FlatMap | graph.LetRec)  # a row of theirs may be a million
         return self._watch.run(lambda: operator.step(self._tick, deltas), None if endless else rows)
 
@@ -92,7 +89,12 @@ def in_pieces(step: Callable[[Batch], Batch], batch: Batch, watch: Watch) -> Bat
         at = end
         small = len(parts[-1]) <= PIECE_ROWS // 4 and not watch.too_long
         rows = min(4 * rows, PIECE_ROWS) if small else max(1, rows // 4)
-    return Batch.concat(parts)
+    return together(parts, watch)
+
+
+def together(parts: list[Batch], watch: Watch) -> Batch:
+    """The rows of all parts."""
+    return watch.run(lambda: Batch.concat(parts), sum(map(len, parts))) if len(parts) > 1 else parts[0]
 
 
 def pieces(batch: Batch, rows: int) -> Iterator[Batch]:
@@ -127,7 +129,7 @@ def met_in_pieces(
     joined = [
         watch.run(lambda part=part: held.join(key, part, columns, out, strict), len(part) + len(held)) for part in parts
     ]
-    return joined[0] if len(joined) == 1 else Batch.concat(joined)
+    return together(joined, watch)
 
 
 def join_once(plan: graph.Join, inputs: Sequence[Batch], watch: Watch = ALWAYS) -> Batch:

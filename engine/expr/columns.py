@@ -17,6 +17,7 @@ from engine import types
 from engine.collection import nested, numeric
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
+from engine.collection.wanted import ask
 from engine.errors import DataError
 from engine.expr.registry import Function, OnNull
 from engine.expr.text_forms import RawValue
@@ -154,6 +155,10 @@ def failing(
     return Vector(words, None, errors)
 
 
+ROWS_UNASKED: Final = 256
+"""Some milliseconds of the slowest functions."""
+
+
 def map_rows(
     apply: Callable[..., RawValue], given: Sequence[Sequence[RawValue]], result: SqlType, context: "Context"
 ) -> Vector:
@@ -162,6 +167,8 @@ def map_rows(
     failed: dict[int, int] = {}
     absent = False
     for row in zip(*given, strict=True):
+        if not len(values) % ROWS_UNASKED:
+            ask()
         try:
             value = apply(*row)
         except DataError as error:

@@ -352,13 +352,14 @@ def find(words, null_words, columns, records, record_null_words, key, at_link, t
     return total
 
 
-@njit("void(uint64[:, ::1], int64, int64, uint64[:, ::1], int64[::1])", cache=True, nogil=True)
-def copy_rows(records, used, width, words, diffs):
-    """All rows into words uint64[width, rows] and diffs int64[rows], in the order of their slots. O(used)."""
-    at = 0
-    for slot in range(used):
+@njit("int64(uint64[:, ::1], int64, int64, int64, uint64[:, ::1], int64[::1], int64)", cache=True, nogil=True)
+def copy_rows(records, begin, end, width, words, diffs, at):
+    """The rows in slots `begin` to `end` into words uint64[width, rows] and diffs int64[rows], from place `at` on in
+    the order of their slots; the place behind them. O(slots)."""
+    for slot in range(begin, end):
         if records[slot, width] != 0:
             for j in range(width):
                 words[j, at] = records[slot, j]
             diffs[at] = np.int64(records[slot, width])
             at += 1
+    return at

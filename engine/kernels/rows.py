@@ -23,19 +23,20 @@ def take_rows(words, rows):
     return out
 
 
-@njit("Tuple((int64[::1], int64[::1]))(int64[::1])", cache=True, nogil=True)
-def spread(counts):
-    """For counts[i] rows of each i, behind each other: which i a row is of, and which of its rows. O(rows)."""
-    total = 0
-    for count in counts:
-        total += count
-    origin, index = np.empty(total, np.int64), np.empty(total, np.int64)
-    at = 0
-    for i in range(len(counts)):
-        for k in range(counts[i]):
-            origin[at], index[at] = i, k
+@njit("Tuple((int64, int64))(int64[::1], int64, int64, int64[::1], int64[::1], int64, int64)", cache=True, nogil=True)
+def spread(counts, i, k, origin, index, begin, end):
+    """For counts[i] rows of each i, behind each other: which i a row is of, and which of its rows; from row k of i on,
+    into places `begin` to `end`. Where it goes on behind them. O(rows)."""
+    at = begin
+    while at < end:
+        stop = min(counts[i], k + end - at)
+        for row in range(k, stop):
+            origin[at], index[at] = i, row
             at += 1
-    return origin, index
+        k = stop
+        if k == counts[i]:
+            i, k = i + 1, 0
+    return i, k
 
 
 @njit("Tuple((int64[::1], int64[::1]))(uint64[:, ::1], int64[::1])", cache=True, nogil=True)

@@ -15,6 +15,7 @@ From   Galindo-Legaria and Joshi, "Orthogonal optimization of subqueries and agg
 from dataclasses import replace
 from typing import cast
 
+from engine.collection.wanted import ask
 from engine.expr.scalar import Case, Coalesce, Literal, Logic, Ref, Scalar
 from engine.plan.decorrelation.bound import has_subquery
 from engine.plan.decorrelation.joins import Joins
@@ -69,6 +70,7 @@ class Decorrelation(Joins):
     """One run over one relation."""
 
     def apply(self, relation: Relation, scope: Scope) -> Relation:
+        ask()
         if scope is not TOP and not self.references.of(relation) and not self.recurs(relation):
             alone = self.alone(relation, scope)
             if alone is not scope:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final
 
+from engine.collection.wanted import ask
 from engine.expr.aggregate import Kind
 from engine.expr.scalar import Literal, Ref, Value
 from engine.expr.window import Kind as WindowKind
@@ -114,6 +115,7 @@ class Facts:
         return tuple(Ref(i, type_, nullable) for i, (type_, nullable) in enumerate(self.columns(relation)))
 
     def _columns_of(self, relation: Relation) -> tuple[tuple[SqlType, bool], ...]:
+        ask()
         match relation:
             case Get():
                 return tuple((column.type, column.nullable) for column in relation.columns)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, cast
 
+from engine.collection.wanted import ask
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Keep, Order, Plan
 from engine.errors import Unsupported
@@ -92,6 +93,7 @@ class Lowering(Dag):
         return known[1]
 
     def lowered(self, relation: Relation) -> Plan:
+        ask()
         match relation:
             case Get():
                 return self.cons(graph.Source(relation.id, self.facts.types(relation), relation.append_only))

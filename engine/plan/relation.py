@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 
 from engine import types
 from engine.collection.value import planned
+from engine.collection.wanted import ask
 from engine.dataflow.graph import Order
 from engine.expr.aggregate import Overload
 from engine.expr.scalar import Opaque, Scalar, Value
@@ -287,7 +288,9 @@ UNIT = Constant((((), 1),), ())
 
 
 def children(relation: Relation) -> tuple[Relation, ...]:
-    """The relations that a node reads, without those inside its scalars."""
+    """The relations that a node reads, without those inside its scalars. Whoever walks over a plan comes by here, so it
+    is asked whether the plan is still wanted."""
+    ask()
     match relation:
         case Get() | Local() | Constant():
             return ()

@@ -9,6 +9,7 @@ from operator import is_
 from typing import Final, TypeGuard, cast
 
 from engine import types
+from engine.collection.wanted import ask
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Scalar
 from engine.plan.relation import BoundScalar, Exists, Outer, Quantified, ScalarSubquery
 from engine.types import SqlType
@@ -19,6 +20,7 @@ FALSE: Final = Literal(False, types.BOOLEAN)
 
 def parts(scalar: BoundScalar) -> tuple[BoundScalar, ...]:
     """The scalars that a scalar is made of."""
+    ask()
     match scalar:
         case Call() | Coalesce() | Logic():
             return scalar.arguments
@@ -57,6 +59,7 @@ def rewrite(scalar: Scalar, change: Callable[[Scalar], Scalar]) -> Scalar:
 
 def map_refs(scalar: Scalar, change: Callable[[Ref], Scalar]) -> Scalar:
     """The scalar over another row."""
+    ask()
     if type(scalar) is Ref:
         return change(scalar)
     if type(scalar) is Literal:

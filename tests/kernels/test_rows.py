@@ -91,8 +91,13 @@ def test_batches_add_negate_and_cut():
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.integers(0, 5), max_size=20))
-def test_spread_counts_each_out(counts):
-    origin, index = spread(np.array(counts, np.int64))
+@given(st.lists(st.integers(0, 5), max_size=20), st.integers(1, 9))
+def test_spread_counts_each_out_in_pieces_of_any_size(counts, piece):
+    total = sum(counts)
+    origin, index = np.empty(total, np.int64), np.empty(total, np.int64)
+    i = k = 0
+    for begin in range(0, total, piece):
+        end = min(begin + piece, total)
+        i, k = spread(np.array(counts, np.int64), i, k, origin, index, begin, end)
     pairs = [(i, k) for i, count in enumerate(counts) for k in range(count)]
     assert list(zip(origin.tolist(), index.tolist(), strict=True)) == pairs

@@ -14,6 +14,7 @@ import numpy as np
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
+from engine.collection.wanted import ask
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.operator import Stateless
@@ -77,7 +78,10 @@ class FlatMap(Stateless):
             failed = expanded.errors != 0
             errors.add(expanded.errors[failed], delta.diffs[failed])
         origin = expanded.origin
-        columns = [vector.take(origin) for vector in delta.vectors()]
+        columns: list[Vector] = []
+        for vector in delta.vectors():
+            ask()
+            columns.append(vector.take(origin))
         return [Batch.from_vectors([*columns, *expanded.columns], delta.diffs[origin])]
 
     def mark(self, marks: Marks) -> None:

@@ -19,7 +19,7 @@ From   Gupta, Mumick, Subrahmanian, "Maintaining Views Incrementally", SIGMOD 19
        "Differential Dataflow", CIDR 2013, for what would do without the second case: arrangements by iteration.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,7 @@ import numpy as np
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
+from engine.collection.wanted import ask
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.operators.loop import Loop, Making, Types
@@ -59,8 +60,6 @@ class LetRec:
         self._plan = plan
         self._leaves = [*inputs, *plan.variables]
         self._making = making
-        self.check: Callable[[], None] = lambda: None
-        """Called before each pass: raises when the answer is not wanted any more, where it is computed once."""
         self._heap = heap
         self._incremental = graph.is_monotone(plan)
         self._loop = self._fresh()
@@ -90,7 +89,7 @@ class LetRec:
         return out
 
     def _maintained(self, tick: int, deltas: Sequence[Batch]) -> Batch:
-        out = settled(self._loop, tick, deltas, len(self._plan.variables), self.check)
+        out = settled(self._loop, tick, deltas, len(self._plan.variables))
         if out is not None:
             return out
         rows = [leaf.rows() for leaf in self._loop.leaves[: len(deltas)]]
@@ -130,7 +129,7 @@ class LetRec:
         limit = PASSES_MAX if self._plan.limit is None else self._plan.limit
         passes, changed = 0, True
         while changed and not (passes == limit and self._plan.returns_at_limit):
-            self.check()
+            ask()
             changed = False
             for k, variable in enumerate(variables):
                 delta = loop.taken(k)
@@ -175,9 +174,7 @@ class LetRec:
             mark_batch(marks, batch, types)
 
 
-def settled(
-    loop: Loop, tick: int, deltas: Sequence[Batch], variables: int, check: Callable[[], None] = lambda: None
-) -> Batch | None:
+def settled(loop: Loop, tick: int, deltas: Sequence[Batch], variables: int) -> Batch | None:
     """Changes of the inputs sent round a gated loop until nothing moves; the change of the result, None if the passes
     run out.
 
@@ -189,7 +186,7 @@ def settled(
     fed = {leaf: delta.take(delta.diffs < 0) for leaf, delta in zip(inputs, changes, strict=True)}
     coming = {leaf: delta.take(delta.diffs > 0) for leaf, delta in zip(inputs, changes, strict=True)}
     for _ in range(PASSES_MAX):
-        check()
+        ask()
         if any(map(len, fed.values())):
             loop.push(tick, fed)
         fed = {loop.leaves[len(deltas) + k]: loop.taken(k) for k in range(variables)}

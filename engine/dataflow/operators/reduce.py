@@ -18,6 +18,7 @@ import numpy as np
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.groups import GroupTable, Ids
 from engine.collection.heap import Heap, Marks
+from engine.collection.wanted import ask
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Reduce
 from engine.dataflow.operators.accumulators import IN_ORDER, Accumulators
@@ -70,9 +71,11 @@ class ReduceOperator:
         if len(sums.program):
             sums.add(batch, gids, records, groups.used)
         for extreme in self._extremes:
+            ask()
             extreme.add(batch, gids, groups)
         for whole in self._whole.values():
             whole.add(batch, gids, records)
+        ask()
         shown = np.empty((len(touched), self._width + 1), np.uint64)
         later = np.empty((len(sums.aggregates), len(touched)), np.uint8)
         keys = len(groups.key)

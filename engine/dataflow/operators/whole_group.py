@@ -23,6 +23,7 @@ from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks
 from engine.collection.ordered import OrderedRows
 from engine.collection.value import Interval
+from engine.collection.wanted import ask
 from engine.dataflow.graph import Aggregate
 from engine.errors import DataError
 from engine.expr.aggregate import KEEPS_NULL, Kind
@@ -84,6 +85,7 @@ class WholeGroup:
             for c, kind in zip(self._arguments, self._types, strict=True)
         ]
         for i, row in enumerate(rows.tolist()):
+            ask()
             begin, end = int(bounds[i]), int(bounds[i + 1])
             if begin == end:
                 shown[row, result[TARGET_NULL]] |= np.uint64(1 << int(result[TARGET_BIT]))

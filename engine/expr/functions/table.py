@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine import types
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
+from engine.collection.wanted import ask
 from engine.errors import DataError, DatetimeOverflow, InvalidArgument, LimitExceeded
 from engine.expr import calendar
 from engine.expr.calendar import DAY
@@ -28,6 +29,8 @@ Int64s = NDArray[np.int64]
 
 SERIES_ROWS_MAX: Final = 100_000_000
 """Rows that one batch of calls may yield: 10 GB would follow. The error names the function's limit."""
+SERIES_ROWS_UNASKED: Final = 1 << 20
+"""Some milliseconds."""
 
 
 def _usable(vectors: Sequence[Vector]) -> tuple[NDArray[np.bool_], Codes | None]:
@@ -69,7 +72,11 @@ def _series(exclusive: bool) -> Callable[["Context", Sequence[Vector]], Expanded
             for a, b, s in zip(start[rows].tolist(), stop[rows].tolist(), step[rows].tolist(), strict=True)
         ]
         origin, index = _spread(counts)
-        values = start[origin] + index * step[origin]
+        values = np.empty(len(origin), np.int64)
+        for begin in range(0, len(origin), SERIES_ROWS_UNASKED):
+            ask()
+            part = slice(begin, begin + SERIES_ROWS_UNASKED)
+            values[part] = start[origin[part]] + index[part] * step[origin[part]]
         return Expanded(origin, (Vector(values.view(np.uint64)),), errors)
 
     return kernel
@@ -80,7 +87,12 @@ def _spread(counts: Int64s) -> tuple[Int64s, Int64s]:
     total = int(counts.sum())
     if total > SERIES_ROWS_MAX:
         raise LimitExceeded(f"generate_series would yield {total} rows; the limit is {SERIES_ROWS_MAX}")
-    return spread(counts)
+    origin, index = np.empty(total, np.int64), np.empty(total, np.int64)
+    i = k = 0
+    for begin in range(0, total, SERIES_ROWS_UNASKED):
+        ask()
+        i, k = spread(counts, i, k, origin, index, begin, min(begin + SERIES_ROWS_UNASKED, total))
+    return origin, index
 
 
 def _stamp_series(exclusive: bool) -> Callable[[int, int, Interval], list[RawValue]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine import types
+from engine.collection.wanted import ask
 from engine.dataflow.graph import Order
 from engine.errors import AmbiguousColumn, InvalidParameter, SyntaxError_, UndefinedColumn, Unsupported
 from engine.expr import overload
@@ -91,6 +92,7 @@ class Queries(Commons):
         return self.closed(self.query(query, around))
 
     def query(self, query: syntax.Query, around: Around) -> Whole:
+        ask()
         inside, bindings = self.with_(query, around)
         rows = self._body(query.body, query.order, inside)
         for bind in reversed(bindings):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, assert_never
 
 from engine import types
+from engine.collection.wanted import ask
 from engine.errors import SyntaxError_, TypeMismatch, UndefinedColumn, UndefinedTable
 from engine.expr import overload
 from engine.expr.interval_text import parse_interval
@@ -100,6 +101,7 @@ class Scalars(ABC):
 
     def scalar(self, expression: Expression, place: Place) -> BoundScalar:
         """An expression over the place's row. An untyped literal stays one (type UNKNOWN)."""
+        ask()
         match expression:
             case syntax.ColumnName():
                 return self._column(expression, place)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar
 
+from engine.collection.wanted import ask
 from engine.errors import LimitExceeded, SyntaxError_, Unsupported
 from engine.expr import absent
 from engine.expr.keywords import JOIN_WORDS, RESERVED, words
@@ -114,6 +115,7 @@ class Cursor:
 
     def deeper(self) -> None:
         """One level down; every caller comes up again with `self.depth -= 1`."""
+        ask()
         self.depth += 1
         if self.depth > NESTING_MAX:
             raise LimitExceeded(

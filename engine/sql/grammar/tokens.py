@@ -8,6 +8,7 @@ import re
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from engine.collection.wanted import ask
 from engine.errors import InvalidEncoding, SyntaxError_
 
 
@@ -62,6 +63,10 @@ ESCAPE: Final = re.compile(
 )
 
 
+TOKENS_UNASKED: Final = 1024
+"""Found between two questions whether the statement is still wanted: a millisecond or two."""
+
+
 def tokenize(text: str) -> list[Token]:
     """The tokens of `text`, closed by one of kind END. Raises SyntaxError_ where no token starts. O(len(text))."""
     tokens: list[Token] = []
@@ -69,6 +74,8 @@ def tokenize(text: str) -> list[Token]:
     match = PATTERN.match
     offset, size = 0, len(text)
     while offset < size:
+        if not len(tokens) % TOKENS_UNASKED:
+            ask()
         found = match(text, offset)
         if found is None:
             raise _no_token(text, offset)
