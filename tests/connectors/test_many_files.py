@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from engine import types
 from engine.catalog.sources import (
+    BytesFormat,
     Compression,
     CsvFormat,
     FileFormat,
@@ -121,6 +122,7 @@ LINES = {
     "csv": (CsvFormat(True, (), None), lambda r: b"x" if r is BAD else b"%d,%s" % (r[0], r[1].encode())),
     "regex": (RegexFormat(r"(\d+) (\w+)"), lambda r: b"-" if r is BAD else b"%d %s" % (r[0], r[1].encode())),
 }
+WORDS = {"text": TextFormat(), "bytes": BytesFormat()}
 PACKED = {"": bytes, ".gz": gzip.compress, ".zst": lambda data: pa.compress(data, "zstd", asbytes=True)}
 
 
@@ -148,6 +150,26 @@ def test_every_format_of_lines_compressed_or_not_whole_or_followed(tmp_path, mon
         source.restart()
         assert source.taken() == []
         assert source.reader.finished is not tail
+
+
+@pytest.mark.parametrize("tail", [False, True])
+@pytest.mark.parametrize("suffix", PACKED)
+@pytest.mark.parametrize("format", WORDS)
+def test_lines_as_they_are_compressed_or_not_whole_or_followed(tmp_path, monkeypatch, format, suffix, tail):
+    """What is no UTF-8 is no text, and bytes all the same."""
+    monkeypatch.setattr(streams, "BLOCK_BYTES", 100)
+    lines = [b"line %d" % i for i in range(50)]
+    (tmp_path / f"a{suffix}").write_bytes(PACKED[suffix](b"\n".join([*lines, b"\xff", b"the last has no end"])))
+    with closing(Following(spec_of(tmp_path / f"a{suffix}", WORDS[format], tail=tail))) as source:
+        source.poll(2)
+        source.restart(lose=1)
+        found = source.taken()
+        ended = [b"the last has no end"] if suffix or not tail else []
+        if format == "bytes":
+            assert found == sorted((line,) for line in [*lines, b"\xff", *ended])
+        else:
+            assert found == sorted((line.decode(),) for line in [*lines, *ended])
+            assert [error[1:3] for error in source.taken("errors")] == [(51, b"\xff")]
 
 
 def source_reason(format: str) -> str:
