@@ -33,8 +33,13 @@ if TYPE_CHECKING:
 
 
 @cache
-def _nested(source: SqlType, target: SqlType) -> Function | None:
-    return nested_cast(source, target, cast_function)
+def _nested(source: SqlType, target: SqlType, explicit: bool) -> Function | None:
+    """As cast_function, where one of the two is nested."""
+    found = nested_cast(source, target, cast_function)
+    if found is None or target not in (types.VARCHAR, types.CHAR):
+        return found
+    kernel = _with_modifier(found.kernel, explicit)
+    return Function("cast" if explicit else "assignment_cast", (source,), target, kernel, can_fail=not explicit)
 
 
 def cast_function(source: SqlType, target: SqlType, context: CastContext) -> Function | None:
@@ -42,7 +47,7 @@ def cast_function(source: SqlType, target: SqlType, context: CastContext) -> Fun
     source, target = source.plain, target.plain
     source = types.TEXT if source == types.UNKNOWN else source
     if source.nesting is not None or target.nesting is not None:
-        return _nested(source, target)
+        return _nested(source, target, context is CastContext.EXPLICIT)
     table = ASSIGNMENTS if context < CastContext.EXPLICIT and target in (types.VARCHAR, types.CHAR) else FUNCTIONS
     return table.get((source, target))
 
@@ -70,6 +75,15 @@ def _apply_modifier(vector: Vector, type: SqlType, context: "Context", explicit:
         lambda raw: text_forms.fit(raw, type, explicit), [unpack(unique, type, context)], type.plain, context
     )
     return found if inverse is None else found.take(inverse)
+
+
+def _with_modifier(convert: Kernel, explicit: bool) -> Kernel:
+    """The conversion, and then what the modifier says."""
+
+    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        return _apply_modifier(convert(context, vectors, type.plain), type, context, explicit)
+
+    return kernel
 
 
 def _alive(vector: Vector) -> NDArray[np.bool_]:
@@ -169,15 +183,12 @@ def _function(source: SqlType, target: SqlType, explicit: bool) -> Function:
         types.NUMERIC, types.VARCHAR, types.CHAR, types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL
     )  # fmt: skip
 
-    def modified(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        return _apply_modifier(convert(context, vectors, type.plain), type, context, explicit)
-
     cuts = target == types.NUMERIC or (target in STRINGS and not explicit)
     return Function(
         "cast" if explicit else "assignment_cast",
         (source,),
         target,
-        modified if has_modifier else convert,
+        _with_modifier(convert, explicit) if has_modifier else convert,
         can_fail=fails or cuts,
         on_words=on_words and not has_modifier,
     )

@@ -146,6 +146,8 @@ def _rows() -> Iterator[Function]:
         for name, swapped, negated, doc in ORDERS:
             kernel = _ordered(left.physical, swapped, negated)
             yield Function(name, pair, types.BOOLEAN, kernel, on_words=True, doc=doc)
+            if left == right and left in (types.TEXT, types.CHAR):
+                yield Function(f"~{name}~", pair, types.BOOLEAN, kernel, on_words=True, doc=f"{doc}, byte by byte")
         for name, negated, doc in (
             ("is_distinct_from", False, "x IS DISTINCT FROM y: not equal, NULL being equal to NULL"),
             ("is_not_distinct_from", True, "x IS NOT DISTINCT FROM y: equal, NULL being equal to NULL"),

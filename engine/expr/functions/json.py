@@ -151,6 +151,11 @@ def _has_key(text: str, key: str) -> bool:
     return key in document if isinstance(document, dict | list) else document == key
 
 
+def _keys(keys: Array) -> list[str]:
+    """The elements of a text[] that are none of NULL."""
+    return [key for key in keys.items if key is not None]
+
+
 def _concatenate(a: str, b: str) -> str:
     left, right = parse(a), parse(b)
     if isinstance(left, dict) and isinstance(right, dict):
@@ -162,7 +167,7 @@ def _concatenate(a: str, b: str) -> str:
 
 
 def _without_keys(text: str, keys: Array) -> str:
-    return reduce(_without_key, (key for key in keys.items if key is not None), text)
+    return reduce(_without_key, (key for key in _keys(keys)), text)
 
 
 def _without_key(text: str, key: str) -> str:
@@ -275,9 +280,9 @@ def _rows() -> Iterator[Function | Generic]:
     yield each("@>", (jsonb, jsonb), boolean, lambda a, b: contains(parse(a), parse(b)), "whether x contains y")
     yield each("<@", (jsonb, jsonb), boolean, lambda a, b: contains(parse(b), parse(a)), "whether y contains x")
     yield each("?", (jsonb, text), boolean, _has_key, "whether y is a key or an element of x")
-    yield each("?|", (jsonb, TEXTS), boolean, lambda text, keys: any(_has_key(text, key) for key in keys.items),
+    yield each("?|", (jsonb, TEXTS), boolean, lambda text, keys: any(_has_key(text, key) for key in _keys(keys)),
                "whether some of y is a key or an element of x")  # fmt: skip
-    yield each("?&", (jsonb, TEXTS), boolean, lambda text, keys: all(_has_key(text, key) for key in keys.items),
+    yield each("?&", (jsonb, TEXTS), boolean, lambda text, keys: all(_has_key(text, key) for key in _keys(keys)),
                "whether all of y are keys or elements of x")  # fmt: skip
     yield each("-", (jsonb, TEXTS), jsonb, _without_keys, "without those keys or elements", can_fail=True)
     yield each("||", (jsonb, jsonb), jsonb, _concatenate, "objects merged, arrays joined")

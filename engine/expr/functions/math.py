@@ -97,6 +97,8 @@ DOUBLE_FUNCTIONS: Final[tuple[tuple[str, Callable[[Doubles], Doubles], tuple[Rul
     ("sign", _sign, (), "-1, 0 or 1"),
     ("sqrt", np.sqrt, (NEGATIVE_ROOTS,), "square root"),
     ("cbrt", libm(math.cbrt), (), "cube root"),
+    ("|/", np.sqrt, (NEGATIVE_ROOTS,), "square root"),
+    ("||/", libm(math.cbrt), (), "cube root"),
     ("exp", libm(math.exp), (), "e to the power of x"),
     ("ln", libm(math.log), (ZERO_LOGS, NEGATIVE_LOGS), "natural logarithm"),
     ("log", libm(math.log10), (ZERO_LOGS, NEGATIVE_LOGS), "logarithm to base 10"),

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from engine import types
 from engine.collection.nested import Array
 from engine.collection.vector import Vector
 from engine.expr.columns import distinct, pack, raws, unpack
-from engine.expr.functions.text_casts import STRINGS, as_text, from_text, itself
+from engine.expr.functions.text_casts import STRINGS, as_text, from_text, itself, named_from
 from engine.expr.registry import Function
 from engine.expr.text_forms import RawValue
-from engine.types import CastContext, Nesting, SqlType, cast_context
+from engine.types import CastContext, Category, Nesting, SqlType, cast_context
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -25,18 +26,20 @@ def nested_cast(source: SqlType, target: SqlType, find: Find) -> Function | None
     """The function that turns a `source` into a `target`, one of which is nested; None: they have no cast."""
     if cast_context(source, target) is None:
         return None
-    if source == target:
-        return Function("cast", (source,), target, itself, on_words=True)
     if not _within_reach(source, target, find):
         arrays = source.nesting is target.nesting is Nesting.ARRAY
         named = find(source.within, target.within, CastContext.EXPLICIT) if arrays else None
         return None if named is None else replace(named, parameters=(source,), result=target)
+    if target == types.NAME:
+        return Function("cast", (source,), target, named_from(source))
     if target in STRINGS:
         return Function("cast", (source,), target, as_text(source))
-    if source in STRINGS:
+    if source.category is Category.STRING:
         return Function("cast", (source,), target, _parsed_whole, can_fail=True)
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+        if source == type:
+            return itself(context, vectors, type)
         (unique,), inverse = distinct([vectors[0].words])
         given = unpack(unique, source, context)
         parts: list[list[RawValue]] = [[] for _ in given]
@@ -60,7 +63,7 @@ def nested_cast(source: SqlType, target: SqlType, find: Find) -> Function | None
 
 def _within_reach(source: SqlType, target: SqlType, find: Find) -> bool:
     """Whether what is within can be cast without the catalog: names of OIDs cannot; of an array it has the answer."""
-    if target in STRINGS or source in STRINGS:
+    if Category.STRING in (target.category, source.category):
         return True
     pairs = [(before, after) for before, after in _within(source, target) if before != after]
     found = [find(before, after, CastContext.EXPLICIT) for before, after in pairs]

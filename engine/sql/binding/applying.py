@@ -78,6 +78,8 @@ def cast(scalar: BoundScalar, to: SqlType, context: CastContext) -> BoundScalar:
         constant = widened(scalar, to)
         if constant is not None:
             return constant
+    if to.plain == types.BYTEA:
+        scalar = padded(scalar)
     return overload.cast(scalar, to, context)  # pyright: ignore[reportArgumentType]: the same
 
 

@@ -29,7 +29,7 @@ from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.types import number
 from engine.sql.scope import Around, Range, Scope
 from engine.sql.syntax import Expression, Test
-from engine.types import CastContext, SqlType
+from engine.types import CastContext, Category, SqlType
 
 IS_TESTS: Final = {
     (Test.TRUE, False): "is_true", (Test.TRUE, True): "is_not_true",
@@ -337,9 +337,15 @@ class Scalars(ABC):
         operand = self.towards(expression.operand, place, to)
         if to.plain in types.REGISTERED and isinstance(expression.operand, syntax.Parameter):
             operand = settled(operand)  # a name comes as text, which the catalog of the moment reads
-        if to.plain == types.INTERVAL and isinstance(operand, Literal) and isinstance(operand.value, str):
+        if to.plain == types.INTERVAL and isinstance(operand, Literal) and _is_text(operand):
             fields = expression.type.fields
-            return Literal(located(expression.operand.at, parse_interval, operand.value, fields), types.INTERVAL)
+            return Literal(located(expression.operand.at, parse_interval, str(operand.value), fields), types.INTERVAL)
         at = expression.operand.at if operand.type == types.UNKNOWN else expression.at
         self.unsettled = self.unsettled or types.is_registered(to) or types.is_registered(operand.type)
         return located(at, cast, operand, to, CastContext.EXPLICIT)
+
+
+def _is_text(literal: Literal) -> bool:
+    """Whether it is a text that may be read as a value of any type."""
+    known = literal.type.category in (Category.STRING, Category.UNKNOWN) and literal.type != types.INTERNAL_CHAR
+    return known and literal.value is not None

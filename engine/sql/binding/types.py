@@ -99,9 +99,14 @@ def number(text: str) -> Literal:
     return Literal(value, types.NUMERIC)
 
 
+WIDENED: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.NUMERIC)
+
+
 def widened(literal: Literal, to: SqlType) -> Literal | None:
     """A numeric constant as another numeric type, where that loses nothing: no function is left to call for it."""
     value = literal.value
+    if literal.type.plain not in WIDENED:  # a date may be an integer here, too
+        return None
     if to.category is not Category.NUMERIC or isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     if to.plain == types.NUMERIC:
