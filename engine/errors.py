@@ -19,6 +19,7 @@
     ├── InvalidParameter                22023
     ├── DataError                       22000  a row failed to evaluate
     │   ├── LostInput                   58030  what a source feeds is not what it reads any more
+    │   ├── AssertedNull                23502  a NULL where a view asserts that there is none
     │   ├── DivisionByZero              22012
     │   ├── OutOfRange                  22003
     │   ├── InvalidText                 22P02
@@ -194,6 +195,12 @@ class LostInput(DataError):
     sqlstate = "58030"
 
 
+class AssertedNull(DataError):
+    """A NULL where a view asserts that there is none."""
+
+    sqlstate = "23502"
+
+
 class DivisionByZero(DataError):
     sqlstate = "22012"
 
@@ -325,7 +332,7 @@ class AmbiguousName(UnknownName):
 DATA_ERRORS: dict[str, type[DataError]] = {
     error.sqlstate: error
     for error in (
-        DataError, LostInput, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime,
+        DataError, LostInput, AssertedNull, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime,
         InvalidArgument, InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
         InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
         InvalidEncoding, InvalidBinary, UnknownName, UnknownRelation, UnknownFunction, UnknownSchema,

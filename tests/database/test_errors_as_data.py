@@ -98,3 +98,28 @@ def test_a_failing_insert_select_fails_alone(db: Database) -> None:
     assert sorted(db.execute("SELECT * FROM t").rows()) == [(0,), (1,)]
     db.execute("INSERT INTO u SELECT 1 / x FROM t WHERE x <> 0")
     assert db.execute("SELECT * FROM u").rows() == [(1,)]
+
+
+def test_a_view_that_asserts_fails_with_a_null_and_heals(tmp_path):
+    with Database.open(tmp_path) as db:
+        db.execute("CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x')")
+        db.execute("CREATE MATERIALIZED VIEW m WITH (ASSERT NOT NULL b, ASSERT NOT NULL = a) AS SELECT * FROM t")
+        with pytest.raises(SqlError, match='"nope"'):
+            db.execute("CREATE MATERIALIZED VIEW n WITH (ASSERT NOT NULL nope) AS SELECT * FROM t")
+        with pytest.raises(SqlError, match="plain view"):
+            db.execute("CREATE VIEW n WITH (ASSERT NOT NULL a) AS SELECT * FROM t")
+        assert [column.nullable for column in db.execute("SELECT * FROM m").columns] == [False, False]
+        db.execute("INSERT INTO t VALUES (2, NULL)")
+        for query in ("SELECT a FROM m", "SELECT count(*) FROM m WHERE a = 1"):
+            with pytest.raises(SqlError, match='column "b" must not be null') as raised:
+                db.execute(query)
+            assert raised.value.sqlstate == "23502"
+        db.execute("DELETE FROM t WHERE b IS NULL; ALTER MATERIALIZED VIEW m RENAME COLUMN b TO bee")
+        assert db.execute("SELECT * FROM m").rows() == [(1, "x")]
+    with Database.open(tmp_path) as db:
+        db.execute("ALTER MATERIALIZED VIEW m SET (RETAIN HISTORY FOR '1h')")
+        shown = db.execute("SHOW CREATE MATERIALIZED VIEW m").rows()[0][1]
+        assert "WITH (ASSERT NOT NULL bee, ASSERT NOT NULL a, RETAIN HISTORY FOR '3600000 ms') AS" in shown
+        db.execute("INSERT INTO t VALUES (NULL, 'y')")
+        with pytest.raises(SqlError, match='column "a" must not be null'):
+            db.execute("SELECT * FROM m")

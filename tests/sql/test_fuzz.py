@@ -32,6 +32,7 @@ alter table t alter k drop default, drop constraint if exists q
 alter cluster quickstart rename to x
 select k, v into temporary table made from t where k = 'x'
 create global temporary table n (a int)
+create materialized view m with (assert not null k, assert not null = (v, k)) as select * from t
 alter materialized view m set (retain history for '1h')
 comment on column t.k is 'text'
 create user ann with password 'x' superuser

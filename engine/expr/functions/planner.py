@@ -10,7 +10,7 @@ import numpy as np
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.errors import CardinalityViolation
+from engine.errors import AssertedNull, CardinalityViolation
 from engine.expr.registry import Function, OnNull
 from engine.types import SqlType
 
@@ -52,6 +52,24 @@ def unsigned_zero(type: SqlType) -> Function:
     return Function(
         "unsigned_zero", (type.plain,), type.plain, _unsign, on_words=True,
         doc="Internal: a double, -0 being 0: what it is compared by.",
+    )  # fmt: skip
+
+
+def _there(context: "Context", arguments: Sequence[Vector], result: SqlType) -> Vector:
+    """The first argument; error 23502, with the text of the second, where it is NULL."""
+    value, text = arguments
+    errors = None
+    if value.nulls is not None and value.nulls.any():
+        message = context.heap.get(int(text.words[0])).decode()
+        errors = value.nulls.astype(np.uint64) * np.uint64(context.error(AssertedNull.sqlstate, message))
+    return Vector(value.words, None, errors)
+
+
+def not_null(type: SqlType) -> Function:
+    """A value that must be there, and what is said where it is not."""
+    return Function(
+        "not_null", (type, types.TEXT), type, _there, OnNull.OWN, can_fail=True, never_null=True,
+        doc="Internal: fails where a column that is asserted not to be NULL is.",
     )  # fmt: skip
 
 

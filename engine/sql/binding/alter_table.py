@@ -28,6 +28,7 @@ from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import create_view, index_sql
 from engine.sql.binding.dependents import Moved, again, lost, unmoved
 from engine.sql.binding.drops import find
+from engine.sql.binding.options import ASSERTED
 from engine.sql.binding.select import projected
 from engine.sql.binding.session import settle
 from engine.sql.binding.tables import create_table
@@ -224,9 +225,18 @@ def _renamed(item: Table | View | MaterializedView, place: int, name: str, conte
     (made,) = dialect.parse(item.create_sql)
     assert isinstance(made, CreateView)
     names = tuple(name if i == place else column.name for i, column in enumerate(item.columns))
+    renamed = dict(zip((column.name for column in item.columns), names, strict=True))
+    options = tuple(
+        replace(option, value=tuple(renamed[str(each)] for each in option.value))
+        if option.name == ASSERTED and isinstance(option.value, tuple)
+        else option
+        for option in made.options
+    )
     if is_temporary(item.name):
         made = replace(made, name=replace(made.name, parts=(item.name.item,)), temporary=True)
-    found = create_view(replace(made, columns=names), replace(context, path=Path(temporary=context.path.temporary)))
+    found = create_view(
+        replace(made, columns=names, options=options), replace(context, path=Path(temporary=context.path.temporary))
+    )
     return replace(item, columns=found.columns, create_sql=found.create_sql)
 
 

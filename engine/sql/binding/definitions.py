@@ -28,16 +28,18 @@ from engine.errors import (
     Unsupported,
     WrongObjectType,
 )
-from engine.expr.scalar import Scalar
+from engine.expr.functions.planner import not_null
+from engine.expr.scalar import Call, Literal, Ref, Scalar
 from engine.plan.facts import Facts
-from engine.plan.relation import BoundScalar, Exists, Get, Map, Quantified, Query, ScalarSubquery
+from engine.plan.relation import BoundScalar, Exists, Get, Map, Quantified, Query, Relation, ScalarSubquery
 from engine.plan.scalars import parts
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context, Use
-from engine.sql.binding.options import history, history_sql, view_history
+from engine.sql.binding.options import asserted, history, history_sql, view_history, view_options_sql
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.scalars import Place
+from engine.sql.binding.select import projected
 from engine.sql.binding.session import refuse
 from engine.sql.binding.writing import full, quoted
 from engine.sql.scope import Around, Range, Scope, ScopeColumn
@@ -80,16 +82,37 @@ def create_view(
             hint="Use CREATE TEMPORARY VIEW.", position=statement.name.at,
         )  # fmt: skip
     if not statement.materialized:
+        for _, at in asserted(statement.options):
+            hint = "What a view computes is known where it is kept: assert it of a materialized view."
+            raise Unsupported("ASSERT NOT NULL of a plain view is not supported", hint=hint, position=at)
         found = Query(sub.relation, tuple(column.name for column in columns))
         return bound.BoundCreateView(
             name, found, columns, reads, statement.temporary, statement.if_not_exists, replaced, text
         )  # fmt: skip
-    relation = ticking(sub.relation)
+    relation, columns = _asserting(statement, ticking(sub.relation), columns)
     refuse(relation, "a materialized view")
     history_ms = view_history(statement.options)
     return bound.BoundCreateMaterializedView(
         name, relation, columns, reads, statement.if_not_exists, replaced, history_ms, text
     )
+
+
+def _asserting(
+    statement: statements.CreateView, relation: Relation, columns: Sequence[Column]
+) -> tuple[Relation, tuple[Column, ...]]:
+    """The view with the columns that must not be NULL: a row in which one is, is an error of the view."""
+    given: list[BoundScalar] = [Ref(i, column.type, column.nullable) for i, column in enumerate(columns)]
+    known = list(columns)
+    for name, at in asserted(statement.options):
+        place = next((i for i, column in enumerate(columns) if column.name == name), None)
+        if place is None:
+            raise UndefinedColumn(f'column "{name}" in ASSERT NOT NULL option not found', position=at)
+        if known[place].nullable:
+            type = columns[place].type
+            message = Literal(f'column "{name}" must not be null', types.TEXT)
+            given[place] = Call(not_null(type), (Ref(place, type), message), type)
+            known[place] = replace(known[place], nullable=False)
+    return projected(relation, len(columns), given), tuple(known)
 
 
 def _view_columns(statement: statements.CreateView, columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -107,7 +130,7 @@ def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Que
     query = with_full_names(statement.span, statement.query.at, binder.context)
     word = "MATERIALIZED VIEW" if statement.materialized else "VIEW"
     columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
-    options = history_sql(view_history(statement.options))
+    options = view_options_sql(statement.options)
     return f"CREATE {word} {full(name)}{columns}{options} AS {query}"
 
 

@@ -1,10 +1,11 @@
 """WITH (...): options that several kinds of objects have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.errors import InvalidParameter, Unsupported
 from engine.expr.interval_text import parse_interval
+from engine.sql.binding.writing import quoted
 from engine.sql.statement.parts import Option
 
 
@@ -17,24 +18,36 @@ def history(options: Sequence[Option]) -> int | None:
     return found
 
 
-REFUSED: Final = {
-    "refresh": "Every view is as of the last commit: leave REFRESH out, or say REFRESH ON COMMIT.",
-    "assert not null": "NOT NULL is known of a column that is computed so: coalesce(x, ...).",
-}
-"""Options of Materialize's views that are not kept, by how they begin, and what to do instead."""
+ASSERTED: Final = "assert not null"
+REFRESH_HINT: Final = "Every view is as of the last commit: leave REFRESH out, or say REFRESH ON COMMIT."
 
 
 def view_history(options: Sequence[Option]) -> int | None:
-    """As `history`; a view may also say that it is refreshed on commit, as all are."""
+    """As `history`; a view may also say that it is refreshed on commit, as all are, and what it asserts."""
     rest: list[Option] = []
     for option in options:
-        hint = next((hint for word, hint in REFUSED.items() if option.name.startswith(word)), None)
-        if option.name == "refresh on commit" and option.value is None:
+        if (option.name == "refresh on commit" and option.value is None) or option.name == ASSERTED:
             continue
-        if hint is not None:
-            raise Unsupported(f"{option.name.upper()} is not supported", hint=hint, position=option.at)
+        if option.name.startswith("refresh"):
+            raise Unsupported(f"{option.name.upper()} is not supported", hint=REFRESH_HINT, position=option.at)
         rest.append(option)
     return history(rest)
+
+
+def asserted(options: Sequence[Option]) -> Iterator[tuple[str, int]]:
+    """The columns that a view asserts not to be NULL, and where it says so."""
+    for option in options:
+        if option.name == ASSERTED and isinstance(option.value, tuple):
+            yield from ((str(name), option.at) for name in option.value)
+
+
+def view_options_sql(options: Sequence[Option]) -> str:
+    """What of a view's options counts, as SQL."""
+    parts = [f"ASSERT NOT NULL {quoted(name)}" for name, _ in asserted(options)]
+    history_ms = view_history(options)
+    if history_ms is not None:
+        parts.append(f"RETAIN HISTORY FOR '{history_ms} ms'")
+    return f" WITH ({', '.join(parts)})" if parts else ""
 
 
 def milliseconds(option: Option) -> int:

@@ -28,6 +28,10 @@ class Options(Groups):
     def option(self) -> Option:
         """Words up to the value, or to the end. Several values stand in parentheses or brackets."""
         at = self.here
+        if self.accept("assert", "not", "null"):
+            self.accept("=")
+            names = self.parenthesised(self.identifier) if self.next.key == "(" else (self.identifier(),)
+            return Option("assert not null", names, at)
         words = [self.label()]
         while self._is_word() and not self._names(words) and not self._is_secret():
             if self.next.key in ("true", "false"):
