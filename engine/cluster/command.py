@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from engine.collection.batch import Batch
 from engine.dataflow.graph import Mfp, Plan
+from engine.dataflow.seeking import Seek
 from engine.expr.scalar import Value
 from engine.types import SqlType
 
@@ -83,11 +84,13 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """Run `plan` once over the contents at `timestamp` (None: the last tick)."""
+    """Run `plan` once over the contents at `timestamp` (None: the last tick). `seeks` say what of it can be found by
+    key in collections that were so arranged when it was planned."""
 
     request: int
     plan: Plan
     timestamp: int | None = None
+    seeks: tuple[Seek, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,7 +304,7 @@ class Worker:
         ends it."""
         try:
             if isinstance(command, Peek):
-                rows, error, tick = self.circuit.read(command.plan, command.timestamp, watch)
+                rows, error, tick = self.circuit.read(command.plan, command.timestamp, watch, command.seeks)
             else:
                 rows, error, tick = self._look_up(command)
         except TooEarly as early:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
@@ -13,11 +14,12 @@ from engine.coordinator.expression_keys import by_expression
 from engine.coordinator.pipeline import arranged, dataflow
 from engine.coordinator.reads import Check, readable_time
 from engine.coordinator.result import Result
-from engine.dataflow.graph import Plan
+from engine.dataflow.graph import Mfp, Plan, Source, nodes
 from engine.plan.decorrelate import decorrelate
-from engine.plan.explain import finished, lookup_node, plan_node, query_node
+from engine.plan.explain import finished, lookup_text, plan_node, query_node
+from engine.plan.explaining.options import Shown
 from engine.plan.explaining.tree import Json, Node, as_json, lines
-from engine.plan.lookup import as_lookup
+from engine.plan.lookup import as_lookup, missing
 from engine.plan.optimize import optimize, prepare
 from engine.sql.bound import BoundExplain, BoundExplainTimestamp
 from engine.sql.statement.session import Stage
@@ -54,14 +56,13 @@ def _node(coordinator: Coordinator, bound: BoundExplain, catalog: Catalog) -> No
         case Stage.OPTIMIZED:
             return query_node(bound.query, optimize(decorrelate(prepare(relation))), shown)
         case Stage.PHYSICAL:
-            plan = _running(coordinator, bound.runs) or dataflow(relation, catalog, coordinator.options)
+            running = _running(coordinator, bound.runs)
+            plan = running or dataflow(relation, catalog, coordinator.options)
             plan = by_expression(coordinator, plan) or plan
             names = {id: str(item.name.item) for id, item in catalog.items.items()}
             columns = {id: _names_of(item, catalog) for id, item in catalog.items.items()}
-            node = plan_node(plan, names, columns, shown)
-            found = as_lookup(plan, arranged(catalog))
-            if found is not None:
-                node = lookup_node(found, names, node, shown)
+            remarks = {} if running or bound.runs is not None else _look_ups(catalog, plan, names, shown)
+            node = plan_node(plan, names, columns, shown, remarks)
             return finished(node, bound.query.finishing, shown)
         case _:
             assert_never(bound.stage)
@@ -73,6 +74,28 @@ def _names_of(item: Item, catalog: Catalog) -> tuple[str, ...]:
         return tuple(column.name for column in item.columns)
     columns = catalog.items[item.on].columns
     return (*(column.name for column in columns), *(each.text for each in item.expressions))
+
+
+def _look_ups(catalog: Catalog, plan: Plan, names: Mapping[int, str], shown: Shown) -> Mapping[int, list[str]]:
+    """By node of a plan that is run once: what it looks up, or by which index it cannot and why."""
+    keys = arranged(catalog)
+    indexes = [item for item in catalog.items.values() if isinstance(item, Index)]
+    remarks: dict[int, list[str]] = {}
+    for node in nodes(plan):
+        if not isinstance(node, Mfp) or not isinstance(node.input, Source):
+            continue
+        own = [index for index in indexes if node.input.id == (index.id if index.expressions else index.on)]
+        found = as_lookup(node, keys)
+        if found is not None:
+            name = next((str(index.name.item) for index in own if index.key == found.key), None)
+            remarks[id(node)] = [lookup_text(found, names, name, shown)]
+            continue
+        for index in own:
+            left = ", ".join(f"#{column}" for column in missing(node, index.key))
+            if left:
+                text = f"no look-up in index {index.name.item}: it is by whole keys, and no value of {left} is given"
+                remarks.setdefault(id(node), []).append(text)
+    return remarks
 
 
 def _running(coordinator: Coordinator, id: int | None) -> Plan | None:

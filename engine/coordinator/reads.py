@@ -2,7 +2,8 @@
 
 A look-up by an arranged key goes to the arrangement and touches no dataflow. Everything else runs once over the
 contents of the last tick, reusing whatever the running graph already holds of it: a materialized view read through
-filters and projections is a copy of its rows. Errors of the operators upstream of what is read fail the read.
+filters and projections is a copy of its rows, and what it asks of a large collection by key is looked up. Errors of the
+operators upstream of what is read fail the read.
 """
 
 import time
@@ -22,7 +23,7 @@ from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
 from engine.dataflow.graph import Mfp, Plan, Source, output_types
 from engine.errors import DataError, InvalidParameter, UndefinedTable, Unsupported
-from engine.plan.lookup import as_lookup
+from engine.plan.lookup import as_lookup, seeks_of
 from engine.plan.relation import Constant, Relation
 from engine.sql.bound import BoundSelect
 from engine.sql.resolved.rows import BoundAsOf
@@ -74,7 +75,9 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check, wai
     try:
         rows = look_up(coordinator, plan, at)
         if rows is None:
-            rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at), coordinator.watched(check))
+            circuit = coordinator.cluster.worker.circuit
+            seeks = seeks_of(plan, {id: frozenset(circuit.arranged(id)) for id in reads})
+            rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at, seeks), coordinator.watched(check))
     except KeyError:
         if reads <= coordinator.catalog.items.keys():
             raise

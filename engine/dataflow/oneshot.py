@@ -34,12 +34,41 @@ class OneShot:
         self._heap = heap
         self._given = given
         self._watch = watch
-        self._tick = tick
+        self.tick = tick
         self._done: dict[int, tuple[Batch, Types]] = {}  # by id of the plan object, which the caller keeps alive
+        self._replaced: dict[tuple[int, int], Batch] = {}  # by id of the plan object and number of its input
 
     def run(self, plan: Plan) -> Batch:
         """All rows of the plan."""
         return self._run(plan)[0]
+
+    def give(self, plan: Plan, rows: Batch) -> None:
+        """These are all rows of the plan."""
+        self._done[id(plan)] = rows, graph.output_types(plan)
+
+    def known(self, plan: Plan) -> Batch | None:
+        """Its rows, if they are there already."""
+        done = self._done.get(id(plan))
+        return None if done is None else done[0]
+
+    def replace(self, plan: Plan, index: int, rows: Batch) -> None:
+        """The plan has the same rows if its input `index` has these alone."""
+        self._replaced[id(plan), index] = rows
+
+    def replaced(self, plan: Plan, index: int) -> Batch | None:
+        """What stands for an input of the plan, if not all its rows do."""
+        return self._replaced.get((id(plan), index))
+
+    def reads(self, plan: Plan) -> list[Plan]:
+        """The inputs that are needed whole."""
+        if id(plan) in self._done:
+            return []
+        return [child for i, child in enumerate(graph.inputs(plan)) if (id(plan), i) not in self._replaced]
+
+    def operate(self, plan: Plan, inputs: list[Batch]) -> Batch:
+        """What the plan makes of some rows of its inputs."""
+        kinds = [graph.output_types(child) for child in graph.inputs(plan)]
+        return self._operated(plan, inputs, kinds, graph.output_types(plan))
 
     def _run(self, plan: Plan) -> tuple[Batch, Types]:
         done = self._done.get(id(plan))
@@ -50,21 +79,30 @@ class OneShot:
         return done
 
     def _evaluate(self, plan: Plan) -> tuple[Batch, Types]:
-        inputs = [self._run(child) for child in graph.inputs(plan)]
+        inputs = [self._input(plan, i, child) for i, child in enumerate(graph.inputs(plan))]
         self._watch.check()
-        types = types_of(plan, [types for _, types in inputs])
+        kinds = [types for _, types in inputs]
+        types = types_of(plan, kinds)
+        return self._operated(plan, [rows for rows, _ in inputs], kinds, types), types
+
+    def _input(self, plan: Plan, index: int, child: Plan) -> tuple[Batch, Types]:
+        rows = self._replaced.get((id(plan), index))
+        return self._run(child) if rows is None else (rows, graph.output_types(child))
+
+    def _operated(self, plan: Plan, inputs: list[Batch], kinds: list[Types], types: Types) -> Batch:
+        """What a plan makes of its inputs, whose types are `kinds`; its own are `types`."""
         if isinstance(plan, graph.Join):
-            return join_once(plan, [rows for rows, _ in inputs], self._watch), types
-        traces = [Trace(len(inputs[i][1])).arranged(key) for i, key in demands(plan, types)]
-        operator = render(plan, [types for _, types in inputs], False, traces, self._heap)
+            return join_once(plan, inputs, self._watch)
+        traces = [Trace(len(kinds[i])).arranged(key) for i, key in demands(plan, types)]
+        operator = render(plan, kinds, False, traces, self._heap)
         rows = operator.contents() if isinstance(plan, graph.Constant) else None
         if rows is None:
-            rows = self._stepped(plan, operator, [rows for rows, _ in inputs], types)
+            rows = self._stepped(plan, operator, inputs, types)
         operator.publish()
         operator.errors.publish()
         if self.error is None:
             self.error = operator.errors.first()
-        return rows, types
+        return rows
 
     def _stepped(self, plan: Plan, operator: Operator, deltas: list[Batch], types: Types) -> Batch:
         """What the operator makes of its inputs."""
@@ -72,9 +110,9 @@ class OneShot:
         if not rows:
             return Batch.empty(len(types))
         if isinstance(plan, graph.Mfp | graph.FlatMap) and rows > FIRST_ROWS:
-            return in_pieces(lambda part: operator.step(self._tick, [part]), deltas[0], self._watch)
+            return in_pieces(lambda part: operator.step(self.tick, [part]), deltas[0], self._watch)
         endless = isinstance(plan, graph.FlatMap | graph.LetRec)  # a row of theirs may be a million
-        return self._watch.run(lambda: operator.step(self._tick, deltas), None if endless else rows)
+        return self._watch.run(lambda: operator.step(self.tick, deltas), None if endless else rows)
 
 
 def in_pieces(step: Callable[[Batch], Batch], batch: Batch, watch: Watch) -> Batch:

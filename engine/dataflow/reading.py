@@ -6,7 +6,7 @@ what it reads stays as it is (gate.py).
 """
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Set
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,9 @@ from engine.dataflow.graph import Plan
 from engine.dataflow.holding import arranged, arrangement_of
 from engine.dataflow.node import Key, Node, copy, derive, identity, upstream_error
 from engine.dataflow.oneshot import OneShot
+from engine.dataflow.seeking import Held, Seek, Seeking, key_words
 from engine.dataflow.watch import ALWAYS, Watch
+from engine.types import SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,34 +182,56 @@ class Reading:
         rows, error, _ = self.read(plan, as_of)
         return rows, error
 
-    def read(self, plan: Plan, as_of: int | None = None, watch: Watch = ALWAYS) -> tuple[Batch, int | None, int]:
+    def read(
+        self, plan: Plan, as_of: int | None = None, watch: Watch = ALWAYS, seeks: Sequence[Seek] = ()
+    ) -> tuple[Batch, int | None, int]:
         """As `run_once`, with the tick that it read as of. TooEarly; KeyError for a collection that is not there.
 
-        `watch` says whether the answer is still wanted.
+        `watch` says whether the answer is still wanted; `seeks` what of the plan can be found by key.
         """
         copies: dict[Node, list[Batch]] = {}
         found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
-        with self.publish_lock:
-            tick, as_of = self.read_time(as_of)
-            for part, node in self._held(plan, as_of):
-                copy(node, copies)
-                found[id(part)] = node, _undone(node, as_of)
-            error = upstream_error({node: None for node, _ in found.values()})
+        words = {id(seek.mfp): (seek, key_words(seek, self._types(seek.mfp.input), self._heap)) for seek in seeks}
 
         def given(part: Plan) -> Batch | None:
             if id(part) not in found:
                 return None
-            return watch.run(lambda: whole(*found[id(part)]), size)
+            return watch.run(lambda: whole(*found[id(part)], copies), size)
 
-        def whole(node: Node, undone: list[Batch]) -> Batch:
-            rows = Batch.concat([node.empty, *derive(node, copies), *undone])
-            return rows.consolidate() if undone else rows
-
+        evaluation = OneShot(self._heap, given, watch)
+        with self.publish_lock:
+            tick, as_of = self.read_time(as_of)
+            evaluation.tick = tick
+            held = self._at(as_of)
+            seeking = Seeking(evaluation, held, words)
+            seeking.look(plan)
+            for part, node in self._whole(plan, evaluation, held, as_of):
+                copy(node, copies)
+                found[id(part)] = node, _undone(node, as_of)
+            error = upstream_error({node: None for node, _ in found.values()} | seeking.nodes)
         size = sum(len(batch) for batches in copies.values() for batch in batches)
-        evaluation = OneShot(self._heap, given, watch, tick)
         rows = evaluation.run(plan)
         rows = watch.run(rows.consolidate, len(rows))
         return rows, evaluation.error if error is None else error, tick
+
+    def _types(self, source: Plan) -> tuple[SqlType, ...]:
+        return source.types if isinstance(source, graph.Source) else ()
+
+    def _at(self, as_of: int | None) -> Held:
+        """What the graph holds, as of then. Holding `publish_lock`."""
+        live: dict[int, Node | None] = {}
+
+        def node_of(plan: Plan) -> Node | None:
+            node = self.find(plan, live)
+            past = as_of is None or (node is not None and node.history is not None and node.history.since <= as_of)
+            return node if node is not None and past and node.derivable() else None
+
+        def rows(node: Node) -> Batch:
+            copies: dict[Node, list[Batch]] = {}
+            copy(node, copies)
+            return whole(node, _undone(node, as_of), copies)
+
+        return Held(node_of, rows, lambda node, key, words: look_up(node, key, words, as_of))
 
     def read_time(self, as_of: int | None) -> tuple[int, int | None]:
         """The tick that a read as of `as_of` is of, and what to read: None, the present, if that is the same tick, for
@@ -217,24 +241,25 @@ class Reading:
             return self.published, None
         return as_of, as_of
 
-    def _held(self, plan: Plan, as_of: int | None) -> Iterator[tuple[Plan, Node]]:
-        """The largest subplans whose rows the graph holds (and held as of then)."""
+    def _whole(self, plan: Plan, evaluation: OneShot, held: Held, as_of: int | None) -> Iterator[tuple[Plan, Node]]:
+        """The largest subplans whose rows the graph holds (and held as of then), of those that are needed whole."""
         seen: set[int] = set()
-        live: dict[int, Node | None] = {}
         waiting = [plan]
         while waiting:
             part = waiting.pop()
-            if id(part) in seen:
+            if id(part) in seen or evaluation.known(part) is not None:
                 continue
             seen.add(id(part))
-            node = self.find(part, live)
-            past = as_of is None or (node is not None and node.history is not None and node.history.since <= as_of)
-            if node is not None and past and node.derivable():
+            node = held.node(part)
+            if node is not None:
                 yield part, node
+            elif isinstance(part, graph.Source):
+                export = self._exports.get(part.id)
+                if export is None or as_of is None:
+                    raise KeyError(part.id)
+                raise _too_early(export.node, as_of)
             else:
-                if isinstance(part, graph.Source):
-                    raise KeyError(part.id) if node is None or as_of is None else _too_early(node, as_of)
-                waiting += graph.inputs(part)
+                waiting += evaluation.reads(part)
 
     def find(self, plan: Plan, found: dict[int, Node | None]) -> Node | None:
         """The running node that computes `plan`, if there is one. `found` keeps answers by id of the plan object."""
@@ -286,6 +311,12 @@ class Reading:
             )
             for node in sorted(list(self._by_identity.values()), key=lambda node: node.rank)
         ]  # fmt: skip
+
+
+def whole(node: Node, undone: list[Batch], copies: dict[Node, list[Batch]]) -> Batch:
+    """The node's contents from what was copied, without what came since. Holds no lock."""
+    rows = Batch.concat([node.empty, *derive(node, copies), *undone])
+    return rows.consolidate() if undone else rows
 
 
 def look_up(node: Node, key: Key, key_words: Words, as_of: int | None) -> Batch:

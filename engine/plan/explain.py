@@ -4,16 +4,16 @@ The text is stable: it depends on the plan alone, so tests/golden compare it. Wh
 (engine/plan/explaining), which the JSON of EXPLAIN and whoever draws a plan read too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.dataflow.graph import Plan
-from engine.plan.explaining.dataflows import Dataflows
+from engine.plan.explaining.dataflows import NO_REMARKS, Dataflows
 from engine.plan.explaining.names import Names
 from engine.plan.explaining.options import Shown
 from engine.plan.explaining.relations import Relations
 from engine.plan.explaining.scalars import ScalarText
-from engine.plan.explaining.tree import Json, Node, lines, texts
+from engine.plan.explaining.tree import Node, lines, texts
 from engine.plan.lookup import KeyLookup
 from engine.plan.relation import Finishing, Query, Relation
 
@@ -33,9 +33,10 @@ def plan_node(
     names: Mapping[int, str] = NOTHING,
     columns: Mapping[int, Names] = NO_COLUMNS,
     shown: Shown = PLAIN,
+    remarks: Mapping[int, Sequence[str]] = NO_REMARKS,
 ) -> Node:
-    """A dataflow. `names` are those of collections by id, `columns` those of their columns."""
-    return Dataflows(names, columns, shown).node(plan)
+    """A dataflow. `names` are those of collections by id, `columns` those of their columns, `remarks` of its nodes."""
+    return Dataflows(names, columns, shown, remarks).node(plan)
 
 
 def explain_query(query: Query, relation: Relation | None = None) -> str:
@@ -53,15 +54,12 @@ def explain_operator(plan: Plan, names: Mapping[int, str] = NOTHING) -> str:
     return "\n".join(lines(Dataflows(names, NO_COLUMNS, PLAIN).alone(plan)))
 
 
-def lookup_node(found: KeyLookup, names: Mapping[int, str], below: Node, shown: Shown = PLAIN) -> Node:
-    """A dataflow that is not run, as an arrangement is asked for some keys instead."""
+def lookup_text(found: KeyLookup, names: Mapping[int, str], index: str | None, shown: Shown = PLAIN) -> str:
+    """What an arrangement is asked for instead of all its rows."""
     text = ScalarText((), shown.redacted)
-    keys = [f"({text.scalars(choice)})" for choice in found.choices]
-    collection = names.get(found.id, f"u{found.id}")
-    fields = ("collection", collection), ("key", list[Json](found.key)), ("values", texts(keys))
-    return Node(
-        "Lookup", f"Lookup {collection} by ({text.columns(found.key)}) = {', '.join(keys)}", fields, (), (below,)
-    )
+    keys = ", ".join(f"({text.scalars(choice)})" for choice in found.choices)
+    by = "" if index is None else f" in index {index}"
+    return f"Lookup {names.get(found.id, f'u{found.id}')} by ({text.columns(found.key)}) = {keys}{by}"
 
 
 def finished(node: Node, finishing: Finishing, shown: Shown = PLAIN) -> Node:

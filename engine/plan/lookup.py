@@ -6,7 +6,8 @@ from itertools import product
 from math import prod
 from typing import Final, TypeAlias, cast
 
-from engine.dataflow.graph import Compute, Keep, Mfp, Plan, Source
+from engine.dataflow.graph import Compute, Keep, Mfp, Plan, Source, nodes
+from engine.dataflow.seeking import Seek
 from engine.expr.registry import Placeholder
 from engine.expr.scalar import INTEGERS, Call, Literal, Logic, Ref, Scalar, Value
 from engine.plan.lower import Arranged
@@ -69,6 +70,26 @@ def as_lookup(plan: Plan, arranged: Arranged) -> KeyLookup | None:
                 done = [answered[column] for column in key]
                 return KeyLookup(plan.input.id, key, tuple(product(*choices)), plan, without(plan.steps, done))
     return by_whole_keys(plan, plan.input, keys)
+
+
+def seeks_of(plan: Plan, arranged: Arranged) -> tuple[Seek, ...]:
+    """What of a plan that is run once can be found by the keys in `arranged`, anywhere in it. O(size)."""
+    found = [lookup for node in nodes(plan) if (lookup := as_lookup(node, arranged)) is not None]
+    literal = [lookup for lookup in found if all(isinstance(s, Literal) for row in lookup.choices for s in row)]
+    return tuple(Seek(lookup.mfp, lookup.key, lookup.values) for lookup in literal)
+
+
+def missing(plan: Plan, key: tuple[int, ...]) -> tuple[int, ...]:
+    """The columns of a key that a plan over one collection gives no literals for, where it gives some for others: rows
+    are found by whole keys only."""
+    if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
+        return ()
+    given: set[int] = set()
+    for step in plan.steps:
+        if not isinstance(step, Keep):
+            break
+        given |= branch_values(step.predicate, plan.input.types).keys()
+    return tuple(column for column in key if column not in given) if given & set(key) else ()
 
 
 def by_whole_keys(plan: Mfp, source: Source, keys: AbstractSet[tuple[int, ...]]) -> KeyLookup | None:

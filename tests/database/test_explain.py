@@ -97,6 +97,16 @@ def test_a_look_up_is_told(db):
     assert "Lookup t by (#0) = (7)" in shown(db, "EXPLAIN PHYSICAL PLAN FOR SELECT * FROM t WHERE a = 7")
 
 
+def test_look_ups_inside_a_query_are_told(db):
+    db.execute("CREATE TABLE w (p int, q int, r int); CREATE INDEX w_pq ON w (p, q)")
+    query = "SELECT count(*) FROM t, w WHERE t.b = w.r AND w.p = 1 AND w.q IN (2, 3)"
+    assert "Lookup w by (#0, #1) = (1, 2), (1, 3) in index w_pq" in shown(db, f"EXPLAIN PHYSICAL PLAN FOR {query}")
+    text = shown(db, "EXPLAIN PHYSICAL PLAN FOR SELECT * FROM w WHERE p = 1")
+    assert "no look-up in index w_pq: it is by whole keys, and no value of #1 is given" in text
+    plan = json.loads(shown(db, "EXPLAIN PHYSICAL PLAN AS JSON FOR SELECT * FROM w WHERE p = 1 AND q = 2"))["plan"]
+    assert plan["remarks"] == ["Lookup w by (#0, #1) = (1, 2) in index w_pq"]
+
+
 def test_what_runs_and_what_would(db):
     db.execute("CREATE MATERIALIZED VIEW m AS SELECT t.a, v.s FROM t, v WHERE t.a = v.a")
     before = shown(db, "EXPLAIN PHYSICAL PLAN FOR MATERIALIZED VIEW m")

@@ -1,6 +1,7 @@
 """Dataflows as EXPLAIN shows them: every operator that two others read is named l0, l1, ... before its readers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Plan
@@ -12,17 +13,27 @@ from engine.plan.explaining.relations import Fields, constant_lines, names_text,
 from engine.plan.explaining.scalars import ScalarText
 from engine.plan.explaining.tree import Json, Node, texts
 
+NO_REMARKS: Final[Mapping[int, Sequence[str]]] = {}
+
 
 class Dataflows:
     """One showing of a dataflow, whose nodes are compared by identity (lower makes equal ones one object).
 
-    `names` are those of collections by id, `columns` the names of their columns.
+    `names` are those of collections by id, `columns` the names of their columns. `remarks` are said of nodes, by their
+    ids: what is looked up when the plan is run once.
     """
 
-    def __init__(self, names: Mapping[int, str], columns: Mapping[int, Names], shown: Shown) -> None:
+    def __init__(
+        self,
+        names: Mapping[int, str],
+        columns: Mapping[int, Names],
+        shown: Shown,
+        remarks: Mapping[int, Sequence[str]] = NO_REMARKS,
+    ) -> None:
         self._names = names
         self._columns = columns
         self._shown = shown
+        self._remarks = remarks
         self._shared: dict[int, str] = {}
 
     def node(self, plan: Plan) -> Node:
@@ -49,9 +60,10 @@ class Dataflows:
             labels = (*(f"%{v} :=" for v in variables), "return")
             inner = (*plan.bodies, plan.result)
             parts = tuple((label, self._inside().node(body)) for label, body in zip(labels, inner, strict=True))
-        return Node(
-            node.operator, node.head, node.fields, node.lines, inputs, parts, None, (), tuple(self._notes(plan))
-        )
+        remarks = tuple(self._remarks.get(id(plan), ()))
+        fields = (*node.fields, ("remarks", texts(remarks))) if remarks else node.fields
+        notes = tuple(self._notes(plan))
+        return Node(node.operator, node.head, fields, (*remarks, *node.lines), inputs, parts, None, (), notes)
 
     def _inside(self) -> "Dataflows":
         return Dataflows(self._names, self._columns, self._shown)

@@ -149,7 +149,7 @@ def fuse_filter(relation: Filter, facts: Facts) -> Relation:
         if isinstance(predicate, Literal):
             if predicate.value is True:
                 continue
-            if not predicates:
+            if not any(earlier.fallible for earlier in predicates):
                 return empty(relation, facts)
         if predicate not in seen:
             seen.add(predicate)
