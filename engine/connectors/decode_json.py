@@ -2,13 +2,11 @@
 
 A member goes to the column of its name; members without a column are ignored, a column without a member is NULL. A
 kernel reads what it can (engine/kernels/json_lines.py: 0.1 us a line); the other lines, one by one, go through a full
-parser, which settles what a value is and why it is refused. A value is never bent to a type: a string is no bigint, 1.5
-is no bigint; only where JSON has no such type (dates, uuid, bytea, ...) its text is cast, and numeric takes both.
+parser, which settles what a value is and why it is refused (json_values.py).
 """
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Final
 
 import numpy as np
@@ -20,8 +18,9 @@ from engine.collection import json, numeric
 from engine.collection.heap import Heap
 from engine.collection.value import Value
 from engine.collection.vector import Vector
-from engine.collection.words import value_of, vector_of
+from engine.collection.words import vector_of
 from engine.connectors.abreast import PART_BYTES, Abreast, processors
+from engine.connectors.json_values import KINDS, kind_of, row_of
 from engine.connectors.lines import STRINGS, BadLine, Rows, cast_texts, failures, is_utf8, last_newline, replaced
 from engine.connectors.records import Decoded, Spans, kept
 from engine.errors import DataError
@@ -30,27 +29,6 @@ from engine.kernels import heap as heap_kernels
 from engine.kernels import json_lines as kernels
 from engine.kernels.spans import join_lines
 from engine.types import Column, SqlType
-
-KINDS: Final[dict[SqlType, int]] = {
-    types.BOOLEAN: kernels.BOOLEAN,
-    types.SMALLINT: kernels.INTEGER,
-    types.INTEGER: kernels.INTEGER,
-    types.BIGINT: kernels.INTEGER,
-    types.UINT2: kernels.INTEGER,
-    types.UINT4: kernels.INTEGER,
-    types.OID: kernels.INTEGER,
-    types.REAL: kernels.FLOAT,
-    types.DOUBLE: kernels.FLOAT,
-    types.NUMERIC: kernels.DECIMAL,
-    types.DATE: kernels.DATE,
-    types.TIMESTAMP: kernels.TIMESTAMP,
-    types.TIMESTAMPTZ: kernels.TIMESTAMPTZ,
-    types.JSONB: kernels.RAW,
-}
-"""How the kernel reads a column; other types are read as TEXT and cast."""
-
-CAST: Final = frozenset({kernels.TEXT, kernels.DATE, kernels.TIMESTAMP, kernels.TIMESTAMPTZ})
-"""Kinds whose values are strings in JSON."""
 
 ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
 """Names that JSON writes with escapes. The kernel gets bytes for them that no line of UTF-8 has: all lines are slow."""
@@ -288,7 +266,7 @@ class JsonMembers:
                 failed[row] = f"malformed JSON: {error}"
                 continue
             if not isinstance(document, dict):
-                failed[row] = f"expected a JSON object but got {_kind(document)}"
+                failed[row] = f"expected a JSON object but got {kind_of(document)}"
                 continue
             for j, name in enumerate(self._names):
                 if document.get(name) is not None:
@@ -335,71 +313,3 @@ def _line(block: bytes, starts: NDArray[np.int64], row: int) -> bytes:
     """The raw bytes of a row, without its newline."""
     begin = int(starts[row])
     return block[begin : block.index(b"\n", begin)]
-
-
-def _kind(document: json.Document) -> str:
-    match document:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case str():
-            return "string"
-        case int() | Decimal():
-            return f"number {document}"
-        case list():
-            return "array"
-        case dict():
-            return "object"
-
-
-def row_of(document: json.Document, columns: Sequence[Column]) -> list[Value]:
-    """The row that a line's document is; ValueError or DataError when it is none.
-
-    This says what the kernel has to find. A member that is absent is NULL; null is NULL too, but in jsonb it is null.
-    """
-    if not isinstance(document, dict):
-        raise ValueError(f"expected a JSON object but got {_kind(document)}")
-    return [_value(document[column.name], column) if column.name in document else None for column in columns]
-
-
-def _value(document: json.Document, column: Column) -> Value:
-    """What a JSON value is in a column; ValueError or DataError when it is nothing there."""
-    type = column.type.plain
-    if document is None and type != types.JSONB:
-        return None
-    match document:
-        case bool() if type == types.BOOLEAN:
-            return document
-        case int() if type in text_forms.RANGES and not isinstance(document, bool):
-            low, high = text_forms.RANGES[type]
-            if low <= document <= high:
-                return document
-            raise ValueError(f'column "{column.name}": {document} is out of range for {type}')
-        case int() | Decimal() if type in (types.REAL, types.DOUBLE) and not isinstance(document, bool):
-            return text_forms.parse(str(document), type)
-        case int() | Decimal() if type == types.NUMERIC and not isinstance(document, bool):
-            return _fitted(Decimal(document), column)
-        case str() if type == types.NUMERIC:
-            return _fitted(text_forms.parse(document, type), column)
-        case str() if type in STRINGS:
-            limit = column.type.modifier[0] if column.type.modifier else None
-            if limit is not None and len(document) > limit:
-                raise ValueError(f'column "{column.name}": value too long for type {column.type}')
-            if not document.isascii() and any("\ud800" <= character <= "\udfff" for character in document):
-                raise ValueError(f'column "{column.name}": a lone surrogate is no text')
-            return document
-        case str() if KINDS.get(type, kernels.TEXT) in CAST:
-            return value_of(text_forms.parse(document, type), type)
-        case _ if type == types.JSONB:
-            return json.dump(document).decode()
-        case _:
-            raise ValueError(f'column "{column.name}": expected {column.type} but got {_kind(document)}')
-
-
-def _fitted(value: Decimal, column: Column) -> Decimal:
-    value = numeric.limited(value)
-    if column.type.modifier:
-        precision, scale = (*column.type.modifier, 0)[:2]
-        return text_forms.with_scale(value, precision, scale)
-    return value

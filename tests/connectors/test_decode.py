@@ -13,8 +13,9 @@ from engine.collection.heap import Heap
 from engine.collection.words import decode_column, vector_of
 from engine.connectors import abreast, decode_json
 from engine.connectors.decode_csv import CsvDecoder
-from engine.connectors.decode_json import JsonColumns, JsonLines, row_of
+from engine.connectors.decode_json import JsonColumns, JsonLines
 from engine.connectors.decode_text import LineDecoder
+from engine.connectors.json_values import row_of
 from engine.connectors.lines import Decoder
 from engine.errors import DataError
 from engine.types import Column
