@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cmp_to_key
 from itertools import product
-from typing import assert_never
+from typing import Final, assert_never
+
+from hypothesis import assume
 
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
@@ -21,6 +23,9 @@ Row = tuple[Value, ...]
 Rows = dict[Row, int]
 
 INT64 = range(-(1 << 63), 1 << 63)
+
+WINDOW_ROWS_MAX: Final = 1_000
+"""In all. A frame looks at all rows for each row: joins of joins that have more are not looked at."""
 
 
 class Failed(Exception):
@@ -205,6 +210,7 @@ def _topk(plan: graph.TopK, rows: Rows) -> Rows:
 
 
 def _window(plan: graph.Window, rows: Rows, errors: Counter[str]) -> Rows:
+    assume(sum(rows.values()) <= WINDOW_ROWS_MAX)
     groups: dict[Row, list[Row]] = defaultdict(list)
     for row, n in rows.items():
         groups[tuple(row[c] for c in plan.partition)] += [row] * n

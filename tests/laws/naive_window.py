@@ -23,21 +23,25 @@ def values(
 
     `order` are the ordering columns; before(a, b) says whether value a of the (only) ordering column stands before b.
     """
-    found = []
+    found, ties = [], peers(rows, order)
     for i in range(len(rows)):
         try:
-            found.append(value(call, rows, i, order, before, aggregate))
+            found.append(value(call, rows, i, order, ties, before, aggregate))
         except NoValue as failed:
             found.append(failed)
     return found
 
 
-def peers(rows, order, i):
-    return [j for j in range(len(rows)) if all(rows[j][c] == rows[i][c] for c in order)]
+def peers(rows, order):
+    """Of each row the places of those that are its equals in the order, itself among them."""
+    places = {}
+    for i, row in enumerate(rows):
+        places.setdefault(tuple(row[c] for c in order), []).append(i)
+    return [places[tuple(row[c] for c in order)] for row in rows]
 
 
-def value(call, rows, i, order, before, aggregate):
-    n, same = len(rows), peers(rows, order, i)
+def value(call, rows, i, order, ties, before, aggregate):
+    n, same = len(rows), ties[i]
     match call.kind:
         case Kind.ROW_NUMBER:
             return i + 1
@@ -68,7 +72,7 @@ def value(call, rows, i, order, before, aggregate):
             met = [rows[j][call.columns[0]] for j in way]
             met = [v for v in met if v is not None] if call.ignore_nulls else met
             return met[abs(by) - 1] if len(met) >= abs(by) else fallback
-    members = frame(call.frame, rows, i, order, same, before)
+    members = frame(call.frame, rows, i, ties, before)
     if call.kind in (Kind.FIRST_VALUE, Kind.LAST_VALUE, Kind.NTH_VALUE):
         seen = [rows[j][call.columns[0]] for j in members]
         seen = [v for v in seen if v is not None] if call.ignore_nulls else seen
@@ -83,10 +87,11 @@ def value(call, rows, i, order, before, aggregate):
     return aggregate(call, [rows[j] for j in members if call.filter is None or rows[j][call.filter] is True])
 
 
-def frame(clause: Frame, rows, i, order, same, before) -> list[int]:
+def frame(clause: Frame, rows, i, ties, before) -> list[int]:
     """The rows of row i's frame."""
-    groups = sorted({peers(rows, order, j)[0] for j in range(len(rows))})
-    group = [groups.index(peers(rows, order, j)[0]) for j in range(len(rows))]
+    same = ties[i]
+    groups = {first: at for at, first in enumerate(sorted({tie[0] for tie in ties}))}
+    group = [groups[tie[0]] for tie in ties]
 
     def inside(j: int, bound: Bound, start: bool) -> bool:
         def beyond(a, b) -> bool:  # whether a lies outside of the bound b
