@@ -30,6 +30,12 @@ def run(scale: float) -> None:
         "500 UNION branches": " UNION ".join(f"SELECT r_regionkey + {i} FROM region" for i in range(500)),
         "1,000-item IN list": f"SELECT * FROM orders WHERE o_custkey IN ({', '.join(map(str, range(1000)))})",
         "90 parentheses": f"SELECT {'(' * 90}1{')' * 90}",
+        "1,500 chained WITH queries": "WITH c0 AS (SELECT r_regionkey AS a FROM region)"
+        + "".join(f", c{i} AS (SELECT a + 1 AS a FROM c{i - 1})" for i in range(1, 1500))
+        + " SELECT * FROM c1499",
+        "900 nested CASEs": "SELECT "
+        + "".join(f"CASE WHEN r_regionkey = {i} THEN {i} ELSE " for i in range(900))
+        + f"0{' END' * 900} FROM region",
         "40 nested subqueries": "SELECT * FROM (" * 40 + "SELECT 1" + ") AS s" * 40,
     }
     report("planning", "5-way join with aggregates", best(planning(world, JOIN)), "ms", bar="5 ms")

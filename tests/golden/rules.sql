@@ -407,3 +407,46 @@ DeltaJoin project=(#2, #3, #4)
     keep #2 IS NOT NULL
     keep #1 = "B"
     Source parts
+
+-- What a constant decides is empty, whatever cannot fail stands before it; a guard that can fail stays, and so does its error.
+SELECT price FROM lines WHERE quantity > 3 AND 1 = 2;
+[plan]>
+Project (#2)
+  Filter (#1 > 3) AND (1 = 2)
+    Get materialize.public.lines
+[opt]>
+Constant <empty>
+[flow]>
+Constant <empty>
+
+SELECT price FROM lines WHERE 10 / quantity > 3 AND 1 = 2;
+[plan]>
+Project (#2)
+  Filter ((10 / #1) > 3) AND (1 = 2)
+    Get materialize.public.lines
+[opt]>
+Project (#1)
+  Filter ((10 / #0) > 3) AND false
+    Project (#1, #2)
+      Get materialize.public.lines
+[flow]>
+Mfp project=(#2)
+  keep (10 / #1) > 3
+  keep false
+  Source lines
+
+-- NOTs go to the comparisons in one walk, however many they are.
+SELECT price FROM lines WHERE NOT (part = 1 OR NOT (quantity < 2 OR NOT (quantity > 3 AND price IS NULL)));
+[plan]>
+Project (#2)
+  Filter NOT((#0 = 1) OR NOT((#1 < 2) OR NOT((#1 > 3) AND (#2 IS NULL))))
+    Get materialize.public.lines
+[opt]>
+Project (#2)
+  Filter (#0 <> 1) AND ((#1 < 2) OR (#1 <= 3) OR (#2 IS NOT NULL))
+    Get materialize.public.lines
+[flow]>
+Mfp project=(#2)
+  keep #0 <> 1
+  keep (#1 < 2) OR (#1 <= 3) OR (#2 IS NOT NULL)
+  Source lines
