@@ -116,9 +116,14 @@ class Ticks:
         with self.lock:
             if self._queue:
                 self.run()
-            write = Write(compute())
-            if any(len(batch) for batch in write.deltas.values()):
-                # Ahead of what others have queued since it was computed.
+            return self.commit_ahead(compute())
+
+    def commit_ahead(self, deltas: Mapping[int, Batch]) -> int:
+        """Commit these before what others have queued: they were computed, or a table published for them, under the
+        lock, which is held since."""
+        with self.lock:
+            write = Write(deltas)
+            if any(map(len, deltas.values())):
                 self._queue.appendleft(write)
                 self.run()
             else:

@@ -119,7 +119,7 @@ class Transaction:
                 raise error
             with coordinator.logged_together():
                 draft.publish(deltas)
-                return coordinator.ticks.commit_computed(lambda: deltas) if deltas else None
+                return coordinator.ticks.commit_ahead(deltas) if deltas else None
 
     def clear(self, coordinator: Coordinator, committed: bool = False) -> None:
         """The block has ended."""
