@@ -8,6 +8,7 @@ node to walk its tree would be quadratic in the depth of an expression, and expo
     nullable   whether it can be NULL
     fallible   whether its evaluation may yield an error
     volatile   whether two evaluations over one row may differ
+    subquery   whether a relation is nested in it (until it is decorrelated)
     reads      the columns of its row that it reads
     size       how many nodes it has
 """
@@ -37,6 +38,7 @@ class Opaque:
 
     fallible: ClassVar[bool] = False
     volatile: ClassVar[bool] = False
+    subquery: ClassVar[bool] = False
     reads: ClassVar[frozenset[int]] = NO_COLUMNS
     size: ClassVar[int] = 1
 
@@ -51,6 +53,7 @@ class Ref:
 
     fallible: ClassVar[bool] = False
     volatile: ClassVar[bool] = False
+    subquery: ClassVar[bool] = False
     size: ClassVar[int] = 1
 
     @property
@@ -70,6 +73,7 @@ class Literal:
 
     fallible: ClassVar[bool] = False
     volatile: ClassVar[bool] = False
+    subquery: ClassVar[bool] = False
     reads: ClassVar[frozenset[int]] = NO_COLUMNS
     size: ClassVar[int] = 1
 
@@ -89,14 +93,16 @@ class Made:
     nullable: bool = field(init=False, compare=False, repr=False)
     fallible: bool = field(init=False, compare=False, repr=False)
     volatile: bool = field(init=False, compare=False, repr=False)
+    subquery: bool = field(init=False, compare=False, repr=False)
     reads: frozenset[int] = field(init=False, compare=False, repr=False)
     size: int = field(init=False, compare=False, repr=False)
 
     def _knows(self, nullable: bool, parts: "Sequence[Scalar]", fallible: bool = False, volatile: bool = False) -> None:
-        reads, size = NO_COLUMNS, 1
+        reads, size, subquery = NO_COLUMNS, 1, False
         for part in parts:
             fallible = fallible or part.fallible
             volatile = volatile or part.volatile
+            subquery = subquery or part.subquery
             size += part.size
             more = part.reads
             if not reads:
@@ -107,6 +113,7 @@ class Made:
         know(self, "nullable", nullable)
         know(self, "fallible", fallible)
         know(self, "volatile", volatile)
+        know(self, "subquery", subquery)
         know(self, "reads", reads)
         know(self, "size", size)
 

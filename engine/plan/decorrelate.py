@@ -17,7 +17,6 @@ from typing import cast
 
 from engine.collection.wanted import ask
 from engine.expr.scalar import Case, Coalesce, Literal, Logic, Ref, Scalar
-from engine.plan.decorrelation.bound import has_subquery
 from engine.plan.decorrelation.joins import Joins
 from engine.plan.decorrelation.scope import TOP, Row, Scope
 from engine.plan.decorrelation.substitute import substitute
@@ -158,7 +157,7 @@ class Decorrelation(Joins):
                 return self.quantified(bound, row, scope)
             case ScalarSubquery():
                 return self.scalar_subquery(bound, row, scope)
-            case Case() | Coalesce() | Logic() if has_subquery(bound):
+            case Case() | Coalesce() | Logic() if bound.subquery:
                 return self.in_order(bound, row, scope)
             case _:
                 return cast(Scalar, with_parts(bound, tuple(self.scalar(part, row, scope) for part in parts(bound))))

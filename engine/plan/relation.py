@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain
 from operator import is_
-from typing import TypeAlias, cast
+from typing import ClassVar, TypeAlias, cast
 
 from engine import types
 from engine.collection.value import planned
@@ -36,6 +36,8 @@ class Outer(Opaque):
 class Exists(Opaque):
     """(bound) Whether the subquery has a row."""
 
+    subquery: ClassVar[bool] = True
+
     relation: "Relation"
     type: SqlType = types.BOOLEAN
     nullable: bool = False
@@ -44,6 +46,8 @@ class Exists(Opaque):
 @dataclass(frozen=True, slots=True)
 class ScalarSubquery(Opaque):
     """(bound) The one value of a one-column subquery: NULL without a row, error 21000 with more than one."""
+
+    subquery: ClassVar[bool] = True
 
     relation: "Relation"
     type: SqlType
@@ -58,6 +62,8 @@ class Quantified(Opaque):
     Refs below `width` are the columns of the row that the whole scalar is over, the others are the subquery's, from
     its first. `width` is stated because a scalar does not know how many columns its row has (a Map adds some).
     """
+
+    subquery: ClassVar[bool] = True
 
     relation: "Relation"
     condition: "BoundScalar"

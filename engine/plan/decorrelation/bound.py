@@ -24,11 +24,6 @@ from engine.plan.scalars import (
 )
 
 
-def has_subquery(scalar: BoundScalar) -> bool:
-    """Whether a relation is nested in it."""
-    return isinstance(scalar, Exists | ScalarSubquery | Quantified) or any(map(has_subquery, parts(scalar)))
-
-
 def always_one(relation: Relation) -> bool:
     """Whether a (bound) relation has exactly one row for each outer row."""
     match relation:

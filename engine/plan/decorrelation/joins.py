@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from engine.plan.decorrelation.bound import has_subquery
 from engine.plan.decorrelation.scope import TOP, Partners, Row, Scope
 from engine.plan.decorrelation.subqueries import Subqueries
 from engine.plan.predicates import (
@@ -77,7 +76,7 @@ class Joins(Subqueries):
         self, on: BoundScalar, right: Relation, width: int, row: Row, scope: Scope, *, flipped: bool = False
     ) -> Partners | None:
         """What a row of the left must meet in `right`, if ON is equalities; flipped: `right` is the left side."""
-        if has_subquery(on):
+        if on.subquery:
             return None
         condition = equi([self.scalar(predicate, row, scope) for predicate in conjuncts((on,))], width)
         if condition is None:

@@ -13,7 +13,7 @@ from engine import types
 from engine.expr.aggregate import Kind, Overload
 from engine.expr.functions.planner import error_if_many
 from engine.expr.scalar import Call, Ref, Scalar
-from engine.plan.decorrelation.bound import always_one, at_most_one, has_subquery, without_output
+from engine.plan.decorrelation.bound import always_one, at_most_one, without_output
 from engine.plan.decorrelation.outer import Reference
 from engine.plan.decorrelation.scope import TOP, Partners, Row, Scope
 from engine.plan.decorrelation.shapes import Shapes
@@ -68,7 +68,7 @@ class Subqueries(Shapes, ABC):
         """Filter the row by the predicates in their order; an EXISTS or IN among them becomes a semijoin."""
         plain: list[Scalar] = []
         for bound in conjuncts(predicates):
-            if has_subquery(bound):
+            if bound.subquery:
                 if plain:
                     row.relation = Filter(row.relation, tuple(plain))
                     plain = []
@@ -192,7 +192,7 @@ class Subqueries(Shapes, ABC):
                 if tied and predicate.fallible:
                     return None  # what ties it may be what guards it
                 own.append(predicate)
-            elif has_subquery(predicate):
+            elif predicate.subquery:
                 return None
             else:
                 tied.append(predicate)
@@ -213,7 +213,7 @@ class Subqueries(Shapes, ABC):
 
     def equi_hits(self, bound: Quantified, row: Row, scope: Scope, *, unknown: bool) -> list[Partners] | None:
         """The hits of an uncorrelated subquery compared by equalities, without a look at the rows that ask."""
-        if self.references.of(bound.relation) or self.recurs(bound.relation) or has_subquery(bound.condition):
+        if self.references.of(bound.relation) or self.recurs(bound.relation) or bound.condition.subquery:
             return None
         width = row.width
 
