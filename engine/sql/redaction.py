@@ -1,7 +1,7 @@
 """What an error must not repeat of a statement: the secrets that it was given.
 
 Errors quote what was wrong of a text, which in CREATE SECRET 'x' is the secret. Law: a literal that stands where a
-secret does (anywhere in a statement about secrets, elsewhere behind the word for one) is in no message.
+secret does (anywhere in a statement about secrets, elsewhere behind the word for one or in a URL) is in no message.
 """
 
 import re
@@ -17,6 +17,7 @@ BEHIND: Final = re.compile(
     r"(?:password|passwort|passwd|token|access[ _]key|ssl[ _]key)\s*=?\s*(?:" + LITERAL + r"|(?P<word>\w+))",
     re.IGNORECASE | re.DOTALL,
 )
+IN_URL: Final = re.compile(r"://[^\s/:@']*:(?P<word>[^\s/@']+)@")
 NO_SECRETS: Final = frozenset({"secret", "null", "with", "valid", "url"})
 """Words that may stand there without being one."""
 
@@ -41,7 +42,8 @@ def _secrets(sql: str) -> list[re.Pattern[str]]:
     """What finds each secret of a statement."""
     about = ABOUT.search(sql)
     found = [] if about is None else list(LITERALS.finditer(sql, about.end()))
-    secrets = {text for match in (*found, *BEHIND.finditer(sql)) for text in _texts(match)}
+    matches = (*found, *BEHIND.finditer(sql), *IN_URL.finditer(sql))
+    secrets = {text for match in matches for text in _texts(match)}
     return [re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)") for secret in sorted(secrets, key=len, reverse=True)]
 
 
@@ -49,5 +51,5 @@ def _texts(match: re.Match[str]) -> list[str]:
     """The secret as it is written and as it is meant."""
     groups = match.groupdict()
     word = groups.get("word")
-    written = [groups["text"], groups["dollar"], None if word is None or word.lower() in NO_SECRETS else word]
+    written = [groups.get("text"), groups.get("dollar"), None if word is None or word.lower() in NO_SECRETS else word]
     return [text for each in written if each for text in (each, each.replace("''", "'"))]

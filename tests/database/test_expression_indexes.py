@@ -47,7 +47,7 @@ def test_look_ups_answer_what_scans_do(tmp_path):
             db.execute(change)
             found.append(answers(db))
         assert found == without
-        assert [plan(db, query).split()[0] for query in QUERIES[:4]] == ["Lookup"] * 4
+        assert all("Lookup" in plan(db, query) for query in QUERIES[:4])
         with db.session() as session:
             prepared = session.prepare("p", "SELECT id FROM t WHERE lower(name) = $1")
             for name, ids in (("b27", [9]), ("nope", []), ("c54", [54])):
@@ -62,7 +62,7 @@ def test_what_it_is_survives_and_shows(tmp_path):
         expected = answers(db)
     with Database.open(tmp_path) as db:
         assert answers(db) == expected
-        assert plan(db, QUERIES[0]).startswith("Lookup")
+        assert "Lookup by_name" in plan(db, QUERIES[0])
         shown = db.execute("SHOW CREATE INDEX by_name").rows()[0][1]
         assert shown == "CREATE INDEX by_name ON materialize.public.t (lower(name))"
         keys = db.execute("SELECT name, key FROM (SHOW INDEXES ON t) AS x ORDER BY name").rows()
@@ -113,7 +113,7 @@ def test_it_follows_its_table(db):
     db.execute("ALTER TABLE t ADD COLUMN c int DEFAULT 1; ALTER TABLE t DROP COLUMN c; ALTER TABLE t RENAME TO u")
     db.execute("ALTER TABLE u RENAME TO t")
     assert answers(db) == expected
-    assert plan(db, QUERIES[0]).startswith("Lookup")
+    assert "Lookup by_name" in plan(db, QUERIES[0])
     with pytest.raises(DependentObjects, match="by_name"):
         db.execute("ALTER TABLE t RENAME name TO title")
     db.execute("ALTER TABLE t DROP COLUMN b")  # and the index by a + b with it, as in PostgreSQL
