@@ -11,6 +11,7 @@ from engine.collection.heap import Heap
 from engine.collection.wanted import ask
 from engine.dataflow.graph import Order
 from engine.errors import DataError, LimitExceeded
+from engine.expr.functions.intervals import lengths
 from engine.expr.functions.planner import MINUS_ZERO
 from engine.kernels.compare import compare_all, order_prefix
 from engine.kernels.rows import take_rows
@@ -72,6 +73,9 @@ def ranks(words: Words, physical: Physical, heap: Heap) -> Words:
     words = np.ascontiguousarray(words)
     if physical is Physical.FLOAT:
         words = np.where(words == MINUS_ZERO, np.uint64(0), words)
+    if physical is Physical.INTERVAL:
+        _, rank = np.unique(np.stack(lengths(words, heap), axis=1), axis=0, return_inverse=True)
+        return rank.reshape(-1).astype(np.uint64)
     if physical <= Physical.FLOAT:
         return order_prefix(int(physical), words, *heap.view())
     distinct, which = np.unique(words, return_inverse=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import types
+from engine.collection.heap import Heap
 from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import DatetimeOverflow, DivisionByZero
@@ -31,6 +32,7 @@ Fields: TypeAlias = tuple[Numbers, Numbers, Numbers]
 
 LAYOUT: Final = np.dtype([("months", "<i4"), ("days", "<i4"), ("microseconds", "<i8")])
 FIELD_MAX: Final = (1 << 31) - 1
+FIELD_MIN: Final = -FIELD_MAX - 1
 MICROS_MAX: Final = (1 << 63) - 1
 MICROS_END: Final = float(1 << 63)
 MONTH: Final = 30
@@ -94,7 +96,16 @@ def _to_microseconds(value: float) -> float:
 
 def fields(words: Codes, context: "Context") -> Fields:
     """(months, days, microseconds) of intervals. 30 ns a row."""
-    start, _, data = context.heap.view()
+    return _fields(words, context.heap)
+
+
+def lengths(words: Codes, heap: Heap) -> Fields:
+    """The fields of what intervals are compared by, which are in the order of the intervals."""
+    return _of_length(*_fields(words, heap))
+
+
+def _fields(words: Codes, heap: Heap) -> Fields:
+    start, _, data = heap.view()
     at = start[words.astype(np.int64)]
     rows = data[at[:, None] + np.arange(LAYOUT.itemsize)].view(LAYOUT)[:, 0]
     return tuple(rows[name].astype(np.int64) for name in ("months", "days", "microseconds"))  # pyright: ignore[reportReturnType]
@@ -105,11 +116,14 @@ def made(months: Numbers, days: Numbers, micros: Numbers, bad: Mask | None, cont
     over = _beyond(months) | _beyond(days) | (micros == -MICROS_MAX - 1)
     if bad is not None:
         over |= bad
+    return failing(_interned(months, days, micros, context), over, context, "22008", OUT_OF_RANGE)
+
+
+def _interned(months: Numbers, days: Numbers, micros: Numbers, context: "Context") -> Codes:
     rows = np.empty(len(months), LAYOUT)
     rows["months"], rows["days"], rows["microseconds"] = months, days, micros
     offsets = np.arange(0, LAYOUT.itemsize * len(rows) + 1, LAYOUT.itemsize, dtype=np.int64)
-    words = context.heap.intern_buffers(offsets, rows.view(np.uint8))
-    return failing(words, over, context, "22008", OUT_OF_RANGE)
+    return context.heap.intern_buffers(offsets, rows.view(np.uint8))
 
 
 def _beyond(field: Numbers) -> Mask:
@@ -172,6 +186,41 @@ def _alike(large: Numbers, small: Numbers, unit: int, below: Numbers | None = No
     rest = small if below is None else np.where(small == 0, np.sign(below), small)
     lent = (((large < 0) & (rest > 0)).astype(np.int64)) - ((large > 0) & (rest < 0))
     return large + lent, small - lent * unit
+
+
+def _by_length(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
+    return Vector(_interned(*_of_length(*fields(vectors[0].words, context)), context))
+
+
+def _of_length(months: Numbers, days: Numbers, micros: Numbers) -> Fields:
+    """The one interval that stands for all of its length: fields of one sign, as few days and microseconds as can be.
+
+    What is longer than its months can say is in the days, and then the microseconds, so that every length has one.
+    """
+    days, micros = days + micros // DAY, micros % DAY
+    months, days = months + days // MONTH, days % MONTH
+    lent = (months < 0) & (micros > 0)
+    days, micros = days + lent, micros - lent * DAY
+    lent = (months < 0) & (days > 0)
+    months, days = months + lent, days - lent * MONTH
+    held = np.clip(months, FIELD_MIN, FIELD_MAX)
+    days = days + (months - held) * MONTH
+    held_days = np.clip(days, FIELD_MIN, FIELD_MAX)
+    return held, held_days, micros + (days - held_days) * DAY
+
+
+def of_length(span: Interval) -> Interval:
+    """What an interval is compared by."""
+    one = (np.array([field], np.int64) for field in (span.months, span.days, span.microseconds))
+    return Interval(*(int(field[0]) for field in _of_length(*one)))
+
+
+def span_length() -> Function:
+    """An interval in the one form of its length, a month being 30 days and a day 24 hours. It never fails."""
+    return Function(
+        "span_length", (types.INTERVAL,), types.INTERVAL, _by_length,
+        doc="Internal: an interval as what it is compared by.",
+    )  # fmt: skip
 
 
 def _justified(hours: bool, month_days: bool) -> Kernel:

@@ -32,6 +32,7 @@ from engine.sql.binding.options import ASSERTED
 from engine.sql.binding.select import projected
 from engine.sql.binding.session import settle
 from engine.sql.binding.tables import create_table
+from engine.sql.binding.writes import stored
 from engine.sql.statement.definitions import (
     AddColumn,
     AddConstraint,
@@ -155,7 +156,7 @@ def alter_table(statement: AlterTable, context: Context) -> bound.BoundReshape |
     for old, new in enumerate(shape.places()):
         if new is not None:
             given[new] = Ref(old, table.columns[old].type, table.columns[old].nullable)
-    rows = settle(projected(relation, len(table.columns), given), context)
+    rows = settle(projected(relation, len(table.columns), stored(given, found.keys)), context)
     return bound.BoundReshape(table.id, found, rows, shape.places(), shape.cascade, tuple(shape.notices))
 
 

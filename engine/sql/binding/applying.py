@@ -14,7 +14,7 @@ from engine.expr.scalar import Literal, Logic, Scalar
 from engine.plan.predicates import EQUALITIES
 from engine.plan.relation import BoundScalar
 from engine.plan.temporal import MIRRORED, is_now, milliseconds
-from engine.sql.binding.keys import compared, has_two_zeros
+from engine.sql.binding.keys import compared, is_span
 from engine.sql.binding.types import widened
 from engine.types import CastContext, SqlType
 
@@ -41,19 +41,9 @@ def call(name: str, *arguments: BoundScalar) -> Scalar:
     if name in SEES_BLANKS:
         arguments = tuple(map(padded, arguments))
     made = overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
-    if name in COMPARISONS and made.arguments[0].type.plain == types.INTERVAL:
-        return replace(made, arguments=tuple(map(by_length, made.arguments)))
-    if name in EQUALITIES and has_two_zeros(made.arguments[0].type):
+    if name in EQUALITIES or (name in MIRRORED and is_span(made.arguments[0].type)):
         return replace(made, arguments=compared(made.arguments))
     return made
-
-
-COMPARISONS: Final = EQUALITIES | MIRRORED.keys()
-
-
-def by_length(span: BoundScalar) -> Scalar:
-    """An interval in the one form of its length, by which it is compared: a month is 30 days, a day 24 hours."""
-    return overload.call("justify_interval", span)  # pyright: ignore[reportArgumentType]
 
 
 SEES_BLANKS: Final = frozenset(

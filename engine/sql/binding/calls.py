@@ -15,7 +15,7 @@ from engine.plan.scalars import parts
 from engine.sql import syntax
 from engine.sql.binding.applying import call, cast, located, settled
 from engine.sql.binding.composed import OF_ONE, hypothetical
-from engine.sql.binding.keys import as_key
+from engine.sql.binding.keys import as_key, told_apart
 from engine.sql.binding.levels import level_of, outward
 from engine.sql.binding.nested import Nested
 from engine.sql.binding.place import GroupingSlot, Place, Slot
@@ -206,7 +206,7 @@ class Calls(WindowFunctions, Nested):
         condition = None if expression.filter is None else self.boolean(expression.filter, place, "FILTER")
         order = tuple(
             (
-                self.typed(item.expression, place),
+                as_key(self.typed(item.expression, place)),
                 item.descending,
                 item.descending if item.nulls_first is None else item.nulls_first,
             )
@@ -216,7 +216,7 @@ class Calls(WindowFunctions, Nested):
             first = item.descending if item.nulls_first is None else item.nulls_first
             order = ((given[0], item.descending, first),)
         if expression.distinct:
-            given = tuple(map(as_key, given))
+            given = located(expression.at, told_apart, found, given)
         return as_first(AggregateCall(found, given, expression.distinct, condition, order))
 
 

@@ -23,7 +23,7 @@ from engine.plan.relation import (
     Union,
 )
 from engine.plan.scalars import null, parts, with_parts
-from engine.sql.binding.keys import as_key
+from engine.sql.binding.keys import as_key, first_of, is_span
 from engine.sql.binding.levels import changed, changed_within
 from engine.sql.binding.place import GroupingSlot, Place, Slot, WindowSlot
 
@@ -133,17 +133,20 @@ def grouped(
     branches: list[Relation] = []
     for chosen in sets:
         held = sorted(set(chosen))
-        made: Relation = Reduce(shared, tuple(as_key(keys[i]) for i in held), aggregates, scalar=not held)
-        width = len(held) + len(aggregates)
+        spans = [i for i in held if is_span(keys[i].type)]
+        firsts = tuple(first_of(keys[i], [keys[j] for j in spans]) for i in spans)
+        made: Relation = Reduce(shared, tuple(as_key(keys[i]) for i in held), (*aggregates, *firsts), scalar=not held)
+        width = len(held) + len(aggregates) + len(firsts)
         missing = [i for i in range(len(keys)) if i not in held]
         added: list[BoundScalar] = [null(keys[i].type) for i in missing]
         added += [Literal(mask(grouping, held), types.INTEGER) for grouping in groupings]
         if added:
             made = Map(made, tuple(added))
         place = {key: at for at, key in enumerate(held)} | {key: width + at for at, key in enumerate(missing)}
+        place |= {key: width - len(firsts) + at for at, key in enumerate(spans)}
         columns = (
             *(place[key] for key in range(len(keys))),
-            *range(len(held), width),
+            *range(len(held), width - len(firsts)),
             *range(width + len(missing), width + len(added)),
         )
         branches.append(made if columns == tuple(range(width + len(added))) else Project(made, columns))

@@ -23,14 +23,13 @@ from engine.plan.relation import (
     Query,
     Reduce,
     Relation,
-    Threshold,
     Union,
 )
 from engine.plan.rules.fold import folded
 from engine.sql import syntax
 from engine.sql.binding.applying import cast, located, settled
 from engine.sql.binding.common import Commons, Whole, converted
-from engine.sql.binding.keys import as_keys, cut, distinct
+from engine.sql.binding.keys import as_keys, cut, difference, distinct, is_span, numbered
 from engine.sql.binding.listings import listing
 from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.select import Output, Rows, ordering, projected
@@ -269,14 +268,17 @@ class Queries(Commons):
         """EXCEPT ALL is max(a - b, 0) by counts, INTERSECT ALL a - max(a - b, 0); without ALL on the distinct rows."""
         a, b = self._matched((left, right), operation)
         kinds = [column.type for column in a.columns]
-        made = as_keys if operation.all else distinct
-        a, b = replace(a, relation=made(a.relation, kinds)), replace(b, relation=made(b.relation, kinds))
+        counted = operation.all and not any(map(is_span, kinds))
+        made = as_keys if counted else numbered if operation.all else distinct
+        rows, others = made(a.relation, kinds), made(b.relation, kinds)
+        wide = [*kinds, types.BIGINT] if made is numbered else kinds
         if operation.operator is SetOperator.EXCEPT:
-            return replace(a, relation=Threshold(Union((a.relation, Negate(b.relation)))))
-        id_ = self.fresh()
-        local = Local(id_, tuple(c.type for c in a.columns), tuple(c.nullable for c in a.columns))
-        rest = Threshold(Union((local, Negate(b.relation))))
-        return replace(a, relation=Let(id_, a.relation, Union((local, Negate(rest)))))
+            found = difference(rows, others, wide)
+        else:
+            id_ = self.fresh()
+            local = Local(id_, tuple(wide))
+            found = Let(id_, rows, Union((local, Negate(difference(local, others, wide)))))
+        return replace(a, relation=Project(found, tuple(range(len(kinds)))) if made is numbered else found)
 
 
 def _common_names(left: Rows, right: Rows, operation: syntax.SetOperation) -> tuple[str, ...]:

@@ -12,19 +12,8 @@ from engine.expr.interval_text import parse_interval
 from engine.expr.scalar import Call, Case, Literal, Ref
 from engine.plan.relation import BoundScalar, Exists, Project, Quantified, ScalarSubquery
 from engine.sql import syntax
-from engine.sql.binding.applying import (
-    FALSE,
-    TRUE,
-    by_length,
-    call,
-    cast,
-    compare_rows,
-    conjunction,
-    located,
-    negated,
-    settled,
-)
-from engine.sql.binding.keys import compared_with_each, has_two_zeros
+from engine.sql.binding.applying import FALSE, TRUE, call, cast, compare_rows, conjunction, located, negated, settled
+from engine.sql.binding.keys import compared_with_each
 from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.types import number
 from engine.sql.scope import Around, Range, Scope
@@ -265,10 +254,7 @@ class Scalars(ABC):
             ]
         if len(items) > 1 and common is not None:
             equal = overload.resolve_operator("=", (common, common))[0]
-            if common.plain == types.INTERVAL:
-                operand, *items = map(by_length, (operand, *items))
-            if has_two_zeros(common):
-                operand, *items = compared_with_each(operand, items)
+            operand, *items = compared_with_each(operand, items)
             tests = [Call(equal, (operand, item), types.BOOLEAN) for item in items]  # pyright: ignore[reportArgumentType]
         else:
             tests = [located(at, call, "=", operand, item) for item in items]

@@ -28,6 +28,7 @@ from engine.plan.relation import AggregateCall, BoundScalar
 from engine.plan.rules.fold import folded
 from engine.sql import syntax
 from engine.sql.binding.applying import call, cast, located, settled
+from engine.sql.binding.keys import as_key
 from engine.sql.binding.place import BoundWindow, Place, Windows, WindowSlot
 from engine.sql.binding.scalars import Scalars
 from engine.sql.scope import Scope
@@ -198,9 +199,9 @@ class WindowFunctions(Scalars):
         def same(scalar: BoundScalar) -> BoundScalar:
             return located(clause.at, cast, scalar, common, CastContext.IMPLICIT)
 
-        start, end = (None if scalar is None else same(scalar) for scalar in found)
+        start, end = (None if scalar is None else as_key(same(scalar)) for scalar in found)
         frame = Frame(clause.unit, Bound(clause.start.edge), Bound(clause.end.edge), clause.exclude)
-        return replace(made, frame=frame, key=same(key), start=start, end=end)
+        return replace(made, frame=frame, key=as_key(same(key)), start=start, end=end)
 
 
 def roomy(scalar: BoundScalar) -> BoundScalar:

@@ -20,7 +20,7 @@ from engine.sql import bound, statements, syntax
 from engine.sql.binding.applying import cast, located
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_file
-from engine.sql.binding.keys import as_key
+from engine.sql.binding.keys import as_key, has_two_zeros
 from engine.sql.binding.place import Place
 from engine.sql.binding.queries import Queries, rows_of
 from engine.sql.binding.select import projected
@@ -35,7 +35,7 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
     targets = _targets(statement, table)
     binder = Queries(context)
     if statement.query is None:
-        relation = rows_of([stored(defaults(table, binder), table)])
+        relation = rows_of([stored(defaults(table, binder), table.keys)])
     else:
         relation = _given(binder, statement.query, table, targets, statement)
     conflict = None if statement.conflict is None else _conflict(statement, statement.conflict, table, binder)
@@ -78,7 +78,7 @@ def _conflict(statement: statements.Insert, conflict: OnConflict, table: Table, 
     if conflict.where is not None:
         relation = Filter(relation, (binder.boolean(conflict.where, Place(scope, "WHERE"), "WHERE"),))
     changed = _changed(conflict.assignments, table, binder, scope)
-    row = stored([changed.get(i, column.ref) for i, column in enumerate(old)], table)
+    row = stored([changed.get(i, column.ref) for i, column in enumerate(old)], table.keys)
     return BoundConflict(keys, Over(local.id, projected(relation, 2 * width, [*(column.ref for column in old), *row])))
 
 
@@ -123,7 +123,7 @@ def _given(
             for node, target, column in zip(row, targets, wanted, strict=False):
                 if not isinstance(node, syntax.Default):
                     given[target] = assigned(binder.towards(node, place, column.type), column, node.at)
-            rows.append(stored(given, table))
+            rows.append(stored(given, table.keys))
         return rows_of(rows)
     sub = binder.closed(binder.query(query, around))
     width = len(sub.columns)
@@ -136,7 +136,7 @@ def _given(
             given[target] = located(query.at, cast, ref, column.type, CastContext.EXPLICIT)
         else:
             given[target] = assigned(ref, column, query.at)
-    return projected(sub.relation, width, stored(given, table))
+    return projected(sub.relation, width, stored(given, table.keys))
 
 
 def defaults(table: Table, binder: Queries) -> list[BoundScalar]:
@@ -145,10 +145,10 @@ def defaults(table: Table, binder: Queries) -> list[BoundScalar]:
     return list(table.defaults) or [Literal(None, column.type) for column in table.columns]
 
 
-def stored(row: Sequence[BoundScalar], table: Table) -> list[BoundScalar]:
-    """The table's new row as it is stored: keys are told apart by words, so the values in one are as compared."""
-    keyed = {column for key in table.keys for column in key.columns}
-    return [as_key(scalar) if i in keyed else scalar for i, scalar in enumerate(row)]
+def stored(row: Sequence[BoundScalar], keys: Sequence[UniqueKey]) -> list[BoundScalar]:
+    """The table's new row as it is stored: keys are told apart by words, so a double in one is as compared."""
+    keyed = {column for key in keys for column in key.columns}
+    return [as_key(scalar) if i in keyed and has_two_zeros(scalar.type) else scalar for i, scalar in enumerate(row)]
 
 
 def _fits(width: int, targets: Sequence[int], statement: statements.Insert, at: int) -> None:
@@ -247,7 +247,7 @@ def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
     width = len(table.columns)
     old = [column.ref for column in _star(table, 0)]
     changed = _changed(statement.assignments, table, binder, scope)
-    new = stored([changed.get(i, scalar) for i, scalar in enumerate(old)], table)
+    new = stored([changed.get(i, scalar) for i, scalar in enumerate(old)], table.keys)
     once = bool(statement.from_)
     relation = _once(relation, width, once)
     beside = [Ref(i, types.UNKNOWN) for i in range(width, scope.width)] if statement.returning else []
@@ -302,6 +302,6 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
         value = Ref(i, kind) if kind == plain else located(at, cast, Ref(i, kind), plain, CastContext.EXPLICIT)
         row[target] = assigned(value, column, at)
     local = Local(binder.fresh(), tuple(column.type for column in given))
-    relation = projected(local, len(targets), stored(row, table))
+    relation = projected(local, len(targets), stored(row, table.keys))
     over = Over(local.id, relation)
     return bound.BoundCopyFrom(table.id, table.name.item, tuple(given), over, form, binder.unsettled, file)
