@@ -1,6 +1,7 @@
 """What a sink writes and where: the description that CREATE SINK leaves in the catalog."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -10,10 +11,18 @@ from engine.catalog.sources import BytesFormat, JsonFormat, TextFormat
 
 @dataclass(frozen=True, slots=True)
 class AvroOutput:
-    """Avro with the registry's header. `fullname` is what the schema's record is called."""
+    """Avro with the registry's header. `fullname` is what the schema's record is called.
+
+    `compatibility` is the level that the registry holds the subject to; None leaves it as it is. `null_defaults`: the
+    default of fields that may be NULL is null. `doc` is of the row, `column_docs` are by the names of its columns.
+    """
 
     registry: RegistryConnection
     fullname: str
+    compatibility: str | None = None
+    null_defaults: bool = True
+    doc: str | None = None
+    column_docs: Mapping[str, str] = field(default_factory=dict)
 
 
 OutputFormat: TypeAlias = JsonFormat | TextFormat | BytesFormat | AvroOutput

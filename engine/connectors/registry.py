@@ -32,6 +32,10 @@ class RegisteredSchema:
     references: tuple[tuple[str, str, int], ...] = ()
 
 
+class Unknown(MalformedSource):
+    """The registry has no such thing."""
+
+
 class Registry:
     """One registry. SourceError when it does not answer, MalformedSource when it does not know what is asked for."""
 
@@ -77,16 +81,32 @@ class Registry:
             found = self._by_id[id] = _schema(self._get(f"/schemas/ids/{id}"))
         return found
 
-    def register(self, subject: str, schema: str) -> int:
-        """The id of an Avro schema as the subject's latest. MalformedSource when the subject's rules forbid it."""
+    def register(self, subject: str, schema: str, compatibility: str | None = None) -> int:
+        """The id of an Avro schema as the subject's latest. MalformedSource when the subject's rules forbid it.
+
+        A level of compatibility is set before, for the schema is held to it; and after where the registry takes none of
+        a subject that has no schema yet.
+        """
+        agreed = compatibility is None or self._agree(subject, compatibility)
         body = json.dumps({"schema": schema}).encode()
         reply = self._get(f"/subjects/{urllib.parse.quote(subject, safe='')}/versions", body)
+        if compatibility is not None and not agreed and not self._agree(subject, compatibility):
+            raise MalformedSource(f"schema registry {self._connection.url} keeps no compatibility level of {subject}")
         return int(reply["id"])
 
-    def _get(self, path: str, body: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
+    def _agree(self, subject: str, compatibility: str) -> bool:
+        """Set a subject's level of compatibility; False where the registry has no such subject."""
+        body = json.dumps({"compatibility": compatibility}).encode()
+        try:
+            self._get(f"/config/{urllib.parse.quote(subject, safe='')}", body, "PUT")
+        except Unknown:
+            return False
+        return True
+
+    def _get(self, path: str, body: bytes | None = None, method: str | None = None) -> Any:  # noqa: ANN401 - JSON
         connection = self._connection
         headers = {"Accept": ACCEPT, "Content-Type": "application/vnd.schemaregistry.v1+json"}
-        request = urllib.request.Request(connection.url + path, body, headers)
+        request = urllib.request.Request(connection.url + path, body, headers, method=method)
         if connection.username is not None:
             password = "" if connection.password is None else self._resolve(connection.password)
             pair = f"{self._resolve(connection.username)}:{password}".encode()
@@ -104,7 +124,7 @@ class Registry:
                     said = error.read().decode(errors="replace")[:500]
                     raise MalformedSource(f"{where} refuses the schema of {path.split('/')[2]}", detail=said) from None
                 if error.code == 404:
-                    raise MalformedSource(f"{where} has no {path.removeprefix('/')}") from None
+                    raise Unknown(f"{where} has no {path.removeprefix('/')}") from None
                 raise SourceError(f"{where} answers {error.code} {error.reason}") from None
         except (OSError, ValueError) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error

@@ -36,10 +36,10 @@ def schemas_of(sink: KafkaSink, columns: tuple[Column, ...]) -> list[tuple[AvroO
     found: list[tuple[AvroOutput, str, str]] = []
     if isinstance(sink.key_format, AvroOutput):
         key = [columns[i] for i in sink.key or ()]
-        found.append((sink.key_format, f"{sink.topic}-key", text_of(row_schema(key, sink.key_format.fullname))))
+        found.append((sink.key_format, f"{sink.topic}-key", text_of(row_schema(key, sink.key_format))))
     if isinstance(sink.value_format, AvroOutput):
         debezium = sink.envelope is OutputEnvelope.DEBEZIUM
-        schema = (change_schema if debezium else row_schema)(_values(sink, columns), sink.value_format.fullname)
+        schema = (change_schema if debezium else row_schema)(_values(sink, columns), sink.value_format)
         found.append((sink.value_format, f"{sink.topic}-value", text_of(schema)))
     return found
 
@@ -60,7 +60,7 @@ class Writer:
         self._columns: Final = columns
         self._heap: Final = heap
         ids = {
-            subject: Registry(format.registry, resolve).register(subject, schema)
+            subject: Registry(format.registry, resolve).register(subject, schema, format.compatibility)
             for format, subject, schema in schemas_of(sink, columns)
         }
         self._key_columns: Final = list(sink.key or ())

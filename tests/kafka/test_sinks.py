@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -219,6 +220,72 @@ def test_avro_debezium(sink_db, broker, registry, out):
         db.execute(sql)
         until(db, "SELECT * FROM back", db.execute("SELECT * FROM m").rows())
     assert sorted({m.key() for m in committed(broker, out)}) == [b"1", b"2", b"3"]
+
+
+def test_what_avro_says_of_its_fields(tmp_path, broker, registry, out):
+    """Docs, names, defaults and levels are the registry's as written, the key's apart from the value's; a sink whose
+    relation was renamed has them after a restart too."""
+    with Database.open(tmp_path) as db:
+        db.execute(f"CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')")
+        db.execute(f"CREATE CONNECTION r TO CONFLUENT SCHEMA REGISTRY (URL '{registry.url}')")
+        db.execute("CREATE TABLE t (k int NOT NULL, v text)")
+        db.execute(f"""CREATE SINK s FROM t INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) NOT ENFORCED
+            FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r (AVRO KEY FULLNAME 'shop.Key',
+            AVRO VALUE FULLNAME = 'shop.Row', NULL DEFAULTS = false, DOC ON TYPE t = 'a row',
+            KEY DOC ON TYPE t 'its key', DOC ON COLUMN t.k = 'which', VALUE DOC ON COLUMN public.t."v" = 'what',
+            KEY COMPATIBILITY LEVEL 'NONE', VALUE COMPATIBILITY LEVEL = 'full_transitive') ENVELOPE UPSERT""")
+        db.execute("INSERT INTO t VALUES (1, 'a')")
+        written(db)
+        db.execute("ALTER TABLE t RENAME TO u")
+        db.execute(f"""CREATE SINK d FROM u INTO KAFKA CONNECTION c (TOPIC 'd-{out}') FORMAT AVRO USING CONFLUENT
+            SCHEMA REGISTRY CONNECTION r (NULL DEFAULTS, DOC ON TYPE u = 'a row') ENVELOPE DEBEZIUM""")
+        written(db)
+    with Database.open(tmp_path) as db:
+        db.execute("INSERT INTO u VALUES (2, NULL)")
+        written(db)
+        assert "DOC ON COLUMN materialize.public.u.k = 'which'" in db.execute("SHOW CREATE SINK s").rows()[0][1]
+    messages = committed(broker, out)
+    keys, values = [avro(registry, m.key()) for m in messages], [avro(registry, m.value()) for m in messages]
+    assert [value for _, value in values] == [{"k": 1, "v": "a"}, {"k": 2, "v": None}]
+    assert [json.loads(schema) for schema, _ in keys] == 2 * [{
+        "type": "record", "name": "shop.Key", "doc": "its key",
+        "fields": [{"name": "k", "type": "int", "doc": "which"}],
+    }]  # fmt: skip
+    assert [json.loads(schema) for schema, _ in values] == 2 * [{
+        "type": "record", "name": "shop.Row", "doc": "a row", "fields": [
+            {"name": "k", "type": "int", "doc": "which"}, {"name": "v", "type": ["null", "string"], "doc": "what"}],
+    }]  # fmt: skip
+    row = {"type": "record", "name": "row", "doc": "a row", "fields": [
+        {"name": "k", "type": "int"}, {"name": "v", "type": ["null", "string"], "default": None}]}  # fmt: skip
+    assert json.loads(avro(registry, committed(broker, f"d-{out}")[0].value())[0])["fields"] == [
+        {"name": "before", "type": ["null", row], "default": None},
+        {"name": "after", "type": ["null", "row"], "default": None},
+    ]
+    for part, level in (("key", "NONE"), ("value", "FULL_TRANSITIVE")):
+        with urllib.request.urlopen(f"{registry.url}/config/{out}-{part}") as reply:
+            assert json.load(reply)["compatibilityLevel"] == level
+
+
+@pytest.mark.parametrize(("key", "format", "match"), [
+    ("KEY (k)", "AVRO {r} (COLOUR 'red')", "colour"),
+    ("KEY (k)", "AVRO {r} WITH (ssl_ca_location = '/ca')", "a connection has options of its own"),
+    ("KEY (k)", "AVRO {r} (VALUE COMPATIBILITY LEVEL 'SOME')", 'level "SOME" is not known'),
+    ("KEY (k)", "AVRO {r} (AVRO VALUE FULLNAME 'a', AVRO VALUE FULLNAME 'b')", "twice"),
+    ("KEY (k)", "AVRO {r} (DOC ON TYPE m 'a', DOC ON TYPE public.m 'b')", "twice"),
+    ("KEY (k)", "AVRO {r} (DOC ON TYPE t 'a')", "not what the sink is from"),
+    ("KEY (k)", "AVRO {r} (DOC ON COLUMN k 'a')", "names its relation"),
+    ("KEY (k)", "AVRO {r} (DOC ON COLUMN m.x 'a')", '"x" of relation "m" does not exist'),
+    ("KEY (k)", "AVRO {r} (KEY DOC ON COLUMN m.v 'a')", "not in the key"),
+    ("KEY (k)", "AVRO {r} (DOC ON TYPE = 'a')", "syntax error"),
+    ("KEY (k)", "AVRO {r} (doc = (1, 2))", 'Avro option "doc"'),
+    ("", "AVRO {r} (KEY COMPATIBILITY LEVEL 'NONE')", "needs KEY"),
+    ("KEY (k) KEY FORMAT TEXT VALUE", "AVRO {r} (KEY DOC ON TYPE m 'a')", "format of the value"),
+])  # fmt: skip
+def test_options_of_avro_refused(sink_db, key, format, match):
+    sink_db.execute("CREATE CONNECTION r TO CONFLUENT SCHEMA REGISTRY (URL 'http://127.0.0.1:1')")
+    format = format.format(r="USING CONFLUENT SCHEMA REGISTRY CONNECTION r")
+    with pytest.raises(SqlError, match=match):
+        sink_db.execute(f"CREATE SINK s FROM m INTO KAFKA CONNECTION c (TOPIC 't') {key} FORMAT {format}")
 
 
 ROW = {"type": "record", "name": "row", "fields": [

@@ -13,11 +13,13 @@ import json
 import re
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from engine import types
+from engine.catalog.sinks import AvroOutput
 from engine.collection.heap import Heap
 from engine.collection.vector import Vector
 from engine.connectors.avro.schema import JSON_NAME
@@ -35,26 +37,37 @@ SOME: Final = b"\x02"
 Write = Callable[[RawValue], bytes]
 
 
-def row_schema(columns: Sequence[Column], fullname: str) -> dict[str, Any]:
+def row_schema(columns: Sequence[Column], output: AvroOutput) -> dict[str, Any]:
     """The record of a row. InvalidParameter for a column whose name is none in Avro."""
-    return {"type": "record", "name": fullname, "fields": [_field(column, fullname) for column in columns]}
+    docs = output.column_docs
+    fields = [_field(column, output.fullname, output.null_defaults) | _doc(docs.get(column.name)) for column in columns]
+    return {"type": "record", "name": output.fullname, **_doc(output.doc), "fields": fields}
 
 
-def change_schema(columns: Sequence[Column], fullname: str) -> dict[str, Any]:
+def change_schema(columns: Sequence[Column], output: AvroOutput) -> dict[str, Any]:
     """Debezium's record of a row before and after."""
-    row = row_schema(columns, "row")
+    row = row_schema(columns, replace(output, fullname="row"))
+    default = _default(output.null_defaults)
     return {
-        "type": "record", "name": fullname,
-        "fields": [{"name": "before", "type": ["null", row], "default": None},
-                   {"name": "after", "type": ["null", "row"], "default": None}],
+        "type": "record", "name": output.fullname,
+        "fields": [{"name": "before", "type": ["null", row], **default},
+                   {"name": "after", "type": ["null", "row"], **default}],
     }  # fmt: skip
 
 
-def _field(column: Column, around: str) -> dict[str, Any]:
+def _doc(text: str | None) -> dict[str, str]:
+    return {} if text is None else {"doc": text}
+
+
+def _default(null: bool) -> dict[str, None]:
+    return {"default": None} if null else {}
+
+
+def _field(column: Column, around: str, null_defaults: bool) -> dict[str, Any]:
     _check_name(column.name)
-    inner = _schema(column.type, f"{around.rpartition('.')[2]}_{column.name}")
+    inner = _schema(column.type, f"{around.rpartition('.')[2]}_{column.name}", null_defaults)
     if column.nullable:
-        return {"name": column.name, "type": ["null", inner], "default": None}
+        return {"name": column.name, "type": ["null", inner], **_default(null_defaults)}
     return {"name": column.name, "type": inner}
 
 
@@ -63,14 +76,14 @@ def _check_name(name: str) -> None:
         raise InvalidParameter(f'column "{name}" has no name in Avro', hint="Sink a view that calls it otherwise.")
 
 
-def _schema(type: SqlType, name: str) -> Any:  # noqa: ANN401 - JSON
+def _schema(type: SqlType, name: str, null_defaults: bool) -> Any:  # noqa: ANN401 - JSON
     match type.nesting:
         case Nesting.ARRAY | Nesting.LIST:
-            return {"type": "array", "items": ["null", _schema(type.within, name)]}
+            return {"type": "array", "items": ["null", _schema(type.within, name, null_defaults)]}
         case Nesting.MAP:
-            return {"type": "map", "values": ["null", _schema(type.within, name)]}
+            return {"type": "map", "values": ["null", _schema(type.within, name, null_defaults)]}
         case Nesting.RECORD:
-            fields = [_field(Column(field, kind), name) for field, kind in type.fields]
+            fields = [_field(Column(field, kind), name, null_defaults) for field, kind in type.fields]
             return {"type": "record", "name": name, "fields": fields}
         case Nesting.RANGE:
             return "string"

@@ -115,8 +115,10 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
     if with_sasl:
         mechanism = (mechanism or "PLAIN").upper()
         if mechanism == "GSSAPI":
-            raise Unsupported("SASL MECHANISM GSSAPI", detail="Kerberos needs libraries of the system.",
-                              hint=f"There are {', '.join(MECHANISMS)}.", position=at)  # fmt: skip
+            raise Unsupported("SASL MECHANISM GSSAPI",
+                              detail="Kerberos is not spoken: a broker knows us by password, token or certificate.",
+                              hint=f"There are {', '.join(MECHANISMS)}; and SSL CERTIFICATE with SSL KEY.",
+                              position=at)  # fmt: skip
         if mechanism not in MECHANISMS:
             hint = f"There are {', '.join(MECHANISMS)}."
             raise InvalidParameter(f'SASL MECHANISM "{mechanism}" is not known', hint=hint, position=at)
@@ -157,6 +159,10 @@ def registry_of(clause: RegistryClause, reads: Reads) -> RegistryConnection:
         connection = reads.connection(clause.connection)
         if not isinstance(connection, RegistryConnection):
             raise WrongObjectType(f'connection "{clause.connection}" is not to a schema registry', position=clause.at)
+        if clause.options and not reads.context.restoring:
+            raise InvalidParameter("WITH (...) is of a schema registry by its URL; a connection has options of its own",
+                                   hint="CREATE CONNECTION name TO CONFLUENT SCHEMA REGISTRY (...)",
+                                   position=clause.options[0].at)  # fmt: skip
         return connection
     options = Options("schema registry", clause.options, reads)
     found = _registry(options, None if clause.url is None else without_password(clause.url, reads))

@@ -9,7 +9,7 @@ from engine.catalog.catalog import is_temporary
 from engine.catalog.connections import KafkaConnection
 from engine.catalog.items import MaterializedView, Source, SourceRelation, Table, View, kind
 from engine.catalog.sinks import AvroOutput, KafkaSink, OutputEnvelope, OutputFormat
-from engine.catalog.sources import BytesFormat, JsonFormat, TextFormat
+from engine.catalog.sources import JsonFormat
 from engine.errors import (
     DuplicateColumn,
     InvalidParameter,
@@ -23,15 +23,15 @@ from engine.plan.facts import Facts
 from engine.plan.relation import Get, Relation
 from engine.sql import bound, dialect, statements, syntax
 from engine.sql.binding.clock import ticking
-from engine.sql.binding.connections import registry_of, secured
+from engine.sql.binding.connections import secured
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import with_full_names
+from engine.sql.binding.outputs import Outputs, check_whole
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.writing import full
 from engine.sql.scope import Around
-from engine.sql.statement.connectors import AvroClause, FormatClause
 from engine.types import Category, Column, Nesting
 
 COMPRESSIONS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -166,7 +166,7 @@ def _description(
         if value is not None:
             config[setting] = str(value)
     progress = options.text("progress topic") or f"{topic}-progress"
-    names = options.text("avro key fullname"), options.text("avro value fullname")
+    names = options.take("avro key fullname"), options.take("avro value fullname")
     snapshot = options.flag("snapshot")
     client_id = options.text("client id") or "tailrace"
     _check_others(options)
@@ -176,17 +176,19 @@ def _description(
     if headers is not None and envelope is not OutputEnvelope.UPSERT:
         raise InvalidParameter("HEADERS are for ENVELOPE UPSERT", position=into.at)
     debezium = envelope is OutputEnvelope.DEBEZIUM
-    value = _format(statement.format, names[1] or ("envelope" if debezium else "row"), reads)
     shown = [column for i, column in enumerate(columns) if i != headers]
-    _check_whole(value, shown, "the value", statement)
+    keys = None if key is None else [columns[i] for i in key]
+    outputs = Outputs(statement, keys, shown, reads)
+    value = outputs.format("value", names[1], "envelope" if debezium else "row")
+    check_whole(value, shown, "the value", into.at)
     if debezium and not isinstance(value, AvroOutput | JsonFormat):
         raise InvalidParameter("ENVELOPE DEBEZIUM of a sink is for FORMAT AVRO and JSON", position=into.at)
     key_format: OutputFormat | None = None
     if statement.key_format is not None and key is None:
         raise InvalidParameter("KEY FORMAT of a sink needs KEY (columns)", position=into.at)
-    if key is not None:
-        key_format = _format(statement.key_format or statement.format, names[0] or "row", reads)
-        _check_whole(key_format, [columns[i] for i in key], "the key", statement)
+    if keys is not None:
+        key_format = outputs.format("key", names[0], "row")
+        check_whole(key_format, keys, "the key", into.at)
     return KafkaSink(
         connection, topic, progress, envelope, key, key_format, value, headers, into.partition_by is not None,
         compression, _positive(partitions), _positive(replication), tuple(config.items()), snapshot is not False,
@@ -210,29 +212,3 @@ def _check_others(options: Options) -> None:
 def _positive(number: int | None) -> int | None:
     """-1 and 0 leave it to the broker."""
     return number if number is not None and number > 0 else None
-
-
-def _format(clause: FormatClause, fullname: str, reads: Reads) -> OutputFormat:
-    match clause:
-        case JsonFormat() | TextFormat() | BytesFormat():
-            return clause
-        case AvroClause():
-            if clause.registry is None:
-                raise Unsupported(
-                    "FORMAT AVRO of a sink needs a schema registry",
-                    hint="USING CONFLUENT SCHEMA REGISTRY CONNECTION name", position=clause.at,
-                )  # fmt: skip
-            return AvroOutput(registry_of(clause.registry, reads), fullname)
-        case _:
-            raise Unsupported("the format of a sink is JSON, AVRO, TEXT or BYTES", position=None)
-
-
-def _check_whole(format: OutputFormat, columns: list[Column], what: str, statement: statements.CreateSink) -> None:
-    """TEXT and BYTES are of one column."""
-    if isinstance(format, AvroOutput | JsonFormat):
-        return
-    if len(columns) != 1:
-        raise InvalidParameter(f"FORMAT TEXT and BYTES are of one column, but {what} has {len(columns)}",
-                               position=statement.into.at)  # fmt: skip
-    if isinstance(format, BytesFormat) and columns[0].type.plain != types.BYTEA:
-        raise TypeMismatch(f"FORMAT BYTES is of bytea, but {what} is {columns[0].type}", position=statement.into.at)

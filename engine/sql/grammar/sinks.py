@@ -1,10 +1,12 @@
 """CREATE SINK: what is written, where, and how."""
 
+from dataclasses import replace
+
 from engine.catalog.sinks import OutputEnvelope
 from engine.sql.grammar.sources import Sources
-from engine.sql.statement.connectors import CreateSink, FormatClause, IntoKafka
+from engine.sql.statement.connectors import AvroClause, CreateSink, FormatClause, IntoKafka
 from engine.sql.statement.parts import Option
-from engine.sql.syntax import Expression
+from engine.sql.syntax import Expression, Name
 
 
 class Sinks(Sources):
@@ -33,10 +35,10 @@ class Sinks(Sources):
         options = self.with_options()
         key_format: FormatClause | None = None
         if self.accept("key", "format"):
-            key_format = self.format()
+            key_format = self._output()
             self.expect("value")
         self.expect("format")
-        format_ = self.format()
+        format_ = self._output()
         envelope = "debezium"
         if self.accept("envelope"):
             word = self.accept_any(*(each.value for each in OutputEnvelope))
@@ -52,6 +54,33 @@ class Sinks(Sources):
         return CreateSink(
             name, on, into, key, enforced, headers, key_format, format_, envelope, if_not_exists, options, self.span()
         )
+
+    def _output(self) -> FormatClause:
+        """A format; behind AVRO USING CONFLUENT SCHEMA REGISTRY ... perhaps (options)."""
+        found = self.format()
+        if not isinstance(found, AvroClause) or found.registry is None or not self.at("("):
+            return found
+        return replace(found, written=self.parenthesised(self._avro_option))
+
+    def _avro_option(self) -> Option:
+        """An option, or [KEY | VALUE] DOC ON {TYPE name | COLUMN name.column} [=] 'text'."""
+        at = self.here
+        if not (self.at("doc", "on") or self.at("key", "doc", "on") or self.at("value", "doc", "on")):
+            return self.option()
+        of = self.accept_any("key", "value")
+        self.expect("doc", "on")
+        what = self.accept_any("type", "column")
+        if what is None:
+            self.fail()
+        begin, parts, ends = self.here, [self.identifier()], [self.before]
+        while self.accept("."):
+            parts.append(self.label())
+            ends.append(self.before)
+        named = ".".join(parts)
+        column = parts.pop() if what == "column" and len(parts) > 1 else ""
+        name = Name(tuple(parts), begin, ends[len(parts) - 1])
+        self.accept("=")
+        return Option(f"{'' if of is None else of + ' '}doc on {what} {named}", (name, column, self.string()), at)
 
     def _into(self) -> IntoKafka:
         at = self.here

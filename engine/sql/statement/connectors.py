@@ -122,12 +122,15 @@ class SchemaFile:
 
 @dataclass(frozen=True, slots=True)
 class AvroClause:
-    """AVRO USING SCHEMA {'schema' | FILE 'path'}, or what a registry has."""
+    """AVRO USING SCHEMA {'schema' | FILE 'path'}, or what a registry has. `written`: the (options) of a sink behind it,
+    of which [KEY | VALUE] DOC ON {TYPE t | COLUMN t.c} = 'text' has the values (t, 'c', 'text'), or (t, '', 'text').
+    """
 
     schema: str | SchemaFile | None
     registry: RegistryClause | None
     framed: bool
     at: int
+    written: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
