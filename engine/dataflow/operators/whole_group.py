@@ -30,7 +30,7 @@ from engine.expr.aggregate import KEEPS_NULL, Kind
 from engine.expr.arrays import stacked
 from engine.expr.columns import pack, unpack
 from engine.expr.evaluate import Context
-from engine.expr.functions.intervals import interval, shared
+from engine.expr.functions.intervals import interval, of_length, shared
 from engine.expr.percentiles import between, upon
 from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
@@ -166,7 +166,7 @@ def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int], ele
         case Kind.BIT_XOR:
             return reduce(xor, (value for value, count in zip(values[0], counts, strict=True) if count % 2), 0)
         case Kind.MODE:
-            return values[0][counts.index(max(counts))]
+            return _mode(values[0], counts)
         case Kind.PERCENTILE_CONT | Kind.PERCENTILE_DISC:
             at = between if kind is Kind.PERCENTILE_CONT else upon
             fraction = values[1][0]
@@ -180,6 +180,23 @@ def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int], ele
             if kind is Kind.LIST_AGG:
                 return items
             return stacked(items) if element.nesting is Nesting.ARRAY else nested.Array.of(items)
+
+
+def _mode(values: list[RawValue], counts: list[int]) -> RawValue:
+    """The most frequent of values in order, the first if there are several; those that SQL takes for equal count as
+    the first of them."""
+    found: list[RawValue] = []
+    key: RawValue = None
+    tallies: list[int] = []
+    for value, count in zip(values, counts, strict=True):
+        by = of_length(value) if isinstance(value, Interval) else value
+        if tallies and by == key:
+            tallies[-1] += count
+        else:
+            key = by
+            found.append(value)
+            tallies.append(count)
+    return found[tallies.index(max(tallies))]
 
 
 def _interval(spans: list[Interval], counts: list[int], *, mean: bool) -> Interval:
