@@ -1,5 +1,6 @@
 """The typed bodies of connectors, formats and connections as SQL. Law: as of app/data/statements.py."""
 
+from collections.abc import Sequence
 from typing import Literal, assert_never
 
 from app.data.names import literal, parts_of, quoted
@@ -211,11 +212,19 @@ def destination(connector: Destination, more: list[str]) -> tuple[str, str]:
     return through(connector, options)
 
 
-def sink_format(format: SinkFormat) -> str:
-    """What stands behind FORMAT of a sink."""
+def sink_format(format: SinkFormat, of: Sequence[str], relation: Sequence[str]) -> str:
+    """What stands behind FORMAT of a sink from a relation, where that is `of` the KEY, the VALUE or both."""
     if not isinstance(format, AvroOutput):
         return format.type.upper()
-    return f"AVRO USING {_schema(None, format.registry)}"
+    options = [] if format.null_defaults else ["NULL DEFAULTS = false"]
+    if format.compatibility is not None:
+        options += [f"{part} COMPATIBILITY LEVEL = {literal(format.compatibility)}" for part in of]
+    if format.doc is not None:
+        options.append(f"DOC ON TYPE {quoted(*relation)} = {literal(format.doc)}")
+    for column, text in format.column_docs.items():
+        options.append(f"DOC ON COLUMN {quoted(*relation, column)} = {literal(text)}")
+    written = f" ({', '.join(options)})" if options else ""
+    return f"AVRO USING {_schema(None, format.registry)}{written}"
 
 
 def reached(connection: Connection) -> str:

@@ -103,12 +103,14 @@ def _sink(body: NewSink) -> str:
         key = f" KEY ({', '.join(map(quoted, body.key))}){'' if body.enforced else ' NOT ENFORCED'}"
     headers = "" if body.headers is None else f" HEADERS {quoted(body.headers)}"
     into, options = destination(body.connector, [*_fullname("KEY", body.key_format), *_fullname("VALUE", body.format)])
-    written = f"FORMAT {sink_format(body.format)}"
+    relation = parts_of(body.relation)
+    of = ("KEY", "VALUE") if body.key is not None and body.key_format is None else ("VALUE",)
+    written = f"FORMAT {sink_format(body.format, of, relation)}"
     if body.key_format is not None:
-        written = f"KEY FORMAT {sink_format(body.key_format)} VALUE {written}"
+        written = f"KEY FORMAT {sink_format(body.key_format, ('KEY',), relation)} VALUE {written}"
     snapshot = "" if body.snapshot else " WITHOUT SNAPSHOT"
     return (
-        f"CREATE SINK {_name(body.name, body.if_not_exists)} FROM {quoted(*parts_of(body.relation))} INTO {into}"
+        f"CREATE SINK {_name(body.name, body.if_not_exists)} FROM {quoted(*relation)} INTO {into}"
         f"{key}{headers}{options} {written} ENVELOPE {body.envelope.upper()}{snapshot}"
     )
 

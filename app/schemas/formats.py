@@ -120,14 +120,24 @@ class OcfFormat(Strict):
     definition: str | None = Field(default=None, alias="schema", min_length=1, description="The reader's, as JSON")
 
 
+Compatibility = Literal[
+    "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE", "NONE"
+]
+
+
 class AvroOutput(Strict):
-    """The schema is registered under the topic's name."""
+    """The schema is registered under the topic's name. Without a format of its own the key is as the value is, but for
+    the record's name."""
 
     type: Literal["avro"]
     registry: Name
     fullname: str | None = Field(
         default=None, min_length=1, max_length=400, description="The record's name; by default row or envelope"
     )
+    compatibility: Compatibility | None = Field(default=None, description="What the registry holds the subject to")
+    null_defaults: bool = Field(default=True, description="Whether the default of fields that may be null is null")
+    doc: str | None = Field(default=None, max_length=10_000, description="The row's")
+    column_docs: dict[str, str] = Field(default_factory=dict, max_length=1600, description="By column")
 
 
 FileFormat = Annotated[

@@ -211,13 +211,19 @@ def test_a_sink_of_every_option(server, http):
     }  # fmt: skip
     body = {
         "name": "ob_sink", "from": "ob_st", "connector": connector, "key": ["k"], "enforced": False, "headers": "h",
-        "envelope": "upsert", "format": {"type": "avro", "registry": "ob_r", "fullname": "shop.Order"},
+        "envelope": "upsert", "format": {
+            "type": "avro", "registry": "ob_r", "fullname": "shop.Order", "compatibility": "FULL", "doc": "it's one",
+            "null_defaults": False, "column_docs": {"v": "what"},
+        },
         "key_format": {"type": "json"}, "snapshot": False,
     }  # fmt: skip
     sink = made(http, "sinks", **body)
     assert (sink["kind"], sink["on"]) == ("sink", "ob_st")
     assert set(sink["depends_on"]) == {"ob_st", "ob_k2", "ob_r"}
-    for said in ("it''s", "pro", "zstd", "k % 7", "= 5", "= 2", "compact", "shop.Order", "WITHOUT SNAPSHOT"):
+    avro = (
+        "NULL DEFAULTS = false, VALUE COMPATIBILITY LEVEL = 'FULL'", "= 'it''s one'", """."v" = 'what')""",
+    )  # fmt: skip
+    for said in ("it''s", "pro", "zstd", "k % 7", "= 5", "= 2", "compact", "shop.Order", "WITHOUT SNAPSHOT", *avro):
         assert said in sink["create_sql"], said
     open_ = {"type": "kafka", "brokers": ["127.0.0.1:1", "127.0.0.1:2"], "topic": "t", "partitions": 3}
     made(http, "sinks", name="ob_open", connector=open_, format={"type": "json"}, **{"from": "ob_st"})

@@ -127,7 +127,7 @@ def _apart(options: Sequence[Option]) -> tuple[list[_Doc], list[Option]]:
     for option in options:
         match option.value:
             case (Name() as on, str(column), str(text)):
-                if not column and " column " in option.name:
+                if not column and option.name.removeprefix("key ").removeprefix("value ").startswith("doc on column "):
                     raise WrongObjectType("DOC ON COLUMN names its relation: t.c", position=on.at)
                 docs.append(_Doc(option, on, column, text))
             case _:
