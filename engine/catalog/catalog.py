@@ -17,6 +17,7 @@ from engine.catalog.items import (
     Index,
     Item,
     QualifiedName,
+    Sink,
     SourceRelation,
     SystemRelation,
     kind,
@@ -175,12 +176,13 @@ class Catalog:
         return replace(self, items=items, names={item.name: id_ for id_, item in items.items()})
 
     def above(self, ids: Iterable[int]) -> list[int]:
-        """These and all that depends on them, in the order of ids."""
+        """These and all that depends on them, by id; last the sinks, which may be from what is younger."""
         found = set(ids)
-        for id_ in sorted(self.items):
+        order = sorted(self.items, key=lambda id_: (isinstance(self.items[id_], Sink), id_))
+        for id_ in order:
             if self.items[id_].depends_on & found:
                 found.add(id_)
-        return sorted(found)
+        return [id_ for id_ in order if id_ in found]
 
     def commented(self, subject: tuple[str, str, int], text: str | None) -> Self:
         """With that comment, or without one."""

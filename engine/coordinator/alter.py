@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from engine.catalog.items import Index, MaterializedView, Table
+from engine.catalog.items import Index, MaterializedView, Sink, Table
 from engine.cluster.command import Retain
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import history_of
@@ -26,11 +26,13 @@ CLUSTER = "cluster"
 
 
 def redefine(draft: Draft, bound: BoundRedefine) -> Result:
-    """Items under their new names; what is computed does not change."""
+    """Items under their new names, and sinks from other relations; what else is computed does not change."""
     draft.rename(replace(draft.catalog.redefined(bound.items), databases=bound.databases, schemas=bound.schemas))
     for item in bound.items:
         if isinstance(item, Table):
             draft.later(item.id, lambda table=item: _known_as(draft.coordinator, table))
+        elif isinstance(item, Sink):
+            draft.later(item.id, lambda sink=item: draft.coordinator.sinks.redefine(sink))
     return Result(bound.tag, notices=tuple(map(Notice, bound.notices)))
 
 

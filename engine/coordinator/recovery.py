@@ -47,7 +47,8 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     coordinator.catalog = with_schemas(coordinator.catalog, log.schemas())
     restore_roles(coordinator, log)
     restore_secrets(coordinator, log)
-    for item in log.items():
+    # Nothing depends on a sink, which may be from a relation that is younger (ALTER SINK ... SET FROM).
+    for item in sorted(log.items(), key=lambda item: item.sql.startswith("CREATE SINK ")):
         restore_item(coordinator, log, item)
     for made in coordinator.catalog.items.values():
         if isinstance(made, Source) and isinstance(made.description, PostgresSource):

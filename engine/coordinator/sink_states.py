@@ -7,6 +7,7 @@ from enum import Enum
 from threading import Thread
 from typing import Final, Protocol
 
+from engine.catalog.items import Sink
 from engine.collection.heap import Marks
 from engine.errors import SqlError
 
@@ -57,6 +58,10 @@ class Running(Protocol):
         """Changes that wait to be written."""
         ...
 
+    def redefine(self, item: Sink) -> None:
+        """Go on as this item says. Under the tick lock."""
+        ...
+
     def stop(self) -> None:
         """Have the thread end soon. From any thread."""
         ...
@@ -76,6 +81,10 @@ class Sinks:
         """Begin to write."""
         self._sinks[id] = sink
         sink.thread.start()
+
+    def redefine(self, item: Sink) -> None:
+        """A sink is called or made otherwise. Under the tick lock."""
+        self._sinks[item.id].redefine(item)
 
     def stop(self, id: int) -> None:
         """Stop writing. Under the tick lock, so it does not wait for the thread, which may want that: what is under way

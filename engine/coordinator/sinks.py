@@ -69,7 +69,7 @@ class _Sink:
 
     def __init__(self, coordinator: Coordinator, item: Sink, identity: str) -> None:
         self._coordinator: Final = coordinator
-        self._item: Final = item
+        self._item = item
         self._sink: Final = item.description
         self._identity: Final = identity
         self.status: Final = Status()
@@ -87,6 +87,7 @@ class _Sink:
         self._sending: Batch | None = None  # what was kept as the last transaction, until it is known how that ended
         self._subscription: Subscription | None = None
         self._started = False  # whether the snapshot is in what is pending
+        self._turned = False  # whether the relation is another than the one that is subscribed to
         self._timestamp = 0
         self._keys: KeyCheck | None = None
 
@@ -94,7 +95,7 @@ class _Sink:
     def idle(self) -> bool:
         with self._coordinator.ticks.lock, self._holding:
             subscription = self._subscription
-            waits = subscription is None or subscription.pending_rows > 0 or not self._started
+            waits = subscription is None or subscription.pending_rows > 0 or not self._started or self._turned
             return not waits and not len(self._pending) and self._sending is None and self._told.number > 0
 
     @property
@@ -102,6 +103,14 @@ class _Sink:
         subscription, sending = self._subscription, self._sending
         waiting = 0 if subscription is None else subscription.pending_rows
         return waiting + len(self._pending) + (0 if sending is None else len(sending))
+
+    def redefine(self, item: Sink) -> None:
+        """From another relation the sink begins as after a start: with the difference to what the topic was told. What
+        is being written goes on to its end; nothing of the old relation is begun any more."""
+        self._turned = self._turned or item.relation != self._item.relation
+        self._item = item
+        if self._turned and self._loop is not None:
+            self._ready()
 
     def stop(self) -> None:
         """From any thread."""
@@ -227,6 +236,8 @@ class _Sink:
 
     def _take(self) -> None:
         """Add what the subscription has to what is pending. Raises the error that the relation has."""
+        if self._turned:
+            self._unsubscribe()
         subscription = self._subscription or self._subscribe()
         begun = subscription.start > 0  # then the snapshot is there to be polled
         batches: list[SubscriptionBatch] = []
@@ -253,10 +264,11 @@ class _Sink:
             self._timestamp = batches[-1].timestamp
 
     def _subscribe(self) -> Subscription:
-        coordinator, item = self._coordinator, self._item
+        coordinator = self._coordinator
         self._started = False
         with coordinator.ticks.lock:
             self._check()
+            item, self._turned = self._item, False
             plan = dataflow(item.relation, coordinator.catalog, coordinator.options)
             subscription = self._subscription = coordinator.subscribe(plan, item.written, unbounded=True)
         subscription.on_ready(self._ready)
@@ -279,9 +291,11 @@ class _Sink:
             raise asyncio.CancelledError
 
     async def _send(self, writer: KafkaWriter, encoder: Writer) -> None:
-        """One transaction of all that is pending."""
+        """One transaction of all that is pending, unless it is of a relation that is not the sink's any more."""
         with self._coordinator.ticks.lock:
             self._check()
+            if self._turned:
+                return
             number = self._told.number + 1
             change = self._pending
             with self._holding:

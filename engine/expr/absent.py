@@ -98,7 +98,6 @@ ALTERATIONS: Final[Mapping[tuple[str, ...], str]] = {
     ("set", "unlogged"): IN_MEMORY,
     ("set", "tablespace"): "The server's --data-directory is where everything is.",
     ("apply", "replacement"): "CREATE OR REPLACE MATERIALIZED VIEW, or ALTER MATERIALIZED VIEW ... SWAP WITH another.",
-    ("set", "from"): "DROP SINK and CREATE SINK anew, with another key of the topic or WITHOUT SNAPSHOT.",
     ("enable",): NO_POLICIES,
     ("disable",): NO_POLICIES,
     ("force",): NO_POLICIES,

@@ -105,6 +105,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return alter_table.alter_table(statement, context)
         case statements.AlterSwap():
             return alters.swap(statement, context)
+        case statements.AlterSinkFrom():
+            return sinks.set_from(statement, context)
         case statements.AlterRetain():
             return alters.retain(statement, context)
         case statements.CommentOn():

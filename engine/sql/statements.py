@@ -20,6 +20,7 @@ from engine.sql.statement.definitions import (
     AlterRenameColumn,
     AlterRetain,
     AlterRole,
+    AlterSinkFrom,
     AlterSwap,
     AlterTable,
     CommentOn,
@@ -62,7 +63,7 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
     | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
-    | AlterSwap | AlterRetain | CommentOn
+    | AlterSwap | AlterSinkFrom | AlterRetain | CommentOn
     | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
 )  # fmt: skip
 """What changes the catalog."""

@@ -326,6 +326,67 @@ def test_headers_partitions_and_topics(sink_db, broker, admin, out):
     db.execute("DROP MATERIALIZED VIEW m2 CASCADE")
 
 
+SUMS = "CREATE MATERIALIZED VIEW {} AS SELECT k, sum(n)::numeric(20,2) AS n FROM t WHERE k <> {} GROUP BY k"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_from_another_relation(broker, tmp_path, out, kept):
+    """The topic becomes the other relation by the difference alone, and follows it, over a restart too; and a younger
+    relation than the sink is restored before it."""
+    with Database.open(tmp_path) if kept else Database.in_memory() as db:
+        db.execute("CREATE TABLE t (k int, n numeric(10,2))")
+        db.execute("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+        db.execute(SUMS.format("old", 1))
+        db.execute(f"""CREATE SINK s FROM old INTO KAFKA BROKER '{broker.address}' TOPIC '{out}'
+            KEY (k) FORMAT JSON ENVELOPE UPSERT""")
+        written(db)
+        db.execute(SUMS.format("new", 2))
+        db.execute("CREATE VIEW other AS SELECT k, n, 1 AS more FROM new")
+        with pytest.raises(TypeMismatch, match=r'sink "s" writes \(k integer, n numeric\(20,2\)\)'):
+            db.execute("ALTER SINK s SET FROM other")
+        with pytest.raises(WrongObjectType, match=r'\.s" is a sink'):
+            db.execute("ALTER SINK s SET FROM s")
+        db.execute("ALTER SINK IF EXISTS nobody SET FROM new")
+        db.execute("ALTER SINK s SET FROM new")
+        db.execute("DROP MATERIALIZED VIEW old")
+        with pytest.raises(DependentObjects):
+            db.execute("DROP MATERIALIZED VIEW new")
+        with pytest.raises(DependentObjects):
+            db.execute("ALTER TABLE t ADD COLUMN later int")
+        assert " FROM materialize.public.new INTO" in db.execute("SHOW CREATE SINK s").rows()[0][1]
+        written(db)
+        got = [(json.loads(m.key())["k"], m.value() is not None) for m in committed(broker, out)]
+        assert sorted(got[:2]) == [(2, True), (3, True)]
+        assert sorted(got[2:]) == [(1, True), (2, False)]
+        db.execute("INSERT INTO t VALUES (2, 5), (3, 5)")
+        written(db)
+        assert table_of(committed(broker, out)) == {(1,): {"k": 1, "n": 1}, (3,): {"k": 3, "n": 8}}
+        assert len(committed(broker, out)) == 5
+    if kept:
+        with Database.open(tmp_path) as db:
+            written(db)
+            db.execute("INSERT INTO t VALUES (1, 1), (2, 1)")
+            written(db)
+            assert len(committed(broker, out)) == 6
+            assert table_of(committed(broker, out))[1,] == {"k": 1, "n": 2}
+
+
+def test_from_one_and_another_under_writes(broker, out):
+    """Whenever it is switched, what was told and not, each transaction leaves a relation's contents."""
+    with Database.in_memory() as db:
+        db.execute("CREATE TABLE t (k int, n numeric(10,2))")
+        db.execute(SUMS.format("a", 0))
+        db.execute(SUMS.format("b", 1))
+        db.execute(f"CREATE SINK s FROM a INTO KAFKA BROKER '{broker.address}' TOPIC '{out}' FORMAT JSON")
+        for i in range(60):
+            db.execute(f"INSERT INTO t VALUES ({i % 3}, {i})")
+            db.execute(f"ALTER SINK s SET FROM {'ab'[i % 2]}")
+        written(db)
+        assert bag_of(committed(broker, out)) == Counter(
+            (row[0], float(row[1])) for row in db.execute("SELECT k, n FROM b").rows()
+        )
+
+
 @pytest.mark.parametrize("without", ["WITH (SNAPSHOT = false)", "WITHOUT SNAPSHOT"])
 def test_without_snapshot(sink_db, broker, admin, out, without):
     """In the syntax without a connection, with the options of a topic that is not there yet."""

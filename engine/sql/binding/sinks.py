@@ -5,14 +5,15 @@ from dataclasses import replace
 from typing import Final
 
 from engine import types
-from engine.catalog.catalog import is_temporary
+from engine.catalog.catalog import Path, is_temporary
 from engine.catalog.connections import KafkaConnection
-from engine.catalog.items import MaterializedView, Source, SourceRelation, Table, View, kind
+from engine.catalog.items import MaterializedView, Sink, Source, SourceRelation, Table, View, kind
 from engine.catalog.sinks import AvroOutput, KafkaSink, OutputEnvelope, OutputFormat
 from engine.catalog.sources import JsonFormat
 from engine.errors import (
     DuplicateColumn,
     InvalidParameter,
+    SqlError,
     SyntaxError_,
     TypeMismatch,
     UndefinedColumn,
@@ -25,13 +26,15 @@ from engine.sql import bound, dialect, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.connections import secured
 from engine.sql.binding.context import Context
-from engine.sql.binding.definitions import with_full_names
+from engine.sql.binding.definitions import name_in, with_full_names
+from engine.sql.binding.drops import find
 from engine.sql.binding.outputs import Outputs, check_whole
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.session import refuse
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.writing import full
 from engine.sql.scope import Around
+from engine.sql.statement.parts import ObjectKind
 from engine.types import Category, Column, Nesting
 
 COMPRESSIONS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -73,6 +76,46 @@ def create_sink(statement: statements.CreateSink, context: Context) -> bound.Bou
         name, item.id, description, sub.relation, written, frozenset(reads.ids) | {item.id} | frozenset(binder.types),
         statement.if_not_exists, f"CREATE SINK {full(name)}{text}",
     )  # fmt: skip
+
+
+def set_from(statement: statements.AlterSinkFrom, context: Context) -> bound.BoundRedefine:
+    """The sink with its statement bound again, from the other relation: what it writes has to look the same."""
+    catalog = context.catalog
+    tag, databases, schemas = "ALTER SINK", catalog.databases, catalog.schemas
+    old = find(ObjectKind.SINK, statement.name, statement.if_exists, context)
+    if old is None:
+        notice = f'"{statement.name}" does not exist, skipping'
+        return bound.BoundRedefine(tag, (), databases, schemas, (notice,))
+    assert isinstance(old, Sink)
+    at = statement.relation.at
+    on = catalog.resolve(statement.relation.parts, context.path, at)
+    inside = replace(context, path=Path(), uses=[])
+    (made,) = dialect.parse(old.create_sql)
+    assert isinstance(made, statements.CreateSink)
+    create_sink(made, inside)
+    sql = old.create_sql
+    edits = {(use.name.at, use.name.end, name_in(use, on.name)) for use in inside.uses if use.item.id == old.on}
+    for begin, end, text in sorted(edits, reverse=True):
+        sql = sql[: begin - 1] + text + sql[end - 1 :]
+    (again,) = dialect.parse(sql)
+    assert isinstance(again, statements.CreateSink)
+    try:
+        new = create_sink(again, replace(context, path=Path(), uses=[]))
+    except SqlError as error:
+        error.position = at
+        raise
+    if new.columns != old.written:
+        raise TypeMismatch(
+            f'sink "{old.name.item}" writes ({_shown(old.written)}), but "{statement.relation}" has '
+            f"({_shown(new.columns)})",
+            hint="Make it FROM a view that has these columns, in this order.", position=at,
+        )  # fmt: skip
+    item = replace(old, on=new.on, relation=new.relation, depends_on=new.depends_on, create_sql=new.create_sql)
+    return bound.BoundRedefine(tag, (item,), databases, schemas)
+
+
+def _shown(columns: tuple[Column, ...]) -> str:
+    return ", ".join(f"{each.name} {each.type}{'' if each.nullable else ' NOT NULL'}" for each in columns)
 
 
 def _query(statement: statements.CreateSink) -> syntax.Query:

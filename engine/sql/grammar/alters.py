@@ -10,6 +10,7 @@ from engine.sql.statement.definitions import (
     AlterRenameColumn,
     AlterRetain,
     AlterRole,
+    AlterSinkFrom,
     AlterSwap,
     AlterTable,
     CommentOn,
@@ -25,6 +26,7 @@ Alteration: TypeAlias = (
     | AlterRenameColumn
     | AlterTable
     | AlterSwap
+    | AlterSinkFrom
     | AlterRetain
     | AlterAddSubsources
     | Drop
@@ -50,6 +52,8 @@ class Alters(AlterTables):
         name = self.name()
         if self.accept("rename", "to"):
             return AlterRename(kind, name, self.identifier(), if_exists, self.span())
+        if kind is ObjectKind.SINK and self.accept("set", "from"):
+            return AlterSinkFrom(name, self.name(), if_exists, self.span())
         self._refuse_absent_action(str(kind).upper())
         if self.accept("rename"):
             self.accept("column")

@@ -231,6 +231,16 @@ class AlterRetain:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterSinkFrom:
+    """ALTER SINK name SET FROM relation."""
+
+    name: Name
+    relation: Name
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class CommentOn:
     """COMMENT ON kind name IS text; `column`: the last part of the name is a column. `text` None takes it away."""
 
