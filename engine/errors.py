@@ -195,6 +195,12 @@ class LostInput(DataError):
     sqlstate = "58030"
 
 
+class NotRefreshed(DataError):
+    """What a view is as of its last refresh, before the first."""
+
+    sqlstate = "55000"
+
+
 class AssertedNull(DataError):
     """A NULL where a view asserts that there is none."""
 
@@ -332,7 +338,8 @@ class AmbiguousName(UnknownName):
 DATA_ERRORS: dict[str, type[DataError]] = {
     error.sqlstate: error
     for error in (
-        DataError, LostInput, AssertedNull, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText, InvalidDatetime,
+        DataError, LostInput, NotRefreshed, AssertedNull, DivisionByZero, OutOfRange, DatetimeOverflow, InvalidText,
+        InvalidDatetime,
         InvalidArgument, InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
         InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
         InvalidEncoding, InvalidBinary, UnknownName, UnknownRelation, UnknownFunction, UnknownSchema,

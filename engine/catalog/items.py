@@ -26,6 +26,7 @@ from engine.catalog.connections import ConnectionDescription
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.catalog.upstream import UpstreamTable
+from engine.dataflow.graph import Schedule
 from engine.expr.scalar import Scalar
 from engine.plan.relation import BoundScalar, Relation
 from engine.types import Column, SqlType
@@ -135,6 +136,7 @@ class MaterializedView:
     depends_on: frozenset[int]
     create_sql: str
     history_ms: int | None = None
+    schedule: Schedule | None = None  # when it is refreshed; None: at every tick
 
 
 @dataclass(frozen=True, slots=True)

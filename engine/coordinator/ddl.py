@@ -19,7 +19,9 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import Draft
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Notice, Result
-from engine.errors import DuplicateRelation
+from engine.dataflow.graph import Plan, Refresh, Schedule
+from engine.errors import DuplicateRelation, InvalidParameter
+from engine.expr.datetime_text import format_timestamptz
 from engine.plan.lower import with_finishing_as_topk
 from engine.plan.relation import Get, Map
 from engine.sql.binding.clock import ticking
@@ -107,13 +109,29 @@ def create_materialized_view(draft: Draft, bound: BoundCreateMaterializedView, i
         return skipped
     item = MaterializedView(
         draft.new_id(id), bound.name, bound.columns, bound.relation, bound.depends_on, bound.create_sql,
-        bound.history_ms,
+        bound.history_ms, bound.schedule,
     )  # fmt: skip
     coordinator = draft.coordinator
     plan = dataflow(bound.relation, draft.catalog, coordinator.options)
+    if bound.schedule is not None:
+        plan = _refreshed(plan, bound.schedule, item.id, bound.since, again=id is not None)
     history_ms = history_of(coordinator, bound.history_ms)
     draft.enter([item], lambda: coordinator.send(Maintain(item.id, plan, (), history_ms)))
     return Result("CREATE MATERIALIZED VIEW")
+
+
+def _refreshed(plan: Plan, schedule: Schedule, id: int, since: int, again: bool) -> Refresh:
+    """The plan as of its refreshes. When a view begins `again`, with the server, what it held is not known any more:
+    if its schedule has a time before now, it is refreshed now."""
+    if again:
+        return Refresh(plan, id, schedule)
+    late = next((at for at in schedule.at if at < since), None)
+    if late is not None:
+        raise InvalidParameter(
+            f"REFRESH AT {format_timestamptz(late * 1000)} is in the past",
+            hint="What the inputs were then is not known. REFRESH AT CREATION refreshes now.",
+        )
+    return Refresh(plan, id, schedule, since)
 
 
 def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -> Result:

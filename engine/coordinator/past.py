@@ -75,7 +75,7 @@ def change_since(
             until = worker.upper
             plans = _plans(coordinator, plan)
             written = _written(coordinator, {id for each in plans for id in sources(each)}, tick)
-        if written is None:
+        if written is None or _refreshed(coordinator, plans):
             return None
         if not any(map(len, written.values())) and not any(
             isinstance(node, Temporal) for each in plans for node in nodes(each)
@@ -135,6 +135,12 @@ def _plans(coordinator: "Coordinator", plan: Plan) -> list[Plan]:
             if isinstance(item, MaterializedView):
                 plans.append(dataflow(item.relation, catalog, coordinator.options))
     return plans
+
+
+def _refreshed(coordinator: "Coordinator", plans: Iterable[Plan]) -> bool:
+    """Whether they read a view that is as of its last refresh: what it was in an earlier life is not known."""
+    items = [coordinator.catalog.items.get(id) for each in plans for id in sources(each)]
+    return any(isinstance(item, MaterializedView) and item.schedule is not None for item in items)
 
 
 def _written(coordinator: "Coordinator", ids: Iterable[int], tick: int) -> dict[int, Batch] | None:

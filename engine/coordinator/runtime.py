@@ -121,6 +121,9 @@ def runtime(coordinator: "Coordinator") -> Runtime:
     def frontier(id: int) -> tuple[int, int]:
         return worker.circuit.since(id), worker.upper
 
+    def refreshes(id: int) -> tuple[int | None, int | None]:
+        return worker.circuit.refreshes(id)
+
     def sources() -> frozenset[int]:
         return frozenset(coordinator.ingest.status())
 
@@ -130,6 +133,7 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         bytes=Lazily(worker.known, bytes_of),
         progress=Lazily(worker.unfinished, progress),
         frontiers=Lazily(live, frontier),
+        refreshes=Lazily(live, refreshes),
         sources=Lazily(sources, lambda id: _source(coordinator, id)),
         sinks=Lazily(lambda: frozenset(coordinator.sinks.status()), lambda id: _sink(coordinator, id)),
         sessions=lambda: _sessions(coordinator),

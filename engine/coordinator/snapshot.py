@@ -66,6 +66,12 @@ class Snapshot:
                 return self._catalogued(node)
             item = self._items.get(node.id)
             drafted = node.id not in self.coordinator.catalog.items
+            if isinstance(item, MaterializedView) and item.schedule is not None:
+                if drafted:
+                    raise ActiveTransaction(
+                        f'"{item.name.item}" cannot be read in the block that makes it', hint="COMMIT: it begins then."
+                    )
+                return node  # what the block writes is none of a refresh that has been
             if isinstance(item, MaterializedView) and (drafted or self._touches(item.id)):
                 return rewrite(renumbered(item.relation, lambda: next(ids)), change)
             own = self.own.get(node.id)

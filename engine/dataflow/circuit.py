@@ -26,11 +26,11 @@ from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.holding import let_go, take_hold
 from engine.dataflow.hydration import Building, Staged
-from engine.dataflow.node import Clock, Key, Node, compute, due_nodes, identity
+from engine.dataflow.node import TIMED, Clock, Key, Node, compute, due_nodes, first_due, identity
 from engine.dataflow.operators.distinct import Distinct
 from engine.dataflow.operators.join import Join
+from engine.dataflow.operators.refresh import Refresh
 from engine.dataflow.operators.source import Source
-from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.operators.threshold import Threshold
 from engine.dataflow.reading import Export, Reading
 from engine.dataflow.render import demands
@@ -145,6 +145,18 @@ class Circuit(Reading):
             assert history is not None
             self._exports[id].node.history = History(self._tick, history.retain)
 
+    def _begin_behind(self, healed: set[Node]) -> None:
+        """What reads these could not be read before this tick, and cannot be read as of then."""
+        for export in self._exports.values():
+            node = export.node
+            if node.history is not None and not healed.isdisjoint(node.above()):
+                node.history = History(self._tick, node.history.retain)
+
+    def refreshes(self, id: int) -> tuple[int | None, int | None]:
+        """The ticks of the last refresh of a collection that is as of one, and of the next."""
+        operator = self._exports[id].node.operator
+        return (operator.refreshed, operator.due()) if isinstance(operator, Refresh) else (None, None)
+
     def retain(self, id: int, history_ms: int) -> None:
         """Keep so much of the past of collection or index `id` from the next tick on."""
         with self.changing():
@@ -168,9 +180,9 @@ class Circuit(Reading):
         """Make a private node one of the graph. `own` are the private arrangements of its inputs: taken where the
         graph has none by that key, since both hold the same rows at this tick."""
         self._enter(node, name)
-        if isinstance(node.operator, Temporal):
+        if isinstance(node.operator, TIMED):
             self._timed[node] = None
-        node.inputs, node.dependents, node.trace = inputs, {}, None
+        node.splice(inputs)
         for child in inputs:
             child.dependents[node] = child.dependents.get(node, 0) + 1
             child.references += 1
@@ -242,14 +254,15 @@ class Circuit(Reading):
         with self.changing(set(self._touched)):
             # Who began to read while this tick computed may have chosen the one before it and not be among `held` yet.
             held = self.published if self.held is None else min(self.held, self.published)
-            for node in self._touched:
-                node.publish(self._tick, held)
+            healed = {node for node in self._touched if node.publish(self._tick, held)}
+            if healed:
+                self._begin_behind(healed)
             self.published = self._tick
         self.maintained_ns += self.clock() - began
         for staged in self._staging:
             staged.record(self._tick)
 
     def due(self) -> int | None:
-        """The first tick at which something changes by itself: a temporal filter's row comes or goes. O(filters)."""
-        times = [node.operator.due() for node in self._timed if isinstance(node.operator, Temporal)]
-        return min((time for time in times if time is not None), default=None)
+        """The first tick at which something changes by itself: a temporal filter's row comes or goes, a view is
+        refreshed. O(such nodes)."""
+        return first_due(self._timed)

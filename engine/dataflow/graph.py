@@ -199,6 +199,39 @@ class Temporal:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a view is refreshed, in ms: at the times of `at`, at every first + k * step (k any integer) of the
+    (first, step) in `every`, and, if `at_once`, at the tick at which it begins."""
+
+    at: tuple[int, ...]
+    every: tuple[tuple[int, int], ...]
+    at_once: bool
+
+    def first(self, since: int, tick: int) -> int | None:
+        """The first refresh of a view that is there since `since` and begins at `tick`: then, if one was to be before
+        it began."""
+        first = self.after(since - 1)
+        return tick if self.at_once or (first is not None and first <= tick) else first
+
+    def after(self, tick: int) -> int | None:
+        """The first refresh after `tick`; None: there is none."""
+        times = [time for time in self.at if time > tick]
+        times += [first + ((tick - first) // step + 1) * step for first, step in self.every]
+        return min(times, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """The input as of the last refresh. `view` is whose it is: two views began at different ticks. Changes without a
+    change of its input, as Temporal does."""
+
+    input: "Plan"
+    view: int
+    schedule: Schedule
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Local:
     """A leaf inside a LetRec: its input number `index`, or, counted on from there, its variable."""
 
@@ -224,7 +257,7 @@ class LetRec:
 
 Plan: TypeAlias = (
     Local | LetRec | Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Window | Union
-    | Negate | Temporal
+    | Negate | Temporal | Refresh
 )  # fmt: skip
 
 
@@ -246,7 +279,7 @@ def output_types(plan: Plan) -> tuple[SqlType, ...]:
         case Reduce():
             row = output_types(plan.input)
             return tuple(row[i] for i in plan.key) + tuple(a.type for a in plan.aggregates)
-        case Distinct() | Threshold() | TopK() | Negate() | Temporal():
+        case Distinct() | Threshold() | TopK() | Negate() | Temporal() | Refresh():
             return output_types(plan.input)
         case Window():
             return output_types(plan.input) + tuple(call.type for call in plan.calls)
@@ -259,7 +292,9 @@ def inputs(plan: Plan) -> "tuple[Plan, ...]":
     match plan:
         case Source() | Constant() | Local():
             return ()
-        case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Window() | Negate() | Temporal():
+        case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Window() | Negate():
+            return (plan.input,)
+        case Temporal() | Refresh():
             return (plan.input,)
         case Join() | Union() | LetRec():
             return plan.inputs

@@ -11,13 +11,16 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
+import numpy as np
+
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
-from engine.dataflow.node import Key, Node, compute, copy, derive, due_nodes, identity
+from engine.dataflow.node import Key, Node, compute, copy, derive, due_nodes, first_due, identity, upstream_error
 from engine.dataflow.operator import Stateless
 from engine.dataflow.operators.constant import Constant
+from engine.dataflow.operators.refresh import Refresh
 from engine.dataflow.operators.source import Source
 from engine.dataflow.render import demands, monotonic, render, types_of
 from engine.dataflow.trace import Trace
@@ -54,10 +57,16 @@ class Staged:
         self.history_ms = history_ms
         self.readable = readable
         self._inputs: dict[Node, list[Batch]] = building.inputs
-        self._recorded: deque[tuple[int, dict[Node, Batch]]] = deque()
+        self._recorded: deque[tuple[int, dict[Node, Batch], dict[Node, int | None]]] = deque()
         self._output: list[Batch] = []
         self._through = 0
         self._total = sum(len(batch) for rows in self._inputs.values() for batch in rows)
+        self._refreshed = [node.operator for node in self.nodes if isinstance(node.operator, Refresh)]
+        for operator in self._refreshed:
+            operator.begin(tick)
+        self._errors = self._standing()  # of the inputs, as of what is recorded
+        for node, code in self._errors.items():
+            stand_in(node, code)
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -73,7 +82,7 @@ class Staged:
             deltas = {node: chunks.popleft() for node, chunks in waiting.items() if chunks}
             if not deltas:
                 break
-            self._tick(self._at, deltas)
+            self._tick(self._at, deltas, {})
             self._through += sum(map(len, deltas.values()))
 
     def catch_up(self) -> int:
@@ -88,21 +97,39 @@ class Staged:
         return ticks
 
     def settle(self, tick: int) -> None:
-        """Let temporal filters say what was due at ticks without a delta. At a tick boundary, before it is adopted."""
+        """Let what changes by itself say what was due at ticks without a delta. At a tick boundary, before it is
+        adopted."""
         if due_nodes(self.nodes, tick):
-            self._tick(tick, {})
+            self._tick(tick, {}, {})
 
     def record(self, tick: int) -> None:
         """Keep the tick's deltas of the inputs for `catch_up`. The tick thread, between compute and the next tick."""
         deltas = {node: delta for node in self._inputs if (delta := self._delta(node)) is not None}
-        if deltas:
-            self._recorded.append((tick, deltas))
+        errors = self._standing()
+        changed = {node: code for node, code in errors.items() if code != self._errors[node]}
+        if deltas or changed:
+            self._recorded.append((tick, deltas, changed))
+        self._errors = errors
+
+    def _standing(self) -> dict[Node, int | None]:
+        """The errors upstream of the inputs, if a refresh is to take them along. At a tick boundary."""
+        if not self._refreshed:
+            return {}
+        return {node: upstream_error([self.twins[node]]) for node in self._inputs if node in self.twins}
 
     def _delta(self, node: Node) -> Batch | None:
         twin = self.twins.get(node)  # a constant of our own has none, and no delta either
         return None if twin is None else twin.delta
 
-    def _tick(self, tick: int, deltas: dict[Node, Batch]) -> None:
+    def _tick(self, tick: int, deltas: dict[Node, Batch], errors: dict[Node, int | None]) -> None:
+        """A tick, behind those that something was due at before it, as the driver of the running ones has it."""
+        while (at := first_due(self.nodes)) is not None and at < tick:
+            self._step(at, {})
+        for node, code in errors.items():
+            stand_in(node, code)
+        self._step(tick, deltas)
+
+    def _step(self, tick: int, deltas: dict[Node, Batch]) -> None:
         touched = compute(tick, deltas.items(), due_nodes(self.nodes, tick))
         if self.root.delta is not None and not self.readable:
             self._output.append(self.root.delta)
@@ -225,6 +252,15 @@ class Building:
     def _reads(self, node: Node) -> bool:
         """Whether it is more than a fed collection or a constant."""
         return bool(self.twins[node].inputs if node in self.inputs and node in self.twins else node.inputs)
+
+
+def stand_in(node: Node, code: int | None) -> None:
+    """A private stand-in has this error, or none, in place of the one it had."""
+    errors = node.operator.errors
+    for each, diff in ((errors.first(), -1), (code, 1)):
+        if each is not None:
+            errors.add(np.array([each], np.uint64), np.array([diff], np.int64))
+    errors.publish()
 
 
 def _chunks(batches: Sequence[Batch]) -> list[Batch]:

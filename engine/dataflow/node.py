@@ -13,6 +13,7 @@ from engine.collection.history import History
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator, Stateless
+from engine.dataflow.operators.refresh import Refresh
 from engine.dataflow.operators.source import Source, mark_batch
 from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.render import signature
@@ -21,6 +22,8 @@ from engine.types import SqlType
 
 DURATIONS: Final = 40
 """Bits of the nanoseconds of a step: nine minutes, and longer."""
+TIMED: Final = (Temporal, Refresh)
+"""The operators that change by themselves."""
 Key = tuple[int, ...]
 Clock = Callable[[], int]
 """Nanoseconds since some moment."""
@@ -78,6 +81,10 @@ class Node:
         self.queued = False
         self._above: tuple[Node, ...] | None = None  # once asked for
 
+    def splice(self, inputs: "list[Node]") -> None:
+        """Read those from now on; nobody reads it yet, and nothing is arranged."""
+        self.inputs, self.dependents, self.trace, self._above = inputs, {}, None, None
+
     def emit(self, delta: Batch) -> None:
         """Take a delta as this tick's output: arrangements see it as `new`."""
         self.delta = delta
@@ -85,14 +92,17 @@ class Node:
         if self.trace is not None:
             self.trace.stage(delta)
 
-    def publish(self, tick: int, held: int | None = None) -> None:
-        """Make the tick visible; the history keeps what reading as of `held` takes."""
+    def publish(self, tick: int, held: int | None = None) -> bool:
+        """Make the tick visible, after the inputs have; the history keeps what reading as of `held` takes. Whether it
+        is a view whose refresh has healed it: there is nothing to read before."""
+        healed = isinstance(self.operator, Refresh) and self.operator.take_error(upstream_error(self.inputs))
         self.operator.publish()
         if self.delta is not None:
             if self.trace is not None:
                 self.trace.publish()
             if self.history is not None:
                 self.history.append(tick, self.delta, held)
+        return healed
 
     def stored(self) -> list[Batch] | None:
         """The output's rows, if some state here holds them."""
@@ -131,7 +141,7 @@ class Node:
         )
 
     def above(self) -> "tuple[Node, ...]":
-        """The node and all upstream of it."""
+        """The node and all upstream of it whose errors are its: a view as of its last refresh has those of then."""
         if self._above is None:
             seen: dict[Node, None] = {}
             waiting = [self]
@@ -139,7 +149,8 @@ class Node:
                 node = waiting.pop()
                 if node not in seen:
                     seen[node] = None
-                    waiting += node.inputs
+                    if not isinstance(node.operator, Refresh):
+                        waiting += node.inputs
             self._above = tuple(seen)
         return self._above
 
@@ -181,13 +192,18 @@ def upstream_error(nodes: Iterable[Node]) -> int | None:
 
 
 def due_nodes(nodes: Iterable[Node], tick: int) -> list[Node]:
-    """Those of the temporal filters among the nodes that have something to say at a tick."""
-    found: list[Node] = []
-    for node in nodes:
-        at = node.operator.due() if isinstance(node.operator, Temporal) else None
-        if at is not None and at <= tick:
-            found.append(node)
-    return found
+    """Those among the nodes that have something to say at a tick by themselves."""
+    return [node for node in nodes if (at := due(node)) is not None and at <= tick]
+
+
+def due(node: Node) -> int | None:
+    """The next tick at which it changes though no input does; None: never."""
+    return node.operator.due() if isinstance(node.operator, TIMED) else None
+
+
+def first_due(nodes: Iterable[Node]) -> int | None:
+    """The first of those ticks. O(nodes)."""
+    return min((at for node in nodes if (at := due(node)) is not None), default=None)
 
 
 def compute(

@@ -22,6 +22,7 @@ from engine.dataflow.operators.loop import Making
 from engine.dataflow.operators.mfp import Mfp
 from engine.dataflow.operators.negate import Negate
 from engine.dataflow.operators.reduce import ReduceOperator
+from engine.dataflow.operators.refresh import Refresh
 from engine.dataflow.operators.source import Source
 from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.operators.threshold import Threshold
@@ -57,6 +58,8 @@ def signature(plan: Plan) -> Hashable:
             return plan.group, plan.order, plan.limit, plan.offset
         case graph.Temporal():
             return plan.lower, plan.upper
+        case graph.Refresh():
+            return plan.view, plan.schedule, plan.since
         case graph.Window():
             return plan.partition, plan.order, plan.calls
         case graph.Distinct() | graph.Threshold() | graph.Union() | graph.Negate():
@@ -93,7 +96,9 @@ def types_of(plan: Plan, inputs: Sequence[Types]) -> Types:
             return tuple(row[i] for i in plan.project)
         case graph.Reduce():
             return tuple(inputs[0][i] for i in plan.key) + tuple(a.type for a in plan.aggregates)
-        case graph.Distinct() | graph.Threshold() | graph.TopK() | graph.Negate() | graph.Union() | graph.Temporal():
+        case graph.Distinct() | graph.Threshold() | graph.TopK() | graph.Negate() | graph.Union():
+            return inputs[0]
+        case graph.Temporal() | graph.Refresh():
             return inputs[0]
         case graph.Window():
             return inputs[0] + tuple(call.type for call in plan.calls)
@@ -112,7 +117,7 @@ def monotonic(plan: Plan, inputs: Sequence[bool]) -> bool:
             return all(inputs)
         case graph.Reduce() | graph.TopK() | graph.Window() | graph.Negate():
             return False
-        case graph.LetRec() | graph.Local() | graph.Temporal():
+        case graph.LetRec() | graph.Local() | graph.Temporal() | graph.Refresh():
             return False
         case _:
             assert_never(plan)
@@ -153,6 +158,8 @@ def render(plan: Plan, inputs: Sequence[Types], grows: bool, traces: Sequence[Tr
             return LetRec(plan, inputs, Making(inside, demands, types_of), heap)
         case graph.Temporal():
             return Temporal(plan, inputs[0])
+        case graph.Refresh():
+            return Refresh(plan, inputs[0], heap)
         case graph.Local():
             raise AssertionError("a leaf of a loop outside of it")
         case _:

@@ -11,7 +11,6 @@ from engine.errors import (
     UndefinedColumn,
     UndefinedObject,
     UndefinedTable,
-    Unsupported,
     WrongObjectType,
 )
 
@@ -138,15 +137,6 @@ def test_what_is_refused_changes_nothing(sql, error):
 def test_a_rename_that_is_not_asked_for_is_passed_over():
     with Database.in_memory() as db:
         assert db.execute("ALTER TABLE IF EXISTS nope RENAME TO x").notices
-
-
-def test_how_a_view_is_refreshed():
-    with Database.in_memory() as db:
-        db.execute("CREATE TABLE t (a int); CREATE MATERIALIZED VIEW m WITH (REFRESH ON COMMIT) AS SELECT a FROM t")
-        for option in ("REFRESH EVERY '1 day'", "REFRESH AT CREATION"):
-            with pytest.raises(Unsupported) as failure:
-                db.execute(f"CREATE MATERIALIZED VIEW n WITH ({option}) AS SELECT a FROM t")
-            assert failure.value.hint
 
 
 def test_history_is_kept_as_long_as_said(directory):

@@ -4,7 +4,7 @@ System relations themselves are left out of sizes, frontiers and hydration: they
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
@@ -46,6 +46,27 @@ def _frontiers(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for id_, (since, upper) in sorted(runtime.frontiers.items()):
         if id_ in catalog.items and id_ >= FIRST_USER_ID:
             yield object_id(id_), since, upper
+
+
+def _refreshes(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in items(catalog, MaterializedView):
+        if isinstance(item, MaterializedView) and item.schedule is not None:
+            yield object_id(item.id), *runtime.refreshes.get(item.id, (None, None))
+
+
+def _strategies(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in items(catalog, MaterializedView):
+        assert isinstance(item, MaterializedView)
+        id, schedule = object_id(item.id), item.schedule
+        if schedule is None:
+            yield id, "on-commit", None, None, None
+            continue
+        if schedule.at_once:
+            yield id, "at-creation", None, None, None
+        for at in schedule.at:
+            yield id, "at", None, None, moment(at)
+        for aligned, step in schedule.every:
+            yield id, "every", Interval(0, 0, step * 1000), moment(aligned), None
 
 
 def _lag(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -109,6 +130,10 @@ def _sessions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
     for state in runtime.sessions():
         role = role_id(runtime.oids, state.user)
         yield state.id, role, state.user, state.database, state.application, utc(state.began)
+
+
+def moment(ms: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
 
 
 def utc(moment: datetime) -> datetime:
@@ -198,6 +223,12 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
     ("mz_frontiers", RUNTIME, "object_id text!, read_frontier numeric!, write_frontier numeric!",
      "from when to when each collection can be read, in ms since 1970: the first is what AS OF can reach back to",
      _frontiers),
+    ("mz_materialized_view_refreshes", RUNTIME,
+     "materialized_view_id text!, last_completed_refresh numeric, next_refresh numeric",
+     "when the views with a REFRESH were refreshed and will be, in ms since 1970", _refreshes),
+    ("mz_materialized_view_refresh_strategies", CATALOG,
+     "materialized_view_id text!, type text!, interval interval, aligned_to timestamptz, at timestamptz",
+     "when views are refreshed: at-creation, at, every, or on-commit, at every tick", _strategies),
     ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag_ms bigint",
      "how far views and indexes are behind their inputs; NULL before they have hydrated", _lag),
     ("mz_source_statuses", RUNTIME,

@@ -6,6 +6,7 @@ from typing import Final
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Plan
 from engine.expr.aggregate import WHOLE_GROUP
+from engine.expr.datetime_text import format_timestamptz
 from engine.expr.window import walk_of
 from engine.plan.explaining.names import Names, plan_names
 from engine.plan.explaining.options import Shown
@@ -104,6 +105,8 @@ class Dataflows:
                 lower = "" if plan.lower is None else f"{text.column(plan.lower)} <= "
                 upper = "" if plan.upper is None else f" < {text.column(plan.upper)}"
                 return f"Temporal {lower}now{upper}", (), ()
+            case graph.Refresh():
+                return f"Refresh {schedule_text(plan.schedule)}", (), ()
             case graph.LetRec():
                 how = "maintained" if graph.is_monotone(plan) else "recomputed when an input changes"
                 fields: Fields = () if graph.is_monotone(plan) else (("recomputes", "the whole loop"),)
@@ -175,3 +178,11 @@ def shared(plan: Plan) -> list[Plan]:
 
     count(plan)
     return [node for node in order if readers[id(node)] > 1 and not isinstance(node, graph.Source | graph.Constant)]
+
+
+def schedule_text(schedule: graph.Schedule) -> str:
+    """When a view is refreshed."""
+    parts = ["at once"] if schedule.at_once else []
+    parts += [f"at {format_timestamptz(at * 1000)}" for at in schedule.at]
+    parts += [f"every {step} ms aligned to {format_timestamptz(at * 1000)}" for at, step in schedule.every]
+    return ", ".join(parts)

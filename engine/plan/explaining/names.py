@@ -118,7 +118,9 @@ def plan_names(plan: graph.Plan, collections: Mapping[int, Names]) -> Names:
             return plan_names(plan.inputs[0], collections)
         case graph.Window():
             return (*plan_names(plan.input, collections), *(None for _ in plan.calls))
-        case graph.Distinct() | graph.Threshold() | graph.TopK() | graph.Negate() | graph.Temporal():
+        case graph.Distinct() | graph.Threshold() | graph.TopK() | graph.Negate():
+            return plan_names(plan.input, collections)
+        case graph.Temporal() | graph.Refresh():
             return plan_names(plan.input, collections)
         case graph.Constant() | graph.Local() | graph.LetRec():
             return (None,) * len(graph.output_types(plan))

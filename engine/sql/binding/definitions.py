@@ -36,7 +36,16 @@ from engine.plan.scalars import parts
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context, Use
-from engine.sql.binding.options import asserted, history, history_sql, view_history, view_options_sql
+from engine.sql.binding.options import (
+    REFRESH,
+    asserted,
+    history,
+    history_sql,
+    moment_ms,
+    schedule,
+    view_history,
+    view_options_sql,
+)  # fmt: skip
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.scalars import Place
 from engine.sql.binding.select import projected
@@ -82,6 +91,10 @@ def create_view(
             hint="Use CREATE TEMPORARY VIEW.", position=statement.name.at,
         )  # fmt: skip
     if not statement.materialized:
+        refreshed = next((option for option in statement.options if option.name in REFRESH), None)
+        if refreshed is not None:
+            hint = "A plain view is computed when it is read: CREATE MATERIALIZED VIEW."
+            raise Unsupported("REFRESH of a plain view is not supported", hint=hint, position=refreshed.at)
         for _, at in asserted(statement.options):
             hint = "What a view computes is known where it is kept: assert it of a materialized view."
             raise Unsupported("ASSERT NOT NULL of a plain view is not supported", hint=hint, position=at)
@@ -93,8 +106,9 @@ def create_view(
     refuse(relation, "a materialized view")
     history_ms = view_history(statement.options)
     return bound.BoundCreateMaterializedView(
-        name, relation, columns, reads, statement.if_not_exists, replaced, history_ms, text
-    )
+        name, relation, columns, reads, statement.if_not_exists, replaced, history_ms, text,
+        schedule(statement.options, context.now), moment_ms(context.now),
+    )  # fmt: skip
 
 
 def _asserting(
@@ -130,7 +144,7 @@ def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Que
     query = with_full_names(statement.span, statement.query.at, binder.context)
     word = "MATERIALIZED VIEW" if statement.materialized else "VIEW"
     columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
-    options = view_options_sql(statement.options)
+    options = view_options_sql(statement.options, binder.context.now)
     return f"CREATE {word} {full(name)}{columns}{options} AS {query}"
 
 

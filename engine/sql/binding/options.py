@@ -1,9 +1,13 @@
 """WITH (...): options that several kinds of objects have."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from engine.errors import InvalidParameter, Unsupported
+from engine.dataflow.graph import Schedule
+from engine.errors import InvalidParameter, SqlError
+from engine.expr.datetime_text import format_timestamptz, parse_timestamptz
 from engine.expr.interval_text import parse_interval
 from engine.sql.binding.writing import quoted
 from engine.sql.statement.parts import Option
@@ -19,19 +23,76 @@ def history(options: Sequence[Option]) -> int | None:
 
 
 ASSERTED: Final = "assert not null"
-REFRESH_HINT: Final = "Every view is as of the last commit: leave REFRESH out, or say REFRESH ON COMMIT."
+REFRESH: Final = ("refresh on commit", "refresh at creation", "refresh at", "refresh every")
 
 
 def view_history(options: Sequence[Option]) -> int | None:
-    """As `history`; a view may also say that it is refreshed on commit, as all are, and what it asserts."""
-    rest: list[Option] = []
+    """As `history`; a view may also say when it is refreshed and what it asserts."""
+    return history([option for option in options if option.name not in (ASSERTED, *REFRESH)])
+
+
+def schedule(options: Sequence[Option], now: datetime) -> Schedule | None:
+    """When a view is refreshed that is made `now`; None: it is always as of the last tick."""
+    created = moment_ms(now)
+    at: list[int] = []
+    every: list[tuple[int, int]] = []
+    at_once = committed = False
     for option in options:
-        if (option.name == "refresh on commit" and option.value is None) or option.name == ASSERTED:
-            continue
-        if option.name.startswith("refresh"):
-            raise Unsupported(f"{option.name.upper()} is not supported", hint=REFRESH_HINT, position=option.at)
-        rest.append(option)
-    return history(rest)
+        match option.name, option.value:
+            case "refresh on commit", _:
+                committed = True
+            case "refresh at creation", _:
+                at_once = True
+            case "refresh at", str():
+                at.append(_moment(option.value, option.at))
+            case "refresh every", (str(step), str(aligned)):
+                every.append((_moment(aligned, option.at), milliseconds(replace(option, value=step))))
+            case "refresh every", (str(step),):
+                every.append((created, milliseconds(replace(option, value=step))))
+            case _:
+                pass
+    if committed and (at or every or at_once):
+        first = next(option for option in options if option.name == "refresh on commit")
+        raise InvalidParameter("REFRESH ON COMMIT cannot be combined with another REFRESH", position=first.at)
+    return Schedule(tuple(sorted(set(at))), tuple(every), at_once) if at or every or at_once else None
+
+
+YEAR_10000_MS: Final = 253_402_300_800_000
+
+
+def moment_ms(moment: datetime) -> int:
+    """Milliseconds since 1970, rounded down."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def _moment(text: str, at: int) -> int:
+    """Milliseconds since 1970 of a time that is written as a timestamptz, or as those milliseconds."""
+    try:
+        ms = int(text) if text.isdecimal() and len(text) > 8 else -(-parse_timestamptz(text) // 1000)
+    except SqlError as error:
+        error.position = at
+        raise
+    if not 0 <= ms < YEAR_10000_MS:
+        raise InvalidParameter(f'"{text}" is no time of the years 1970 to 9999', position=at)
+    return ms
+
+
+def _refresh_sql(options: Sequence[Option], now: datetime) -> Iterator[str]:
+    for option in options:
+        match option.name, option.value:
+            case "refresh at creation", _:
+                yield "REFRESH AT CREATION"
+            case "refresh at", str():
+                yield f"REFRESH AT '{_written(_moment(option.value, option.at))}'"
+            case "refresh every", (str(step), *rest):
+                aligned = _moment(str(rest[0]), option.at) if rest else moment_ms(now)
+                yield f"REFRESH EVERY '{milliseconds(replace(option, value=step))} ms' ALIGNED TO '{_written(aligned)}'"
+            case _:
+                pass
+
+
+def _written(ms: int) -> str:
+    return format_timestamptz(ms * 1000)
 
 
 def asserted(options: Sequence[Option]) -> Iterator[tuple[str, int]]:
@@ -41,12 +102,13 @@ def asserted(options: Sequence[Option]) -> Iterator[tuple[str, int]]:
             yield from ((str(name), option.at) for name in option.value)
 
 
-def view_options_sql(options: Sequence[Option]) -> str:
-    """What of a view's options counts, as SQL."""
+def view_options_sql(options: Sequence[Option], now: datetime) -> str:
+    """What of a view's options counts, as SQL that means the same at any later time."""
     parts = [f"ASSERT NOT NULL {quoted(name)}" for name, _ in asserted(options)]
     history_ms = view_history(options)
     if history_ms is not None:
         parts.append(f"RETAIN HISTORY FOR '{history_ms} ms'")
+    parts += _refresh_sql(options, now)
     return f" WITH ({', '.join(parts)})" if parts else ""
 
 

@@ -32,6 +32,8 @@ class Options(Groups):
             self.accept("=")
             names = self.parenthesised(self.identifier) if self.next.key == "(" else (self.identifier(),)
             return Option("assert not null", names, at)
+        if self.accept("refresh"):
+            return self._refresh(at)
         words = [self.label()]
         while self._is_word() and not self._names(words) and not self._is_secret():
             if self.next.key in ("true", "false"):
@@ -56,6 +58,25 @@ class Options(Groups):
             self.expect(closing)
             return Option(name, values, at)
         return Option(name, self._value(), at)
+
+    def _refresh(self, at: int) -> Option:
+        """[=] ON COMMIT, AT CREATION, AT 'time', EVERY 'interval' [ALIGNED TO 'time'], after REFRESH."""
+        self.accept("=")
+        if self.accept("on", "commit"):
+            return Option("refresh on commit", None, at)
+        if self.accept("at", "creation"):
+            return Option("refresh at creation", None, at)
+        if self.accept("at"):
+            return Option("refresh at", self._text(), at)
+        self.expect("every")
+        step = self._text()
+        aligned = (self._text(),) if self.accept("aligned", "to") else ()
+        return Option("refresh every", (step, *aligned), at)
+
+    def _text(self) -> str:
+        if self.next.kind is not Kind.STRING:
+            self.fail()
+        return self.advance().value
 
     def _names(self, words: list[str]) -> bool:
         """Whether the value is the name of a connection."""

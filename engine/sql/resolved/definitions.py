@@ -8,6 +8,7 @@ from engine.catalog.roles import Role
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.catalog.upstream import Selected, UpstreamTable
+from engine.dataflow.graph import Schedule
 from engine.plan.relation import BoundScalar, Query, Relation
 from engine.sql.resolved.rows import BoundSelect
 from engine.sql.statement.parts import ObjectKind
@@ -78,6 +79,8 @@ class BoundCreateMaterializedView:
     replaces: int | None
     history_ms: int | None
     create_sql: str
+    schedule: Schedule | None = None  # when it is refreshed; None: at every tick
+    since: int = 0  # when it is made, in ms
 
 
 @dataclass(frozen=True, slots=True)
