@@ -83,6 +83,7 @@ class Source:
     append_only: bool = True
     keys: tuple[tuple[int, ...], ...] = ()  # column sets whose values no two rows share
     depends_on: frozenset[int] = frozenset()  # the connections that it reads through, their secrets
+    history_ms: int | None = None  # RETAIN HISTORY FOR, of it and of its relations; None: the setting
 
 
 class Role(Enum):
@@ -97,7 +98,7 @@ class Role(Enum):
 @dataclass(frozen=True, slots=True)
 class SourceRelation:
     """Created and dropped with `source`, so it has no SQL of its own; but for a copy of a table, which is `upstream`.
-    `keys` are unique column sets."""
+    `keys` are unique column sets. `history_ms` is the source's, unless it has SQL of its own."""
 
     id: int
     name: QualifiedName
@@ -108,6 +109,7 @@ class SourceRelation:
     keys: tuple[tuple[int, ...], ...] = ()
     create_sql: str = ""
     upstream: UpstreamTable | None = None
+    history_ms: int | None = None
 
     @property
     def depends_on(self) -> frozenset[int]:
@@ -272,6 +274,9 @@ Item: TypeAlias = (
     Table | Source | SourceRelation | View | MaterializedView | Type | Index | Secret | Connection | Sink
     | SystemRelation
 )  # fmt: skip
+
+Retaining: TypeAlias = Table | Source | SourceRelation | MaterializedView | Index
+"""Items that may say how much of their past can be read."""
 
 
 def kind(item: Item) -> str:

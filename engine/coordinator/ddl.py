@@ -62,7 +62,7 @@ def create_table(draft: Draft, bound: BoundCreateTable, id: int | None = None) -
         draft.new_id(id, count), bound.name, bound.columns, bound.create_sql, bound.temporary, bound.keys,
         bound.defaults, bound.depends_on, bound.history_ms, bound.default_texts,
     )  # fmt: skip
-    arranged = [Index(item.id + n, replace(item.name, item=key.name), item.id, by(key), "", True)
+    arranged = [Index(item.id + n, replace(item.name, item=key.name), item.id, by(key), "", True, item.history_ms)
                 for n, key in enumerate(item.keys, 1)]  # fmt: skip
     for index in arranged:
         exists(draft, "", index.name, False)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
-from engine.catalog.items import Index, MaterializedView, Source, Table
+from engine.catalog.items import Retaining, Source
 from engine.catalog.sources import PostgresSource
 from engine.catalog.system.oids import OID
 from engine.coordinator import ddl
@@ -62,7 +62,7 @@ def restore(coordinator: Coordinator, log: Log) -> None:
 def put_together(coordinator: Coordinator, log: Log) -> None:
     """Old writes of each collection become one; those that a subscriber may ask for the changes since stay apart."""
     items = coordinator.catalog.items.values()
-    histories = [item.history_ms or 0 for item in items if isinstance(item, Table | MaterializedView | Index)]
+    histories = [item.history_ms or 0 for item in items if isinstance(item, Retaining)]
     horizon = log.clock() - max(coordinator.options.resume_ms_max, coordinator.options.history_ms, *histories)
     for item in items:
         last = log.to_compact(item.id, horizon) if is_durable(coordinator.catalog, item) else None

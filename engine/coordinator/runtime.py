@@ -133,6 +133,7 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         bytes=Lazily(worker.known, bytes_of),
         progress=Lazily(worker.unfinished, progress),
         frontiers=Lazily(live, frontier),
+        history_ms=coordinator.options.history_ms,
         refreshes=Lazily(live, refreshes),
         sources=Lazily(sources, lambda id: _source(coordinator, id)),
         sinks=Lazily(lambda: frozenset(coordinator.sinks.status()), lambda id: _sink(coordinator, id)),

@@ -33,12 +33,13 @@ from engine.collection.batch import Batch
 from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
 from engine.connectors.ingest import copies, describe, infer, resolved
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.ddl import exists, types_of
+from engine.coordinator.ddl import exists, history_of, types_of
 from engine.coordinator.draft import Draft
 from engine.coordinator.feeding import refeed, resume
 from engine.coordinator.record import BROKEN, unpacked
 from engine.coordinator.result import Result
 from engine.durable.log import Log
+from engine.sql.binding.options import history_sql, with_history
 from engine.sql.binding.postgres import copy_sql, details_of
 from engine.sql.binding.writing import full, quoted, text, type_sql
 from engine.sql.bound import BoundCreateCopies, BoundCreateSource
@@ -89,7 +90,8 @@ def _seeded(bound: BoundCreateSource, description: Description, columns: tuple[C
     if isinstance(description, FileSource):
         return _told(bound, description, columns)
     if isinstance(description, PostgresSource) and description != bound.description:
-        return f"{sql.removesuffix(')')}, DETAILS {text(details_of(description))})"
+        sql = with_history(sql, None).removesuffix(")")
+        return f"{sql}, DETAILS {text(details_of(description))}){history_sql(bound.history_ms)}"
     if not isinstance(description, KafkaSource):
         return sql
     for at, end, of_key, of_value in sorted(bound.seeds, reverse=True):
@@ -149,8 +151,9 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
     source_id = draft.new_id(id, 1 + len(feeds) + len(prepared.copies))
     columns, append_only, keys = ((), True, ()) if own is None else (own.columns, own.append_only, own.keys)
     source = Source(
-        source_id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on
-    )
+        source_id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on,
+        bound.history_ms,
+    )  # fmt: skip
     facts: dict[tuple[str, str], str | None] = {}
     if isinstance(description, KafkaSource) and description.start_ms is not None and description.start_ms < 0:
         since = coordinator.log.facts(SINCE).get(str(source_id)) if restored and coordinator.log is not None else None
@@ -167,16 +170,21 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
         role = ROLES.get(feed.name, Role.DATA)
         name = replace(bound.name, item=f"{bound.name.item}_{feed.name}" if feed.name in ROLES else feed.name)
         at = source_id + len(entries)
-        entries.append(SourceRelation(at, name, feed.columns, source_id, role, feed.append_only, feed.keys))
+        entries.append(
+            SourceRelation(
+                at, name, feed.columns, source_id, role, feed.append_only, feed.keys, history_ms=bound.history_ms
+            )
+        )
         spec.append((at, feed))
     made: list[SourceRelation] = []
     for feed in prepared.copies:
         name = replace(bound.name, item=feed.name)
         exists(draft, "", name, False)
-        made.append(copy_of(source_id + len(entries) + len(made), name, bound.name, source_id, feed, False))
+        at = source_id + len(entries) + len(made)
+        made.append(copy_of(at, name, bound.name, source_id, feed, False, bound.history_ms))
 
     def make() -> None:
-        history_ms = coordinator.options.history_ms
+        history_ms = history_of(coordinator, bound.history_ms)
         for collection, feed in spec:
             awaits = isinstance(description, GeneratorSource)
             coordinator.send(CreateCollection(collection, types_of(feed.columns), feed.append_only, history_ms, awaits))
@@ -203,20 +211,23 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
 
 
 def copy_of(
-    id: int, name: QualifiedName, source_name: QualifiedName, source: int, feed: Feed, is_table: bool
-) -> SourceRelation:
+    id: int, name: QualifiedName, source_name: QualifiedName, source: int, feed: Feed, is_table: bool,
+    history_ms: int | None,
+) -> SourceRelation:  # fmt: skip
     """The relation that is a copy of a table."""
     assert feed.upstream is not None
     return SourceRelation(
         id, name, feed.columns, source, Role.TABLE if is_table else Role.DATA, False, feed.keys,
-        copy_sql(name, source_name, is_table, feed.upstream), feed.upstream,
+        copy_sql(name, source_name, is_table, feed.upstream, history_ms), feed.upstream, history_ms,
     )  # fmt: skip
 
 
 def await_copy(coordinator: Coordinator, item: SourceRelation, began: bool) -> None:
     """The collection of a copy. Unless it began already, whoever reads it waits until the table was copied."""
     coordinator.send(
-        CreateCollection(item.id, types_of(item.columns), False, coordinator.options.history_ms, awaits=not began)
+        CreateCollection(
+            item.id, types_of(item.columns), False, history_of(coordinator, item.history_ms), awaits=not began
+        )
     )
 
 
@@ -241,7 +252,8 @@ def create_copies(draft: Draft, bound: BoundCreateCopies, feeds: tuple[Feed, ...
         skipped = exists(draft, bound.tag, name, bound.if_not_exists)
         if skipped is not None:
             return skipped
-        made.append(copy_of(first + len(made), name, source.name, source.id, feed, bound.is_table))
+        at = first + len(made)
+        made.append(copy_of(at, name, source.name, source.id, feed, bound.is_table, bound.history_ms))
 
     def make() -> None:
         for item in made:

@@ -29,34 +29,6 @@ def rows(db, relation):
     return sorted(db.execute(f"SELECT * FROM {relation}").rows())
 
 
-class Directory:
-    """A data directory: `open` it anew for what a restart leaves."""
-
-    def __init__(self, path):
-        self.path = path
-        self.db = None
-
-    def open(self):
-        self.close()
-        self.db = Database.open(self.path)
-        return self.db
-
-    def then_and_later(self):
-        yield self.db
-        yield self.open()
-
-    def close(self):
-        if self.db is not None:
-            self.db.close()
-
-
-@pytest.fixture
-def directory(tmp_path):
-    found = Directory(tmp_path)
-    yield found
-    found.close()
-
-
 def test_a_renamed_table_is_read_by_what_read_it(directory):
     db = directory.open()
     db.execute(WORLD)

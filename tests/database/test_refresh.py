@@ -1,27 +1,17 @@
 """REFRESH: a view is the query's answer at its last refresh, whoever reads it, and again after a restart."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from engine.database import Database
 from engine.errors import SqlError
-from tests.database.test_alter import Directory
 
 TABLE = "CREATE TABLE t (k int, v int) WITH (RETAIN HISTORY FOR '1 h'); INSERT INTO t VALUES (1, 1), (2, 2);"
 SUMS = "SELECT k, sum(v) AS s FROM t GROUP BY k"
 LAST = """SELECT r.last_completed_refresh::bigint, r.next_refresh::bigint
     FROM mz_internal.mz_materialized_view_refreshes r JOIN mz_materialized_views v ON v.id = r.materialized_view_id
     WHERE v.name = """
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Directory]:
-    found = Directory(tmp_path)
-    yield found
-    found.close()
 
 
 def now_ms() -> int:

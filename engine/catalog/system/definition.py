@@ -160,6 +160,7 @@ class Runtime:
     bytes: Mapping[int, int] = field(default_factory=dict)
     progress: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # rows hydrated, of how many; (0, 0) waits
     frontiers: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # since, upper (ms)
+    history_ms: int = 0  # what of their past those keep that do not say
     refreshes: Mapping[int, tuple[int | None, int | None]] = field(default_factory=dict)  # the last, the next (ms)
     sources: Mapping[int, SourceState] = field(default_factory=dict)
     sinks: Mapping[int, SinkState] = field(default_factory=dict)

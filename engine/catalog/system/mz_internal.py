@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import Index, MaterializedView, Sink, Source
+from engine.catalog.items import Index, MaterializedView, Retaining, Sink, Source
 from engine.catalog.system.definition import Changes, Row, Rows, Runtime, define
 from engine.catalog.system.ids import OWNER_ID, database_id, object_id, role_id, schema_id
-from engine.catalog.system.mz_catalog import items, source_word, word_of
+from engine.catalog.system.mz_catalog import every, items, source_word, word_of
 from engine.collection.value import Interval
 
 
@@ -46,6 +46,14 @@ def _frontiers(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for id_, (since, upper) in sorted(runtime.frontiers.items()):
         if id_ in catalog.items and id_ >= FIRST_USER_ID:
             yield object_id(id_), since, upper
+
+
+def _retained(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for item in every(catalog):
+        if not isinstance(item, Retaining):
+            continue
+        history_ms = runtime.history_ms if item.history_ms is None else item.history_ms
+        yield object_id(item.id), "FOR", str(history_ms)
 
 
 def _refreshes(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -223,6 +231,9 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
     ("mz_frontiers", RUNTIME, "object_id text!, read_frontier numeric!, write_frontier numeric!",
      "from when to when each collection can be read, in ms since 1970: the first is what AS OF can reach back to",
      _frontiers),
+    ("mz_history_retention_strategies", CATALOG, "id text!, strategy text!, value jsonb!",
+     "how much of its past each object keeps that can be read: FOR so many ms, what RETAIN HISTORY says or the setting",
+     _retained),
     ("mz_materialized_view_refreshes", RUNTIME,
      "materialized_view_id text!, last_completed_refresh numeric, next_refresh numeric",
      "when the views with a REFRESH were refreshed and will be, in ms since 1970", _refreshes),

@@ -16,6 +16,7 @@ from engine.catalog.items import (
     Item,
     MaterializedView,
     QualifiedName,
+    Retaining,
     Secret,
     Sink,
     Source,
@@ -41,7 +42,7 @@ from engine.sql.binding.connections import create_connection
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import create_index, create_view, index_sql, name_in
 from engine.sql.binding.drops import find
-from engine.sql.binding.options import milliseconds
+from engine.sql.binding.options import milliseconds, with_history
 from engine.sql.binding.postgres import create_copy
 from engine.sql.binding.sinks import create_sink
 from engine.sql.binding.sources import create_source
@@ -133,9 +134,17 @@ def retain(statement: statements.AlterRetain, context: Context) -> bound.BoundRe
     item = find(statement.kind, statement.name, statement.if_exists, context)
     if item is None:
         return bound.BoundRetain(tag, None, None, "")
-    if not isinstance(item, Table | MaterializedView | Index) or not item.create_sql:
+    if isinstance(item, SourceRelation) and not item.create_sql:
+        source = context.catalog.items[item.source].name.item
+        raise WrongObjectType(
+            f'the history of "{statement.name}" is that of its source', hint=f'ALTER SOURCE "{source}" SET (...)',
+            position=statement.name.at,
+        )  # fmt: skip
+    if not isinstance(item, Retaining) or not item.create_sql:
         raise WrongObjectType(f"the history of {article(kind(item))} cannot be set", position=statement.name.at)
     history = None if statement.reset else milliseconds(statement.options[-1])
+    if isinstance(item, Source | SourceRelation):
+        return bound.BoundRetain(tag, item.id, history, with_history(item.create_sql, history))
     options = () if history is None else (Option("retain history", f"{history} ms", statement.name.at),)
     (made,) = dialect.parse(item.create_sql)
     inside = replace(context, path=Path(), uses=[])

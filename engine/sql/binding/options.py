@@ -10,6 +10,7 @@ from engine.errors import InvalidParameter, SqlError
 from engine.expr.datetime_text import format_timestamptz, parse_timestamptz
 from engine.expr.interval_text import parse_interval
 from engine.sql.binding.writing import quoted
+from engine.sql.grammar.tokens import Kind, tokenize
 from engine.sql.statement.parts import Option
 
 
@@ -20,6 +21,12 @@ def history(options: Sequence[Option]) -> int | None:
             raise InvalidParameter(f'unrecognized option "{option.name}"', position=option.at)
         found = milliseconds(option)
     return found
+
+
+def apart(options: Sequence[Option]) -> tuple[int | None, tuple[Option, ...]]:
+    """RETAIN HISTORY FOR among the options of a kind of object that has many, and the others."""
+    kept = [option for option in options if option.name == "retain history"]
+    return history(kept), tuple(option for option in options if option.name != "retain history")
 
 
 ASSERTED: Final = "assert not null"
@@ -124,3 +131,21 @@ def milliseconds(option: Option) -> int:
 def history_sql(history_ms: int | None) -> str:
     """The option as SQL."""
     return "" if history_ms is None else f" WITH (RETAIN HISTORY FOR '{history_ms} ms')"
+
+
+def with_history(sql: str, history_ms: int | None) -> str:
+    """A statement whose options stand in WITH lists, with this RETAIN HISTORY in place of the one it has."""
+    tokens = [token for token in tokenize(sql) if token.kind is not Kind.END]
+    for i, token in enumerate(tokens):
+        if token.key not in ("retain", "retain_history") or tokens[i - 1].key not in ("(", ","):
+            continue
+        end = next(j for j in range(i, len(tokens)) if tokens[j].key in (",", ")"))
+        if tokens[i - 1].key == ",":
+            begin, end = tokens[i - 1].at, tokens[end].at
+        elif tokens[end].key == ",":
+            begin, end = token.at, tokens[end + 1].at
+        else:
+            begin, end = tokens[i - 2].at, tokens[end].end
+        sql = f"{sql[: begin - 1].rstrip() if begin < token.at else sql[: begin - 1]}{sql[end - 1 :]}"
+        break
+    return sql + history_sql(history_ms)

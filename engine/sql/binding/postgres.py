@@ -10,6 +10,7 @@ from engine.catalog.upstream import Selected, UpstreamTable, Wanted, table_detai
 from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
 from engine.sql import bound, statements
 from engine.sql.binding.context import Context
+from engine.sql.binding.options import history, history_sql
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.writing import full, quoted, text
 from engine.sql.statement.connectors import FromPostgres
@@ -132,12 +133,18 @@ def create_copy(statement: statements.CreateCopy, context: Context) -> bound.Bou
         tuple((wanted.schema, wanted.table, column) for column in _own_columns(options, *names))
         for names in (("text columns",), ("exclude columns", "ignore columns"))
     )
+    history_ms = _history(options, None)
     options.done()
     made = None if statement.details is None else table_of(statement.details)
     return bound.BoundCreateCopies(
         of.id, name, Selected((wanted,), as_text=as_text, excluded=excluded), statement.is_table, made,
-        statement.if_not_exists, "CREATE TABLE" if statement.is_table else "CREATE SUBSOURCE",
+        statement.if_not_exists, "CREATE TABLE" if statement.is_table else "CREATE SUBSOURCE", history_ms,
     )  # fmt: skip
+
+
+def _history(options: Options, otherwise: int | None) -> int | None:
+    option = options.take("retain history")
+    return otherwise if option is None else history([option])
 
 
 def _own_columns(options: Options, *names: str) -> tuple[str, ...]:
@@ -153,11 +160,13 @@ def add_subsources(statement: statements.AlterAddSubsources, context: Context) -
     of = _source(statement.name, context)
     options = Options("subsource", statement.options, Reads(context))
     as_text, excluded = _columns(options, "text columns", None), _columns(options, "exclude columns", "ignore columns")
+    history_ms = _history(options, of.history_ms)
     options.done()
     wanted = tuple(_wanted(name, alias) for name, alias in statement.tables)
     return bound.BoundCreateCopies(
-        of.id, of.name, Selected(wanted, as_text=as_text, excluded=excluded), False, None, False, "ALTER SOURCE"
-    )
+        of.id, of.name, Selected(wanted, as_text=as_text, excluded=excluded), False, None, False, "ALTER SOURCE",
+        history_ms,
+    )  # fmt: skip
 
 
 def _source(name: Name, context: Context) -> Source:
@@ -167,8 +176,11 @@ def _source(name: Name, context: Context) -> Source:
     return item
 
 
-def copy_sql(name: QualifiedName, source: QualifiedName, is_table: bool, table: UpstreamTable) -> str:
+def copy_sql(
+    name: QualifiedName, source: QualifiedName, is_table: bool, table: UpstreamTable, history_ms: int | None
+) -> str:
     """What the log keeps of one copy."""
     head = f"CREATE TABLE {full(name)} FROM" if is_table else f"CREATE SUBSOURCE {full(name)} OF"
     reference = f"{quoted(table.schema)}.{quoted(table.name)}"
-    return f"{head} SOURCE {full(source)} (REFERENCE {reference}, DETAILS {text(table_details(table))})"
+    of = f"(REFERENCE {reference}, DETAILS {text(table_details(table))})"
+    return f"{head} SOURCE {full(source)} {of}{history_sql(history_ms)}"

@@ -4,6 +4,8 @@ A binder asks nobody: schemas that a registry has are filled in when the stateme
 a SEED, so that the source means the same after a restart.
 """
 
+from dataclasses import replace
+
 from engine.catalog.sources import Description, PostgresSource
 from engine.errors import InvalidParameter, UndefinedColumn, Unsupported, WrongObjectType
 from engine.sql import bound, statements
@@ -14,6 +16,7 @@ from engine.sql.binding.files import file_source
 from engine.sql.binding.formats import source_columns
 from engine.sql.binding.generators import generator
 from engine.sql.binding.kafka import kafka_source
+from engine.sql.binding.options import apart, history_sql
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.webhooks import webhook
@@ -33,6 +36,8 @@ from engine.types import Column
 
 def create_source(statement: statements.CreateSource, context: Context) -> bound.BoundCreateSource:
     name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
+    history_ms, others = apart(statement.options)
+    statement = replace(statement, options=others)
     reads = Reads(context)
     description = _description(statement, reads)
     columns = source_columns(statement, description, Queries(context))
@@ -42,12 +47,12 @@ def create_source(statement: statements.CreateSource, context: Context) -> bound
     text, head = with_full_names(statement.span, begin, context), f"CREATE SOURCE {full(name)}"
     if isinstance(description, PostgresSource):
         assert isinstance(statement.connector, FromPostgres)
-        text = postgres.source_sql(statement.connector, description, reads)
+        text = postgres.source_sql(statement.connector, description, reads) + history_sql(history_ms)
     return bound.BoundCreateSource(
         name, description, columns, key, frozenset(reads.ids), statement.if_not_exists, head + text,
         tuple((len(head) + _moved(at, begin, context), len(head) + _moved(end, begin, context), of_key, of_value)
               for at, end, of_key, of_value in wanted),
-        _inferring(statement, len(head), begin, context),
+        _inferring(statement, len(head), begin, context), history_ms,
     )  # fmt: skip
 
 

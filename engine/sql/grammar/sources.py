@@ -117,8 +117,8 @@ class Sources(Webhooks):
             infer = before, self.before
         included = self.list_of(self._included) if self.accept("include") else ()
         envelope = self._source_envelope() if self.accept("envelope") else Append()
-        if not options:
-            options = self.with_options()
+        while self.at("with", "("):
+            options += self.with_options()
         return CreateSource(
             name, columns, key, connector, key_format, format_, included, envelope, materialized, if_not_exists,
             options, infer, says_no, self.span(),
@@ -271,7 +271,7 @@ class Sources(Webhooks):
             self.expect("using")
             if self.accept("schema"):
                 schema = self._schema()
-                framed = self._framed(self.with_options())
+                framed = self._framed(self._format_options())
                 return AvroClause(schema, None, framed, token.at)
             return AvroClause(None, self._registry(), True, token.at)
         if self.accept("protobuf"):
@@ -299,6 +299,11 @@ class Sources(Webhooks):
             case _:
                 return None
 
+    def _format_options(self) -> tuple[Option, ...]:
+        """WITH (options) of a format; RETAIN HISTORY is the source's."""
+        of_source = self.at("with", "(", "retain") or self.at("with", "(", "retain_history")
+        return () if of_source else self.with_options()
+
     def _framed(self, options: tuple[Option, ...]) -> bool:
         """Whether data with an inline schema begin with the registry's header all the same."""
         framed = True
@@ -316,7 +321,7 @@ class Sources(Webhooks):
         at = self.here
         connection = self.name() if self.accept("connection") else None
         url = None if connection is not None else self.string()
-        options = self.with_options()
+        options = self._format_options()
         key, value = (self._strategy() if self.accept(part, "strategy") else Strategy() for part in ("key", "value"))
         end = self.before
         seeds: dict[str, tuple[str, str]] = {}

@@ -112,6 +112,7 @@ class BoundCreateSource:
     create_sql: str
     seeds: tuple[tuple[int, int, bool, bool], ...] = ()
     infer: tuple[int, int, int] | None = None
+    history_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class BoundCreateCopies:
     made: UpstreamTable | None
     if_not_exists: bool
     tag: str
+    history_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""RETAIN HISTORY on all that can be read: AS OF any tick since is what a subscriber had been told by then."""
+
+from collections import Counter
+
+import pytest
+
+from engine.database import Database
+from engine.errors import InvalidParameter, SqlError, WrongObjectType
+from tests.database.conftest import Directory
+
+COUNTER = "CREATE SOURCE c FROM LOAD GENERATOR COUNTER (TICK INTERVAL '1ms', MAX CARDINALITY 20)"
+RETAINED = "SELECT name, value FROM mz_internal.mz_history_retention_strategies JOIN mz_objects USING (id)"
+
+
+def told(db: Database, relation: str, ticks: int) -> list[tuple[int, Counter]]:
+    """(tick, rows) of so many ticks of a subscription, from its snapshot on."""
+    seen: list[tuple[int, Counter]] = []
+    rows: Counter = Counter()
+    with db.subscribe(f"SUBSCRIBE {relation}") as changes:
+        while len(seen) < ticks and changes.wait(20):
+            batch = changes.poll()
+            if batch is None:
+                break
+            for change in batch.changes():
+                rows[change.row] += change.diff
+            seen.append((batch.timestamp, +rows))
+    return seen
+
+
+def shown(db: Database, kind: str, name: str) -> str:
+    return str(db.execute(f"SHOW CREATE {kind} {name}").rows()[0][1])
+
+
+@pytest.mark.parametrize("relation", ["c", "k", "v"])
+def test_sources_and_what_is_above_them_show_each_tick(db: Database, relation: str) -> None:
+    keyed = "KEY VALUE (KEYS 4, SNAPSHOT ROUNDS 1, VALUE SIZE 4, SEED 1, TICK INTERVAL '1ms', BATCH SIZE 2)"
+    db.execute(
+        f"{COUNTER} WITH (RETAIN HISTORY FOR '1h');"
+        f"CREATE SOURCE k FROM LOAD GENERATOR {keyed} ENVELOPE UPSERT WITH (RETAIN HISTORY FOR '1h');"
+        "CREATE MATERIALIZED VIEW v WITH (RETAIN HISTORY FOR '1h')"
+        " AS SELECT counter % 3 AS r, count(*) FROM c GROUP BY 1"
+    )
+    seen = told(db, relation, 12)
+    assert len(seen) == 12
+    for at, rows in seen:
+        assert Counter(db.execute(f"SELECT * FROM {relation} AS OF {at}").rows()) == rows
+    with pytest.raises(SqlError, match="the earliest that can be read"):
+        db.execute(f"SELECT * FROM {relation} AS OF 1")
+
+
+def test_what_is_retained_is_shown_and_changed(directory: Directory) -> None:
+    db = directory.open()
+    db.execute(
+        f"{COUNTER} WITH (RETAIN HISTORY FOR '1h');"
+        "CREATE SOURCE a FROM LOAD GENERATOR AUCTION FOR ALL TABLES WITH (RETAIN HISTORY = FOR '2s');"
+        "CREATE SOURCE w FROM WEBHOOK BODY FORMAT JSON;"
+        "CREATE TABLE t (a int PRIMARY KEY) WITH (RETAIN HISTORY FOR '3s');"
+        "CREATE INDEX i ON t (a) WITH (RETAIN HISTORY FOR '4s');"
+        "CREATE MATERIALIZED VIEW m AS SELECT * FROM t;"
+        "ALTER SOURCE w SET (RETAIN HISTORY FOR '5s')"
+    )
+    kept = {"c": 3_600_000, "bids": 2000, "a": 2000, "t": 3000, "t_pkey": 3000, "i": 4000, "m": 1000, "w": 5000}
+    for db in directory.then_and_later():
+        found = {name: int(str(value)) for name, value in db.execute(RETAINED).rows()}
+        assert {name: found.get(name) for name in kept} == kept
+        assert "RETAIN HISTORY FOR '1h'" in shown(db, "SOURCE", "c")
+        assert "RETAIN HISTORY FOR '5000 ms'" in shown(db, "SOURCE", "w")
+    db.execute("ALTER SOURCE c SET (RETAIN HISTORY FOR '7s'); ALTER SOURCE a RESET (RETAIN HISTORY)")
+    for db in directory.then_and_later():
+        found = {name: int(str(value)) for name, value in db.execute(RETAINED).rows()}
+        assert (found["c"], found["a"], found["bids"]) == (7000, 1000, 1000)
+        assert shown(db, "SOURCE", "c").count("RETAIN") == 1
+        assert "RETAIN" not in shown(db, "SOURCE", "a")
+
+
+def test_the_option_goes_from_wherever_it_was_written(db: Database) -> None:
+    for i, options in enumerate(
+        (
+            "WITH (RETAIN HISTORY FOR '1h')",
+            "WITH (UP TO = 9, RETAIN HISTORY FOR '1h')",
+            "WITH (RETAIN HISTORY = FOR '1h', UP TO = 9)",
+        )
+    ):
+        db.execute(f"CREATE SOURCE s{i} FROM LOAD GENERATOR COUNTER {options}")
+        before = shown(db, "SOURCE", f"s{i}")
+        db.execute(f"ALTER SOURCE s{i} SET (RETAIN HISTORY FOR '2h')")
+        after = shown(db, "SOURCE", f"s{i}")
+        assert after.endswith("WITH (RETAIN HISTORY FOR '7200000 ms')")
+        assert after.count("RETAIN") == 1
+        assert ("9" in before) == ("9" in after)
+        db.execute(f"ALTER SOURCE s{i} RESET (RETAIN HISTORY)")
+        assert "RETAIN" not in shown(db, "SOURCE", f"s{i}")
+
+
+def test_history_that_cannot_be_set(db: Database) -> None:
+    db.execute("CREATE SOURCE a FROM LOAD GENERATOR AUCTION FOR ALL TABLES; CREATE VIEW v AS SELECT 1")
+    for sql, error in (
+        ("ALTER SOURCE bids SET (RETAIN HISTORY FOR '1s')", WrongObjectType),
+        ("ALTER VIEW v SET (RETAIN HISTORY FOR '1s')", WrongObjectType),
+        ("ALTER SOURCE a SET (RETAIN HISTORY FOR '-1s')", InvalidParameter),
+        ("CREATE SOURCE d FROM LOAD GENERATOR COUNTER WITH (RETAIN HISTORY FOR '1 month')", InvalidParameter),
+        ("CREATE SOURCE d FROM LOAD GENERATOR COUNTER WITH (RETAIN PAST FOR '1 s')", InvalidParameter),
+    ):
+        with pytest.raises(error) as failure:
+            db.execute(sql)
+        assert isinstance(failure.value, SqlError)
+
+
+def test_an_index_keeps_what_its_relation_does_not(db: Database) -> None:
+    """The longest of what the names of one collection ask for counts, and ends with who asked."""
+    db.execute("CREATE TABLE t (a int) WITH (RETAIN HISTORY FOR '1 ms'); INSERT INTO t VALUES (0)")
+    db.execute("CREATE INDEX i ON t (a) WITH (RETAIN HISTORY FOR '1h')")
+    at = [db.write("t", [(i,)]) for i in range(1, 4)]
+    assert len(db.execute(f"SELECT * FROM t WHERE a >= 0 AS OF {at[0]}").rows()) == 2
+    assert db.execute(f"SELECT * FROM t WHERE a = 3 AS OF {at[0]}").rows() == []
+    db.execute("DROP INDEX i")
+    db.write("t", [(9,)])
+    db.write("t", [(10,)])
+    with pytest.raises(SqlError):
+        db.execute(f"SELECT * FROM t AS OF {at[0]}")
