@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.agrees-with-pyproject
 DBT := tests/clients/dbt/.venv/.agrees-with-requirements
 
-.PHONY: setup broker test demo bench openapi clients
+.PHONY: setup broker test demo bench openapi clients kerberos
 
 setup: $(READY)
 
@@ -21,20 +21,28 @@ $(DBT): tests/clients/dbt/requirements.txt
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r $<
 	@touch $@
 
-# The clients that no Python package brings, openssl for the certificates of the TLS tests, and a PostgreSQL server for
-# tests/postgres. Without them (and without root) tests/wire and tests/console fail and say so, tests/postgres is skipped.
+# The clients that no Python package brings, openssl for the certificates of the TLS tests, a PostgreSQL server for
+# tests/postgres, a Kerberos server for tests/kafka and what speaking to it is compiled with. Without them (and without
+# root) tests/wire and tests/console fail and say so, tests/postgres and tests/kafka/test_kerberos.py are skipped.
 clients: $(DBT)
 	@{ command -v psql && command -v chromium && command -v openssl && command -v docker-compose && \
+		command -v krb5-config && command -v cc && test -x /usr/sbin/krb5kdc && \
 		ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
 		test "$$(id -u)" != 0 || \
 		{ apt-get update -qq && \
-			apt-get install -y -qq postgresql postgresql-client chromium openssl docker-compose; } >/dev/null
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql postgresql-client chromium openssl \
+				docker-compose krb5-kdc krb5-admin-server libkrb5-dev gcc libc6-dev; } >/dev/null
+
+kerberos: setup clients
+	@$(BIN)/python -c 'import gssapi' 2>/dev/null || ! command -v krb5-config >/dev/null || \
+		{ echo "compiling gssapi into .venv (40 s) ..." && \
+			$(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[kerberos]'; }
 
 # The broker of tests/kafka, from Maven. Without Java and Maven those tests are skipped, and say so; in CI they fail.
 broker: setup
 	@test -z "$$(command -v java)" || test -z "$$(command -v mvn)" || $(BIN)/python -m tests.kafka.broker
 
-test: setup clients broker
+test: setup clients kerberos broker
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright

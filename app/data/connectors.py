@@ -264,6 +264,10 @@ def _brokers(connection: KafkaConnection) -> list[str]:
         options += _option("SASL PASSWORD", sasl.password)
         options += _option("SASL OAUTHBEARER TOKEN", sasl.token)
         options += _option("SASL OAUTHBEARER TOKEN URL", sasl.token_url)
+        if sasl.kerberos is not None:
+            options += _option("SASL KERBEROS PRINCIPAL", sasl.kerberos.principal)
+            options += _option("SASL KERBEROS KEYTAB", sasl.kerberos.keytab, "SASL KERBEROS KEYTAB")
+            options += _option("SASL KERBEROS SERVICE NAME", sasl.kerberos.service)
     return options
 
 

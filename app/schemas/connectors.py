@@ -256,9 +256,9 @@ class FromSecret(Strict):
 
 
 class FromFile(Strict):
-    """What is in a file of the server."""
+    """What is in a file of the server, below its `file_roots`."""
 
-    file: str = Field(min_length=1, max_length=4096, examples=["/etc/ssl/kafka.pem"])
+    file: str = Field(min_length=1, max_length=4096, examples=["certificates/kafka.pem"])
 
 
 Hidden = FromSecret | FromFile
@@ -276,14 +276,23 @@ class TlsSettings(Strict):
     key_password: FromSecret | None = None
 
 
-class SaslSettings(Strict):
-    """How we say who we are. OAUTHBEARER takes a token, or asks `token_url` for one."""
+class KerberosSettings(Strict):
+    """Who we are to a realm: `keytab` has the keys of `principal`; brokers are `service`/host."""
 
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    principal: str = Field(min_length=1, max_length=1024, examples=["tailrace@EXAMPLE.COM"])
+    keytab: Hidden
+    service: str | None = Field(default=None, min_length=1, max_length=255, description="By default kafka")
+
+
+class SaslSettings(Strict):
+    """How we say who we are. OAUTHBEARER takes a token, or asks `token_url` for one; GSSAPI takes `kerberos`."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"]
     username: Given | None = None
     password: FromSecret | None = None
     token: FromSecret | None = None
     token_url: str | None = Field(default=None, min_length=1, max_length=4096)
+    kerberos: KerberosSettings | None = None
 
 
 class KafkaConnection(Strict):

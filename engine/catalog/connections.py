@@ -36,16 +36,31 @@ class Tls:
     key_password: Setting | None = None
 
 
+RELOGIN_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kerberos:
+    """`principal` is who we are, `keytab` the contents of a file of its keys; brokers are `service`/host. Between two
+    requests for tickets are at least `relogin_ms`."""
+
+    principal: str
+    keytab: Setting
+    service: str = "kafka"
+    relogin_ms: int = RELOGIN_MS
+
+
 @dataclass(frozen=True, slots=True)
 class Sasl:
-    """`mechanism`: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. The last takes a `token`, or asks `token_url`
-    for one with username and password as client id and secret."""
+    """`mechanism`: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI. OAUTHBEARER takes a `token`, or asks
+    `token_url` for one with username and password as client id and secret; GSSAPI takes `kerberos` alone."""
 
     mechanism: str
     username: Setting | None = None
     password: Setting | None = None
     token: Setting | None = None
     token_url: str | None = None
+    kerberos: Kerberos | None = None
 
 
 @dataclass(frozen=True, slots=True)

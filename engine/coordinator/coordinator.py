@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from pathlib import Path as FilePath
 from typing import Final
 from weakref import WeakSet
 
@@ -136,7 +135,7 @@ class Coordinator:
                 return self.secrets[setting.id].decode(errors="surrogateescape")
             case FileRef():
                 try:
-                    return FilePath(setting.path).read_text()
+                    return self.roots.find(setting.path).read_bytes().decode(errors="surrogateescape")
                 except OSError as error:
                     raise SourceError(f'file "{setting.path}" cannot be read: {error.strerror}') from None
 

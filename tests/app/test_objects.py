@@ -170,6 +170,10 @@ def test_secrets_and_connections(http):
     made_one = made(http, "connections", name="ob_c1", connection=connection)
     assert made_one["depends_on"] == ["ob_pw", "ob_raw"]
     assert "SASL_SSL" in made_one["create_sql"]
+    kerberos = {"principal": "me@R", "keytab": {"file": "my.keytab"}, "service": "broker"}
+    sasl = {"mechanism": "GSSAPI", "kerberos": kerberos}
+    made_one = made(http, "connections", name="ob_c6", connection=connection | {"tls": None, "sasl": sasl})
+    assert "SASL KERBEROS KEYTAB = 'my.keytab'" in made_one["create_sql"]
     store = {"type": "aws", "access_key_id": "me", "secret_access_key": {"secret": "ob_pw"}, "region": "r",
              "endpoint": "http://127.0.0.1:1"}  # fmt: skip
     made(http, "connections", name="ob_c3", connection=store)
@@ -190,7 +194,7 @@ def test_secrets_and_connections(http):
     assert http.delete("/api/secrets/ob_pw").status_code == 409
     said = [http.get(f"/api/{path}").text for path in ("objects", "secrets", "connections")]
     assert all("ob_" in text and SECRET not in text for text in said)
-    for name in ("ob_c5", "ob_c4", "ob_c3", "ob_c2"):
+    for name in ("ob_c6", "ob_c5", "ob_c4", "ob_c3", "ob_c2"):
         assert http.delete(f"/api/connections/{name}").status_code == 204
     for path, name in (("connections", "ob_c1"), ("secrets", "ob_raw"), ("secrets", "ob_pw")):
         assert http.delete(f"/api/{path}/{name}").status_code == 204

@@ -1,8 +1,9 @@
 """A real Apache Kafka and a real schema registry on this machine, for tests, benchmarks and the demo.
 
 One KRaft node in a folder of its own, on ports of the system's choice that it keeps when it is killed and started
-again. Four ways in: PLAINTEXT, SASL_PLAINTEXT (PLAIN, SCRAM-SHA-256 and -512, OAUTHBEARER without signature), SASL_SSL,
-and SSL for whoever has the client's certificate. The jars come from Maven with tests/kafka/pom.xml, once.
+again. Four ways in: PLAINTEXT, SASL_PLAINTEXT (PLAIN, SCRAM-SHA-256 and -512, OAUTHBEARER without signature, and GSSAPI
+where there is a realm), SASL_SSL, and SSL for whoever has the client's certificate. The jars come from Maven with
+tests/kafka/pom.xml, once.
 """
 
 import os
@@ -22,6 +23,8 @@ START_SECONDS_MAX: Final = 60
 JAVA: Final = ("java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 """A JVM that starts fast and stays small: the tests are short and the machine is not theirs alone."""
 USERNAME, PASSWORD = "tester", "opensesame-7"
+SESSION_MS: Final = 2_000
+"""How long a session of GSSAPI lasts: long enough for a test to see the next one."""
 MISSING: Final = "Java and Maven are not installed: apt-get install -y default-jdk-headless maven"
 
 
@@ -79,16 +82,21 @@ class Process:
 
 class Broker:
     """One broker. `address` speaks plaintext; `sasl` and `sasl_ssl` want USERNAME and PASSWORD, `ssl` the certificate
-    of the client, whose key is under PASSWORD."""
+    of the client, whose key is under PASSWORD; `kerberos` is as `sasl`, by the name that the realm knows the broker by.
 
-    def __init__(self, folder: Path, heap_megabytes: int = 384) -> None:
+    `realm`: its krb5.conf, and the keytab of kafka/localhost.
+    """
+
+    def __init__(self, folder: Path, heap_megabytes: int = 384, realm: tuple[Path, Path] | None = None) -> None:
         install()
+        self._realm = realm
         self.folder = folder
         self._heap = heap_megabytes
         self._ports = free_ports(5)
         plain, sasl, tls, mutual, controller = self._ports
         self.address = f"127.0.0.1:{plain}"
         self.sasl = f"127.0.0.1:{sasl}"
+        self.kerberos = f"localhost:{sasl}"
         self.sasl_ssl = f"localhost:{tls}"
         self.ssl = f"localhost:{mutual}"
         self.certificate = folder / "broker.pem"
@@ -126,7 +134,8 @@ class Broker:
             self._process.stop()
 
     def _java(self, main: str, *arguments: str) -> list[str]:
-        return [*JAVA, f"-Xmx{self._heap}m", "-cp", f"{TARGET / 'kafka'}/*", main, *arguments]
+        realm = [] if self._realm is None else [f"-Djava.security.krb5.conf={self._realm[0]}"]
+        return [*JAVA, *realm, f"-Xmx{self._heap}m", "-cp", f"{TARGET / 'kafka'}/*", main, *arguments]
 
     def _scram(self) -> list[str]:
         users = [f"{kind}=[name={USERNAME},password={PASSWORD}]" for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
@@ -158,13 +167,14 @@ class Broker:
             f"controller.quorum.voters=1@127.0.0.1:{controller}",
             f"listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},"
             f"SASL_SSL://localhost:{tls},SSL://localhost:{mutual},CONTROLLER://127.0.0.1:{controller}",
-            f"advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl},"
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://localhost:{sasl},"
             f"SASL_SSL://localhost:{tls},SSL://localhost:{mutual}",
             "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
             "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
             "controller.listener.names=CONTROLLER",
             "inter.broker.listener.name=PLAINTEXT",
-            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER"
+            + ("" if self._realm is None else ",GSSAPI"),
             f"log.dirs={self.folder / 'logs'}",
             "num.partitions=1",
             "auto.create.topics.enable=false",
@@ -201,6 +211,16 @@ class Broker:
                 f"{at}.oauthbearer.sasl.jaas.config={jaas}.oauthbearer.OAuthBearerLoginModule required "
                 f'unsecuredLoginStringClaim_sub="{USERNAME}";',
             ]
+        if self._realm is not None:
+            # What a client of GSSAPI may say before it has to say again who it is: so that tickets are got again.
+            lines += ["sasl.kerberos.service.name=kafka"]
+            for listener, last_ms in (("sasl_plaintext", SESSION_MS), ("sasl_ssl", 0)):
+                at = f"listener.name.{listener}.gssapi"
+                lines += [
+                    f"{at}.connections.max.reauth.ms={last_ms}",
+                    f"{at}.sasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true "
+                    f'storeKey=true isInitiator=false keyTab="{self._realm[1]}" principal="kafka/localhost";',
+                ]
         return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,8 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from engine.database import Database
 from tests.kafka.broker import MISSING, Broker, Registry, available, in_ci
+from tests.kafka.realm import Realm
+from tests.kafka.realm import available as kerberos
 
 NUMBERS = itertools.count()
 
@@ -24,8 +26,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("broker"))
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm | None]:
+    """None where there is no Kerberos."""
+    if not kerberos():
+        yield None
+        return
+    realm = Realm(tmp_path_factory.mktemp("realm"))
+    realm.start()
+    yield realm
+    realm.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(realm: Realm | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    known = None if realm is None else (realm.config, realm.broker)
+    broker = Broker(tmp_path_factory.mktemp("broker"), realm=known)
     broker.start()
     yield broker
     broker.stop()

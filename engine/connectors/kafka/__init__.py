@@ -1,6 +1,7 @@
 """Kafka: topics as sources.
 
 client.py     connections to brokers: metadata, offsets, fetches; TLS and SASL
+kerberos.py   the tickets of SASL's GSSAPI
 batches.py    what a fetch brings, as arrays: no object a record, no aborted transaction
 columns.py    key, value and metadata of records as the columns of a source
 parts.py      what envelopes share: keys, values, metadata and errors as columns

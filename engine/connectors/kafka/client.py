@@ -21,6 +21,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from engine.catalog.connections import KafkaConnection, Setting
 from engine.connectors.feed import Resolve
 from engine.connectors.kafka.batches import Fetched
+from engine.connectors.kafka.kerberos import Login, login_of
 from engine.connectors.kafka.metadata import MetadataRequest
 from engine.connectors.oauth import token_of
 from engine.connectors.tls import tls_context
@@ -202,7 +203,11 @@ class Client:
 def security_of(connection: KafkaConnection, resolve: Resolve) -> dict[str, Any]:
     """aiokafka's arguments for TLS and SASL, of connections, producers and admin clients alike."""
     tls, sasl = connection.tls, connection.sasl
-    provider = None if sasl is None or sasl.mechanism != "OAUTHBEARER" else _Token(lambda: token_of(sasl, resolve))
+    provider: _Token | Login | None = None
+    if sasl is not None and sasl.kerberos is not None:
+        provider = login_of(sasl.kerberos, resolve)
+    elif sasl is not None and sasl.mechanism == "OAUTHBEARER":
+        provider = _Token(lambda: token_of(sasl, resolve))
 
     def value(setting: Setting | None) -> str | None:
         return None if setting is None else resolve(setting)

@@ -5,9 +5,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from engine.catalog.connections import (
+    RELOGIN_MS,
     ConnectionDescription,
     GcsConnection,
     KafkaConnection,
+    Kerberos,
     RegistryConnection,
     Sasl,
     Tls,
@@ -31,7 +33,9 @@ PROTOCOLS: Final[Mapping[str, tuple[bool, bool]]] = {
 }  # fmt: skip
 """SECURITY PROTOCOL: with TLS, with SASL."""
 
-MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+DAY_MS: Final = 86_400_000
+
+MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI")
 
 
 def create_secret(statement: statements.CreateSecret, context: Context) -> bound.BoundCreateSecret:
@@ -114,17 +118,13 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
     sasl = None
     if with_sasl:
         mechanism = (mechanism or "PLAIN").upper()
-        if mechanism == "GSSAPI":
-            raise Unsupported("SASL MECHANISM GSSAPI",
-                              detail="Kerberos is not spoken: a broker knows us by password, token or certificate.",
-                              hint=f"There are {', '.join(MECHANISMS)}; and SSL CERTIFICATE with SSL KEY.",
-                              position=at)  # fmt: skip
         if mechanism not in MECHANISMS:
             hint = f"There are {', '.join(MECHANISMS)}."
             raise InvalidParameter(f'SASL MECHANISM "{mechanism}" is not known', hint=hint, position=at)
         sasl = Sasl(
             mechanism, options.setting("sasl username"), options.hidden("sasl password"),
             options.hidden("sasl oauthbearer token"), options.url("sasl oauthbearer token url"),
+            _kerberos(options, at) if mechanism == "GSSAPI" else None,
         )  # fmt: skip
         asked = sasl.username is not None and sasl.password is not None
         if mechanism == "OAUTHBEARER" and sasl.token is None and not (asked and sasl.token_url):
@@ -133,9 +133,32 @@ def secured(brokers: tuple[str, ...], options: Options, at: int) -> KafkaConnect
                 hint="Or SASL OAUTHBEARER TOKEN URL with SASL USERNAME and SASL PASSWORD.",
                 position=at,
             )
-        if mechanism != "OAUTHBEARER" and not asked:
+        if mechanism not in ("OAUTHBEARER", "GSSAPI") and not asked:
             raise InvalidParameter(f"{mechanism} needs SASL USERNAME and SASL PASSWORD", position=at)
     return KafkaConnection(brokers, tls if with_tls else None, sasl)
+
+
+def _kerberos(options: Options, at: int) -> Kerberos:
+    """SASL KERBEROS ...: who we are to the realm."""
+    option = options.take("sasl kerberos kinit cmd")
+    if option is not None:
+        raise Unsupported(
+            "a command that the server would run for its clients",
+            hint="SASL KERBEROS KEYTAB and SASL KERBEROS PRINCIPAL get tickets, and get them again before they end.",
+            position=option.at,
+        )
+    principal, keytab = options.text("sasl kerberos principal"), options.content("sasl kerberos keytab")
+    if not principal or keytab is None:
+        raise InvalidParameter(
+            "GSSAPI needs SASL KERBEROS PRINCIPAL and SASL KERBEROS KEYTAB",
+            hint="SASL KERBEROS KEYTAB = SECRET name, or the path of a file of the server.",
+            position=at,
+        )
+    relogin_ms = options.integer("sasl kerberos min time before relogin", 0, DAY_MS)
+    return Kerberos(
+        principal, keytab, options.text("sasl kerberos service name") or "kafka",
+        RELOGIN_MS if relogin_ms is None else relogin_ms,
+    )  # fmt: skip
 
 
 def _registry(options: Options, url: str | None) -> RegistryConnection:

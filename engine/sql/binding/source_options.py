@@ -95,6 +95,14 @@ class Options:
             raise InvalidParameter(f'option "{option.name}" must be a string or SECRET name', position=option.at)
         return option.value
 
+    def content(self, name: str) -> Setting | None:
+        """SECRET name, or the path of a file of the server."""
+        option = self._left.get(name)
+        value = self.setting(name)
+        if isinstance(value, str) and option is not None:
+            return FileRef(value)
+        return value
+
     def name(self, *names: str) -> Name | None:
         """The name of an object, perhaps qualified."""
         option = self.take(*names)
