@@ -25,7 +25,7 @@ class Physical(IntEnum):
     DECIMAL = 3  # packed decimal, or a heap code below a tag bit: engine/collection/numeric.py
     BYTES = 4  # heap code, ordered bytewise: text (UTF-8), bytea, uuid (16 bytes), nested values (collection/nested.py)
     INTERVAL = 5  # heap code of <i4 months, <i4 days, <i8 microseconds; ordered by length, then field by field
-    JSON = 6  # heap code of canonical JSON text (engine/collection/json.py), ordered bytewise
+    JSON = 6  # heap code of canonical JSON text (engine/collection/json.py), ordered as kernels/json_order.py says
 
     @property
     def on_heap(self) -> bool:

@@ -22,11 +22,23 @@ From  FoundationDB's tuple layer and MyRocks' memcomparable format.
 
 import struct
 from collections.abc import Callable
-from decimal import Decimal
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from engine.collection.value import Interval, Range
+from engine.collection.json_bytes import read_json, write_json
+from engine.collection.plain_bytes import (
+    SIGN,
+    read_bytes,
+    read_decimal,
+    read_float,
+    read_interval,
+    read_text,
+    write_bytes,
+    write_decimal,
+    write_float,
+    write_interval,
+)
+from engine.collection.value import Range
 from engine.errors import ArrayTooLarge
 from engine.types import Category, Nesting, Physical, SqlType
 
@@ -57,15 +69,8 @@ FIRST, LAST = 0x00, 0x01
 END: Final = 0x00
 PRESENT: Final = 0x01
 NULL: Final = 0xFF
-SIGN: Final = 1 << 63
-ALL: Final = (1 << 64) - 1
-DAY: Final = 86_400_000_000
 BYTES_MAX: Final = 1 << 27
 """The largest nested value, 128 MB: array_fill and concatenation must not eat the memory of the process."""
-
-NEGATIVE_INFINITY, NEGATIVE, ZERO, POSITIVE, INFINITY, NAN = range(6)
-EXPONENT_BIAS: Final = 1 << 15
-FLIP: Final = bytes(255 - i for i in range(256))
 
 
 def encode(raw: Raw, type: SqlType) -> bytes:
@@ -187,7 +192,7 @@ def _map_writer(element: Writer) -> Writer:
     def write(raw: dict[str, Raw], out: bytearray) -> None:
         for key in sorted(raw, key=str.encode):
             out.append(PRESENT)
-            _write_bytes(key.encode(), out)
+            write_bytes(key.encode(), out)
             element(raw[key], out)
         out.append(END)
 
@@ -198,7 +203,7 @@ def _map_reader(element: Reader) -> Reader:
     def read(data: bytes, at: int) -> tuple[Raw, int]:
         found: dict[str, Raw] = {}
         while data[at] != END:
-            key, at = _read_text(data, at + 1)
+            key, at = read_text(data, at + 1)
             found[key], at = (None, at + 1) if data[at] == NULL else element(data, at + 1)
         return found, at + 1
 
@@ -275,15 +280,17 @@ def _plain_writer(type: SqlType) -> Writer:
         case Physical.SIGNED:
             return lambda raw, out: out.extend((raw + SIGN).to_bytes(8, "big"))
         case Physical.FLOAT:
-            return _write_float
+            return write_float
         case Physical.DECIMAL:
-            return _write_decimal
+            return write_decimal
         case Physical.INTERVAL:
-            return _write_interval
+            return write_interval
+        case Physical.JSON:
+            return write_json
         case Physical.BYTES if type.length == 16:
             return lambda raw, out: out.extend(raw)
         case _:
-            return lambda raw, out: _write_bytes(raw if isinstance(raw, bytes) else raw.encode(), out)
+            return lambda raw, out: write_bytes(raw if isinstance(raw, bytes) else raw.encode(), out)
 
 
 def _plain_reader(type: SqlType) -> Reader:
@@ -295,90 +302,16 @@ def _plain_reader(type: SqlType) -> Reader:
         case Physical.SIGNED:
             return lambda data, at: (int.from_bytes(data[at : at + 8], "big") - SIGN, at + 8)
         case Physical.FLOAT:
-            return _read_float
+            return read_float
         case Physical.DECIMAL:
-            return _read_decimal
+            return read_decimal
         case Physical.INTERVAL:
-            return _read_interval
+            return read_interval
+        case Physical.JSON:
+            return read_json
         case Physical.BYTES if type.length == 16:
             return lambda data, at: (data[at : at + 16], at + 16)
         case Physical.BYTES if type.category not in (Category.STRING, Category.UNKNOWN):
-            return _read_bytes
+            return read_bytes
         case _:
-            return _read_text
-
-
-def _write_bytes(raw: bytes, out: bytearray) -> None:
-    out += raw.replace(b"\x00", b"\x00\xff") if 0 in raw else raw
-    out += b"\x00\x00"
-
-
-def _read_bytes(data: bytes, at: int) -> tuple[bytes, int]:
-    end = data.index(0, at)
-    while data[end + 1] == 0xFF:
-        end = data.index(0, end + 2)
-    return data[at:end].replace(b"\x00\xff", b"\x00"), end + 2
-
-
-def _read_text(data: bytes, at: int) -> tuple[str, int]:
-    found, at = _read_bytes(data, at)
-    return found.decode(), at
-
-
-def _write_float(raw: float, out: bytearray) -> None:
-    bits = 0x7FF8 << 48 if raw != raw else int.from_bytes(struct.pack(">d", raw + 0.0), "big")
-    out += (~bits & ALL if bits & SIGN else bits | SIGN).to_bytes(8, "big")
-
-
-def _read_float(data: bytes, at: int) -> tuple[float, int]:
-    bits = int.from_bytes(data[at : at + 8], "big")
-    bits = bits ^ SIGN if bits & SIGN else ~bits & ALL
-    return struct.unpack(">d", bits.to_bytes(8, "big"))[0], at + 8
-
-
-def _write_decimal(raw: Decimal, out: bytearray) -> None:
-    """Sign, exponent of the first digit, digits without trailing zeros; of a negative number flipped."""
-    if raw.is_nan():
-        out.append(NAN)
-    elif raw.is_infinite():
-        out.append(NEGATIVE_INFINITY if raw < 0 else INFINITY)
-    elif raw == 0:
-        out.append(ZERO)
-    else:
-        digits = bytes(48 + digit for digit in raw.as_tuple().digits).lstrip(b"0").rstrip(b"0")
-        body = (raw.adjusted() + EXPONENT_BIAS).to_bytes(2, "big") + digits + b"\x00"
-        out.append(NEGATIVE if raw < 0 else POSITIVE)
-        out += body.translate(FLIP) if raw < 0 else body
-
-
-def _read_decimal(data: bytes, at: int) -> tuple[Decimal, int]:
-    kind = data[at]
-    at += 1
-    if kind == ZERO:
-        return Decimal(0), at
-    if kind == NAN:
-        return Decimal("NaN"), at
-    if kind in (INFINITY, NEGATIVE_INFINITY):
-        return Decimal("Infinity" if kind == INFINITY else "-Infinity"), at
-    end = data.index(0xFF if kind == NEGATIVE else 0, at + 2)
-    body = data[at:end].translate(FLIP) if kind == NEGATIVE else data[at:end]
-    exponent = int.from_bytes(body[:2], "big") - EXPONENT_BIAS - (len(body) - 3)
-    digits = [digit - 48 for digit in body[2:]]
-    if exponent > 0:
-        digits, exponent = digits + [0] * exponent, 0
-    return Decimal((int(kind == NEGATIVE), digits, exponent)), end + 1
-
-
-def _write_interval(raw: Interval, out: bytearray) -> None:
-    """Its length as days (30 to a month) and the rest of a day, then months and days: as kernels/compare.py orders."""
-    over, rest = divmod(raw.microseconds, DAY)
-    length = raw.months * 30 + raw.days + over
-    bias = 1 << 31
-    out += struct.pack(">QQII", length + SIGN, rest, raw.months + bias, raw.days + bias)
-
-
-def _read_interval(data: bytes, at: int) -> tuple[Interval, int]:
-    length, rest, months, days = struct.unpack_from(">QQII", data, at)
-    bias = 1 << 31
-    months, days = months - bias, days - bias
-    return Interval(months, days, (length - SIGN - months * 30 - days) * DAY + rest), at + 24
+            return read_text

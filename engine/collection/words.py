@@ -14,7 +14,7 @@ from uuid import UUID as Uuid
 import numpy as np
 
 from engine import types
-from engine.collection import json, nested, numeric
+from engine.collection import json, nested, numeric, plain_bytes
 from engine.collection.heap import DECIMAL_TAG, Codes, Heap, Interning
 from engine.collection.value import Interval, Plain, Range, Value
 from engine.collection.vector import Vector
@@ -232,7 +232,7 @@ def _micros_of(value: Value) -> int:
 
 
 def _clock(micros: int) -> time | int:
-    return micros if micros == nested.DAY else (EPOCH + timedelta(microseconds=micros)).time()
+    return micros if micros == plain_bytes.DAY else (EPOCH + timedelta(microseconds=micros)).time()
 
 
 def _timestamp(value: Value, heap: Interning) -> int:

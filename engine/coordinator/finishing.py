@@ -1,7 +1,5 @@
 """What happens to the rows of a top-level SELECT outside the dataflow: sorted, cut, projected, each row by itself."""
 
-from functools import cmp_to_key
-
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -13,7 +11,8 @@ from engine.dataflow.graph import Order
 from engine.errors import DataError, LimitExceeded
 from engine.expr.functions.intervals import lengths
 from engine.expr.functions.planner import MINUS_ZERO
-from engine.kernels.compare import compare_all, order_prefix
+from engine.kernels.compare import order_prefix
+from engine.kernels.frames import sort_words
 from engine.kernels.rows import take_rows
 from engine.plan.relation import Finishing
 from engine.types import Physical, SqlType
@@ -80,26 +79,11 @@ def ranks(words: Words, physical: Physical, heap: Heap) -> Words:
         return order_prefix(int(physical), words, *heap.view())
     distinct, which = np.unique(words, return_inverse=True)
     ask()
-    if physical in (Physical.BYTES, Physical.JSON):
+    if physical is Physical.BYTES:
         order = pc.call_function("sort_indices", [heap.decode(distinct)]).to_numpy().astype(np.int64)
     else:
-        order = _by_value(distinct, physical, heap)
+        view = heap.view()
+        order = sort_words(int(physical), distinct, order_prefix(int(physical), distinct, *view), *view)
     rank = np.empty(len(distinct), np.uint64)
     rank[order] = np.arange(len(distinct), dtype=np.uint64)
     return rank[which]
-
-
-def _by_value(distinct: Words, physical: Physical, heap: Heap) -> NDArray[np.int64]:
-    """The order of words of which some have the same prefix and are compared whole."""
-    view = heap.view()
-    prefix = order_prefix(int(physical), distinct, *view)
-    order = np.argsort(prefix, kind="stable")
-    tied = np.flatnonzero(np.diff(prefix[order]) == 0)
-
-    def compare(a: int, b: int) -> int:
-        return int(compare_all(int(physical), distinct[a : a + 1], distinct[b : b + 1], *view)[0])
-
-    for run in np.split(tied, np.flatnonzero(np.diff(tied) > 1) + 1) if len(tied) else ():
-        part = slice(int(run[0]), int(run[-1]) + 2)
-        order[part] = sorted(order[part].tolist(), key=cmp_to_key(compare))
-    return order

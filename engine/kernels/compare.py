@@ -3,8 +3,8 @@
 """The order of words, for every physical layout (engine/types.py: Physical gives the numbers).
 
 Law: a total order whose ties are exactly equal words, so ordered structures need no second look at the data. Intervals
-order by length, then months, then days; numerics by value, the infinities at the ends and NaN last; text, bytea,
-uuid and jsonb bytewise.
+order by length, then months, then days; numerics by value, the infinities at the ends and NaN last; text, bytea and
+uuid bytewise; jsonb as json_order.py says.
 
 `order_prefix` maps words to uint64 so that a < b implies prefix(a) <= prefix(b). For BOOLEAN, SIGNED and FLOAT it is
 exact: equal prefixes mean equal words. For the others a tie is settled by `compare`.
@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from engine.kernels.json_order import compare_documents, document_prefix
 from engine.kernels.memory import byteswap, load64, load_tail
 from engine.kernels.numeric import TENS, mantissa, scale_of
 
@@ -207,6 +208,9 @@ def compare_data(kind, a, b, start, length, data):
         return _compare_decimals(a, b, start, length, data)
     if kind == INTERVAL:
         return _compare_intervals(a, b, start, data)
+    if kind == JSON:
+        end, other_end = start[a] + np.int64(length[a]), start[b] + np.int64(length[b])
+        return compare_documents(data, start[a], end, start[b], other_end)
     return _compare_bytes(a, b, start, length, data)
 
 
@@ -218,6 +222,8 @@ def data_prefix(kind, word, start, length, data):
     if kind == INTERVAL:
         days, rest = _span(word, start, data)
         return (np.uint64(days + (1 << 37)) << np.uint64(26)) | (np.uint64(rest) >> np.uint64(11))
+    if kind == JSON:
+        return document_prefix(data, start[word], start[word] + np.int64(length[word]))
     return byteswap(load_tail(data, start[word], min(np.int64(length[word]), 8)))
 
 

@@ -7,8 +7,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.collection import numeric
+from engine import types
+from engine.collection import json, numeric
 from engine.collection.heap import Heap
+from engine.collection.nested import Array, decode, encode
 from engine.collection.words import float_word
 from engine.kernels import compare as kernels
 from engine.types import Physical
@@ -82,3 +84,59 @@ def test_intervals_by_length_then_field_by_field(values):
     words = heap.intern_many([struct.pack("<iiq", *value) for value in values]).tolist()
     keys = [((value[0] * 30 + value[1]) * 86_400_000_000 + value[2], *value) for value in values]
     orders_as(Physical.INTERVAL, words, keys, heap)
+
+
+names = st.sampled_from(
+    ["", "a", "b", "ab", "é", "aa", "\n", '"', "\\", "\x01", "\x7f", "ab\nc", "abcdefgh", "abcdefgi"]
+)
+numbers = st.integers(-(10**20), 10**20) | st.sampled_from(
+    ["0", "0.5", "-0.5", "0.05", "1.5", "15", "1e3", "1e-30", "-1e-30", "1e400", "12345678901234.5", "-0.0", "1.0"]
+).map(Decimal)
+documents = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, names),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
+    max_leaves=9,
+)
+
+
+class Document:
+    """A JSON document in PostgreSQL's order, written down a second time."""
+
+    def __init__(self, value) -> None:
+        self.key = () if value == [] else (1, rank_of(value))
+
+    def __lt__(self, other: "Document") -> bool:
+        return self.key < other.key
+
+    def __gt__(self, other: "Document") -> bool:
+        return self.key > other.key
+
+
+def rank_of(value) -> tuple:
+    match value:
+        case None:
+            return (0,)
+        case str():
+            return (1, value.encode())
+        case bool():
+            return (3, value)
+        case int() | Decimal():
+            return (2, value)
+        case list():
+            return (4, len(value), [rank_of(item) for item in value])
+        case _:
+            pairs = sorted(((key.encode(), item) for key, item in value.items()), key=lambda p: (len(p[0]), p[0]))
+            return (5, len(pairs), [part for key, item in pairs for part in (key, rank_of(item))])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(documents, min_size=2, max_size=8))
+def test_documents_as_postgresql_orders_them(values):
+    heap = Heap()
+    words = heap.intern_many([json.dump(value) for value in values]).tolist()
+    orders_as(Physical.JSON, words, [Document(value) for value in values], heap)
+    arrays = types.array_of(types.JSONB)
+    texts = [json.dump(value).decode() for value in values]
+    encoded = [encode(Array.of([text]), arrays) for text in texts]
+    assert [decode(data, arrays).items for data in encoded] == [(text,) for text in texts]
+    orders_as(Physical.BYTES, heap.intern_many(encoded).tolist(), [Document(value) for value in values], heap)

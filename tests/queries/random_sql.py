@@ -53,7 +53,6 @@ def listed(names: Sequence[str]) -> str:
 class Generator:
     tables = TABLES
     grouped_types: tuple[SqlType, ...] = (INT, INT, TEXT, NUM, BOOL)
-    unordered: frozenset[SqlType] = frozenset()
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -77,7 +76,7 @@ class Generator:
         if pick < 0.3 and depth > 0:
             return self.set_operation(depth, outer, columns)
         made = self.select(depth, outer, columns)
-        if self.chance(0.12) and not set(made.types) & self.unordered:
+        if self.chance(0.12):
             order = [f"{i + 1} {self.direction()}" for i in range(len(made.types))]
             self.random.shuffle(order)
             offset = f" OFFSET {self.random.randrange(3)}" if self.chance(0.4) else ""
