@@ -145,6 +145,7 @@ class OrderedRows:
         self._nulls = null_words(len(input_types))
         self.leading: Final = null_words(len(picked))
         self._heap = heap
+        self._peers = len(order)
         ordered = {column for column, _, _ in order}
         rest = [(c, False, False) for c in range(len(picked)) if c not in ordered]
         spec = [
@@ -230,10 +231,17 @@ class OrderedRows:
         self._marks[found] = 0
         return around
 
-    def walk(self, gids: Ids, offset: int, limit: int) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
-        """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds)."""
+    def walk(
+        self, gids: Ids, offset: int, limit: int, ties: int = ordered_changes.CUT
+    ) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
+        """Of each group the rows from `offset` on, at most `limit` (-1: all), in order: (slots, how often, bounds).
+        `ties`: see engine/kernels/ordered_changes.py, of rows that are equal by `order`."""
         ask()
-        return ordered_changes.walk_groups(gids, offset, limit, self._tree.nodes, self._tree.head, self.store.words)
+        store = self.store
+        return ordered_changes.walk_groups(
+            gids, offset, limit, ties, self._peers, self._tree.nodes, self._tree.head, store.words, store.spec,
+            *self._heap.view(),
+        )  # fmt: skip
 
     def settle(self) -> None:
         """Nobody reads the rows that went any more."""

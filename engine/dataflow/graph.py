@@ -7,6 +7,7 @@ docstring; NULL equals NULL wherever rows or keys are compared (SQL's `=` is the
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TypeAlias
 
 from engine import types
@@ -24,6 +25,14 @@ class Order:
     column: int
     descending: bool = False
     nulls_first: bool = False
+
+
+class Ties(Enum):
+    """What the limit of a TopK counts, and what becomes of rows that its order does not tell apart (peers)."""
+
+    CUT = "cut"  # rows: what row_number() <= limit says
+    WHOLE = "with ties"  # rows, and the peers of the last of them: rank() <= limit
+    COUNTED = "peers counted once"  # groups of peers: dense_rank() <= limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +159,18 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class TopK:
-    """Of each group the rows from `offset`, at most `limit` (None: all), by `order`; ties by the whole row's words."""
+    """Of each group the rows from `offset`, at most `limit` (None: all) as `ties` counts them, by `order`; among peers
+    by the whole row's content. An offset counts rows, so there is none where peers are counted once."""
 
     input: "Plan"
     group: tuple[int, ...]
     order: tuple[Order, ...]
     limit: int | None
     offset: int = 0
+    ties: Ties = Ties.CUT
+
+    def __post_init__(self) -> None:
+        assert not self.offset or self.ties is not Ties.COUNTED
 
 
 @dataclass(frozen=True, slots=True)

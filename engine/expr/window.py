@@ -170,13 +170,14 @@ class WindowCall:
         plain = isinstance(self.kind, AggregateKind) and self.runs() and self.filter is None and not self.within
         return plain and to_end and frame.start.edge is Edge.UNBOUNDED_PRECEDING and frame.exclude is Exclude.NO_OTHERS
 
-    def looks_back(self) -> bool:
-        """Whether its value depends on no row after the current one: then a prefix of the partition will do."""
+    def looks_back(self, peers: bool) -> bool:
+        """Whether its value depends on no row after the current one, but its `peers`: then a prefix of the partition
+        (that cuts no peers apart) will do."""
         if self.kind in (Kind.ROW_NUMBER, Kind.RANK, Kind.DENSE_RANK):
             return True
         back = (Edge.UNBOUNDED_PRECEDING, Edge.PRECEDING, Edge.CURRENT_ROW)
         rows = self.frame.unit is Unit.ROWS and self.frame.exclude in (Exclude.NO_OTHERS, Exclude.CURRENT_ROW)
-        return self.framed and rows and self.frame.end.edge in back
+        return self.framed and (peers or rows) and self.frame.end.edge in back
 
     def __str__(self) -> str:
         inner = ", ".join(f"#{column}" for column in self.columns)

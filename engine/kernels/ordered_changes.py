@@ -18,6 +18,7 @@ from engine.kernels.ordered import (
     STORE,
     TREE,
     change_entry,
+    compare_rows,
     descend_block,
     enough_nodes,
     first_entry,
@@ -25,6 +26,8 @@ from engine.kernels.ordered import (
     row_prefix,
     step,
 )
+
+CUT, WHOLE, COUNTED = range(3)
 
 
 @njit(
@@ -67,17 +70,19 @@ def update_rows(
 
 
 @njit(
-    f"Tuple((int32[::1], int64[::1], int64[::1]))(int32[::1], int64, int64, {TREE}, uint64[:, ::1])",
+    f"Tuple((int32[::1], int64[::1], int64[::1]))(int32[::1], int64, int64, int64, int64, {TREE}, {STORE})",
     cache=True,
     nogil=True,
 )
-def walk_groups(gids, offset, limit, nodes, head, store):
+def walk_groups(gids, offset, limit, ties, peers, nodes, head, store, spec, start, length, data):
     """Of each group the rows from `offset` on, at most `limit` (negative: all), in order: (slots, how often, bounds).
 
     Rows of group i are bounds[i] .. bounds[i + 1]. Multiplicities count as that many rows, those below 1 as none.
-    O(log n + rows walked) a group.
+    Rows that the first `peers` columns of the order do not tell apart are peers. `ties`: the last ones are CUT where
+    the limit falls, or given WHOLE beyond it, or COUNTED as one. O(log n + rows walked) a group.
     """
     n = len(gids)
+    by = spec[:peers]
     bounds = np.zeros(n + 1, np.int64)
     slots, takes = np.empty(64, np.int32), np.empty(64, np.int64)
     used = 0
@@ -85,23 +90,32 @@ def walk_groups(gids, offset, limit, nodes, head, store):
         g = np.int64(gids[k])
         leaf, i = first_entry(nodes, head, g)
         skip, left = offset, limit
-        while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g and left != 0:
+        last = np.int64(-1)
+        while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g and (left != 0 or ties != CUT):
             slot = load_of(nodes[leaf, META + 2 * i])
             count = np.int64(store[slot, store.shape[1] - 1])
             if count > 0:
                 skipped = min(skip, count)
                 skip -= skipped
                 count -= skipped
-                if left >= 0 and count > left:
-                    count = left
+                if ties != CUT and count > 0:
+                    peer = last >= 0 and compare_rows(store, by, last, slot, start, length, data) == 0
+                    if left == 0 and not peer:
+                        break
+                    last = slot
+                    if ties == WHOLE:
+                        left -= min(left, count)
+                    elif not peer:
+                        left -= 1
+                elif left >= 0:
+                    count = min(count, left)
+                    left -= count
                 if count > 0:
                     if used == len(slots):
                         slots, takes = doubled(slots), doubled(takes)
                     slots[used] = slot
                     takes[used] = count
                     used += 1
-                    if left >= 0:
-                        left -= count
             leaf, i = step(nodes, leaf, i, 1)
         bounds[k + 1] = used
     return slots[:used].copy(), takes[:used].copy(), bounds

@@ -115,7 +115,7 @@ class Decorrelation(Joins):
             case TopK():
                 group = (*range(scope.width), *(scope.width + column for column in relation.group))
                 order = tuple(replace(order, column=scope.width + order.column) for order in relation.order)
-                return TopK(self.apply(relation.input, scope), group, order, relation.limit, relation.offset)
+                return replace(relation, input=self.apply(relation.input, scope), group=group, order=order)
             case Window():
                 below = self.apply(relation.input, scope)
                 at = {i: scope.width + i for i in range(self.facts.arity(below) - scope.width)}

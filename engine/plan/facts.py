@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from engine.collection.wanted import ask
+from engine.dataflow.graph import Ties
 from engine.expr.aggregate import Kind
 from engine.expr.scalar import Literal, Ref, Value
 from engine.expr.window import Kind as WindowKind
@@ -214,7 +215,8 @@ class Facts:
                 return shortest([*self.keys(relation.input), frozenset(range(self.arity(relation.input)))])
             case TopK():
                 below = self.keys(relation.input)
-                return shortest([*below, frozenset(relation.group)]) if relation.limit == 1 else below
+                single = relation.limit == 1 and relation.ties is Ties.CUT
+                return shortest([*below, frozenset(relation.group)]) if single else below
             case Window():
                 width = self.arity(relation.input)
                 numbers = (i for i, call in enumerate(relation.calls) if call.kind is WindowKind.ROW_NUMBER)

@@ -122,7 +122,8 @@ class Lowering(Dag):
                 if relation.limit is None and not relation.offset:
                     return self.plan(relation.input)
                 below = self.plan(relation.input)
-                return self.cons(graph.TopK(below, relation.group, relation.order, relation.limit, relation.offset))
+                limit, offset = relation.limit, relation.offset
+                return self.cons(graph.TopK(below, relation.group, relation.order, limit, offset, relation.ties))
             case Window():
                 return lower_window(relation, self.plan(relation.input), self.cons)
             case Negate():

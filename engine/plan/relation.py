@@ -14,7 +14,7 @@ from typing import ClassVar, TypeAlias, cast
 from engine import types
 from engine.collection.value import planned
 from engine.collection.wanted import ask
-from engine.dataflow.graph import Order
+from engine.dataflow.graph import Order, Ties
 from engine.expr.aggregate import Overload
 from engine.expr.scalar import Opaque, Scalar, Value
 from engine.expr.table import TableFunction
@@ -227,13 +227,14 @@ class Distinct:
 
 @dataclass(frozen=True, slots=True)
 class TopK:
-    """Of each group, ordered, the rows from `offset`, at most `limit`. DISTINCT ON is limit 1."""
+    """Of each group, ordered, the rows from `offset`, at most `limit` as `ties` counts them. DISTINCT ON is limit 1."""
 
     input: "Relation"
     group: tuple[int, ...]
     order: tuple[Order, ...]
     limit: int | None
     offset: int = 0
+    ties: Ties = Ties.CUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ No delta, no state, no sharing, no vector: this is the definition that the opera
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cmp_to_key
 from itertools import product
 from typing import Final, assert_never
@@ -200,12 +200,34 @@ def _topk(plan: graph.TopK, rows: Rows) -> Rows:
     out: Rows = {}
     for members in groups.values():
         members.sort(key=cmp_to_key(lambda a, b: compare(a[0], b[0], plan.order)))
-        at, end = 0, None if plan.limit is None else plan.offset + plan.limit
-        for row, n in members:
-            kept = min(at + n, at + n if end is None else end) - max(at, plan.offset)
-            if kept > 0:
-                out[row] = kept
-            at += n
+        out.update(prefix(members, plan.order, plan.limit, plan.offset, plan.ties))
+    return out
+
+
+def prefix(
+    members: Sequence[tuple[Row, int]], by: Sequence[graph.Order], limit: int | None, offset: int, ties: graph.Ties
+) -> Rows:
+    """Of a group's rows, which stand in order, those from `offset` on that `limit` allows."""
+    out: Rows = {}
+    at, first, groups = 0, 0, 0  # rows before this one, before its first peer; groups of peers before its own
+    last: Row | None = None
+    for row, n in members:
+        values = tuple(row[order.column] for order in by)
+        if last is not None and values != last:
+            first, groups = at, groups + 1
+        last = values
+        begin, at = max(at, offset), at + n
+        place = {
+            graph.Ties.CUT: begin - offset,
+            graph.Ties.WHOLE: max(first, offset) - offset,
+            graph.Ties.COUNTED: groups,
+        }
+        kept = at - begin
+        if limit is not None:
+            left = limit - place[ties]
+            kept = min(kept, left) if left <= 0 or ties is graph.Ties.CUT else kept
+        if kept > 0:
+            out[row] = kept
     return out
 
 

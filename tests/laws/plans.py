@@ -220,7 +220,9 @@ def topks(draw: st.DrawFn, below: st.SearchStrategy[Plan], shape: Shape) -> Plan
         for column in draw(st.lists(st.integers(0, len(row) - 1), max_size=2, unique=True))
     )
     limit = draw(st.sampled_from([1, 2, 3, None]))
-    return graph.TopK(child, group, order, limit, draw(st.sampled_from([0, 0, 1])))
+    ties = draw(st.sampled_from(graph.Ties))
+    offset = 0 if ties is graph.Ties.COUNTED else draw(st.sampled_from([0, 0, 1]))
+    return graph.TopK(child, group, order, limit, offset, ties)
 
 
 @st.composite

@@ -2,8 +2,10 @@
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 from functools import cmp_to_key
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from engine import types
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
-from engine.dataflow.graph import Order, Source, TopK
+from engine.dataflow.graph import Order, Source, Ties, TopK
 from engine.dataflow.operators.topk import TopKOperator
 from tests.laws.test_reduce import batch_of, contents_of, plain, rows_of
 
@@ -35,6 +37,11 @@ def before(a, b, order):
     return 0
 
 
+def peers(a, b, order):
+    """Whether the order does not tell them apart."""
+    return all(before((a[o.column],), (b[o.column],), (replace(o, column=0),)) == 0 for o in order)
+
+
 def place(v):
     nan = isinstance(v, (float, Decimal)) and math.isnan(v)
     return (nan, 0 if nan else v.encode() if isinstance(v, str) else v)
@@ -47,9 +54,15 @@ def oracle(contents, node):
     out = defaultdict(int)
     for rows in groups.values():
         rows.sort(key=cmp_to_key(lambda a, b: before(a, b, node.order)))
-        end = None if node.limit is None else node.offset + node.limit
-        for row in rows[node.offset : end]:
-            out[tuple(plain(v) for v in row)] += 1
+        for i, row in enumerate(rows):
+            first = next(k for k, other in enumerate(rows) if peers(row, other, node.order))
+            place = {
+                Ties.CUT: i - node.offset,
+                Ties.WHOLE: max(first, node.offset) - node.offset,
+                Ties.COUNTED: sum(not peers(a, b, node.order) for a, b in pairwise(rows[: i + 1])),
+            }[node.ties]
+            if i >= node.offset and (node.limit is None or place < node.limit):
+                out[tuple(plain(v) for v in row)] += 1
     return dict(out)
 
 
@@ -83,14 +96,18 @@ def histories(draw):
 orders = st.lists(
     st.builds(Order, st.integers(0, 3), st.booleans(), st.booleans()), max_size=2, unique_by=lambda o: o.column
 )
-nodes = st.builds(
-    TopK, st.just(Source(1, ROW)), st.sampled_from([(), (0,), (0, 1)]), orders.map(tuple),
-    st.one_of(st.none(), st.integers(0, 4)), st.integers(0, 3),
-)  # fmt: skip
+
+
+@st.composite
+def nodes(draw):
+    ties = draw(st.sampled_from(Ties))
+    group, order = draw(st.sampled_from([(), (0,), (0, 1)])), tuple(draw(orders))
+    offset = 0 if ties is Ties.COUNTED else draw(st.integers(0, 3))
+    return TopK(Source(1, ROW), group, order, draw(st.one_of(st.none(), st.integers(0, 4))), offset, ties)
 
 
 @settings(max_examples=120, deadline=None)
-@given(histories(), nodes)
+@given(histories(), nodes())
 def test_incremental_equals_batch(history, node):
     ticks, present = history
     heap = Heap()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from engine.dataflow import graph
 from engine.expr.scalar import Call, Case, Coalesce, Logic
 from engine.plan.facts import Facts
 from engine.plan.relation import (
@@ -29,6 +30,7 @@ from engine.plan.relation import (
     Union,
 )
 from engine.plan.scalars import parts
+from tests.laws.naive import prefix
 from tests.plan.sql_values import EvaluationError, aggregate, apply, evaluate, order_key
 
 Rows = Counter
@@ -109,7 +111,7 @@ class Bound:
                     for row, count in run(branch).items():
                         out[row] += count
             case TopK():
-                out = topk(run(relation.input), relation.group, relation.order, relation.limit, relation.offset)
+                out = topk(run(relation.input), relation)
             case _:
                 raise AssertionError(relation)
         return nonzero(out)
@@ -209,20 +211,20 @@ class Bound:
                 return evaluate(scalar, row)
 
 
-def topk(rows: Counter, group, order, limit, offset) -> Counter:
+def topk(rows: Counter, node: TopK | graph.TopK) -> Counter:
     groups: dict[tuple, list] = {}
     for row, count in rows.items():
         assert count > 0
-        groups.setdefault(tuple(row[i] for i in group), []).extend([row] * count)
+        groups.setdefault(tuple(row[i] for i in node.group), []).append((row, count))
     out: Counter = Counter()
     for members in groups.values():
         members.sort(
-            key=lambda row: (
-                [order_key(row[o.column], o.descending, o.nulls_first) for o in order],
-                [order_key(value, False, False) for value in row],
+            key=lambda member: (
+                [order_key(member[0][o.column], o.descending, o.nulls_first) for o in node.order],
+                [order_key(value, False, False) for value in member[0]],
             )
         )
-        out.update(members[offset : None if limit is None else offset + limit])
+        out.update(prefix(members, node.order, node.limit, node.offset, node.ties))
     return out
 
 

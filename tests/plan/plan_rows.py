@@ -61,7 +61,7 @@ def plan_rows(plan: graph.Plan, contents: Mapping[int, Counter]) -> Counter:
                     for row, count in run(child).items():
                         out[row] += count
             case graph.TopK():
-                return topk(run(node.input), node.group, node.order, node.limit, node.offset)
+                return topk(run(node.input), node)
             case _:
                 raise AssertionError(node)
         return out

@@ -4,7 +4,7 @@ from collections import Counter
 from random import Random
 
 from engine import types
-from engine.dataflow.graph import Order
+from engine.dataflow.graph import Order, Ties
 from engine.expr.aggregate import Kind, Overload
 from engine.expr.scalar import Case, Coalesce, Literal, Logic, Ref
 from engine.plan.relation import (
@@ -125,7 +125,11 @@ class Generator:
                     Order(column, random.random() < 0.5, random.random() < 0.5)
                     for column in random.sample(range(width), width)
                 )
-                return TopK(inner, group, order, random.choice((0, 1, 2, None)), random.choice((0, 0, 1))), width
+                limit, ties = random.choice((0, 1, 2, None)), random.choice(tuple(Ties))
+                offset = 0 if ties is Ties.COUNTED else random.choice((0, 0, 1))
+                if ties is not Ties.CUT and not offset:  # which of its peers a cut keeps, no query may depend on
+                    order = order[: random.choice((width, 1))]
+                return TopK(inner, group, order, limit, offset, ties), width
             case "union" | "except":
                 other, extra = self.relation(random.randrange(depth), outers, lets)
                 common = min(width, extra)

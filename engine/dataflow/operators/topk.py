@@ -1,10 +1,13 @@
-"""Of each group the rows from `offset` on, at most `limit`, in order.
+"""Of each group the rows from `offset` on, at most `limit`, in order; with the peers of the last of them, or so many
+groups of peers, where that is asked.
 
 Rule   out = the change of first(offset + limit) less the change of first(offset), per touched group; without a limit
        the delta less the change of first(offset). Ties are broken by the whole row's content, so the same rows always
-       give the same result; a row of multiplicity m counts as m rows.
+       give the same result; a row of multiplicity m counts as m rows. With ties first(k) is every row before which
+       fewer than k others stand that the order tells from it; where peers are counted once, fewer than k groups.
 State  all rows by (group, order) in one B+tree (engine/collection/ordered.py), and how often each row is shown.
-Cost   O(|delta| log n + touched groups x (offset + limit)) a tick, whatever the size of the groups.
+Cost   O(|delta| log n + touched groups x (offset + limit)) a tick, whatever the size of the groups; with ties the
+       limit is what they make of it: the rows that a group shows.
 From   McSherry, Materialize's TopK; here with the k-set read from an ordered index instead of a tree of reductions.
 """
 
@@ -19,9 +22,15 @@ from engine.collection.groups import GroupTable, Ids
 from engine.collection.heap import Heap, Marks
 from engine.collection.ordered import OrderedRows
 from engine.dataflow.errors import ErrorCounts
-from engine.dataflow.graph import TopK
+from engine.dataflow.graph import Ties, TopK
+from engine.kernels import ordered_changes
 from engine.kernels.memory import doubled
 from engine.types import SqlType
+
+WALKED: Final = {
+    Ties.CUT: ordered_changes.CUT, Ties.WHOLE: ordered_changes.WHOLE, Ties.COUNTED: ordered_changes.COUNTED,
+}  # fmt: skip
+"""What the kernel calls them."""
 
 
 class TopKOperator:
@@ -31,7 +40,8 @@ class TopKOperator:
         self.errors: Final = ErrorCounts()
         self._columns = len(input_types)
         self._width = null_words(self._columns) + self._columns
-        self._offset, self._limit = node.offset, node.limit
+        self._offset, self._limit = node.offset, -1 if node.limit is None else node.limit
+        self._ties = ordered_changes.CUT if node.limit is None else WALKED[node.ties]
         self._types: Final = input_types
         self._groups: Final = GroupTable(node.group, self._columns, 1)
         self._place = self._groups.key_width + 2
@@ -68,7 +78,7 @@ class TopKOperator:
 
     def _window(self, groups: Ids) -> tuple[Ids, NDArray[np.int64], NDArray[np.int64]]:
         """The shown rows of those groups by what the tree holds: (slots, how often, bounds)."""
-        return self._rows.walk(groups, self._offset, -1 if self._limit is None else self._limit)
+        return self._rows.walk(groups, self._offset, self._limit, self._ties)
 
     def publish(self) -> None:
         """Readers see the rows of this tick; rows that are gone give up their slots."""

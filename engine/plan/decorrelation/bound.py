@@ -1,5 +1,6 @@
 """Questions about bound relations: whether a subquery is in a scalar, how many rows a relation can have."""
 
+from engine.dataflow.graph import Ties
 from engine.plan.relation import (
     BoundScalar,
     Constant,
@@ -45,9 +46,8 @@ def at_most_one(relation: Relation) -> bool:
         case Project() | Map() | Filter() | Distinct() | Window():
             return at_most_one(relation.input)
         case TopK():
-            return (relation.limit is not None and relation.limit <= 1 and not relation.group) or at_most_one(
-                relation.input
-            )
+            single = relation.limit is not None and relation.limit <= 1 and relation.ties is Ties.CUT
+            return (single and not relation.group) or at_most_one(relation.input)
         case Reduce():
             return not relation.keys
         case Let():

@@ -136,7 +136,7 @@ class Dataflows:
                     return f"{head} recomputes=touched groups", (*fields, ("recomputes", "touched groups")), ()
                 return head, fields, ()
             case graph.TopK():
-                head, fields = top_k(plan.group, list(map(text.order, plan.order)), plan.limit, plan.offset, text)
+                head, fields = top_k(plan, text)
                 return head, fields, ()
             case graph.Window():
                 order, calls = list(map(text.order, plan.order)), list(map(str, plan.calls))

@@ -5,6 +5,7 @@ from math import prod
 from typing import Final
 
 from engine import types
+from engine.dataflow import graph
 from engine.expr.scalar import Value
 from engine.plan.explaining.names import RelationNames
 from engine.plan.explaining.options import Shown
@@ -160,8 +161,7 @@ def head_of(relation: Relation, text: ScalarText) -> tuple[str, Fields]:
                 ("aggregates", texts(calls)),
             )
         case TopK():
-            order = list(map(text.order, relation.order))
-            return top_k(relation.group, order, relation.limit, relation.offset, text)
+            return top_k(relation, text)
         case Window():
             order, calls = list(map(text.order, relation.order)), list(map(str, relation.calls))
             parts = [f"partition_by=[{text.columns(relation.partition)}]"] if relation.partition else []
@@ -176,14 +176,20 @@ def head_of(relation: Relation, text: ScalarText) -> tuple[str, Fields]:
             return type(relation).__name__, ()
 
 
-def top_k(
-    group: Sequence[int], order: list[str], limit: int | None, offset: int, text: ScalarText
-) -> tuple[str, Fields]:
-    parts = [f"group_by=[{text.columns(group)}]"] if group else []
+def top_k(plan: TopK | graph.TopK, text: ScalarText) -> tuple[str, Fields]:
+    order = list(map(text.order, plan.order))
+    parts = [f"group_by=[{text.columns(plan.group)}]"] if plan.group else []
     parts += [f"order_by=[{', '.join(order)}]"] if order else []
-    parts += [] if limit is None else [f"limit={limit}"]
-    parts += [f"offset={offset}"] if offset else []
-    fields: Fields = ("group_by", list[Json](group)), ("order_by", texts(order)), ("limit", limit), ("offset", offset)
+    parts += [] if plan.limit is None else [f"limit={plan.limit}"]
+    parts += [f"offset={plan.offset}"] if plan.offset else []
+    parts += [] if plan.ties is graph.Ties.CUT else [plan.ties.value]
+    fields: Fields = (
+        ("group_by", list[Json](plan.group)),
+        ("order_by", texts(order)),
+        ("limit", plan.limit),
+        ("offset", plan.offset),
+        ("ties", plan.ties.value),
+    )
     return " ".join(["TopK", *parts]), fields
 
 
@@ -206,7 +212,7 @@ def rows_at_most(relation: Relation, facts: Facts) -> int | None:
             return rows_at_most(relation.input, facts)
         case TopK():
             before = rows_at_most(relation.input, facts)
-            if relation.group or relation.limit is None:
+            if relation.group or relation.limit is None or relation.ties is not graph.Ties.CUT:
                 return before
             return relation.limit if before is None else min(relation.limit, before)
         case Union() | Join():

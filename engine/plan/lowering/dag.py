@@ -29,7 +29,7 @@ class Dag:
             case graph.Reduce():
                 key = (graph.Reduce, id(plan.input), plan.key, plan.aggregates)
             case graph.TopK():
-                key = (graph.TopK, id(plan.input), plan.group, plan.order, plan.limit, plan.offset)
+                key = (graph.TopK, id(plan.input), plan.group, plan.order, plan.limit, plan.offset, plan.ties)
             case graph.Window():
                 key = (graph.Window, id(plan.input), plan.partition, plan.order, plan.calls)
             case graph.Distinct() | graph.Threshold() | graph.Negate():

@@ -6,7 +6,7 @@
     fuse        neighbours that are one node; what is empty; what does nothing
     joins       nested inner joins become one; an input that another one implies goes
     pushdown    predicates go to where their columns come from; `=` between inputs becomes an equivalence
-    ranking     row_number() <= k sees the first k rows of a partition (pushdown asks for it)
+    ranking     row_number(), rank(), dense_rank() <= k see a prefix of a partition (pushdown asks for it)
     fallible_keys   equalities that can fail are keys of a join where they do not
     eager           aggregates of hopping windows begin below the windows
     reductions      aggregates of what a join meets on go below it

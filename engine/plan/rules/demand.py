@@ -94,7 +94,7 @@ class Demand:
                 at = place(read)
                 order = tuple(replace(order, column=at[order.column]) for order in relation.order)
                 group = tuple(at[column] for column in relation.group)
-                made = TopK(self.only(relation.input, read), group, order, relation.limit, relation.offset)
+                made = replace(relation, input=self.only(relation.input, read), group=group, order=order)
                 return self.cut(made, [at[c] for c in columns])
             case Window():
                 return self.window(relation, columns)

@@ -6,6 +6,7 @@ from typing import Final, cast
 from engine.collection.heap import Heap
 from engine.collection.words import literal_of
 from engine.expr.evaluate import Context, evaluate
+from engine.expr.registry import OnNull
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Scalar
 from engine.plan.facts import Facts
 from engine.plan.predicates import EQUALITIES, negate, negated, not_null_tested, null_tested
@@ -66,7 +67,7 @@ def fold_logic(scalar: Logic) -> Scalar:
     arguments = flattened(scalar)
     few = len(arguments) <= COMPARED_MAX
     for argument in arguments:
-        if argument == neutral or (few and argument in kept):
+        if argument == neutral or (few and not argument.volatile and argument in kept):
             continue
         kept.append(argument)
         if argument == deciding:
@@ -89,7 +90,8 @@ def factored(branches: list[Scalar]) -> Scalar | None:
     repeats is a key then. None if there are none. Only what cannot fail comes forward."""
     parts = [conjuncts((branch,)) for branch in branches]
     others = [frozenset(branch) for branch in parts[1:]]
-    common = [p for p in dict.fromkeys(parts[0]) if all(p in other for other in others) and not p.fallible]
+    movable = [p for p in dict.fromkeys(parts[0]) if not p.fallible and not p.volatile]
+    common = [p for p in movable if all(p in other for other in others)]
     if not common:
         return None
     rest = [[part for part in branch if part not in common] for branch in parts]
@@ -128,7 +130,7 @@ def fold_case(scalar: Case) -> Scalar:
 def fold_coalesce(scalar: Coalesce) -> Scalar:
     kept: list[Scalar] = []
     for argument in scalar.arguments:
-        if isinstance(argument, Literal) and argument.value is None:
+        if is_null(argument):
             continue
         kept.append(argument)
         if not argument.nullable:
@@ -149,7 +151,14 @@ def fold_call(scalar: Call) -> Scalar:
         return TRUE
     if all(isinstance(argument, Literal) for argument in scalar.arguments) and not scalar.function.volatile:
         return constant(scalar)
+    given = not any(argument.fallible or argument.volatile for argument in scalar.arguments)
+    if given and scalar.function.on_null is OnNull.STRICT and any(map(is_null, scalar.arguments)):
+        return null(scalar.type)
     return beside_a_number(scalar) if scalar.function.name in EQUALITIES else scalar
+
+
+def is_null(scalar: Scalar) -> bool:
+    return isinstance(scalar, Literal) and scalar.value is None
 
 
 def beside_a_number(scalar: Call) -> Scalar:

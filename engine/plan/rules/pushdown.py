@@ -95,7 +95,7 @@ class Pushdown:
                 group = set(relation.group)
                 down, above = split(predicates, lambda p: bool(p.reads) and p.reads <= group and not p.volatile)
                 below = self.push(relation.input, down)
-                return filtered(TopK(below, relation.group, relation.order, relation.limit, relation.offset), above)
+                return filtered(replace(relation, input=below), above)
             case Window():
                 group = set(relation.partition)
                 down, above = split(predicates, lambda p: bool(p.reads) and p.reads <= group and not p.volatile)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from engine import types
 from engine.collection.value import Interval, MinusZero
-from engine.dataflow.graph import Order
+from engine.dataflow.graph import Order, Ties
 from engine.errors import Unsupported
 from engine.expr import window
 from engine.expr.aggregate import EXTREME, Kind, Overload
@@ -162,12 +162,12 @@ def as_keys(relation: Relation, columns: Sequence[SqlType]) -> Relation:
 
 def cut(
     relation: Relation, columns: Sequence[SqlType], group: Sequence[int], order: Sequence[Order], limit: int | None,
-    offset: int = 0,
+    offset: int = 0, ties: Ties = Ties.CUT,
 ) -> Relation:  # fmt: skip
     """The first rows of each group: a TopK by what group and order compare by."""
     wide, places = _with_keys(relation, columns, [*group, *(item.column for item in order)])
     by = tuple(replace(item, column=places[item.column]) for item in order)
-    found = TopK(wide, tuple(places[column] for column in group), by, limit, offset)
+    found = TopK(wide, tuple(places[column] for column in group), by, limit, offset, ties)
     return found if wide is relation else Project(found, tuple(range(len(columns))))
 
 
