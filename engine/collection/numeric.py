@@ -45,6 +45,8 @@ def limited(value: Decimal) -> Decimal:
         return Decimal("NaN")
     if value.is_infinite():
         return value
+    if value.is_zero():
+        return Decimal(0)  # whatever exponent a division or a logarithm left with it
     if value.adjusted() >= kernels.DIGITS_MAX:
         raise OutOfRange(OVERFLOW)
     value = CONTEXT.plus(value)

@@ -55,14 +55,16 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Times of ticks: tick n is at start_ms + n * tick_ms. A generator that is flat out has a millisecond a tick."""
+    """Times of ticks: tick `first` is at start_ms, the others tick_ms apart, those before it in the past. A generator
+    that is flat out has a millisecond a tick."""
 
     start_ms: int
     tick_ms: int
+    first: int = 0
 
     def us(self, ticks: Ticks) -> Ticks:
         """Microseconds since 1970."""
-        return (self.start_ms + ticks * max(1, self.tick_ms)) * 1000
+        return (self.start_ms + (ticks - self.first) * max(1, self.tick_ms)) * 1000
 
 
 def times(us: Ticks) -> pa.Array:

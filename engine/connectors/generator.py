@@ -81,7 +81,7 @@ class GeneratorReader(Unattended):
         self._heap = heap
         self._clock_ms = clock_ms
         self._start_ms = offsets.get("start_ms", clock_ms())
-        self._generator = generator_of(description, Clock(self._start_ms, description.tick_ms))
+        self._generator = generator_of(description, Clock(self._start_ms, description.tick_ms, description.as_of))
         self._before: Iterator[Mapping[str, pa.Table]] | None = self._generator.begin()
         self._ticks = 0
         self._begins_at = max(offsets.get(TICK, 0), description.as_of)

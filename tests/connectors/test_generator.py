@@ -104,6 +104,15 @@ def test_as_of_comes_at_once_and_nothing_comes_from_up_to_on():
     assert reader.finished
 
 
+def test_what_comes_at_once_has_been_before():
+    """The ticks before AS OF are a history: all but the latest auctions are over when it is first read."""
+    heap, clock = Heap(), Clock()
+    spec, reader = reader_of("auction", heap, clock, as_of=200)
+    ends = [row[3].timestamp() * 1000 for row in contents(spec, read(reader), heap)["auctions"]]
+    assert sum(end <= clock.ms for end in ends) == 101  # an auction of 10 s begins each 100 ms
+    assert len({*ends}) == 200
+
+
 def test_flat_out_waits_for_nobody():
     heap, clock = Heap(), Clock()
     spec, reader = reader_of("counter", heap, clock, tick_ms=0, up_to=120_000)

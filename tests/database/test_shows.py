@@ -42,6 +42,7 @@ def test_what_they_list(db):
     assert rows("SHOW INDEXES ON m") == rows("SHOW INDEX FROM m IN CLUSTER quickstart") == [("i", "m", "b", True)]
     assert [row[0] for row in rows("SHOW INDEXES FROM public")] == ["i", "t_pkey"]
     assert rows("SHOW CLUSTERS") == [("c", "r1"), ("quickstart", "r1")]
+    assert rows("SHOW CLUSTER REPLICAS WHERE cluster = 'c'") == [("c", "r1", None, True)]
     assert rows("SHOW CREATE CLUSTER c") == [("c", "CREATE CLUSTER c")]
     assert ("s_progress", "progress") in rows("SHOW SUBSOURCES ON s")
     assert rows("SHOW TYPES") == [("p",)]

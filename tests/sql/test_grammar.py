@@ -112,6 +112,7 @@ FORMS = {
     "SHOW TIME ZONE": statements.ShowVariable,
     "SET search_path TO a, b": statements.SetVariable,
     "SET TIME ZONE 'UTC'": statements.SetVariable,
+    "SET SCHEMA 'a'": statements.SetVariable,
     "RESET ALL": statements.SetVariable,
     "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY": statements.Transaction,
     "DISCARD ALL": statements.Discard,

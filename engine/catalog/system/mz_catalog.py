@@ -251,8 +251,18 @@ def _roles(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
 
 
 def _clusters(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for id, name in _cluster_ids(catalog):
+        yield id, name, OWNER_ID, False, 1
+
+
+def _replicas(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for id, _name in _cluster_ids(catalog):
+        yield id, "r1", id, OWNER_ID
+
+
+def _cluster_ids(catalog: Catalog) -> Iterator[tuple[str, str]]:
     for name in sorted(catalog.clusters):
-        yield CLUSTER if name == DEFAULT_CLUSTER else f"u_{name}", name, OWNER_ID, False, 1
+        yield CLUSTER if name == DEFAULT_CLUSTER else f"u_{name}", name
 
 
 def _sinks(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -282,10 +292,6 @@ def _kafka_connections(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 def _names(catalog: Catalog, _: Runtime) -> Iterator[Row]:
     for item in every(catalog):
         yield object_id(item.id), str(item.name)
-
-
-def _replicas(_: Catalog, __: Runtime) -> Iterator[Row]:
-    yield "s1", "r1", CLUSTER, OWNER_ID
 
 
 def none(_: Catalog, __: Runtime) -> Iterator[Row]:
@@ -324,8 +330,8 @@ _TABLE: Final[tuple[tuple[str, str, str, Rows], ...]] = (
     ("mz_role_members", "role_id text!, member text!, grantor text!", "which role is in which: none", none),
     ("mz_clusters", "id text!, name text!, owner_id text!, managed boolean!, replication_factor bigint!",
      "where dataflows run: there is one cluster, and these are names for it", _clusters),
-    ("mz_cluster_replicas", "id text!, name text!, cluster_id text!, owner_id text!", "the one replica of it",
-     _replicas),
+    ("mz_cluster_replicas", "id text!, name text!, cluster_id text!, owner_id text!",
+     "the one replica, under each of these names", _replicas),
     ("mz_secrets", f"{HEAD}, owner_id text!", "secrets, without their values", _secrets),
     ("mz_connections", f"{HEAD}, type text!, owner_id text!, create_sql text!", "connections, and what they are to",
      _connections),

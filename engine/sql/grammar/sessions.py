@@ -146,8 +146,9 @@ class Sessions(Explains):
         return Discard(what, self.span())
 
 
-WITHOUT_TO: Final = frozenset({"timezone", "client_encoding", "session_authorization", "role"})
-"""Variables that have forms of SET of their own: SET TIME ZONE, SET NAMES, SET SESSION AUTHORIZATION, SET ROLE."""
+WITHOUT_TO: Final = frozenset({"timezone", "client_encoding", "session_authorization", "role", "schema"})
+"""Variables that have forms of SET of their own: SET TIME ZONE, SET NAMES, SET SESSION AUTHORIZATION, SET ROLE, SET
+SCHEMA."""
 TRANSACTION_MODES: Final = words(
     """isolation level read committed uncommitted repeatable serializable strict deferrable not ,"""
 )

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Final
 
-from engine.expr.keywords import RESERVED, words
+from engine.expr.keywords import RESERVED
 from engine.sql.grammar.cursor import Cursor
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import Name, TypeName
 
-INTERVAL_FIELDS: Final = words("year month day hour minute second")
+INTERVAL_FIELDS: Final = {
+    word: field for field in ("year", "month", "day", "hour", "minute", "second") for word in (field, f"{field}s")
+}
 
 
 class TypeNames(Cursor):
@@ -96,14 +98,14 @@ class TypeNames(Cursor):
         return TypeName("struct", (), 0, at, parts=parts)
 
     def interval_fields(self) -> str:
-        """`day`, `day to second`, `second(3)`: the fields of an interval type."""
+        """`day`, `day to second`, `second(3)`: the fields of an interval type, in the plural too."""
         if self.next.key not in INTERVAL_FIELDS:
             return ""
-        words = [self.advance().key]
+        words = [INTERVAL_FIELDS[self.advance().key]]
         if self.accept("to"):
             if self.next.key not in INTERVAL_FIELDS:
                 self.fail()
-            words += ["to", self.advance().key]
+            words += ["to", INTERVAL_FIELDS[self.advance().key]]
         if words[-1] == "second" and self.accept("("):
             self.integer()
             self.expect(")")
