@@ -93,6 +93,7 @@ class Role(Enum):
     TABLE = "table"  # the same, made by CREATE TABLE ... FROM SOURCE
     ERRORS = "errors"
     PROGRESS = "progress"
+    SEEN = "seen"
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,12 +174,32 @@ class Upsert:
     inline: str | None = None
 
 
+class Deduplication(Enum):
+    """By what a change of Debezium's is known that was sent again."""
+
+    NONE = "none"
+    ORDERED = "ordered"  # its place in the upstream's log is not beyond the greatest one
+    FULL = "full"  # it is among all that were seen
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Times of records, in ms: from `start_ms` to `end_ms` changes are told by all that were seen since `pad_start_ms`,
+    before and after by their place."""
+
+    start_ms: int
+    end_ms: int
+    pad_start_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Debezium:
-    """ENVELOPE DEBEZIUM: records tell a row before and after. `upsert`: by key alone, for compacted topics."""
+    """ENVELOPE DEBEZIUM: records tell a row before and after. `upsert`: by key alone, for compacted topics. `between`:
+    when deduplication is FULL; None: always."""
 
     upsert: bool = False
-    deduplicate: bool = True
+    deduplication: Deduplication = Deduplication.ORDERED
+    between: Between | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ Resolve = Callable[[Setting], str]
 PROGRESS: Final = "progress"
 """The feed that says how far a source is (the catalog calls it <source>_progress)."""
 ERRORS: Final = "errors"
+SEEN: Final = "seen"
+"""The feed of what deduplication remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Feed:
     """One relation that a source fills.
 
     `name` is "" for the relation that bears the source's own name, "errors" for its error relation (the catalog calls
-    it <source>_errors), else the name of a subsource. `keys` are column sets whose values no two rows share.
-    `upstream` is the table that it is a copy of, if it is one; then it is complete once that was copied, not before.
+    it <source>_errors), "seen" for what deduplication remembers, else the name of a subsource. `keys` are column sets
+    whose values no two rows share. `upstream` is the table that it is a copy of, if it is one; then it is complete once
+    that was copied, not before.
     """
 
     name: str

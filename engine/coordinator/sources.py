@@ -30,7 +30,7 @@ from engine.catalog.sources import (
 from engine.catalog.upstream import NOTHING_SELECTED
 from engine.cluster.command import CreateCollection
 from engine.collection.batch import Batch
-from engine.connectors.feed import ERRORS, PROGRESS, Feed, SourceSpec
+from engine.connectors.feed import ERRORS, PROGRESS, SEEN, Feed, SourceSpec
 from engine.connectors.ingest import copies, describe, infer, resolved
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists, history_of, types_of
@@ -45,7 +45,7 @@ from engine.sql.binding.writing import full, quoted, text, type_sql
 from engine.sql.bound import BoundCreateCopies, BoundCreateSource
 from engine.types import TEXT, Column
 
-ROLES: Final = {ERRORS: Role.ERRORS, PROGRESS: Role.PROGRESS}
+ROLES: Final = {ERRORS: Role.ERRORS, PROGRESS: Role.PROGRESS, SEEN: Role.SEEN}
 """Feeds that are about the source; they bear its name before their own."""
 
 SINCE: Final = "since"

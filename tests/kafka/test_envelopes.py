@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import httpx
@@ -142,6 +143,62 @@ def test_a_value_that_does_not_convert_is_no_change(db, topic, broker):
         events.send(avro(plain, value | {"op": "c" if after else "d"}))
     until(db, "SELECT id, u::text FROM d", [(1, uid)])
     until(db, 'SELECT "offset", reason LIKE \'%"u"%\' FROM d_errors', [(1, True), (2, True)])
+
+
+def test_everything_seen_is_remembered(topic, broker, tmp_path):
+    """Changes that come out of order are taken, each once, also in another process; by places alone they are lost."""
+    events = topic()
+    one, two, three = ({"id": i, "v": "a"} for i in (1, 2, 3))
+    snapshot, first, late, last = (change("r", None, one), change("c", None, two, 10), change("c", None, three, 9),
+                                   change("d", two, None, 12))  # fmt: skip
+    with Database.open(tmp_path) as db:
+        ranged = "deduplication_start = '2020-01-01', deduplication_end = '2100-01-01 00:00:00.5'"
+        for name, options in (("whole", "'full'"), ("places", "'ordered'"), ("ranged", f"'full_in_range', {ranged}")):
+            db.execute(f"""CREATE SOURCE {name} (id int, v text) FROM KAFKA BROKER '{broker.address}'
+                TOPIC '{events.name}' WITH (deduplication = {options}) FORMAT JSON ENVELOPE DEBEZIUM""")
+        events.send(snapshot, first, keys=[b"1", b"2"])
+        for name in ("whole", "places", "ranged"):
+            until(db, f"SELECT id FROM {name}", [(1,), (2,)])
+        until(db, "SELECT count(DISTINCT change) FROM whole_seen", [(2,)])
+    with Database.open(tmp_path) as db:
+        events.send(snapshot, first, late, late, last, first, keys=[b"1", b"2", b"3", b"3", b"2", b"2"])
+        for name, ids in (("whole", [(1,), (3,)]), ("ranged", [(1,), (3,)])):
+            until(db, f"SELECT id FROM {name}", ids)
+        caught_up(db, "places", 8)
+        until(db, "SELECT id FROM places", [(1,), (1,)])  # a snapshot has no place; the late one is lost
+        until(db, "SELECT count(*) FROM ranged_seen", [(4,)])
+
+
+def test_a_range_ends(db, topic, broker):
+    """What was remembered goes with the first record behind the range."""
+    events = topic()
+    db.execute(f"""CREATE SOURCE d (id int, v text) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+        WITH (deduplication = 'full_in_range', deduplication_start = '2010-01-01', deduplication_end = '2011-01-01',
+              deduplication_pad_start = '2009-12-31') FORMAT JSON ENVELOPE DEBEZIUM""")
+    moments = [datetime(2010, month, 1, tzinfo=UTC) for month in (1, 2, 2)] + [datetime(2012, 1, 1, tzinfo=UTC)] * 2
+    for i, (place, moment) in enumerate(zip((10, 9, 9, 12, 11), moments, strict=True)):
+        value = change("c", None, {"id": 0 if place == 9 else i, "v": None}, place)
+        events.producer.produce(events.name, value, partition=0, timestamp=int(moment.timestamp() * 1000))
+    events.producer.flush(30)
+    until(db, "SELECT id FROM d", [(0,), (0,), (3,)])
+    until(db, "SELECT count(*) FROM d_seen", [(0,)])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("deduplication = 'some'", "is not known"),
+        ("deduplication = 'full_in_range'", "needs DEDUPLICATION START"),
+        ("deduplication_start = '2020-01-01'", "is of deduplication 'full_in_range'"),
+        ("deduplication = 'full_in_range', deduplication_start = 'x', deduplication_end = '2020-01-01'", "time of UTC"),
+        ("deduplication = 'full_in_range', deduplication_start = '2021-01-01', deduplication_end = '2020-01-01'",
+         "is before its END"),
+    ],
+)  # fmt: skip
+def test_refused_of_deduplication(db, options, said):
+    with pytest.raises(SqlError, match=said):
+        db.execute(f"""CREATE SOURCE s (n int) FROM KAFKA BROKER '127.0.0.1:1' TOPIC 't' WITH ({options})
+            FORMAT JSON ENVELOPE DEBEZIUM""")
 
 
 def test_debezium_upsert(db, topic, broker):

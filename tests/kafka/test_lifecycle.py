@@ -158,11 +158,11 @@ def test_options_of_materialize(db, topic, broker):
     for option, error in (
         ("enable_auto_commit = true", "no consumer group"), ("timeline = 'user'", "one timeline"),
         ("epoch_ms_timeline = false", "the clock's"), ("tx_metadata = 'm'", "FROM POSTGRES"),
-        ("deduplication = 'full'", "every key"), ("deduplication_start = '2020-01-01'", "their place"),
+        ("deduplication_start = '2020-01-01'", "full_in_range"),
         ("deduplication = 'maybe'", "is not known"), ("sasl_password_env = 'HOME'", "environment"),
         ("statistics_interval_ms = 'banana'", "integer"), ("topic_metadata_refresh_interval_ms = 3600001", "3600000"),
         ("isolation_level = 'serializable'", "not known"), ("cache = false", "stays in the data directory"),
-        ("sasl_mechanisms = 'GSSAPI', sasl_kerberos_keytab = '/etc/keytab'", "Kerberos"),
+        ("sasl_mechanisms = 'GSSAPI', sasl_kerberos_keytab = '/etc/keytab'", "KERBEROS PRINCIPAL"),
         ("colour = 'red'", 'unrecognized Kafka source option "colour"'),
     ):  # fmt: skip
         with pytest.raises(SqlError) as refused:

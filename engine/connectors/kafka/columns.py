@@ -6,10 +6,11 @@ from enum import Enum
 from typing import Final
 
 from engine import types
-from engine.catalog.sources import Debezium, KafkaSource, Metadata, OpenCdc, Upsert
+from engine.catalog.sources import Debezium, Deduplication, KafkaSource, Metadata, OpenCdc, Upsert
 from engine.connectors import cdc, debezium, formats
-from engine.connectors.feed import ERRORS, Feed, Resolve
+from engine.connectors.feed import ERRORS, SEEN, Feed, Resolve
 from engine.connectors.files.roots import Roots
+from engine.connectors.remembered import SEEN_COLUMNS
 from engine.errors import InvalidParameter, MalformedSource
 from engine.types import Column, SqlType
 
@@ -137,7 +138,10 @@ def describe(description: KafkaSource, declared: tuple[Column, ...] | None, key:
     if key:
         unique.add(tuple(names.index(name) for name in key))
     grows = not isinstance(description.envelope, Upsert | Debezium | OpenCdc)
-    return (
+    feeds = (
         Feed("", made.columns, append_only=grows, keys=tuple(sorted(unique))),
         Feed(ERRORS, ERROR_COLUMNS, append_only=not isinstance(description.envelope, Upsert)),
     )
+    if isinstance(description.envelope, Debezium) and description.envelope.deduplication is Deduplication.FULL:
+        feeds += (Feed(SEEN, SEEN_COLUMNS, append_only=description.envelope.between is None),)
+    return feeds

@@ -16,13 +16,15 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.catalog.sources import AvroFormat, Debezium, KafkaSource, OpenCdc, Upsert
+from engine import types
+from engine.catalog.sources import AvroFormat, Debezium, Deduplication, KafkaSource, OpenCdc, Upsert
 from engine.collection import nested
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
+from engine.collection.words import content_words
 from engine.connectors.cdc import CdcDecoder
-from engine.connectors.debezium import DebeziumDecoder, Seen
+from engine.connectors.debezium import Change, DebeziumDecoder, Seen
 from engine.connectors.feed import Resolve
 from engine.connectors.kafka.batches import Records
 from engine.connectors.kafka.columns import ERROR_COLUMNS, INLINE_ERROR, Layout, Part
@@ -30,17 +32,20 @@ from engine.connectors.kafka.latest import Latest
 from engine.connectors.kafka.parts import Parts, Rows
 from engine.connectors.kafka.settling import FRONTIER, Settling
 from engine.connectors.records import Decoded, Spans
+from engine.connectors.remembered import Facts, Remembered
 
 NO_VALUE: Final = "the record has no value"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """Of the rows and of the errors, either perhaps empty; `refused` are records that did not decode, by partition."""
+    """Of the rows and of the errors, either perhaps empty; `refused` are records that did not decode, by partition.
+    `seen`: of what deduplication remembers, if it does."""
 
     rows: Batch
     errors: Batch
     refused: Mapping[int, int]
+    seen: Batch | None = None
 
 
 class Envelope(Protocol):
@@ -87,17 +92,18 @@ class Immediate:
 
 
 def envelope_of(
-    description: KafkaSource, layout: Layout, heap: Heap, resolve: Resolve, seen: Seen, kept: Mapping[str, int]
-) -> Envelope:
-    """The envelope of a source. `seen` is how far Debezium's deduplication is, by partition; `kept` what the envelope
-    kept in another process."""
+    description: KafkaSource, layout: Layout, heap: Heap, resolve: Resolve, seen: Seen, remembered: Remembered | None,
+    kept: Mapping[str, int],
+) -> Envelope:  # fmt: skip
+    """The envelope of a source. `seen` is how far Debezium's deduplication is, by partition, `remembered` what it
+    remembers if it is full; `kept` what the envelope kept in another process."""
     parts = Parts(description, layout, heap, resolve)
     match description.envelope:
         case Upsert():
             return Upserting(parts, layout, heap, description.envelope.inline is not None)
         case Debezium():
             decoder = DebeziumDecoder(description.value_format, layout.value_columns, heap, resolve)
-            return Changing(parts, layout, heap, decoder, description.envelope, seen)
+            return Changing(parts, layout, heap, decoder, description.envelope, seen, remembered)
         case OpenCdc():
             assert isinstance(description.value_format, AvroFormat)
             messages = CdcDecoder(description.value_format, layout.value_columns, heap, resolve)
@@ -200,18 +206,20 @@ class Upserting(Immediate):
 class Changing(Immediate):
     """ENVELOPE DEBEZIUM. Rule: out = after - before. DEBEZIUM UPSERT goes by the key and looks at `after` alone.
 
-    State  with UPSERT, by key its row; else none but how far each partition of the upstream's log was seen.
+    State  with UPSERT, by key its row; else none but how far each partition of the upstream's log was seen, or what.
     """
 
     def __init__(
-        self, parts: Parts, layout: Layout, heap: Heap, decoder: DebeziumDecoder, envelope: Debezium, seen: Seen
-    ) -> None:
+        self, parts: Parts, layout: Layout, heap: Heap, decoder: DebeziumDecoder, envelope: Debezium, seen: Seen,
+        remembered: Remembered | None,
+    ) -> None:  # fmt: skip
         self._parts = parts
         self._layout = layout
         self._heap = heap
         self._decoder = decoder
         self._seen = seen
-        self._deduplicate = envelope.deduplicate and not envelope.upsert
+        self._deduplicate = envelope.deduplication is not Deduplication.NONE and not envelope.upsert
+        self._remembered = remembered
         self._latest = Latest(layout.key_columns, layout.columns) if envelope.upsert else None
 
     def apply(self, records: Records) -> Changes:
@@ -230,7 +238,10 @@ class Changing(Immediate):
             return self._by_key(records, keys, given, change.has_after, change.after, failed)
         if self._deduplicate:
             contents = self._decoder.contents(change)
-            fresh = ~self._seen.again(records.partitions[given], change.places, contents)
+            again = self._seen.again(records.partitions[given], change.places, contents)
+            if self._remembered is not None:
+                again = self._remembered.again(self._facts(records, given, change, contents), again)
+            fresh = ~again
         else:
             fresh = np.ones(len(given), np.bool_)
         fresh[[row for row in range(len(given)) if int(given[row]) in failed]] = False
@@ -243,8 +254,17 @@ class Changing(Immediate):
                 records, rows, [_taken(vector, rows) for vector in keys], [_taken(vector, side) for vector in vectors]
             )
             sides.append(Batch.from_vectors(columns, np.full(len(rows), diff, np.int64)))
-        return Changes(_together(*sides), _added(parts.errors(records, failed), len(failed)),
-                       _by_partition(records, failed))  # fmt: skip
+        return Changes(
+            _together(*sides), _added(parts.errors(records, failed), len(failed)), _by_partition(records, failed),
+            None if self._remembered is None else self._remembered.change(),
+        )  # fmt: skip
+
+    def _facts(self, records: Records, given: Rows, change: Change, contents: NDArray[np.int64]) -> Facts:
+        keys = records.keys.take(given)
+        keyed = keys.begins >= 0
+        texts = Spans(keys.data, np.where(keyed, keys.begins, 0), np.where(keyed, keys.ends, 0)).intern(self._heap)
+        hashed = content_words(texts.words, types.BYTEA, self._heap).view(np.int64)
+        return Facts(records.partitions[given], records.times[given], change.places, contents, hashed, keyed)
 
     def _by_key(
         self, records: Records, keys: list[Vector], given: Rows, has_after: NDArray[np.bool_], after: Sequence[Vector],

@@ -17,6 +17,9 @@ SEEN: Final = "seen"
 READ: Final = "read"
 """What an offset is called that was read up to, where reading goes on from before it: "read/partition@topic id"."""
 
+OVER: Final = "over"
+"""What it is called that a partition is past the range of its deduplication: "over/partition@topic id"."""
+
 
 def owner(source: int, partition: int, workers: int) -> int:
     """The worker that reads a partition: the same in every process and for ever, and nobody has to be asked."""
@@ -52,9 +55,9 @@ def kept_offsets(offsets: Mapping[str, int], topic_id: str) -> dict[int, int]:
     return found
 
 
-def kept_read(offsets: Mapping[str, int], topic_id: str) -> dict[int, int]:
-    """What was read of this very topic, where that is more than `kept_offsets` say."""
-    named = {name.removeprefix(f"{READ}/"): at for name, at in offsets.items() if name.startswith(f"{READ}/")}
+def kept_named(word: str, offsets: Mapping[str, int], topic_id: str) -> dict[int, int]:
+    """What is kept under the word, of this very topic by partition."""
+    named = {name.removeprefix(f"{word}/"): at for name, at in offsets.items() if name.startswith(f"{word}/")}
     return kept_offsets(named, topic_id)
 
 

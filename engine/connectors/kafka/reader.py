@@ -18,25 +18,27 @@ from typing import Final
 
 import numpy as np
 
-from engine.catalog.sources import KafkaSource
+from engine.catalog.sources import Debezium, KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors.debezium import Seen
-from engine.connectors.feed import ERRORS, Decoded, Progress, Resolve, SourceSpec, Unattended
+from engine.connectors.feed import ERRORS, SEEN, Decoded, Progress, Resolve, SourceSpec, Unattended
 from engine.connectors.kafka.batches import Records, records_of
 from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, Topic
 from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
 from engine.connectors.kafka.envelopes import envelope_of
 from engine.connectors.kafka.partitions import (
+    OVER,
     READ,
     Partition,
+    kept_named,
     kept_offsets,
-    kept_read,
     kept_seen,
     name_of,
     owner,
     seen_offsets,
 )
+from engine.connectors.remembered import SEEN_COLUMNS, Remembered
 from engine.errors import SourceError
 
 WAIT_MS: Final = 500
@@ -74,8 +76,14 @@ class KafkaReader(Unattended):
         self._loop = asyncio.new_event_loop()
         self._lock = Lock()  # of the envelope's state, between polls and sweeps
         self._seen = Seen()
+        self._seen_id = next((id for id, feed in spec.feeds if feed.name == SEEN), None)
+        self._remembered: Remembered | None = None
+        if self._seen_id is not None:
+            assert isinstance(description.envelope, Debezium)
+            self._remembered = Remembered(description.envelope.between, heap)
+            self._remembered.restore(kept.get(self._seen_id, Batch.empty(len(SEEN_COLUMNS))))
         made = layout(description, spec.declared)
-        self._envelope = envelope_of(description, made, heap, resolve, self._seen, offsets)
+        self._envelope = envelope_of(description, made, heap, resolve, self._seen, self._remembered, offsets)
         empty = Batch.empty(len(made.columns)), Batch.empty(len(ERROR_COLUMNS))
         self._envelope.restore(kept.get(self._rows_id, empty[0]), kept.get(self._errors_id, empty[1]))
         self._topic: Topic | None = None
@@ -173,10 +181,14 @@ class KafkaReader(Unattended):
             progress.bytes += size * mine // max(1, len(records))
             progress.errors += changes.refused.get(number, 0)
         deltas = {self._rows_id: changes.rows, self._errors_id: self._unknown(changes.errors)}
+        if self._seen_id is not None and changes.seen is not None:
+            deltas[self._seen_id] = changes.seen
         deltas = {id: batch for id, batch in deltas.items() if len(batch)}
         offsets = self._moved(held) | dict(kept)
         for number in records.next:
             offsets |= seen_offsets(number, self._seen.written(number), self._topic_id)
+        if self._remembered is not None:
+            offsets |= {f"{OVER}/{name_of(number, self._topic_id)}": 1 for number in self._remembered.over}
         return Decoded(deltas, sum(len(batch) for batch in deltas.values()), offsets)
 
     def _moved(self, held: Mapping[int, int]) -> dict[str, int]:
@@ -257,7 +269,9 @@ class KafkaReader(Unattended):
                 task.cancel()
             self._fetching.clear()
             self._seen.restart(kept_seen(self._kept_offsets, topic.id))
-            self._read = kept_read(self._kept_offsets, topic.id)
+            if self._remembered is not None:
+                self._remembered.restart(topic.id, kept_named(OVER, self._kept_offsets, topic.id))
+            self._read = kept_named(READ, self._kept_offsets, topic.id)
         again = self._started and topic.id != self._topic_id
         self._topic, self._topic_id = topic, topic.id
         for number, leader in topic.leaders.items():

@@ -10,20 +10,24 @@ from engine.catalog.sources import (
     REFRESH_MS,
     REFRESH_MS_MAX,
     AvroFormat,
+    Between,
     CsvFormat,
     Debezium,
+    Deduplication,
     JsonFormat,
     KafkaSource,
     Metadata,
     OpenCdc,
     Upsert,
 )
-from engine.errors import InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
+from engine.errors import DataError, InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
+from engine.expr.datetime_text import parse_timestamp
 from engine.sql import statements
 from engine.sql.binding.connections import secured
 from engine.sql.binding.formats import record_formats
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.statement.connectors import FromKafka
+from engine.sql.statement.parts import Option
 
 MILLISECONDS_MAX: Final = 1 << 31
 
@@ -31,17 +35,10 @@ REFUSED: Final[Mapping[str, str]] = {
     "timeline": "All sources are of one timeline, that of the clock, so that any of them can be joined.",
     "tx metadata": "Records of several topics are joined as they arrive, not by the upstream's transactions: "
     "FROM POSTGRES has each of those at one tick.",
-    "deduplication start": "Duplicates are told by their place in the upstream's log, whatever their time.",
-    "deduplication end": "Duplicates are told by their place in the upstream's log, whatever their time.",
-    "deduplication pad start": "Duplicates are told by their place in the upstream's log, whatever their time.",
 }
 """Options of Materialize's that are not kept, and why."""
 
-DEDUPLICATIONS: Final[Mapping[str, str]] = {
-    "full": "It would keep every key that ever was.",
-    "full_in_range": "It would keep every key of the range.",
-}
-"""The same of values of DEDUPLICATION."""
+HOUR_MS: Final = 3_600_000
 
 
 def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads: Reads) -> KafkaSource:
@@ -71,19 +68,16 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
         refresh_ms = options.milliseconds("topic metadata refresh interval", REFRESH_MS_MAX)
     fetch_bytes = options.integer("fetch message max bytes", 1, 1 << 30)
     client_id = options.text("client id") or "tailrace"
-    deduplication = options.text("deduplication") or "ordered"
-    if deduplication in DEDUPLICATIONS:
-        raise Unsupported(f"deduplication '{deduplication}'", detail=DEDUPLICATIONS[deduplication],
-                          hint="There are ordered and none.", position=connector.at)  # fmt: skip
-    if deduplication not in ("ordered", "none"):
-        raise InvalidParameter(f'deduplication "{deduplication}" is not known', hint="There are ordered and none.",
-                               position=connector.at)  # fmt: skip
+    deduplication, between = _deduplication(options, connector.at)
     _check_others(options)
     options.done()
     key_format, value_format = record_formats(statement, reads)
     envelope = statement.envelope
     if isinstance(envelope, Debezium):
-        envelope = replace(envelope, deduplicate=deduplication == "ordered")
+        envelope = replace(envelope, deduplication=deduplication, between=between)
+        if envelope.upsert and deduplication is Deduplication.FULL:
+            raise InvalidParameter("ENVELOPE DEBEZIUM UPSERT goes by keys: there is nothing to remember",
+                                   hint="Leave DEDUPLICATION out.", position=connector.at)  # fmt: skip
     changes = envelope == OpenCdc() or (isinstance(envelope, Debezium) and not envelope.upsert)
     if changes and (offsets or start_ms is not None):
         raise InvalidParameter(
@@ -118,6 +112,39 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
         isolation == "read_committed", REFRESH_MS if refresh_ms is None else refresh_ms,
         fetch_bytes or FETCH_BYTES_MAX, client_id,
     )  # fmt: skip
+
+
+def _deduplication(options: Options, at: int) -> tuple[Deduplication, Between | None]:
+    """DEDUPLICATION, and of 'full_in_range' the times from when to when."""
+    said = options.text("deduplication") or "ordered"
+    times = [options.take(f"deduplication {name}") for name in ("start", "end", "pad start")]
+    if said == "full_in_range":
+        start, end, pad_start = (None if option is None else _moment(option) for option in times)
+        if start is None or end is None:
+            raise InvalidParameter("deduplication 'full_in_range' needs DEDUPLICATION START and DEDUPLICATION END",
+                                   position=at)  # fmt: skip
+        between = Between(start, end, start - HOUR_MS if pad_start is None else pad_start)
+        if not between.pad_start_ms <= between.start_ms < between.end_ms:
+            raise InvalidParameter("DEDUPLICATION START is before its END, and PAD START not behind it", position=at)
+        return Deduplication.FULL, between
+    given = next((option for option in times if option is not None), None)
+    if given is not None:
+        raise InvalidParameter(f"{given.name.upper()} is of deduplication 'full_in_range'", position=given.at)
+    known = [each.value for each in Deduplication]
+    if said not in known:
+        hint = f"There are {', '.join(known)} and full_in_range."
+        raise InvalidParameter(f'deduplication "{said}" is not known', hint=hint, position=at)
+    return Deduplication(said), None
+
+
+def _moment(option: Option) -> int:
+    """A time in UTC, in ms since 1970."""
+    try:
+        return parse_timestamp(str(option.value)) // 1000
+    except DataError:
+        raise InvalidParameter(
+            f"{option.name.upper()} must be a time of UTC: '2022-05-01' or '2022-05-01 12:30:00.5'", position=option.at
+        ) from None
 
 
 def _start_offsets(options: Options) -> tuple[int, ...]:
