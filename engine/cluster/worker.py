@@ -33,7 +33,7 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.words import vector_of
 from engine.dataflow.circuit import Circuit
-from engine.dataflow.errors import ErrorCounts
+from engine.dataflow.errors import ErrorCounts, too_early
 from engine.dataflow.graph import Plan, Source, nodes
 from engine.dataflow.hydration import Staged
 from engine.dataflow.node import upstream_error
@@ -266,7 +266,7 @@ class Worker:
         nothing = Batch.empty(self.circuit.columns(id))
         if error is None and start < self.upper:
             late = [self.circuit.since(source) for source in sources(command.plan)]
-            error = None if max(late, default=0) <= start else _too_early(start, max(late))
+            error = None if max(late, default=0) <= start else too_early(start, max(late))
         rows: list[Response] = []
         if command.behind is not None:
             then, change = command.behind
@@ -308,7 +308,7 @@ class Worker:
             else:
                 rows, error, tick = self._look_up(command)
         except TooEarly as early:
-            return Rows(command.request, early.as_of, Batch.empty(0), _too_early(early.as_of, early.since))
+            return Rows(command.request, early.as_of, Batch.empty(0), too_early(early.as_of, early.since))
         return Rows(command.request, tick, rows, self._text(error))
 
     def _look_up(self, command: Lookup) -> tuple[Batch, int | None, int]:
@@ -339,10 +339,6 @@ class Worker:
     def mark(self, marks: Marks) -> None:
         """Mark every heap code the worker holds. At a tick boundary with nothing hydrating."""
         self.circuit.mark(marks)
-
-
-def _too_early(at: int, since: int) -> str:
-    return f"22023 timestamp ({at}) is not valid for all inputs: the earliest that can be read is {since}"
 
 
 def _target(command: Building) -> int:

@@ -18,6 +18,7 @@ from engine.coordinator.constraints import by
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import Draft
 from engine.coordinator.pipeline import dataflow
+from engine.coordinator.reads import check_recorded
 from engine.coordinator.result import Notice, Result
 from engine.dataflow.graph import Plan, Refresh, Schedule
 from engine.errors import DuplicateRelation, InvalidParameter
@@ -113,6 +114,8 @@ def create_materialized_view(draft: Draft, bound: BoundCreateMaterializedView, i
     )  # fmt: skip
     coordinator = draft.coordinator
     plan = dataflow(bound.relation, draft.catalog, coordinator.options)
+    if id is None:
+        check_recorded(coordinator, plan)
     if bound.schedule is not None:
         plan = _refreshed(plan, bound.schedule, item.id, bound.since, again=id is not None)
     history_ms = history_of(coordinator, bound.history_ms)
@@ -151,6 +154,8 @@ def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -
         if item.expressions:
             rows = Map(rows, tuple(each.scalar for each in item.expressions))
         plan = dataflow(rows, draft.catalog, coordinator.options)
+        if id is None:
+            check_recorded(coordinator, plan)
 
     def make() -> None:
         if plan is not None and item.expressions:

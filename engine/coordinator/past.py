@@ -18,7 +18,7 @@ from engine.cluster.worker import sources
 from engine.collection.batch import Batch
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.record import is_durable, unpacked
-from engine.dataflow.graph import Plan, Source, Temporal, nodes, output_types
+from engine.dataflow.graph import Changes, Plan, Source, Temporal, nodes, output_types
 from engine.dataflow.oneshot import OneShot
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def change_since(
             until = worker.upper
             plans = _plans(coordinator, plan)
             written = _written(coordinator, {id for each in plans for id in sources(each)}, tick)
-        if written is None or _refreshed(coordinator, plans):
+        if written is None or _refreshed(coordinator, plans) or _recorded(plans):
             return None
         if not any(map(len, written.values())) and not any(
             isinstance(node, Temporal) for each in plans for node in nodes(each)
@@ -141,6 +141,11 @@ def _refreshed(coordinator: "Coordinator", plans: Iterable[Plan]) -> bool:
     """Whether they read a view that is as of its last refresh: what it was in an earlier life is not known."""
     items = [coordinator.catalog.items.get(id) for each in plans for id in sources(each)]
     return any(isinstance(item, MaterializedView) and item.schedule is not None for item in items)
+
+
+def _recorded(plans: Iterable[Plan]) -> bool:
+    """Whether they read CHANGES: at which ticks something changed in an earlier life is not asked here."""
+    return any(isinstance(node, Changes) for each in plans for node in nodes(each))
 
 
 def _written(coordinator: "Coordinator", ids: Iterable[int], tick: int) -> dict[int, Batch] | None:

@@ -21,8 +21,8 @@ from engine.coordinator.expression_keys import by_expression
 from engine.coordinator.finishing import finish
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.result import Result
-from engine.dataflow.graph import Mfp, Plan, Source, output_types
-from engine.errors import DataError, InvalidParameter, UndefinedTable, Unsupported
+from engine.dataflow.graph import Changes, Mfp, Plan, Source, nodes, output_types
+from engine.errors import DataError, InvalidParameter, ObjectNotInState, UndefinedTable, Unsupported
 from engine.plan.lookup import as_lookup, seeks_of
 from engine.plan.relation import Constant, Relation
 from engine.sql.bound import BoundSelect
@@ -89,6 +89,34 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check, wai
     return rows
 
 
+def check_recorded(coordinator: Coordinator, plan: Plan) -> None:
+    """What is to be kept of CHANGES has to begin where the histories reach. InvalidParameter."""
+    worker = coordinator.cluster.worker
+    for part in nodes(plan):
+        if not isinstance(part, Changes) or not isinstance(part.input, Source):
+            continue
+        if not coordinator.is_live(part.input.id):
+            raise ObjectNotInState(
+                "CHANGES of what is still hydrating, or not yet committed, are not known",
+                hint="mz_hydration_statuses shows how far it is; try again later.",
+            )
+        since = worker.circuit.since(part.input.id)
+        if part.as_of < since:
+            raise InvalidParameter(
+                f"timestamp ({part.as_of}) is not valid for all inputs: the earliest that can be read is {since}",
+                hint="CHANGES(... AS OF AT LEAST ...) begins at the earliest; RETAIN HISTORY FOR keeps more.",
+            )
+        if part.as_of > worker.upper:
+            raise _in_future(part.as_of, worker.upper)
+
+
+def _in_future(at: int, upper: int) -> InvalidParameter:
+    return InvalidParameter(
+        f"timestamp ({at}) lies in the future: the last complete one is {upper}",
+        hint="AS OF AT LEAST reads the first one that can be read.",
+    )
+
+
 def look_up(coordinator: Coordinator, plan: Plan, at: int | None) -> Rows | None:
     """The rows of a plan that asks one collection for keys that it is arranged by; None for any other plan."""
     if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
@@ -132,8 +160,5 @@ def readable_time(coordinator: Coordinator, as_of: BoundAsOf, plan: Plan, check:
     if at > worker.upper and at <= coordinator.oracle.wall_ms():
         coordinator.ticks.run(idle=True)
     if at > worker.upper:
-        raise InvalidParameter(
-            f"timestamp ({at}) lies in the future: the last complete one is {worker.upper}",
-            hint="AS OF AT LEAST reads the first one that can be read.",
-        )
+        raise _in_future(at, worker.upper)
     return at

@@ -66,6 +66,13 @@ class Snapshot:
                 return self._catalogued(node)
             item = self._items.get(node.id)
             drafted = node.id not in self.coordinator.catalog.items
+            if node.changes is not None:
+                if drafted:
+                    raise ActiveTransaction(
+                        f'CHANGES of "{node.name}" cannot be read in the block that makes it',
+                        hint="COMMIT: what it holds comes at a time then.",
+                    )
+                return node  # what the block writes has no time yet
             if isinstance(item, MaterializedView) and item.schedule is not None:
                 if drafted:
                     raise ActiveTransaction(

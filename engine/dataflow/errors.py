@@ -49,3 +49,8 @@ class ErrorCounts:
     def mark(self, marks: Marks) -> None:
         """Keep the errors' texts."""
         marks.codes(np.array([*self._published, *self._staged], np.uint64))
+
+
+def too_early(at: int, since: int) -> str:
+    """The error of what histories do not reach back to, as an error stream has it."""
+    return f"22023 timestamp ({at}) is not valid for all inputs: the earliest that can be read is {since}"

@@ -246,6 +246,15 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """The input as of tick `as_of`, and every change of it since, as rows that never go: the input's columns, the tick,
+    the diff."""
+
+    input: "Plan"
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Local:
     """A leaf inside a LetRec: its input number `index`, or, counted on from there, its variable."""
 
@@ -271,7 +280,7 @@ class LetRec:
 
 Plan: TypeAlias = (
     Local | LetRec | Source | Constant | Mfp | FlatMap | Join | Reduce | Distinct | Threshold | TopK | Window | Union
-    | Negate | Temporal | Refresh
+    | Negate | Temporal | Refresh | Changes
 )  # fmt: skip
 
 
@@ -297,6 +306,8 @@ def output_types(plan: Plan) -> tuple[SqlType, ...]:
             return output_types(plan.input)
         case Window():
             return output_types(plan.input) + tuple(call.type for call in plan.calls)
+        case Changes():
+            return (*output_types(plan.input), types.MZ_TIMESTAMP, types.BIGINT)
         case Union():
             return output_types(plan.inputs[0])
 
@@ -308,7 +319,7 @@ def inputs(plan: Plan) -> "tuple[Plan, ...]":
             return ()
         case Mfp() | FlatMap() | Reduce() | Distinct() | Threshold() | TopK() | Window() | Negate():
             return (plan.input,)
-        case Temporal() | Refresh():
+        case Temporal() | Refresh() | Changes():
             return (plan.input,)
         case Join() | Union() | LetRec():
             return plan.inputs

@@ -16,9 +16,22 @@ import numpy as np
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.dataflow import graph
+from engine.dataflow.errors import too_early
 from engine.dataflow.graph import Plan
-from engine.dataflow.node import Key, Node, compute, copy, derive, due_nodes, first_due, identity, upstream_error
+from engine.dataflow.node import (
+    Key,
+    Node,
+    compute,
+    copy,
+    derive,
+    due_nodes,
+    first_due,
+    identity,
+    recorded,
+    upstream_error,
+)
 from engine.dataflow.operator import Stateless
+from engine.dataflow.operators.changes import Changes
 from engine.dataflow.operators.constant import Constant
 from engine.dataflow.operators.refresh import Refresh
 from engine.dataflow.operators.source import Source
@@ -64,6 +77,12 @@ class Staged:
         self._refreshed = [node.operator for node in self.nodes if isinstance(node.operator, Refresh)]
         for operator in self._refreshed:
             operator.begin(tick)
+        for node, twin in building.recorded.items():
+            assert isinstance(node.operator, Changes)
+            assert isinstance(node.plan, graph.Changes)
+            first = recorded(twin, node.plan.as_of)
+            since = 0 if twin.history is None else twin.history.since
+            node.operator.begin(tick, first, too_early(node.plan.as_of, since))
         self._errors = self._standing()  # of the inputs, as of what is recorded
         for node, code in self._errors.items():
             stand_in(node, code)
@@ -163,6 +182,7 @@ class Building:
         self._found: dict[int, Node | None] = {}
         self._done: dict[int, Node] = {}  # by id of the plan object
         self._by_identity: dict[Hashable, Node] = {}
+        self.recorded: dict[Node, Node] = {}  # by a private node of Changes, the running one whose changes they are
 
     def staged(self, id: int, plan: Plan, keys: Sequence[Key], history_ms: int, readable: bool, tick: int) -> Staged:
         """The whole of it. At a tick boundary."""
@@ -221,6 +241,8 @@ class Building:
             for child in inputs:
                 child.dependents[node] = 1
             self._enter(node, name)
+            if isinstance(node.operator, Changes):
+                self.recorded[node] = self.twins[inputs[0]]
             if isinstance(node.operator, Constant):
                 self.inputs[node] = [node.operator.contents()]
         return self._by_identity[name]

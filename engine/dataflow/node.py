@@ -13,6 +13,7 @@ from engine.collection.history import History
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator, Stateless
+from engine.dataflow.operators.changes import Changes, told
 from engine.dataflow.operators.refresh import Refresh
 from engine.dataflow.operators.source import Source, mark_batch
 from engine.dataflow.operators.temporal import Temporal
@@ -22,7 +23,7 @@ from engine.types import SqlType
 
 DURATIONS: Final = 40
 """Bits of the nanoseconds of a step: nine minutes, and longer."""
-TIMED: Final = (Temporal, Refresh)
+TIMED: Final = (Temporal, Refresh, Changes)
 """The operators that change by themselves."""
 Key = tuple[int, ...]
 Clock = Callable[[], int]
@@ -266,3 +267,17 @@ def derive(node: Node, copies: dict[Node, list[Batch]]) -> list[Batch]:
         inputs = [Batch.concat([child.empty, *derive(child, copies)]) for child in node.inputs]
         rows = copies[node] = [node.operator.apply(inputs, ErrorCounts())]
     return rows
+
+
+def recorded(node: Node, after: int, until: int | None = None) -> Batch | None:
+    """The contents of a node as of tick `after`, and its changes from there on (or up to `until`), as the operator
+    Changes tells them; None where the history does not reach back to then. Nobody changes the node meanwhile."""
+    if node.history is None or after < node.history.since:
+        return None
+    copies: dict[Node, list[Batch]] = {}
+    copy(node, copies)
+    deltas = node.history.after(after)
+    undone = [delta.negate() for _, delta in deltas]
+    then = Batch.concat([node.empty, *derive(node, copies), *undone]).consolidate()
+    since = [told(delta.consolidate(), tick) for tick, delta in deltas if until is None or tick <= until]
+    return Batch.concat([told(then, after), *since])

@@ -21,8 +21,9 @@ from engine.dataflow import graph
 from engine.dataflow.gate import Gate
 from engine.dataflow.graph import Plan
 from engine.dataflow.holding import arranged, arrangement_of
-from engine.dataflow.node import Key, Node, copy, derive, identity, upstream_error
+from engine.dataflow.node import Key, Node, copy, derive, identity, recorded, upstream_error
 from engine.dataflow.oneshot import OneShot
+from engine.dataflow.operators.changes import until
 from engine.dataflow.seeking import Held, Seek, Seeking, key_words
 from engine.dataflow.watch import ALWAYS, Watch
 from engine.types import SqlType
@@ -202,17 +203,38 @@ class Reading:
         with self.publish_lock:
             tick, as_of = self.read_time(as_of)
             evaluation.tick = tick
+            changes = self._recorded(plan, evaluation, tick)
             held = self._at(as_of)
             seeking = Seeking(evaluation, held, words)
             seeking.look(plan)
             for part, node in self._whole(plan, evaluation, held, as_of):
                 copy(node, copies)
                 found[id(part)] = node, _undone(node, as_of)
-            error = upstream_error({node: None for node, _ in found.values()} | seeking.nodes)
+            error = upstream_error({node: None for node, _ in found.values()} | seeking.nodes | changes)
         size = sum(len(batch) for batches in copies.values() for batch in batches)
         rows = evaluation.run(plan)
         rows = watch.run(rows.consolidate, len(rows))
         return rows, evaluation.error if error is None else error, tick
+
+    def _recorded(self, plan: Plan, evaluation: OneShot, tick: int) -> dict[Node, None]:
+        """Give the evaluation what each Changes of the plan has told up to then; the nodes that know it. Holding
+        `publish_lock`."""
+        known: dict[Node, None] = {}
+        for part in graph.nodes(plan):
+            if not isinstance(part, graph.Changes):
+                continue
+            node = self.find(part, {})
+            rows = None if node is None else node.operator.contents()
+            if node is None:
+                node = self.find(part.input, {})
+                if node is None:
+                    raise KeyError(part)
+                rows = recorded(node, part.as_of, tick)
+            if rows is None:
+                raise _too_early(node, part.as_of)
+            evaluation.give(part, until(rows, tick))
+            known[node] = None
+        return known
 
     def _types(self, source: Plan) -> tuple[SqlType, ...]:
         return source.types if isinstance(source, graph.Source) else ()

@@ -13,6 +13,7 @@ from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator
 from engine.dataflow.operators import join
+from engine.dataflow.operators.changes import ADDED, Changes
 from engine.dataflow.operators.constant import Constant
 from engine.dataflow.operators.distinct import Distinct
 from engine.dataflow.operators.flat_map import FlatMap
@@ -60,6 +61,8 @@ def signature(plan: Plan) -> Hashable:
             return plan.lower, plan.upper
         case graph.Refresh():
             return plan.view, plan.schedule, plan.since
+        case graph.Changes():
+            return plan.as_of
         case graph.Window():
             return plan.partition, plan.order, plan.calls
         case graph.Distinct() | graph.Threshold() | graph.Union() | graph.Negate():
@@ -102,6 +105,8 @@ def types_of(plan: Plan, inputs: Sequence[Types]) -> Types:
             return inputs[0]
         case graph.Window():
             return inputs[0] + tuple(call.type for call in plan.calls)
+        case graph.Changes():
+            return (*inputs[0], *ADDED)
         case _:
             assert_never(plan)
 
@@ -111,6 +116,8 @@ def monotonic(plan: Plan, inputs: Sequence[bool]) -> bool:
     match plan:
         case graph.Source():
             return plan.append_only
+        case graph.Changes():
+            return True
         case graph.Constant():
             return all(count > 0 for _, count in plan.rows)
         case graph.Mfp() | graph.FlatMap() | graph.Join() | graph.Union() | graph.Distinct() | graph.Threshold():
@@ -160,6 +167,8 @@ def render(plan: Plan, inputs: Sequence[Types], grows: bool, traces: Sequence[Tr
             return Temporal(plan, inputs[0])
         case graph.Refresh():
             return Refresh(plan, inputs[0], heap)
+        case graph.Changes():
+            return Changes(inputs[0], heap)
         case graph.Local():
             raise AssertionError("a leaf of a loop outside of it")
         case _:

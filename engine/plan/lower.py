@@ -24,6 +24,7 @@ from engine.plan.lowering.loops import depends, independent, temporal_inside
 from engine.plan.lowering.steps import mfp_steps, moved_step, steps_read, without_dead
 from engine.plan.lowering.windows import lower_window
 from engine.plan.relation import (
+    CHANGES,
     UNIT,
     BoundJoin,
     BoundScalar,
@@ -95,6 +96,10 @@ class Lowering(Dag):
     def lowered(self, relation: Relation) -> Plan:
         ask()
         match relation:
+            case Get() if relation.changes is not None:
+                width = len(relation.columns) - len(CHANGES)
+                of = self.cons(graph.Source(relation.id, self.facts.types(relation)[:width], relation.append_only))
+                return self.cons(graph.Changes(of, relation.changes))
             case Get():
                 return self.cons(graph.Source(relation.id, self.facts.types(relation), relation.append_only))
             case Local():

@@ -87,13 +87,18 @@ class JoinKind(Enum):
 @dataclass(frozen=True, slots=True)
 class Get:
     """A collection of the catalog. `keys` are sets of columns known to be unique. The id says which; the name, as it
-    was when this was bound, is for who reads the plan."""
+    was when this was bound, is for who reads the plan. With `changes` it is what the collection held at that time (ms)
+    and all changes since, each with the columns of CHANGES behind its own."""
 
     id: int
     name: str = field(compare=False)
     columns: tuple[Column, ...]
     append_only: bool = False
     keys: tuple[tuple[int, ...], ...] = ()
+    changes: int | None = None
+
+
+CHANGES = ("mz_timestamp", "mz_diff")
 
 
 @dataclass(frozen=True, slots=True)

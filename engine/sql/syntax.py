@@ -46,6 +46,7 @@ from engine.sql.nodes.expressions import (
 from engine.sql.nodes.queries import (
     Alias,
     Body,
+    ChangesTable,
     CommonTable,
     Derived,
     FromItem,
@@ -76,6 +77,7 @@ __all__ = [
     "Boolean",
     "Case",
     "Cast",
+    "ChangesTable",
     "ColumnName",
     "CommonTable",
     "Default",

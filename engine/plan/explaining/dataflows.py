@@ -107,6 +107,8 @@ class Dataflows:
                 return f"Temporal {lower}now{upper}", (), ()
             case graph.Refresh():
                 return f"Refresh {schedule_text(plan.schedule)}", (), ()
+            case graph.Changes():
+                return f"Changes since {plan.as_of}", (("as_of", plan.as_of),), ()
             case graph.LetRec():
                 how = "maintained" if graph.is_monotone(plan) else "recomputed when an input changes"
                 fields: Fields = () if graph.is_monotone(plan) else (("recomputes", "the whole loop"),)

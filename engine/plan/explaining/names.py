@@ -7,6 +7,7 @@ from engine.dataflow import graph
 from engine.expr.scalar import Ref
 from engine.plan.facts import Facts
 from engine.plan.relation import (
+    CHANGES,
     BoundJoin,
     BoundScalar,
     Constant,
@@ -122,5 +123,7 @@ def plan_names(plan: graph.Plan, collections: Mapping[int, Names]) -> Names:
             return plan_names(plan.input, collections)
         case graph.Temporal() | graph.Refresh():
             return plan_names(plan.input, collections)
+        case graph.Changes():
+            return (*plan_names(plan.input, collections), *CHANGES)
         case graph.Constant() | graph.Local() | graph.LetRec():
             return (None,) * len(graph.output_types(plan))

@@ -126,7 +126,8 @@ def head_of(relation: Relation, text: ScalarText) -> tuple[str, Fields]:
     """A node's line, and what it says by name."""
     match relation:
         case Get():
-            return f"Get {relation.name}", (("name", relation.name), ("id", f"u{relation.id}"))
+            since = "" if relation.changes is None else f" changes since {relation.changes}"
+            return f"Get {relation.name}{since}", (("name", relation.name), ("id", f"u{relation.id}"))
         case Local():
             return f"Get l{relation.id}", (("name", f"l{relation.id}"),)
         case Let() | LetRec():

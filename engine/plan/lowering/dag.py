@@ -42,6 +42,8 @@ class Dag:
                 key = (graph.Temporal, id(plan.input), plan.lower, plan.upper)
             case graph.Refresh():
                 key = (graph.Refresh, id(plan.input), plan.view, plan.schedule, plan.since)
+            case graph.Changes():
+                key = (graph.Changes, id(plan.input), plan.as_of)
             case graph.LetRec():
                 parts = (*plan.inputs, None, *plan.bodies, plan.result)
                 key = (graph.LetRec, tuple(map(id, parts)), plan.variables, plan.limit, plan.returns_at_limit)

@@ -26,7 +26,7 @@ def without_nulls(relation: Relation) -> tuple[Get, tuple[int, ...], frozenset[i
     """The collection that a relation is some columns of, each once, and which; and the columns in which it may not
     be NULL, if rows are left out for no other reason."""
     match relation:
-        case Get():
+        case Get() if relation.changes is None:
             return relation, tuple(range(len(relation.columns))), frozenset()
         case Project() if distinct(relation.columns):
             found = without_nulls(relation.input)

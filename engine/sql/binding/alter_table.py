@@ -170,7 +170,7 @@ def _made(table: Table) -> CreateTable:
 
 def _inside(context: Context) -> Context:
     """Statements of the catalog have every name in full; those of the client are looked up as the client's are."""
-    return replace(context, uses=[])
+    return replace(context, uses=[], fixed=[])
 
 
 def _said_otherwise(

@@ -147,7 +147,7 @@ def retain(statement: statements.AlterRetain, context: Context) -> bound.BoundRe
         return bound.BoundRetain(tag, item.id, history, with_history(item.create_sql, history))
     options = () if history is None else (Option("retain history", f"{history} ms", statement.name.at),)
     (made,) = dialect.parse(item.create_sql)
-    inside = replace(context, path=Path(), uses=[])
+    inside = replace(context, path=Path(), uses=[], fixed=[])
     match made:
         case statements.CreateView():
             text = create_view(replace(made, options=(*_others(made.options), *options)), inside).create_sql
@@ -230,7 +230,7 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
     name = names.get(item.id, item.name)
     if not item.create_sql:
         return replace(item, name=name)
-    before = replace(context, catalog=old, path=Path(), uses=[])
+    before = replace(context, catalog=old, path=Path(), uses=[], fixed=[])
     (made,) = dialect.parse(item.create_sql)
     if isinstance(item, Index):
         on = new.items[item.on]
@@ -247,7 +247,7 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
     try:
         (again,) = dialect.parse(sql)
         assert isinstance(again, type(made))
-        found = _bound(again, replace(context, catalog=new, path=Path(), uses=[]))
+        found = _bound(again, replace(context, catalog=new, path=Path(), uses=[], fixed=[]))
     except SqlError as error:
         raise _ambiguous(item, error.message) from None
     return _same(item, name, sql, found)

@@ -26,8 +26,9 @@ class Context:
     """`variables` are the session's; `now` is when the statement began, `runtime` what only the workers know.
 
     `parameters` is None where a statement cannot have any.
-    `uses` is what binding leaves behind beside its answer: every name of an item that it resolved. So is `assigned`,
-    of settling: the variables that set_config() assigns, and `pauses`: how many seconds mz_sleep() waits each time.
+    `uses` is what binding leaves behind beside its answer: every name of an item that it resolved. So are `fixed`, the
+    parts of the text that mean something else at another time, with what they mean at this one, and `assigned`, of
+    settling: the variables that set_config() assigns, and `pauses`: how many seconds mz_sleep() waits each time.
     `transaction` gives the number of the one that the statement is in; `locks` are the session's advisory ones; `draw`
     gives that many bits of chance. `read_at` is
     the tick that is read where AS OF says so: mz_now() there.
@@ -42,6 +43,7 @@ class Context:
     session: int = 0  # its number
     parameters: Parameters | None = None
     uses: list[Use] = field(default_factory=list, compare=False)
+    fixed: list[tuple[int, int, str]] = field(default_factory=list, compare=False)
     assigned: list[tuple[str, str, bool]] = field(default_factory=list, compare=False)
     pauses: list[float] = field(default_factory=list, compare=False)
     transaction: Callable[[], int] = field(default=lambda: 0, compare=False)

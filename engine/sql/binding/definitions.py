@@ -151,9 +151,10 @@ def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Que
 def with_full_names(span: Span, begin: int, context: Context) -> str:
     """The statement's text from position `begin` on, every name in it that the binder resolved written out."""
     text = span.text[begin - span.start :]
-    for use in sorted(context.uses, key=lambda use: -use.name.at):
-        if use.name.at >= begin:
-            text = text[: use.name.at - begin] + name_in(use, use.item.name) + text[use.name.end - begin :]
+    edits = [(use.name.at, use.name.end, name_in(use, use.item.name)) for use in context.uses]
+    for at, end, written in sorted({*edits, *context.fixed}, reverse=True):
+        if at >= begin:
+            text = text[: at - begin] + written + text[end - begin :]
     return text
 
 

@@ -83,6 +83,8 @@ def again(
             raise lost(item, error.message) from None
     if not isinstance(item, View | MaterializedView):
         raise lost(item, "it cannot be made again: drop it first, and create it anew after")
+    if reads_changes(item.relation, moved):
+        raise lost(item, "what is changed has no history yet that CHANGES could tell")
     wanted = _meaning(rewrite(item.relation, lambda node: _moved(node, moved)))
     why = "it would mean something else"
     for text in (item.create_sql, _pinned(item, old, moved, context)):
@@ -107,7 +109,7 @@ def lost(item: Item, why: str) -> DependentObjects:
 
 
 def _at(context: Context, catalog: Catalog) -> Context:
-    return replace(context, catalog=catalog, path=Path(temporary=context.path.temporary), uses=[])
+    return replace(context, catalog=catalog, path=Path(temporary=context.path.temporary), uses=[], fixed=[])
 
 
 def _statement(text: str, item: Item) -> statements.CreateView:
@@ -122,6 +124,19 @@ def _moved(node: Relation, moved: Mapping[int, Moved]) -> Relation:
     return moved[node.id].as_it_was() if isinstance(node, Get) and node.id in moved else node
 
 
+def reads_changes(relation: Relation, moved: Mapping[int, Moved]) -> bool:
+    """Whether a query reads CHANGES of what moved."""
+    found = False
+
+    def look(node: Relation) -> Relation:
+        nonlocal found
+        found = found or (isinstance(node, Get) and node.changes is not None and node.id in moved)
+        return node
+
+    rewrite(relation, look)
+    return found
+
+
 def _meaning(relation: Relation) -> Relation:
     """What it computes, whatever is known of the columns."""
     return optimize(decorrelate(prepare(rewrite(relation, _unknowing, _any_may_be_null))))
@@ -130,7 +145,8 @@ def _meaning(relation: Relation) -> Relation:
 def _unknowing(node: Relation) -> Relation:
     match node:
         case Get():
-            return Get(node.id, NAMELESS, tuple(replace(c, name=NAMELESS, nullable=True) for c in node.columns))
+            columns = tuple(replace(c, name=NAMELESS, nullable=True) for c in node.columns)
+            return Get(node.id, NAMELESS, columns, changes=node.changes)
         case Local():
             return Local(node.id, node.types)
         case _:

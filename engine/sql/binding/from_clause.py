@@ -27,8 +27,10 @@ from engine.catalog.items import (
 from engine.errors import (
     AmbiguousColumn,
     DuplicateColumn,
+    ObjectNotInState,
     SyntaxError_,
     UndefinedColumn,
+    Unsupported,
     WrongObjectType,
 )
 from engine.expr import overload
@@ -37,6 +39,7 @@ from engine.expr.scalar import Coalesce, Literal, Ref
 from engine.expr.table import TableFunction
 from engine.plan.facts import Facts
 from engine.plan.relation import (
+    CHANGES,
     UNIT,
     BoundJoin,
     BoundScalar,
@@ -98,6 +101,10 @@ class FromClause(Calls):
     def derived(self, query: syntax.Query, around: Around) -> Subrelation:
         """A query in FROM; an untyped literal in it is text."""
 
+    @abstractmethod
+    def timestamp(self, node: syntax.Expression) -> int:
+        """The constant of AS OF or UP TO, in milliseconds since 1970."""
+
     def fresh(self) -> int:
         """An id for a Let: unique in the statement."""
         self._last_let += 1
@@ -127,6 +134,8 @@ class FromClause(Calls):
                 return self._renamed(sub.relation, sub.columns, item.alias, "", (), item.at)
             case syntax.WindowTable():
                 return self._windows_of_time(item, around)
+            case syntax.ChangesTable():
+                return self._changes(item, around)
             case syntax.FunctionTable():
                 return self._as_relation(item) or self._function_table(NOTHING, item, around)
             case syntax.JoinTable():
@@ -153,6 +162,34 @@ class FromClause(Calls):
         if item.alias is not None:
             return source
         return replace(source, ranges=tuple(replace(range_, item=found) for range_ in source.ranges))
+
+    def _changes(self, item: syntax.ChangesTable, around: Around) -> Source:
+        name = item.relation
+        if len(name.parts) == 1 and name.parts[0] in around.tables:
+            raise WrongObjectType(f'"{name}" is of this statement: it has no history', position=name.at)
+        found = self.item(name)
+        relation = self.read(found, name.at)
+        if not isinstance(relation, Get) or isinstance(found, View | SystemRelation):
+            raise Unsupported(
+                f"CHANGES of {article(kind(found))} is not supported", position=name.at,
+                hint="It is for tables, sources and materialized views: what is kept has a history.",
+            )  # fmt: skip
+        as_of = self.timestamp(item.as_of)
+        if item.at_least:
+            frontier = self.context.runtime.frontiers.get(found.id)
+            if frontier is None:
+                raise ObjectNotInState(
+                    f'"{name}" is still hydrating: since when its changes are known is not known yet',
+                    hint="Try again later, or say AS OF without AT LEAST.", position=name.at,
+                )  # fmt: skip
+            as_of = max(as_of, frontier[0])
+            if self.context.parameters is not None:
+                self.context.parameters.immediate = True  # the earliest moves on
+        self.context.fixed.append((item.begin, item.end, str(as_of)))
+        given = (Column(CHANGES[0], types.MZ_TIMESTAMP, False), Column(CHANGES[1], types.BIGINT, False))
+        columns = (*found.columns, *given)
+        relation = replace(relation, columns=columns, keys=(), changes=as_of)
+        return self._renamed(relation, columns, item.alias, found.name.item, (), item.at)
 
     def type_of(self, name: syntax.TypeName) -> SqlType:
         return sql_type(name, self._created)
@@ -459,7 +496,7 @@ def _with_hidden(source: Source, item: SystemRelation) -> Source:
 def is_lateral(item: FromItem) -> bool:
     """Whether an item of FROM sees the items before it."""
     match item:
-        case syntax.TableName() | syntax.WindowTable():
+        case syntax.TableName() | syntax.WindowTable() | syntax.ChangesTable():
             return False
         case syntax.Derived():
             return item.lateral

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
 
 from engine import types
 from engine.collection.wanted import ask
@@ -33,6 +35,8 @@ from engine.sql.binding.keys import as_keys, cut, difference, distinct, is_span,
 from engine.sql.binding.listings import listing
 from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.select import Output, Rows, ordering, projected
+from engine.sql.binding.session import SESSION_FUNCTIONS, value
+from engine.sql.parameters import number_of
 from engine.sql.scope import Around, Scope, ScopeColumn
 from engine.sql.syntax import Expression, OrderItem, SetOperator
 from engine.types import CastContext, Column, SqlType
@@ -120,6 +124,31 @@ class Queries(Commons):
             raise InvalidParameter(f"{clause} must not be negative", position=node.at)
         return count
 
+    def timestamp(self, node: Expression) -> int:
+        scalar = self.scalar(node, Place(NOWHERE, "AS OF"))
+        parameters = self.context.parameters
+        if parameters is not None and number_of(scalar) is not None:
+            scalar = parameters.constant(cast(scalar, types.NUMERIC, CastContext.EXPLICIT))
+            if scalar is None or parameters.values is None:
+                return 0  # described, not run
+        if isinstance(scalar, Call) and scalar.function.name in SESSION_FUNCTIONS:
+            scalar = Literal(value(scalar.function.name, self.context), scalar.type)
+        if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):
+            scalar = scalar.arguments[0]  # a cast of a constant, e.g. 12::numeric
+        if not isinstance(scalar, Literal):
+            raise Unsupported("an expression in AS OF is not supported: write a number", position=node.at)
+        match scalar.value:
+            case bool() | None:
+                raise InvalidParameter("AS OF must be a timestamp in milliseconds", position=node.at)
+            case int() | Decimal() | float():
+                return int(scalar.value)
+            case datetime():
+                return int(scalar.value.timestamp() * 1000)
+            case str() if scalar.value.strip().isdigit():
+                return int(scalar.value)
+            case _:
+                raise SyntaxError_("AS OF must be a timestamp in milliseconds", position=node.at)
+
     def _body(self, body: syntax.Body, order: Sequence[OrderItem], around: Around) -> Rows:
         match body:
             case syntax.Select():
@@ -140,7 +169,7 @@ class Queries(Commons):
 
     def _listed(self, show: syntax.Show, order: Sequence[OrderItem], around: Around) -> Rows:
         """A SHOW: the query that it stands for. Its text is not the client's, so no use of a name in it is kept."""
-        context, self.context = self.context, replace(self.context, uses=[])
+        context, self.context = self.context, replace(self.context, uses=[], fixed=[])
         whole = self.query(listing(show, context), around)
         self.context = context
         return self._ordered_rows(whole.rows, order, around) if order else whole.rows

@@ -1,36 +1,28 @@
 """Statements that read: SELECT, SUBSCRIBE, COPY."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
 
-from engine import types
 from engine.dataflow.graph import Order
 from engine.errors import (
     AmbiguousColumn,
     DuplicateColumn,
     InvalidParameter,
-    SyntaxError_,
     UndefinedColumn,
     Unsupported,
 )
-from engine.expr.scalar import Call, Literal
 from engine.sql import bound, statements, syntax
-from engine.sql.binding.applying import cast
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_file
-from engine.sql.binding.place import Place
-from engine.sql.binding.queries import NOWHERE, Queries
+from engine.sql.binding.queries import Queries
 from engine.sql.binding.select import ordering
-from engine.sql.binding.session import SESSION_FUNCTIONS, refuse, settle, value
-from engine.sql.parameters import number_of
+from engine.sql.binding.session import refuse, settle
 from engine.sql.resolved.rows import BoundAsOf, BoundEnvelope, FileKind
 from engine.sql.scope import Around
 from engine.sql.statement.data import EnvelopeClause
 from engine.sql.statement.parts import AsOf
 from engine.sql.syntax import Expression
-from engine.types import CastContext, Column
+from engine.types import Column
 
 
 def select(statement: statements.SelectStatement, context: Context) -> bound.BoundSelect:
@@ -136,25 +128,4 @@ def time_of(node: AsOf | None, context: Context) -> BoundAsOf | None:
 
 def timestamp(node: Expression, context: Context) -> int:
     """The constant of AS OF or UP TO, in milliseconds since 1970."""
-    scalar = Queries(context).scalar(node, Place(NOWHERE, "AS OF"))
-    if context.parameters is not None and number_of(scalar) is not None:
-        scalar = context.parameters.constant(cast(scalar, types.NUMERIC, CastContext.EXPLICIT))
-        if scalar is None or context.parameters.values is None:
-            return 0  # described, not run
-    if isinstance(scalar, Call) and scalar.function.name in SESSION_FUNCTIONS:
-        scalar = Literal(value(scalar.function.name, context), scalar.type)
-    if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):
-        scalar = scalar.arguments[0]  # a cast of a constant, e.g. 12::numeric
-    if not isinstance(scalar, Literal):
-        raise Unsupported("an expression in AS OF is not supported: write a number", position=node.at)
-    match scalar.value:
-        case bool() | None:
-            raise InvalidParameter("AS OF must be a timestamp in milliseconds", position=node.at)
-        case int() | Decimal() | float():
-            return int(scalar.value)
-        case datetime():
-            return int(scalar.value.timestamp() * 1000)
-        case str() if scalar.value.strip().isdigit():
-            return int(scalar.value)
-        case _:
-            raise SyntaxError_("AS OF must be a timestamp in milliseconds", position=node.at)
+    return Queries(context).timestamp(node)

@@ -89,7 +89,7 @@ def set_from(statement: statements.AlterSinkFrom, context: Context) -> bound.Bou
     assert isinstance(old, Sink)
     at = statement.relation.at
     on = catalog.resolve(statement.relation.parts, context.path, at)
-    inside = replace(context, path=Path(), uses=[])
+    inside = replace(context, path=Path(), uses=[], fixed=[])
     (made,) = dialect.parse(old.create_sql)
     assert isinstance(made, statements.CreateSink)
     create_sink(made, inside)
@@ -100,7 +100,7 @@ def set_from(statement: statements.AlterSinkFrom, context: Context) -> bound.Bou
     (again,) = dialect.parse(sql)
     assert isinstance(again, statements.CreateSink)
     try:
-        new = create_sink(again, replace(context, path=Path(), uses=[]))
+        new = create_sink(again, replace(context, path=Path(), uses=[], fixed=[]))
     except SqlError as error:
         error.position = at
         raise

@@ -10,6 +10,7 @@ from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (
     Alias,
     Body,
+    ChangesTable,
     ColumnName,
     CommonTable,
     Derived,
@@ -269,8 +270,6 @@ class Queries(Listings):
                 raise InvalidParameter(f"invalid {option.name.upper()}: it is a number of rows", position=option.at)
 
     def _from_item(self) -> FromItem:
-        if self.at("changes", "(") and any(self.peek(ahead).key == "of" for ahead in range(3, 9)):
-            self.unsupported("CHANGES(... AS OF ...)", hint="SUBSCRIBE ... AS OF tells of the changes since a time.")
         left, count = self._from_primary(), 0
         while True:
             count += 1
@@ -348,6 +347,8 @@ class Queries(Listings):
             item = self._function_table(functions, lateral, at)
         elif self.next.key in WINDOW_TABLES and self.peek().key == "(" and not lateral:
             item = self._window_table()
+        elif self.at("changes", "(") and any(self.peek(ahead).key == "of" for ahead in range(3, 9)) and not lateral:
+            item = self._changes()
         else:
             self.accept("only")
             name = self._from_name()
@@ -361,6 +362,20 @@ class Queries(Listings):
             self.unsupported("TABLESAMPLE")
         self.depth -= 1
         return item
+
+    def _changes(self) -> ChangesTable:
+        at = self.here
+        self.advance()
+        self.expect("(")
+        relation = self.name()
+        self.expect("as")
+        self.expect("of")
+        begin = self.here
+        at_least = self.accept("at", "least")
+        as_of = self.expression()
+        end = self.before
+        self.expect(")")
+        return ChangesTable(relation, as_of, at_least, self.alias(), at, begin, end)
 
     def _window_table(self) -> WindowTable:
         token = self.advance()

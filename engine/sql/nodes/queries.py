@@ -67,6 +67,20 @@ class WindowTable:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChangesTable:
+    """CHANGES(relation AS OF [AT LEAST] time): what a relation held then and its changes since. What says since when
+    stands from `begin` to `end`."""
+
+    relation: Name
+    as_of: Expression
+    at_least: bool
+    alias: Alias | None
+    at: int
+    begin: int
+    end: int
+
+
 class JoinType(Enum):
     INNER = "inner"
     LEFT = "left"
@@ -90,7 +104,7 @@ class JoinTable:
     whole: Alias | None = None  # what the parenthesis around it is called: its items have no name outside
 
 
-FromItem: TypeAlias = TableName | Derived | FunctionTable | WindowTable | JoinTable
+FromItem: TypeAlias = TableName | Derived | FunctionTable | WindowTable | ChangesTable | JoinTable
 
 
 @dataclass(frozen=True, slots=True)
