@@ -38,8 +38,8 @@ def read_text(data: bytes, at: int) -> tuple[str, int]:
 
 
 def write_float(raw: float, out: bytearray) -> None:
-    """Eight bytes; all NaN are one and the last."""
-    bits = 0x7FF8 << 48 if raw != raw else int.from_bytes(struct.pack(">d", raw + 0.0), "big")
+    """Eight bytes: -0 before 0; all NaN are one and the last."""
+    bits = 0x7FF8 << 48 if raw != raw else int.from_bytes(struct.pack(">d", raw), "big")
     out += (~bits & ALL if bits & SIGN else bits | SIGN).to_bytes(8, "big")
 
 

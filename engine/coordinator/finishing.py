@@ -6,9 +6,12 @@ from numpy.typing import NDArray
 
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
+from engine.collection.vector import Vector
 from engine.collection.wanted import ask
 from engine.dataflow.graph import Order
 from engine.errors import DataError, LimitExceeded
+from engine.expr.evaluate import Context
+from engine.expr.functions.comparable import comparable, ordered_by_key
 from engine.expr.functions.intervals import lengths
 from engine.expr.functions.planner import MINUS_ZERO
 from engine.kernels.compare import order_prefix
@@ -56,7 +59,7 @@ def sort(batch: Batch, order: tuple[Order, ...], types: tuple[SqlType, ...], hea
     for item in order:
         ask()
         vector = batch.vector(item.column)
-        rank = ranks(vector.words, types[item.column].physical, heap)
+        rank = ranks(vector.words, types[item.column], heap)
         if item.descending:
             rank = ~rank
         if vector.nulls is not None:
@@ -67,9 +70,11 @@ def sort(batch: Batch, order: tuple[Order, ...], types: tuple[SqlType, ...], hea
     return np.lexsort(keys[::-1])  # its last key is the first to sort by
 
 
-def ranks(words: Words, physical: Physical, heap: Heap) -> Words:
+def ranks(words: Words, type: SqlType, heap: Heap) -> Words:
     """Numbers that are in the order of the words' values, equal where the values are. O(n), or O(n log n)."""
-    words = np.ascontiguousarray(words)
+    words, physical = np.ascontiguousarray(words), type.physical
+    if type.nesting is not None and ordered_by_key(type):
+        words = comparable(type).kernel(Context(heap), (Vector(words),), type).words
     if physical is Physical.FLOAT:
         words = np.where(words == MINUS_ZERO, np.uint64(0), words)
     if physical is Physical.INTERVAL:

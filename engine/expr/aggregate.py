@@ -59,6 +59,7 @@ WHOLE_GROUP = frozenset(
 KEEPS_NULL = frozenset({Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.FIRST})
 """Aggregates that see rows whose first argument is NULL, so that a FILTER cannot be a CASE that makes it NULL."""
 EXTREME_ROWS = {Kind.ARG_MIN: False, Kind.ARG_MAX: True}
+OF_EXTREME = {Kind.MIN: Kind.ARG_MIN, Kind.MAX: Kind.ARG_MAX}
 """Whether the second argument's greatest value decides. These, and LAST, are bound as a FIRST in some order."""
 
 

@@ -1,12 +1,15 @@
 """What arrays as raw values (engine/collection/nested.py) can do: PostgreSQL's array functions, one call at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.collection.nested import Array
 from engine.errors import ArraySubscript, ArrayTooLarge, InvalidArgument
 from engine.expr.text_forms import RawValue
+
+Key: TypeAlias = Callable[[RawValue], bytes]
+"""What tells elements apart: engine/expr/functions/comparable.py, element_key."""
 
 EMPTY: Final = Array((), ())
 ITEMS_MAX: Final = (1 << 27) // 8
@@ -95,30 +98,34 @@ def sliced(array: Array, bounds: Sequence[tuple[int | None, int | None]]) -> Arr
     return Array(tuple(len(part) for part in ranges), tuple(items))
 
 
-def removed(array: Array, item: RawValue) -> Array:
+def removed(key: Key, array: Array, item: RawValue) -> Array:
     """Without the elements that equal `item`, NULL being equal to NULL."""
     _flat(array, "removing elements from multidimensional arrays is not supported")
-    return Array.of([other for other in array.items if other != item])
+    gone = key(item)
+    return Array.of([other for other in array.items if key(other) != gone])
 
 
-def replaced(array: Array, before: RawValue, after: RawValue) -> Array:
-    return Array(array.dims, tuple(after if item == before else item for item in array.items))
+def replaced(key: Key, array: Array, before: RawValue, after: RawValue) -> Array:
+    gone = key(before)
+    return Array(array.dims, tuple(after if key(item) == gone else item for item in array.items))
 
 
-def position(array: Array, item: RawValue, start: int | None = 1) -> int | None:
+def position(key: Key, array: Array, item: RawValue, start: int | None = 1) -> int | None:
     """The subscript of the first element that equals `item`, from `start` on."""
     _flat(array, "searching for elements in multidimensional arrays is not supported")
     if start is None:
         raise InvalidArgument("initial position must not be null")
+    wanted = key(item)
     for place, other in enumerate(array.items, 1):
-        if place >= start and other == item:
+        if place >= start and key(other) == wanted:
             return place
     return None
 
 
-def positions(array: Array, item: RawValue) -> Array:
+def positions(key: Key, array: Array, item: RawValue) -> Array:
     _flat(array, "searching for elements in multidimensional arrays is not supported")
-    return Array.of([place for place, other in enumerate(array.items, 1) if other == item])
+    wanted = key(item)
+    return Array.of([place for place, other in enumerate(array.items, 1) if key(other) == wanted])
 
 
 def trimmed(array: Array, count: int) -> Array:
@@ -146,13 +153,13 @@ def filled(item: RawValue, sizes: Array, bounds: Array | None = None) -> Array:
     return Array(sizes.items, (item,) * total) if total and sizes.items else EMPTY
 
 
-def contains(a: Array, b: Array) -> bool:
+def contains(key: Key, a: Array, b: Array) -> bool:
     """Every element of b equals one of a; a NULL equals nothing."""
-    return None not in b.items and set(b.items) <= set(a.items)
+    return None not in b.items and set(map(key, b.items)) <= set(map(key, a.items))
 
 
-def overlaps(a: Array, b: Array) -> bool:
-    return any(item is not None and item in b.items for item in a.items)
+def overlaps(key: Key, a: Array, b: Array) -> bool:
+    return not (set(map(key, a.items)) & set(map(key, b.items))) <= {b""}
 
 
 def _flat(array: Array, message: str) -> None:

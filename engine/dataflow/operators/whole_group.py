@@ -8,7 +8,7 @@ Cost   O(rows of the touched groups) a tick, as long as the results are: 0.2 us 
        of intervals, whose results are short, are recomputed all the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import and_, or_, xor
 from typing import Final
@@ -30,7 +30,8 @@ from engine.expr.aggregate import KEEPS_NULL, Kind
 from engine.expr.arrays import stacked
 from engine.expr.columns import pack, unpack
 from engine.expr.evaluate import Context
-from engine.expr.functions.intervals import interval, of_length, shared
+from engine.expr.functions.comparable import raw_key
+from engine.expr.functions.intervals import interval, shared
 from engine.expr.percentiles import between, upon
 from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
@@ -166,7 +167,7 @@ def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int], ele
         case Kind.BIT_XOR:
             return reduce(xor, (value for value, count in zip(values[0], counts, strict=True) if count % 2), 0)
         case Kind.MODE:
-            return _mode(values[0], counts)
+            return _mode(values[0], counts, raw_key(element))
         case Kind.PERCENTILE_CONT | Kind.PERCENTILE_DISC:
             at = between if kind is Kind.PERCENTILE_CONT else upon
             fraction = values[1][0]
@@ -182,18 +183,18 @@ def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int], ele
             return stacked(items) if element.nesting is Nesting.ARRAY else nested.Array.of(items)
 
 
-def _mode(values: list[RawValue], counts: list[int]) -> RawValue:
+def _mode(values: list[RawValue], counts: list[int], key: Callable[[RawValue], RawValue]) -> RawValue:
     """The most frequent of values in order, the first if there are several; those that SQL takes for equal count as
     the first of them."""
     found: list[RawValue] = []
-    key: RawValue = None
+    last: RawValue = None
     tallies: list[int] = []
     for value, count in zip(values, counts, strict=True):
-        by = of_length(value) if isinstance(value, Interval) else value
-        if tallies and by == key:
+        by = key(value)
+        if tallies and by == last:
             tallies[-1] += count
         else:
-            key = by
+            last = by
             found.append(value)
             tallies.append(count)
     return found[tallies.index(max(tallies))]

@@ -6,18 +6,19 @@ Elements may be of any type: each function is made for the types of a call (engi
 import math
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from engine import types
-from engine.collection import nested
 from engine.collection.nested import Array
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument
 from engine.expr import arrays, text_forms
 from engine.expr.columns import each, own, pack, raws
 from engine.expr.evaluate import evaluate
+from engine.expr.functions.comparable import element_key
 from engine.expr.functions.comparison import comparisons
 from engine.expr.registry import Function, Generic, OnNull
 from engine.expr.scalar import Call, Ref
@@ -139,28 +140,16 @@ def _string_to_array(text: str | None, separator: str | None, null: str | None =
     return Array.of([None if part == null else part for part in parts])
 
 
-def _key(element: SqlType) -> Callable[[RawValue], bytes]:
-    """What orders elements as ORDER BY does: their bytes within an array."""
-    write = nested.writer(element)
-
-    def key(item: RawValue) -> bytes:
-        out = bytearray()
-        write(item, out)
-        return bytes(out)
-
-    return key
-
-
 def _extreme(pick: Callable[..., RawValue]) -> Callable[[Types], Callable[..., RawValue]]:
     def made(given: Types) -> Callable[[Array], RawValue]:
-        key = _key(given[0].within)
+        key = element_key(given[0].within)
         return lambda array: pick((item for item in array.items if item is not None), key=key, default=None)
 
     return made
 
 
 def _sorted(given: Types) -> Callable[..., RawValue]:
-    key = _key(given[0].within)
+    key = element_key(given[0].within)
 
     def apply(array: Array, descending: bool = False, nulls_first: bool | None = None) -> Array:
         if len(array.dims) > 1:
@@ -181,12 +170,12 @@ def _reversed(array: Array) -> Array:
 
 
 def _without_repeats(given: Types) -> Callable[..., RawValue]:
-    key = _key(given[0].within)
+    key = element_key(given[0].within)
 
     def apply(array: Array) -> Array:
         seen: dict[bytes | None, RawValue] = {}
         for item in array.items:
-            seen.setdefault(None if item is None else key(item), item)
+            seen.setdefault(key(item), item)
         return Array.of(list(seen.values()))
 
     return apply
@@ -260,8 +249,16 @@ def _rows() -> Iterator[Function | Generic]:
         doc = "x, then y; of one dimension less it is a row"
         yield _made(name, (ARRAY, ARRAY), ARRAY, lambda _: arrays.joined, doc, lenient=True, fails=True)
 
+    def by_element(apply: Callable[..., RawValue]) -> Callable[[Types], Callable[..., RawValue]]:
+        """A function of two arrays, or of one and more, that compares elements by their key."""
+        return lambda given: partial(apply, element_key(given[0].within))
+
     def strict_array(apply: Callable[..., RawValue]) -> Callable[[Types], Callable[..., RawValue]]:
-        return lambda _: lambda value, *rest: None if value is None else apply(value, *rest)
+        def made(given: Types) -> Callable[..., RawValue]:
+            key = element_key(given[0].within)
+            return lambda value, *rest: None if value is None else apply(key, value, *rest)
+
+        return made
 
     doc = "without the elements that are y"
     yield _made("array_remove", (ARRAY, ELEMENT), ARRAY, strict_array(arrays.removed), doc, lenient=True, fails=True)
@@ -282,14 +279,14 @@ def _rows() -> Iterator[Function | Generic]:
                     lambda _: lambda item, sizes, *bounds: arrays.filled(item, _dimensions(sizes), *bounds),
                     "an array of sizes y, each element x", lenient=True, fails=True)  # fmt: skip
     for name in ("@>", "array_contains"):
-        yield _made(name, (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.contains, "whether x has all elements of y")
-    yield _made("<@", (ARRAY, ARRAY), types.BOOLEAN, lambda _: lambda a, b: arrays.contains(b, a),
+        yield _made(name, (ARRAY, ARRAY), types.BOOLEAN, by_element(arrays.contains), "whether x has all elements of y")
+    yield _made("<@", (ARRAY, ARRAY), types.BOOLEAN, by_element(lambda key, a, b: arrays.contains(key, b, a)),
                 "whether y has all elements of x")  # fmt: skip
     for count in (2, 3):
         doc = "the parts between the delimiters; those that are z are NULL"
         yield own("string_to_array", (TEXT,) * count, TEXTS, _string_to_array, doc)
     for name in ("&&", "array_overlaps"):
-        yield _made(name, (ARRAY, ARRAY), types.BOOLEAN, lambda _: arrays.overlaps, "whether an element is in both")
+        yield _made(name, (ARRAY, ARRAY), types.BOOLEAN, by_element(arrays.overlaps), "whether an element is in both")
     yield _made("array_min", (ARRAY,), ELEMENT, _extreme(min), "the least element", gives_null=True)
     yield _made("array_max", (ARRAY,), ELEMENT, _extreme(max), "the greatest element", gives_null=True)
     doc = "in order; y: downwards, z: NULLs first"

@@ -1,12 +1,15 @@
 """Lists, maps and records: what makes them, takes them apart, measures and searches them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from engine import types
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, TypeMismatch
+from engine.expr.arrays import Key
 from engine.expr.columns import each, own, pack, raws
+from engine.expr.functions.comparable import element_key
 from engine.expr.functions.comparison import comparisons
 from engine.expr.registry import Function, Generic, OnNull
 from engine.expr.text_forms import RawValue
@@ -150,12 +153,32 @@ def _cat(a: list[RawValue] | None, b: list[RawValue] | None) -> list[RawValue] |
     return (a if b is None else b) if a is None or b is None else a + b
 
 
-def _contains(a: list[RawValue], b: list[RawValue]) -> bool:
-    return all(any(item == other for other in a) for item in b if item is not None) and None not in b
+def _list_remove(given: Types) -> Function:
+    key = element_key(given[1])
+
+    def apply(items: list[RawValue] | None, item: RawValue) -> list[RawValue] | None:
+        return None if items is None else [other for other in items if key(other) != key(item)]
+
+    return own("list_remove", given, given[0], apply)
 
 
-def _map_contains(a: dict[str, RawValue], b: dict[str, RawValue]) -> bool:
-    return all(key in a and a[key] == value and value is not None for key, value in b.items())
+def _contains(key: Key, a: list[RawValue], b: list[RawValue]) -> bool:
+    return None not in b and set(map(key, b)) <= set(map(key, a))
+
+
+def _map_contains(key: Key, a: dict[str, RawValue], b: dict[str, RawValue]) -> bool:
+    return all(name in a and value is not None and key(a[name]) == key(value) for name, value in b.items())
+
+
+def _contained(apply: Callable[..., RawValue], swapped: bool) -> Callable[[Types], Function]:
+    """@> and <@ of two lists or maps."""
+
+    def instantiate(given: Types) -> Function:
+        key = element_key(given[0].within)
+        both = (lambda a, b: apply(key, b, a)) if swapped else partial(apply, key)
+        return each("<@" if swapped else "@>", given, types.BOOLEAN, both)
+
+    return instantiate
 
 
 def _rows() -> Iterator[Generic]:
@@ -172,11 +195,14 @@ def _rows() -> Iterator[Generic]:
                   doc="length of the longest list on layer y")  # fmt: skip
     for name in ("list_n_layers", "list_ndims"):
         yield Generic(name, (LIST,), _n_layers, result="integer", doc="how deep lists are nested in the type")
-    yield _made("list_remove", (LIST, ELEMENT), _first,
-                lambda items, item: None if items is None else [other for other in items if other != item],
-                "without the elements that are y", lenient=True)  # fmt: skip
-    yield _made("@>", (LIST, LIST), types.BOOLEAN, _contains, "whether x has all elements of y")
-    yield _made("<@", (LIST, LIST), types.BOOLEAN, lambda a, b: _contains(b, a), "whether y has all elements of x")
+    yield Generic("list_remove", (LIST, ELEMENT), _list_remove, result="as x", doc="without the elements that are y")
+    for whole, apply, parts in ((LIST, _contains, "elements"), (MAP, _map_contains, "pairs")):
+        yield Generic(
+            "@>", (whole, whole), _contained(apply, False), result="boolean", doc=f"whether x has all {parts} of y"
+        )
+        yield Generic(
+            "<@", (whole, whole), _contained(apply, True), result="boolean", doc=f"whether y has all {parts} of x"
+        )
     yield _made("map_length", (MAP,), INTEGER, len, "how many pairs")
     yield _made("->", (MAP, TEXT), lambda given: given[0].within, lambda pairs, key: pairs.get(key),
                 "the value under that key", gives_null=True)  # fmt: skip
@@ -185,8 +211,6 @@ def _rows() -> Iterator[Generic]:
                 "whether all of y are keys of x")  # fmt: skip
     yield _made("?|", (MAP, TEXTS), types.BOOLEAN, lambda pairs, keys: any(key in pairs for key in keys.items),
                 "whether some of y is a key of x")  # fmt: skip
-    yield _made("@>", (MAP, MAP), types.BOOLEAN, _map_contains, "whether x has all pairs of y")
-    yield _made("<@", (MAP, MAP), types.BOOLEAN, lambda a, b: _map_contains(b, a), "whether y has all pairs of x")
     doc = "a map of the records (key, value); of equal keys the last, without NULL keys"
     yield Generic("map_build", (LIST,), _map_build, result="map", doc=doc)
     for whole in (LIST, MAP, types.ANYRECORD):

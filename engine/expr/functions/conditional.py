@@ -7,6 +7,8 @@ import numpy as np
 
 from engine import types
 from engine.collection.vector import Vector
+from engine.expr.columns import Codes
+from engine.expr.functions.comparable import comparable, ordered_by_key
 from engine.expr.functions.comparison import less, same
 from engine.expr.registry import Function, Generic, OnNull
 from engine.types import SqlType
@@ -32,18 +34,24 @@ def _extreme(name: str, greatest: bool) -> Callable[[tuple[SqlType, ...]], Funct
     """The greatest or least of the arguments that are not NULL."""
 
     def instantiate(parameters: tuple[SqlType, ...]) -> Function:
-        physical = parameters[0].physical
+        kind = parameters[0]
+        physical = kind.physical
+
+        def keys(words: Codes, context: "Context") -> Codes:
+            return comparable(kind).kernel(context, (Vector(words),), kind).words if ordered_by_key(kind) else words
 
         def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
             n = len(vectors[0].words)
             best = vectors[0].words
+            by = keys(best, context)
             absent = np.zeros(n, np.bool_) if vectors[0].nulls is None else vectors[0].nulls
             for vector in vectors[1:]:
-                pair = (best, vector.words) if greatest else (vector.words, best)
+                key = keys(vector.words, context)
+                pair = (by, key) if greatest else (key, by)
                 better = less(*pair, physical, context) | absent
                 if vector.nulls is not None:
                     better &= ~vector.nulls
-                best = np.where(better, vector.words, best)
+                best, by = np.where(better, vector.words, best), np.where(better, key, by)
                 absent = absent & ~better
             return Vector(best, absent if np.count_nonzero(absent) else None)
 

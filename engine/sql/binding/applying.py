@@ -10,11 +10,12 @@ from typing import Final, TypeVar
 from engine import types
 from engine.errors import SqlError, Unsupported
 from engine.expr import overload
+from engine.expr.functions.comparable import ordered_by_key
 from engine.expr.scalar import Literal, Logic, Scalar
 from engine.plan.predicates import EQUALITIES
 from engine.plan.relation import BoundScalar
 from engine.plan.temporal import MIRRORED, is_now, milliseconds
-from engine.sql.binding.keys import compared, is_span
+from engine.sql.binding.keys import compared
 from engine.sql.binding.types import widened
 from engine.types import CastContext, SqlType
 
@@ -41,7 +42,7 @@ def call(name: str, *arguments: BoundScalar) -> Scalar:
     if name in SEES_BLANKS:
         arguments = tuple(map(padded, arguments))
     made = overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
-    if name in EQUALITIES or (name in MIRRORED and is_span(made.arguments[0].type)):
+    if name in EQUALITIES or (name in MIRRORED and ordered_by_key(made.arguments[0].type)):
         return replace(made, arguments=compared(made.arguments))
     return made
 

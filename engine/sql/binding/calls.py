@@ -6,7 +6,8 @@ from dataclasses import replace
 from engine import types
 from engine.errors import GroupingError, InvalidParameter, UndefinedFunction, Unsupported, WrongObjectType
 from engine.expr import overload
-from engine.expr.aggregate import AGGREGATES, EXTREME_ROWS, HYPOTHETICAL, ORDERED_SET, Kind
+from engine.expr.aggregate import AGGREGATES, EXTREME_ROWS, HYPOTHETICAL, OF_EXTREME, ORDERED_SET, Kind
+from engine.expr.functions.comparable import ordered_by_key
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic
 from engine.expr.table import TableFunction
 from engine.expr.window import FUNCTIONS
@@ -214,7 +215,8 @@ class Calls(WindowFunctions, Nested):
         )
         for item in expression.within:
             first = item.descending if item.nulls_first is None else item.nulls_first
-            order = ((given[0], item.descending, first),)
+            by = as_key(given[0]) if ordered_by_key(given[0].type) else given[0]
+            order = ((by, item.descending, first),)
         if expression.distinct:
             given = located(expression.at, told_apart, found, given)
         return as_first(AggregateCall(found, given, expression.distinct, condition, order))
@@ -226,8 +228,12 @@ def _of_no_row(scalar: BoundScalar) -> bool:
 
 
 def as_first(made: AggregateCall) -> AggregateCall:
-    """last_value, arg_min and arg_max as the first value in an order that says the same."""
+    """last_value, arg_min and arg_max as the first value in an order that says the same; min and max too of what is not
+    ordered as it stands."""
     kind = made.overload.kind
+    if kind in OF_EXTREME and made.arguments[0].type.nesting is not None and ordered_by_key(made.arguments[0].type):
+        kind = OF_EXTREME[kind]
+        made = replace(made, arguments=(made.arguments[0], as_key(made.arguments[0])), distinct=False)
     if kind is not Kind.LAST and kind not in EXTREME_ROWS:
         return made
     value, *by = made.arguments

@@ -23,7 +23,7 @@ from engine.plan.relation import (
     Union,
 )
 from engine.plan.scalars import null, parts, with_parts
-from engine.sql.binding.keys import as_key, first_of, is_span
+from engine.sql.binding.keys import as_key, first_of, has_spans, once
 from engine.sql.binding.levels import changed, changed_within
 from engine.sql.binding.place import GroupingSlot, Place, Slot, WindowSlot
 
@@ -133,9 +133,10 @@ def grouped(
     branches: list[Relation] = []
     for chosen in sets:
         held = sorted(set(chosen))
-        spans = [i for i in held if is_span(keys[i].type)]
+        spans = [i for i in held if has_spans(keys[i].type)]
         firsts = tuple(first_of(keys[i], [keys[j] for j in spans]) for i in spans)
-        made: Relation = Reduce(shared, tuple(as_key(keys[i]) for i in held), (*aggregates, *firsts), scalar=not held)
+        rows, calls = once(shared, len(Facts().columns(shared)), [keys[i] for i in held], aggregates)
+        made: Relation = Reduce(rows, tuple(as_key(keys[i]) for i in held), (*calls, *firsts), scalar=not held)
         width = len(held) + len(aggregates) + len(firsts)
         missing = [i for i in range(len(keys)) if i not in held]
         added: list[BoundScalar] = [null(keys[i].type) for i in missing]

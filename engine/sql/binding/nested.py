@@ -7,6 +7,7 @@ from engine import types
 from engine.errors import ArraySubscript, SyntaxError_, TypeMismatch, UndefinedColumn
 from engine.expr import overload
 from engine.expr.functions import array, composite
+from engine.expr.functions.comparable import ordered_by_key
 from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function
 from engine.expr.scalar import Call, Coalesce, Literal, Ref
@@ -14,6 +15,7 @@ from engine.expr.text_forms import RawValue
 from engine.plan.relation import BoundScalar, Map, Project, Relation, ScalarSubquery
 from engine.sql import syntax
 from engine.sql.binding.applying import call, cast, located, settled
+from engine.sql.binding.keys import as_key
 from engine.sql.binding.place import Place
 from engine.sql.binding.scalars import Scalars
 from engine.sql.scope import Around, Range
@@ -173,6 +175,8 @@ class Nested(Scalars):
         container = types.container_of(whole.type.nesting, b)
         left = located(expression.at, cast, left, a, IMPLICIT)
         whole = located(node.at, cast, whole, container, EXPLICIT)
+        if ordered_by_key(a):
+            left, whole = as_key(left), as_key(whole)
         return made(array.quantified_function(operator, test, container, every), left, whole)
 
     def _subscript(self, expression: syntax.Subscript, place: Place) -> BoundScalar:

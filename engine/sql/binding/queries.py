@@ -31,7 +31,7 @@ from engine.plan.rules.fold import folded
 from engine.sql import syntax
 from engine.sql.binding.applying import cast, located, settled
 from engine.sql.binding.common import Commons, Whole, converted
-from engine.sql.binding.keys import as_keys, cut, difference, distinct, is_span, numbered
+from engine.sql.binding.keys import as_keys, cut, difference, distinct, has_spans, numbered
 from engine.sql.binding.listings import listing
 from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.select import Output, Rows, ordering, projected
@@ -297,7 +297,7 @@ class Queries(Commons):
         """EXCEPT ALL is max(a - b, 0) by counts, INTERSECT ALL a - max(a - b, 0); without ALL on the distinct rows."""
         a, b = self._matched((left, right), operation)
         kinds = [column.type for column in a.columns]
-        counted = operation.all and not any(map(is_span, kinds))
+        counted = operation.all and not any(map(has_spans, kinds))
         made = as_keys if counted else numbered if operation.all else distinct
         rows, others = made(a.relation, kinds), made(b.relation, kinds)
         wide = [*kinds, types.BIGINT] if made is numbered else kinds

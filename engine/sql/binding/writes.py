@@ -14,20 +14,21 @@ from engine.errors import (
     UndefinedObject,
     WrongObjectType,
 )
+from engine.expr.functions.comparable import has_spans, has_two_zeros
 from engine.expr.scalar import Literal, Ref
 from engine.plan.relation import BoundScalar, Filter, Local, Query, Relation, TopK
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.applying import cast, located
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_file
-from engine.sql.binding.keys import as_key, has_two_zeros
+from engine.sql.binding.keys import as_key
 from engine.sql.binding.place import Place
 from engine.sql.binding.queries import Queries, rows_of
 from engine.sql.binding.select import projected
 from engine.sql.resolved.rows import BoundConflict, Over
 from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted
 from engine.sql.statement.data import OnConflict
-from engine.types import CastContext, Column
+from engine.types import CastContext, Column, SqlType
 
 
 def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
@@ -146,9 +147,13 @@ def defaults(table: Table, binder: Queries) -> list[BoundScalar]:
 
 
 def stored(row: Sequence[BoundScalar], keys: Sequence[UniqueKey]) -> list[BoundScalar]:
-    """The table's new row as it is stored: keys are told apart by words, so a double in one is as compared."""
+    """The table's new row as it is stored: keys are told apart by words, so zeros in one are as they are compared."""
     keyed = {column for key in keys for column in key.columns}
-    return [as_key(scalar) if i in keyed and has_two_zeros(scalar.type) else scalar for i, scalar in enumerate(row)]
+    return [as_key(scalar) if i in keyed and _has_zeros(scalar.type) else scalar for i, scalar in enumerate(row)]
+
+
+def _has_zeros(kind: SqlType) -> bool:
+    return has_two_zeros(kind) and not has_spans(kind)
 
 
 def _fits(width: int, targets: Sequence[int], statement: statements.Insert, at: int) -> None:
