@@ -1,8 +1,9 @@
 """The catalog: what exists, by id and by name. Immutable: a change makes another catalog.
 
 1. Every item's name is unique in its schema; ids are never used again.
-2. An item's `depends_on` are ids of the catalog, all smaller than its own: so creating in the order of ids is sound,
-   and the catalog is `statements()`: that and the ids are all that the durable log keeps.
+2. An item's `depends_on` are ids of the catalog, and go in no circle. They are smaller than its own unless it has taken
+   another's place (a replacement, ALTER SINK): `order()` is one in which creating is sound. The catalog is its
+   `statements()`: they, their ids and that order are all that the durable log keeps of items.
 3. Names resolve by the search path; system schemas come first, as pg_catalog does in PostgreSQL.
 
 A change copies the maps: O(items), some 10 µs at a thousand views.
@@ -16,6 +17,7 @@ from typing import Final, Self
 from engine.catalog.items import (
     Index,
     Item,
+    MaterializedView,
     QualifiedName,
     Sink,
     SourceRelation,
@@ -34,6 +36,7 @@ from engine.errors import (
     UndefinedObject,
     UndefinedSchema,
     UndefinedTable,
+    WrongObjectType,
 )
 
 DEFAULT_DATABASE: Final = "materialize"
@@ -155,6 +158,13 @@ class Catalog:
             raise UndefinedSchema(f'schema "{item.name.schema}" does not exist')
         assert item.id not in self.items
         assert all(dependency in self.items for dependency in item.depends_on)
+        for used in (self.items[id] for id in sorted(item.depends_on)):
+            if isinstance(used, MaterializedView) and used.replaces is not None:
+                target = self.items[used.replaces].name.item
+                raise WrongObjectType(
+                    f'{kind(item)} "{item.name.item}" cannot read "{used.name.item}", a replacement for "{target}"',
+                    hint=f"ALTER MATERIALIZED VIEW {target} APPLY REPLACEMENT {used.name.item} first.",
+                )
         return replace(
             self,
             items={**self.items, item.id: item},
@@ -178,11 +188,24 @@ class Catalog:
     def above(self, ids: Iterable[int]) -> list[int]:
         """These and all that depends on them, by id; last the sinks, which may be from what is younger."""
         found = set(ids)
-        order = sorted(self.items, key=lambda id_: (isinstance(self.items[id_], Sink), id_))
+        order = sorted(self.order(), key=lambda id_: isinstance(self.items[id_], Sink))
         for id_ in order:
             if self.items[id_].depends_on & found:
                 found.add(id_)
         return [id_ for id_ in order if id_ in found]
+
+    def order(self) -> tuple[int, ...]:
+        """Ids, each behind those of all that it depends on, else by age. O(items)."""
+        placed: dict[int, None] = {}
+        for id in sorted(self.items):
+            waiting = [id]
+            while waiting:
+                below = sorted(self.items[waiting[-1]].depends_on - placed.keys(), reverse=True)
+                if below:
+                    waiting += below
+                else:
+                    placed[waiting.pop()] = None
+        return tuple(placed)
 
     def commented(self, subject: tuple[str, str, int], text: str | None) -> Self:
         """With that comment, or without one."""
@@ -285,7 +308,7 @@ class Catalog:
 
     def statements(self) -> tuple[tuple[int, str], ...]:
         """(id, CREATE statement) of each item that has one, in an order in which they can be run again."""
-        return tuple((id_, self.items[id_].create_sql) for id_ in sorted(self.items) if self.items[id_].create_sql)
+        return tuple((id_, self.items[id_].create_sql) for id_ in self.order() if self.items[id_].create_sql)
 
     def schema(self, parts: Sequence[str], path: Path, position: int | None = None) -> tuple[str, str]:
         """The (database, schema) that a name means."""

@@ -140,6 +140,8 @@ class MaterializedView:
     create_sql: str
     history_ms: int | None = None
     schedule: Schedule | None = None  # when it is refreshed; None: at every tick
+    replaces: int | None = None  # the view whose place it may take; nothing can depend on it meanwhile
+    turned: int = 0  # the last tick at which another query answered for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Tick:
 
     What `held` names stays readable: a tick that a transaction reads as of. `began` are collections that are complete
     from here on, `broken` those whose rows are not known any more, with the error ('<sqlstate> <message>') that whoever
-    reads them gets.
+    reads them gets. Each (collection, other) of `turned` is what the other is from here on, and the other no more.
     """
 
     timestamp: int
@@ -80,6 +80,7 @@ class Tick:
     held: int | None = None
     began: frozenset[int] = frozenset()
     broken: Mapping[int, str] = field(default_factory=dict[int, str])
+    turned: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

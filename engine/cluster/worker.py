@@ -32,13 +32,13 @@ from engine.cluster.command import (
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.words import vector_of
-from engine.dataflow.circuit import Circuit
 from engine.dataflow.errors import ErrorCounts, too_early
 from engine.dataflow.graph import Plan, Source, nodes
 from engine.dataflow.hydration import Staged
 from engine.dataflow.node import upstream_error
 from engine.dataflow.operators.mfp import Mfp
 from engine.dataflow.reading import TooEarly, look_up
+from engine.dataflow.turning import Turning
 from engine.dataflow.watch import ALWAYS, Watch
 
 HYDRATE_AT_ONCE_ROWS: Final = 20_000
@@ -80,7 +80,7 @@ class Worker:
 
     heap: Heap
     upper: int = 0
-    circuit: Circuit = field(init=False)
+    circuit: Turning = field(init=False)
     _live: set[int] = field(default_factory=set)  # collections and indexes that are complete
     _awaited: set[int] = field(default_factory=set)  # collections that a tick has yet to begin
     _waiting: list[Building] = field(default_factory=list)  # for an input to be live, in order of arrival
@@ -89,7 +89,7 @@ class Worker:
     _feeds: dict[int, Feed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.circuit = Circuit(self.heap)
+        self.circuit = Turning(self.heap)
 
     def handle(self, command: Command) -> list[Response]:
         """Take one command. At a tick boundary, except for the reads (Peek, Lookup), which may come at any time."""
@@ -124,6 +124,7 @@ class Worker:
 
     def _tick(self, command: Tick) -> list[Response]:
         self.circuit.held = command.held
+        turned = {id for target, other in command.turned for id in self._turn(target, other)}
         broken = {id: self.heap.intern(error.encode()) for id, error in command.broken.items()}
         self.circuit.step(command.timestamp, command.deltas, broken)
         with self.circuit.publish_lock:
@@ -131,12 +132,33 @@ class Worker:
             self.upper = command.timestamp
         responses: list[Response] = self._changes() if self._feeds else []
         self._end_failed(responses)
+        if command.turned:
+            self.circuit.settle()
+            for id in sorted(turned):
+                responses += self._now_live(id)
+            responses += self._build()
         for id in sorted(command.began & self._awaited):
             self._awaited.remove(id)
             self.circuit.begin(id)
             responses += self._now_live(id)
         responses.append(Ticked(command.timestamp))
         return responses
+
+    def _turn(self, target: int, other: int) -> tuple[int, ...]:
+        """`target` is what `other` is from the tick under way on; what hydrates from it, at any remove, begins anew.
+        The collections that are live with that."""
+        assert other in self._live, "who asked for it waited"
+        self._live.discard(other)
+        if target not in self._live:
+            self._drop(target)
+            self.circuit.turn(target, other)
+            return (target,)
+        reached = self.circuit.reached(target)
+        for hydration in [each for each in self._hydrations.values() if not reached.isdisjoint(_reads(each.command))]:
+            self._abandon(hydration)
+            self._waiting.append(hydration.command)
+        self.circuit.turn(target, other)
+        return ()
 
     def _changes(self) -> list[Response]:
         """What the tick tells each subscription. Those of one collection share one batch."""
@@ -239,17 +261,21 @@ class Worker:
     def _drop(self, id: int) -> None:
         """Forget whatever `id` is by now: waiting, hydrating, or in the circuit."""
         self._waiting = [command for command in self._waiting if _target(command) != id]
-        hydration = self._hydrations.pop(id, None)
+        hydration = self._hydrations.get(id)
         if hydration is not None:
-            hydration.abandoned = True
-            if hydration in self._todo:
-                self._todo.remove(hydration)
-            self.circuit.abandon(hydration.staged)
-            hydration.pin.close()
+            self._abandon(hydration)
         elif id in self._live or id in self._awaited:
             self._live.discard(id)
             self._awaited.discard(id)
             self.circuit.drop(id)
+
+    def _abandon(self, hydration: Hydration) -> None:
+        hydration.abandoned = True
+        del self._hydrations[_target(hydration.command)]
+        if hydration in self._todo:
+            self._todo.remove(hydration)
+        self.circuit.abandon(hydration.staged)
+        hydration.pin.close()
 
     # Subscriptions
 

@@ -37,6 +37,13 @@ class History:
         self._rows = 0
         self._bytes = 0
 
+    def copy(self) -> "History":
+        """The same past, whatever becomes of this one. O(deltas)."""
+        other = History(self.since, self.retain)
+        other.changed, other.holds = self.changed, dict(self.holds)
+        other._deltas, other._rows, other._bytes = self._deltas.copy(), self._rows, self._bytes
+        return other
+
     def append(self, tick: int, delta: Batch, held: int | None = None) -> None:
         """What the collection went through at `tick`. Forgets what lies further back than `retain`, than `held` and
         than what the holds are granted."""

@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 from engine.coordinator import alter, ddl, roles
 from engine.coordinator.draft import Draft
+from engine.coordinator.replacing import turn
 from engine.coordinator.result import Result
 from engine.coordinator.secrets import create_connection, create_secret
 from engine.coordinator.sinks import create_sink
@@ -32,13 +33,14 @@ from engine.sql.bound import (
     BoundRedefine,
     BoundRenameCluster,
     BoundRetain,
+    BoundTurn,
 )
 
 BoundChange: TypeAlias = (
     BoundCreateDatabase | BoundCreateSchema | BoundCreateTable | BoundCreateView | BoundCreateMaterializedView
     | BoundCreateIndex | BoundCreateType | BoundCreateSource | BoundCreateSecret | BoundCreateConnection
     | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
-    | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundCreateCopies
+    | BoundTurn | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundCreateCopies
 )  # fmt: skip
 
 
@@ -89,6 +91,8 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
             return alter.redefine(draft, bound)
         case BoundRetain():
             return alter.retain(draft, bound)
+        case BoundTurn():
+            return turn(draft, bound)
         case BoundComment():
             return alter.comment(draft, bound)
         case BoundCreateCluster():

@@ -313,6 +313,11 @@ class Coordinator:
                 self.system.leave(command.id)
             self.cluster.send(command)
 
+    def turn(self, target: int, other: int) -> None:
+        """Collection `target` is what `other` is from the next tick on. Under the tick lock."""
+        self.system.take_over(target, other)
+        self.ticks.turn(target, other)
+
     def _record(
         self,
         timestamp: int,

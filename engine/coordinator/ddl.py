@@ -110,7 +110,7 @@ def create_materialized_view(draft: Draft, bound: BoundCreateMaterializedView, i
         return skipped
     item = MaterializedView(
         draft.new_id(id), bound.name, bound.columns, bound.relation, bound.depends_on, bound.create_sql,
-        bound.history_ms, bound.schedule,
+        bound.history_ms, bound.schedule, bound.replacement_for,
     )  # fmt: skip
     coordinator = draft.coordinator
     plan = dataflow(bound.relation, draft.catalog, coordinator.options)

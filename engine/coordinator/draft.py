@@ -17,6 +17,7 @@ from engine.catalog.items import (
     Connection,
     Index,
     Item,
+    MaterializedView,
     Secret,
     Sink,
     Source,
@@ -38,18 +39,25 @@ from engine.durable.log import Item as LogItem
 NEXT_ID = "catalog", "next id"
 """The fact of the log that keeps an id from coming again: what somebody knows of a dropped item is of no other."""
 
+TURNED = "turned"
+"""The kind of the log's facts: the last tick at which a replaced view was another query's answer, by its id."""
+ORDER = "catalog", "order"
+"""The fact of the log that says in which order items are made again: their ids; behind them the others, by age."""
+
 Facts = Mapping[tuple[str, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """A draft at a moment, for a savepoint. `waiting` is what is to be done for an item once it is published,
-    `renames` are catalogs before and after a database or a schema got another name."""
+    `renames` are catalogs before and after a database or a schema got another name, `turned` views and the replacements
+    that they are from then on."""
 
     catalog: Catalog
     waiting: tuple[tuple[int, Callable[[], None]], ...] = ()
     facts: Facts = field(default_factory=dict)
     renames: tuple[tuple[Catalog, Catalog], ...] = ()
+    turned: tuple[tuple[int, int], ...] = ()
 
 
 class Draft:
@@ -108,6 +116,11 @@ class Draft:
         renames = (*self._state.renames, (self.catalog, catalog))
         self._state = replace(self._state, catalog=catalog, renames=renames)
 
+    def turn(self, target: int, other: int) -> None:
+        """A view is what its replacement is, which is a name no more."""
+        turned = (*self._state.turned, (target, other))
+        self._state = replace(self._state, catalog=self.catalog.drop([other]), turned=turned)
+
     def drop(self, ids: Sequence[int]) -> None:
         """Without these items, dependents before what they depend on."""
         if ids:
@@ -127,7 +140,15 @@ class Draft:
         self.filled = frozenset(filled)
         after = self.merged()
         with unasked():
-            self._publish(after)
+            self._publish(self._turned(after))
+            if not self.filled:
+                self.coordinator.ticks.run_turning()
+
+    def _turned(self, after: Catalog) -> Catalog:
+        """With the tick up to which the views that are replaced were something else."""
+        upper = self.coordinator.cluster.worker.upper
+        items = [after.items[target] for target, _ in self._state.turned if target in after.items]
+        return after.redefined(replace(item, turned=upper) for item in items if isinstance(item, MaterializedView))
 
     def _publish(self, after: Catalog) -> None:
         coordinator, before = self.coordinator, self.coordinator.catalog
@@ -144,8 +165,12 @@ class Draft:
         coordinator.catalog = after
         for id in {item.source for item in gone if isinstance(item, SourceRelation)}:
             refeed(coordinator, id)
+        others = {other for target, other in self._state.turned if target in after.items}
         for item in gone:
-            _free(coordinator, before, item)
+            if item.id in others:
+                coordinator.end_subscriptions(item.id)
+            else:
+                _free(coordinator, before, item)
         coordinator.forget([item.id for item in gone])
         for id, then in self._state.waiting:
             if id in after.items:
@@ -174,6 +199,14 @@ class Draft:
             facts[NEXT_ID] = str(after.next_id)
             facts |= {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
             facts |= {(BROKEN, str(item.id)): None for item in gone if isinstance(item, SourceRelation)}
+            facts |= {(TURNED, str(item.id)): None for item in gone if isinstance(item, MaterializedView)}
+        for target, _ in self._state.turned:
+            item = after.items.get(target)
+            if isinstance(item, MaterializedView):
+                facts |= {
+                    (TURNED, str(target)): str(item.turned),
+                    ORDER: " ".join(str(id) for id, _ in after.statements()),
+                }
         schemas = None
         if (before.databases, before.schemas) != (after.databases, after.schemas):
             schemas = [*((name, "") for name in sorted(after.databases)), *sorted(after.schemas)]

@@ -3,7 +3,7 @@
 Rule   what tables and kept sources held then is what they hold less their writes since, which the log has; the query's
        answer then is the query over that; the change is the answer of the moment less the answer then.
 Law    None is said where that is not known to be exact: the query reads something whose rows the log does not keep,
-       the log has put the writes together, or a row failed.
+       or a view that was replaced since, the log has put the writes together, or a row failed.
 Cost   the query evaluated twice; nothing where nothing was written since and time alone changes nothing. What was found
        is kept for the next who asks from the same tick: whoever lost the server lost it at about the same one.
 """
@@ -75,7 +75,8 @@ def change_since(
             until = worker.upper
             plans = _plans(coordinator, plan)
             written = _written(coordinator, {id for each in plans for id in sources(each)}, tick)
-        if written is None or _refreshed(coordinator, plans) or _recorded(plans):
+        gone = written is None or _refreshed(coordinator, plans) or _turned(coordinator, plans, tick)
+        if written is None or gone or _recorded(plans):
             return None
         if not any(map(len, written.values())) and not any(
             isinstance(node, Temporal) for each in plans for node in nodes(each)
@@ -146,6 +147,12 @@ def _refreshed(coordinator: "Coordinator", plans: Iterable[Plan]) -> bool:
 def _recorded(plans: Iterable[Plan]) -> bool:
     """Whether they read CHANGES: at which ticks something changed in an earlier life is not asked here."""
     return any(isinstance(node, Changes) for each in plans for node in nodes(each))
+
+
+def _turned(coordinator: "Coordinator", plans: Iterable[Plan], tick: int) -> bool:
+    """Whether they read a view that was another query's answer then, or may have been."""
+    items = [coordinator.catalog.items.get(id) for each in plans for id in sources(each)]
+    return any(isinstance(item, MaterializedView) and tick <= item.turned for item in items)
 
 
 def _written(coordinator: "Coordinator", ids: Iterable[int], tick: int) -> dict[int, Batch] | None:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
-from engine.catalog.items import Retaining, Source
+from engine.catalog.items import MaterializedView, Retaining, Source
 from engine.catalog.sources import PostgresSource
 from engine.catalog.system.oids import OID
 from engine.coordinator import ddl
 from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
-from engine.coordinator.draft import NEXT_ID, Draft
+from engine.coordinator.draft import NEXT_ID, ORDER, TURNED, Draft
 from engine.coordinator.feeding import resume
 from engine.coordinator.record import is_durable, packed
 from engine.coordinator.roles import restore_roles
@@ -48,8 +48,15 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     restore_roles(coordinator, log)
     restore_secrets(coordinator, log)
     # Nothing depends on a sink, which may be from a relation that is younger (ALTER SINK ... SET FROM).
-    for item in sorted(log.items(), key=lambda item: item.sql.startswith("CREATE SINK ")):
+    order = log.facts(ORDER[0]).get(ORDER[1], "").split()
+    place = {int(id): number for number, id in enumerate(order)}
+    for item in sorted(
+        log.items(), key=lambda each: (each.sql.startswith("CREATE SINK "), place.get(each.id, len(place)), each.id)
+    ):
         restore_item(coordinator, log, item)
+    turned = {int(id): int(tick) for id, tick in log.facts(TURNED).items()}
+    items = [item for id in turned if isinstance(item := coordinator.catalog.items[id], MaterializedView)]
+    coordinator.catalog = coordinator.catalog.redefined(replace(item, turned=turned[item.id]) for item in items)
     for made in coordinator.catalog.items.values():
         if isinstance(made, Source) and isinstance(made.description, PostgresSource):
             resume(coordinator, made)

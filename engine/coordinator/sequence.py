@@ -58,6 +58,7 @@ from engine.sql.bound import (
     BoundSubscribe,
     BoundTransaction,
     BoundTruncate,
+    BoundTurn,
     BoundUpdate,
     BoundValidateConnection,
 )
@@ -65,7 +66,7 @@ from engine.sql.parameters import Parameters
 from engine.sql.resolved.rows import CopyFile
 from engine.sql.statement.connectors import AlterAddSubsources, CreateCopy, CreateSource
 from engine.sql.statement.data import Copy
-from engine.sql.statement.definitions import CreateTableAs
+from engine.sql.statement.definitions import ApplyReplacement, CreateTableAs
 from engine.sql.statement.session import Transaction as TransactionStatement
 from engine.sql.statement.session import TransactionVerb
 from engine.sql.statements import CatalogStatement, Statement
@@ -113,6 +114,10 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
             reads_from = bind(statement.statement, replace(client.context(), parameters=parameters))
             assert isinstance(reads_from, BoundSelect)
             coordinator.wait_live(reads_from.reads & coordinator.maintained(), client.check)
+        if isinstance(statement, ApplyReplacement):
+            turns = bind(statement, client.context())
+            if isinstance(turns, BoundTurn):
+                coordinator.wait_live({turns.other} & coordinator.catalog.items.keys(), client.check)
         if isinstance(statement, CatalogStatement):
             stack.enter_context(coordinator.ticks.lock)
         while True:

@@ -60,6 +60,12 @@ class SystemCollections:
         """It is gone."""
         self._watched.pop(watcher, None)
 
+    def take_over(self, watcher: int, other: int) -> None:
+        """It reads what the other read, which is gone."""
+        self.leave(watcher)
+        if other in self._watched:
+            self._watched[watcher] = self._watched.pop(other)
+
     @property
     def watched(self) -> bool:
         return bool(self._watched)

@@ -81,6 +81,7 @@ class Ticks:
         self.after: Callable[[], None] | None = None  # runs at the boundary behind each tick
         self.due_changed: Callable[[], None] | None = None  # what is to change by itself next is another
         self._due: int | None = None
+        self._turning: list[tuple[int, int]] = []
         self.count = 0
         self.rows = 0
         self.seconds = 0.0
@@ -137,6 +138,15 @@ class Ticks:
         with self.lock:
             if self._queue:
                 self.run()
+
+    def turn(self, target: int, other: int) -> None:
+        """From the next tick on collection `target` is what `other` is. Under the lock, at which `other` is live."""
+        self._turning.append((target, other))
+
+    def run_turning(self) -> None:
+        """Tick if something is to turn with it."""
+        if self._turning:
+            self.run()
 
     def restore(self, deltas: Mapping[int, Batch], broken: Mapping[int, str] = NOTHING_BROKEN) -> None:
         """A tick of what the log has already."""
@@ -198,7 +208,7 @@ class Ticks:
                     write.done = True
                     continue
             group.append(write)
-        if group or idle or (self.sources is not None and self.sources.ready):
+        if group or idle or self._turning or (self.sources is not None and self.sources.ready):
             self._tick(group)
 
     def _tick(self, group: list[Write]) -> None:
@@ -220,9 +230,9 @@ class Ticks:
         timestamp = self._timestamp()
         if self._record is not None and (merged or offsets):
             self._record(timestamp, merged, offsets, taken.broken)
-        self._cluster.send(
-            Tick(timestamp, merged, self._oracle.held(), began=frozenset(taken.began | begun), broken=taken.broken)
-        )
+        turned, self._turning = tuple(self._turning), []
+        began = frozenset(taken.began | begun)
+        self._cluster.send(Tick(timestamp, merged, self._oracle.held(), began, taken.broken, turned))
         if self.sources is not None and offsets:
             self.sources.committed(offsets)
         for write in group:

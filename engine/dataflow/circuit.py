@@ -55,6 +55,7 @@ class Circuit(Reading):
         self._staging: list[Staged] = []
         self.clock: Clock = lambda: 0  # nanoseconds, for what operators take: whoever runs this may set one
         self.maintained_ns = 0  # that publishing took
+        self._stale: tuple[Node, ...] = ()  # whose errors are those of other nodes from the tick under way on
         self._timed: dict[Node, None] = {}  # the nodes that may change by themselves
 
     # What runs
@@ -113,7 +114,7 @@ class Circuit(Reading):
                         live = node
                         self._splice(node, name, inputs, [own[child] for child in children[node]])
                 placed[node] = live
-            self._export(staged.id, placed[staged.root], staged.keys, staged.history_ms, own[staged.root])
+            self._export(staged.id, placed[staged.root], staged.keys, staged.history_ms, own[staged.root], staged.of)
             self._release_twins(staged)
 
     def abandon(self, staged: Staged) -> None:
@@ -190,7 +191,9 @@ class Circuit(Reading):
             assert isinstance(node.operator, Join | Distinct | Threshold)
             node.operator.traces[at] = take_hold(inputs[i], key, own[i])
 
-    def _export(self, id: int, node: Node, keys: tuple[Key, ...], history_ms: int, own: Trace | None) -> None:
+    def _export(
+        self, id: int, node: Node, keys: tuple[Key, ...], history_ms: int, own: Trace | None, of: int | None = None
+    ) -> None:
         assert id not in self._exports, f"collection {id} exists"
         for key in keys:
             take_hold(node, key, own)
@@ -198,7 +201,7 @@ class Circuit(Reading):
             node.history = History(self._tick, history_ms)
         node.history.retain = max(node.history.retain, history_ms)
         node.references += 1
-        self._exports[id] = Export(node, keys, history_ms)
+        self._exports[id] = Export(node, keys, history_ms, of)
 
     def _release(self, node: Node) -> None:
         """One reference less; without any, the node goes, and with it what only it used."""
@@ -251,7 +254,10 @@ class Circuit(Reading):
     def publish(self) -> None:
         """Publish: every touched arrangement, error count and history takes the tick. Nobody reads them meanwhile."""
         began = self.clock()
-        with self.changing(set(self._touched)):
+        stale, self._stale = self._stale, ()
+        with self.changing({*self._touched, *stale}):
+            for node in stale:
+                node.reconsider()
             # Who began to read while this tick computed may have chosen the one before it and not be among `held` yet.
             held = self.published if self.held is None else min(self.held, self.published)
             healed = {node for node in self._touched if node.publish(self._tick, held)}

@@ -59,8 +59,10 @@ class Staged:
         history_ms: int,
         readable: bool,
         tick: int,
+        of: int | None = None,
     ) -> None:
         self.id = id
+        self.of = of  # the collection that it is nothing but
         self._at = tick  # that of the snapshot
         self.nodes = building.nodes  # in topological order
         self.root = root
@@ -203,7 +205,8 @@ class Building:
                 twin, copies = self.twins[node], dict[Node, list[Batch]]()
                 copy(twin, copies)
                 self.inputs[node] = derive(twin, copies)
-        return Staged(id, self, root, borrowed, tuple(keys), history_ms, readable, tick)
+        of = plan.id if isinstance(plan, graph.Source) else None
+        return Staged(id, self, root, borrowed, tuple(keys), history_ms, readable, tick, of)
 
     def _node(self, plan: Plan) -> Node:
         """The private node of a plan, made with all that it reads."""

@@ -10,6 +10,7 @@ from typing import Final
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
 from engine.collection.history import History
+from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator, Stateless
@@ -17,13 +18,14 @@ from engine.dataflow.operators.changes import Changes, told
 from engine.dataflow.operators.refresh import Refresh
 from engine.dataflow.operators.source import Source, mark_batch
 from engine.dataflow.operators.temporal import Temporal
+from engine.dataflow.operators.turn import Turn
 from engine.dataflow.render import signature
 from engine.dataflow.trace import Trace
 from engine.types import SqlType
 
 DURATIONS: Final = 40
 """Bits of the nanoseconds of a step: nine minutes, and longer."""
-TIMED: Final = (Temporal, Refresh, Changes)
+TIMED: Final = (Temporal, Refresh, Changes, Turn)
 """The operators that change by themselves."""
 Key = tuple[int, ...]
 Clock = Callable[[], int]
@@ -155,6 +157,14 @@ class Node:
             self._above = tuple(seen)
         return self._above
 
+    def seen_as(self, other: "Node") -> None:
+        """Its errors are the other's, until that is reconsidered."""
+        self._above = (self, *other.above())
+
+    def reconsider(self) -> None:
+        """What is upstream is another by now."""
+        self._above = None
+
     def rows(self) -> int:
         """Distinct rows of the output that are held, in arrangements of it or by the operator; 0 where none are."""
         held = 0 if self.trace is None else len(self.trace.arrangement)
@@ -178,8 +188,10 @@ class Node:
 
 
 def identity(plan: Plan, inputs: Sequence[Node]) -> Hashable:
-    """What a node is known by: its kind, its own parameters, and which nodes it reads. O(own parameters)."""
-    return type(plan), signature(plan), tuple(node.rank for node in inputs)
+    """What a node is known by: its kind, its own parameters, which nodes it reads, and by which collections' names: one
+    may come to name another node (turning.py). O(own parameters)."""
+    names = tuple(each.id if isinstance(each, graph.Source) else None for each in graph.inputs(plan))
+    return type(plan), signature(plan), tuple(node.rank for node in inputs), names
 
 
 def upstream_error(nodes: Iterable[Node]) -> int | None:

@@ -48,11 +48,13 @@ class NodeInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Export:
-    """A collection or index by the id that the catalog gave it: the node it names and the arrangements it holds."""
+    """A collection or index by the id that the catalog gave it: the node it names and the arrangements it holds. One
+    that is nothing but another collection is `of` that."""
 
     node: Node
     keys: tuple[Key, ...]
     history_ms: int
+    of: int | None = None
 
 
 class TooEarly(Exception):

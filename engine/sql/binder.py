@@ -17,6 +17,7 @@ from engine.sql.binding import (
     explains,
     postgres,
     reads,
+    replacements,
     roles,
     shows,
     sinks,
@@ -103,6 +104,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return alter_table.rename_column(statement, context)
         case statements.AlterTable():
             return alter_table.alter_table(statement, context)
+        case statements.ApplyReplacement():
+            return replacements.apply(statement, context)
         case statements.AlterSwap():
             return alters.swap(statement, context)
         case statements.AlterSinkFrom():

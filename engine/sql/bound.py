@@ -31,6 +31,7 @@ from engine.sql.resolved.definitions import (
     BoundRenameCluster,
     BoundReshape,
     BoundRetain,
+    BoundTurn,
 )
 from engine.sql.resolved.rows import (
     BoundCopy,
@@ -59,7 +60,7 @@ Bound: TypeAlias = (
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
     | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundReshape
-    | BoundRetain
+    | BoundRetain | BoundTurn
     | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundInert | BoundSubscribe
     | BoundExplain
     | BoundExplainTimestamp | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard

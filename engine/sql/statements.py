@@ -23,6 +23,7 @@ from engine.sql.statement.definitions import (
     AlterSinkFrom,
     AlterSwap,
     AlterTable,
+    ApplyReplacement,
     CommentOn,
     CreateCluster,
     CreateDatabase,
@@ -63,7 +64,7 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
     | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
-    | AlterSwap | AlterSinkFrom | AlterRetain | CommentOn
+    | AlterSwap | ApplyReplacement | AlterSinkFrom | AlterRetain | CommentOn
     | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
 )  # fmt: skip
 """What changes the catalog."""

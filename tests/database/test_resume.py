@@ -246,6 +246,16 @@ def test_more_than_resume_rows_max_begins_anew(tmp_path: Path) -> None:
     assert reopened(tmp_path, position, resume_rows_max=11)[0] is True
 
 
+def test_a_view_that_was_replaced_begins_anew(tmp_path: Path) -> None:
+    """The log knows what its query was, but not what it had been before."""
+    position = told(tmp_path, TABLE)
+    told(tmp_path, "CREATE REPLACEMENT MATERIALIZED VIEW r FOR v AS SELECT x + 1 AS x FROM t")
+    assert reopened(tmp_path, position) == (True, Counter())
+    applied = told(tmp_path, "ALTER MATERIALIZED VIEW v APPLY REPLACEMENT r")
+    assert reopened(tmp_path, position)[0] is False
+    assert reopened(tmp_path, applied)[0] is True
+
+
 def test_what_time_alone_took_away_over_a_restart(tmp_path: Path) -> None:
     view = "CREATE MATERIALIZED VIEW v AS SELECT x FROM t WHERE mz_now() < e"
     with Database.open(tmp_path) as db, db.session() as session:

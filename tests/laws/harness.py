@@ -8,8 +8,8 @@ import numpy as np
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.collection.words import decode_column, vector_of
-from engine.dataflow.circuit import Circuit
 from engine.dataflow.graph import Plan, output_types
+from engine.dataflow.turning import Turning
 from engine.types import SqlType
 from tests.laws.naive import Row, Rows, meaning, total
 from tests.laws.plans import SOURCES, Tick
@@ -37,7 +37,7 @@ class World:
 
     def __init__(self) -> None:
         self.heap = Heap()
-        self.circuit = Circuit(self.heap)
+        self.circuit = Turning(self.heap)
         self.sources: dict[int, Rows] = {source.id: {} for source in SOURCES}
         self.tick = 0
         for source in SOURCES:
@@ -45,6 +45,11 @@ class World:
 
     def run(self, changes: Tick) -> None:
         """One tick."""
+        self.begin(changes)
+        self.circuit.settle()
+
+    def begin(self, changes: Tick) -> None:
+        """One tick, but for what is settled behind it."""
         self.tick += 1
         deltas: dict[int, Batch] = {}
         for source in SOURCES:

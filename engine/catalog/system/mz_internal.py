@@ -23,7 +23,8 @@ def _dependencies(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 
 def _transitive(catalog: Catalog, _: Runtime) -> Iterator[Row]:
     below: dict[int, frozenset[int]] = {}
-    for id_, item in sorted(catalog.items.items()):  # an item's id is above those of what it depends on
+    for id_ in catalog.order():
+        item = catalog.items[id_]
         below[id_] = item.depends_on.union(*(below[use] for use in item.depends_on))
         for dependency in sorted(below[id_]):
             yield object_id(id_), object_id(dependency)
@@ -60,6 +61,12 @@ def _refreshes(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     for item in items(catalog, MaterializedView):
         if isinstance(item, MaterializedView) and item.schedule is not None:
             yield object_id(item.id), *runtime.refreshes.get(item.id, (None, None))
+
+
+def _replacements(catalog: Catalog, _: Runtime) -> Iterator[Row]:
+    for item in items(catalog, MaterializedView):
+        if isinstance(item, MaterializedView) and item.replaces is not None:
+            yield object_id(item.id), object_id(item.replaces)
 
 
 def _strategies(catalog: Catalog, _: Runtime) -> Iterator[Row]:
@@ -276,6 +283,8 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      "how many reads took up to so long, and longer than the row before", _peeks),
     ("mz_notices", RUNTIME, "object_id text!, notice_type text!, message text!, hint text!",
      "advice about objects", _notices),
+    ("mz_replacements", CATALOG, "object_id text!, target_id text!",
+     "materialized views that may take the place of others: CREATE REPLACEMENT MATERIALIZED VIEW", _replacements),
     ("mz_comments", CATALOG, "id text!, object_type text!, object_sub_id integer, comment text!",
      "comments on objects and columns", _comments),
     ("mz_show_default_privileges", CATALOG,

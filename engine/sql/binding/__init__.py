@@ -14,6 +14,7 @@ listings      what SHOW stands for
 queries       set operations, VALUES, WITH, ORDER BY, LIMIT
 session       functions of the session, and rows of system relations: constants put in last
 tree          rewriting bound relations all through
-    reads, explains, writes, definitions, drops, alters, roles, shows, sources, webhooks: the statements
+fitting       what a replacement of a view must be like
+    reads, explains, writes, definitions, drops, alters, replacements, roles, shows, sources, webhooks: the statements
 writing       names and types as SQL, for the statements that the log keeps
 """

@@ -36,6 +36,8 @@ from engine.plan.scalars import parts
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context, Use
+from engine.sql.binding.drops import find
+from engine.sql.binding.fitting import check_replacement
 from engine.sql.binding.options import (
     REFRESH,
     asserted,
@@ -52,7 +54,7 @@ from engine.sql.binding.select import projected
 from engine.sql.binding.session import refuse
 from engine.sql.binding.writing import full, quoted
 from engine.sql.scope import Around, Range, Scope, ScopeColumn
-from engine.sql.statement.parts import Span
+from engine.sql.statement.parts import ObjectKind, Span
 from engine.types import Column
 
 
@@ -105,10 +107,28 @@ def create_view(
     relation, columns = _asserting(statement, ticking(sub.relation), columns)
     refuse(relation, "a materialized view")
     history_ms = view_history(statement.options)
+    target = _target(statement, columns, relation, reads, context)
     return bound.BoundCreateMaterializedView(
-        name, relation, columns, reads, statement.if_not_exists, replaced, history_ms, text,
-        schedule(statement.options, context.now), moment_ms(context.now),
+        name, relation, columns, reads if target is None else reads | {target.id}, statement.if_not_exists, replaced,
+        history_ms, text,
+        schedule(statement.options, context.now), moment_ms(context.now), None if target is None else target.id,
     )  # fmt: skip
+
+
+def _target(
+    statement: statements.CreateView, columns: tuple[Column, ...], relation: Relation, reads: frozenset[int],
+    context: Context,
+) -> MaterializedView | None:  # fmt: skip
+    """The view whose place this one may take, if it is a replacement."""
+    name = statement.replacement_for
+    if name is None:
+        return None
+    item = find(ObjectKind.MATERIALIZED_VIEW, name, False, context)
+    assert isinstance(item, MaterializedView)
+    context.resolve(name)
+    if not context.restoring:  # one that has come not to fit any more stays until it is dropped
+        check_replacement(item, columns, relation, reads, context.catalog, name.at)
+    return item
 
 
 def _asserting(
@@ -145,6 +165,9 @@ def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Que
     word = "MATERIALIZED VIEW" if statement.materialized else "VIEW"
     columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
     options = view_options_sql(statement.options, binder.context.now)
+    if statement.replacement_for is not None:
+        target = full(binder.context.resolve(statement.replacement_for).name)
+        return f"CREATE REPLACEMENT {word} {full(name)}{columns} FOR {target}{options} AS {query}"
     return f"CREATE {word} {full(name)}{columns}{options} AS {query}"
 
 

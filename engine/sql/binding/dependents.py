@@ -78,7 +78,7 @@ def again(
         (statement,) = dialect.parse(item.create_sql)
         assert isinstance(statement, statements.CreateIndex)
         try:
-            return create_index(statement, _at(context, new))
+            return create_index(statement, at_catalog(context, new))
         except SqlError as error:
             raise lost(item, error.message) from None
     if not isinstance(item, View | MaterializedView):
@@ -89,7 +89,7 @@ def again(
     why = "it would mean something else"
     for text in (item.create_sql, _pinned(item, old, moved, context)):
         try:
-            found = create_view(_statement(text, item), _at(context, new))
+            found = create_view(_statement(text, item), at_catalog(context, new))
         except SqlError as error:
             why = error.message
             continue
@@ -108,8 +108,14 @@ def lost(item: Item, why: str) -> DependentObjects:
     return DependentObjects(f'{kind(item)} "{item.name.item}" depends on what is changed', detail=why)
 
 
-def _at(context: Context, catalog: Catalog) -> Context:
+def at_catalog(context: Context, catalog: Catalog) -> Context:
+    """To bind a statement of the catalog in, in which every name is whole."""
     return replace(context, catalog=catalog, path=Path(temporary=context.path.temporary), uses=[], fixed=[])
+
+
+def made_by(item: View | MaterializedView) -> statements.CreateView:
+    """The statement that makes it."""
+    return _statement(item.create_sql, item)
 
 
 def _statement(text: str, item: Item) -> statements.CreateView:
@@ -164,7 +170,7 @@ def _bare(item: Item) -> tuple[Column, ...]:
 def _pinned(item: Item, old: Catalog, moved: Mapping[int, Moved], context: Context) -> str:
     """The statement, every table that it reads and whose columns moved replaced by the columns that it had."""
     statement = _statement(item.create_sql, item)
-    before = _at(context, old)
+    before = at_catalog(context, old)
     create_view(statement, before)
     tables = {node.name.at: node for node in _nodes(statement) if isinstance(node, TableName)}
     selects = dict(found for node in _nodes(statement) if (found := _only_names(node)) is not None)

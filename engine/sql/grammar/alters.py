@@ -13,6 +13,7 @@ from engine.sql.statement.definitions import (
     AlterSinkFrom,
     AlterSwap,
     AlterTable,
+    ApplyReplacement,
     CommentOn,
     Drop,
     Inert,
@@ -27,6 +28,7 @@ Alteration: TypeAlias = (
     | AlterTable
     | AlterSwap
     | AlterSinkFrom
+    | ApplyReplacement
     | AlterRetain
     | AlterAddSubsources
     | Drop
@@ -54,6 +56,8 @@ class Alters(AlterTables):
             return AlterRename(kind, name, self.identifier(), if_exists, self.span())
         if kind is ObjectKind.SINK and self.accept("set", "from"):
             return AlterSinkFrom(name, self.name(), if_exists, self.span())
+        if kind is ObjectKind.MATERIALIZED_VIEW and self.accept("apply", "replacement"):
+            return ApplyReplacement(name, self.name(), if_exists, self.span())
         self._refuse_absent_action(str(kind).upper())
         if self.accept("rename"):
             self.accept("column")

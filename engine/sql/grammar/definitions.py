@@ -52,6 +52,10 @@ class Definitions(Sinks, Roles):
     def create(self) -> Definition:
         self.expect("create")
         replace = self.accept("or", "replace")
+        if not replace and self.at("replacement", "materialized", "view"):
+            self.advance()
+            self.advance()
+            return self._create_view(True, False, False, replacement=True)
         self.accept_any("global", "local")  # which PostgreSQL lets stand there, and reads over
         temporary = self.accept_any("temporary", "temp") is not None
         materialized = self.accept("materialized")
@@ -113,11 +117,15 @@ class Definitions(Sinks, Roles):
             return ("view", "source")
         return ("table", "view") if temporary else ()
 
-    def _create_view(self, materialized: bool, replace: bool, temporary: bool) -> CreateView:
+    def _create_view(self, materialized: bool, replace: bool, temporary: bool, replacement: bool = False) -> CreateView:
         self.expect("view")
         if_not_exists = self.if_not_exists()
         name = self.name()
         columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        target = None
+        if replacement:
+            self.expect("for")
+            target = self.name()
         self.in_cluster()
         options = self.with_options()
         self.expect("as")
@@ -129,7 +137,7 @@ class Definitions(Sinks, Roles):
             hint = "Query mz_catalog: mz_objects, mz_tables, ..."
             raise Unsupported("SHOW in a view is not supported", hint=hint, position=self.listed)
         return CreateView(
-            name, columns, query, materialized, replace, temporary, if_not_exists, options, self.span()
+            name, columns, query, materialized, replace, temporary, if_not_exists, options, self.span(), target
         )  # fmt: skip
 
     def _create_cluster(self) -> CreateCluster | Inert:

@@ -81,6 +81,7 @@ class BoundCreateMaterializedView:
     create_sql: str
     schedule: Schedule | None = None  # when it is refreshed; None: at every tick
     since: int = 0  # when it is made, in ms
+    replacement_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,16 @@ class BoundRedefine:
     databases: frozenset[str]
     schemas: frozenset[tuple[str, str]]
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundTurn:
+    """Materialized view `target` is what its replacement `other` is, which goes. `items` are the target and what
+    depends on it, as they will be."""
+
+    target: int
+    other: int
+    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ class CreateTableAs:
 
 @dataclass(frozen=True, slots=True)
 class CreateView:
-    """CREATE [OR REPLACE] [TEMPORARY] [MATERIALIZED] VIEW. `columns` renames the query's; () keeps them."""
+    """CREATE [OR REPLACE] [TEMPORARY] [MATERIALIZED] VIEW, or CREATE REPLACEMENT MATERIALIZED VIEW ... FOR. `columns`
+    renames the query's; () keeps them."""
 
     name: Name
     columns: tuple[str, ...]
@@ -63,6 +64,7 @@ class CreateView:
     if_not_exists: bool
     options: tuple[Option, ...]
     span: Span
+    replacement_for: Name | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,16 @@ class AlterTable:
 
     name: Name
     actions: tuple[TableAction, ...]
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReplacement:
+    """ALTER MATERIALIZED VIEW name APPLY REPLACEMENT replacement."""
+
+    name: Name
+    replacement: Name
     if_exists: bool
     span: Span
 
