@@ -27,7 +27,7 @@ NEWLINE = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spans:
-    """Datum i is data[begins[i]:ends[i]]; `data` has at least 8 bytes behind the last datum."""
+    """Datum i is data[begins[i]:ends[i]]; `data` has at least 8 bytes behind the last datum, but for `of_arrow`."""
 
     data: NDArray[np.uint8]
     begins: NDArray[np.int64]
@@ -62,6 +62,18 @@ class Spans:
         offsets, data = gather(np.arange(len(self), dtype=np.uint64), self.begins, lengths, self.data)
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
         return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), buffers)
+
+    @staticmethod
+    def of_arrow(array: pa.LargeBinaryArray) -> "Spans":
+        """The data of an array where they lie; a null begins and ends at -1. Kernels read them byte by byte only."""
+        _, offsets, data = array.buffers()
+        n = len(array)
+        at = np.zeros(1, np.int64) if offsets is None else np.frombuffer(offsets, np.int64, n + 1, array.offset * 8)
+        begins, ends = at[:n].copy(), at[1:].copy()
+        if array.null_count:
+            absent = array.is_null().to_numpy(zero_copy_only=False)
+            begins[absent] = ends[absent] = -1
+        return Spans(np.frombuffer(b"" if data is None else data, np.uint8), begins, ends)
 
     @staticmethod
     def of(data: Sequence[bytes]) -> "Spans":

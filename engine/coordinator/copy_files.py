@@ -19,7 +19,7 @@ from engine.collection.arrow import export
 from engine.collection.batch import Batch
 from engine.collection.fields import buffer_of, delimited, fixed, joined, sized
 from engine.collection.vector import Vector
-from engine.connectors.encode import JsonEncoder
+from engine.connectors.encode import JsonEncoder, constant
 from engine.connectors.files.columns import about, parts_of, plain_columns, store_of
 from engine.connectors.files.output import output
 from engine.connectors.files.parquet import columns_of as parquet_columns
@@ -98,7 +98,7 @@ def _writer(
 
             def objects(rows: Result) -> None:
                 assert rows.batch is not None
-                sink.write(b"".join(line + b"\n" for line in encoder.encode(rows.batch.vectors())))
+                _put(sink, joined([encoder.rows(rows.batch.vectors()), constant(b"\n")]))
 
             yield objects
         case _ if form.binary:

@@ -2,7 +2,7 @@
 
 Rule   of a key's changes at one time: a row that comes where one goes is an upsert, one that comes alone an insert, one
        that goes alone a delete. Anything else means that the key is none: key_violation.
-Cost   O(n log n) of the changes; no state: what was there before the time is what goes.
+Cost   O(n) of the changes; no state: what was there before the time is what goes.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine import types
 from engine.collection.batch import Batch
+from engine.collection.groups import GroupTable
 from engine.collection.heap import Heap
 from engine.collection.vector import Vector
 from engine.collection.words import vector_of
@@ -34,25 +35,28 @@ class KeyState(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keyed:
-    """One entry a key, as row numbers of the batch: some row with the key, the row that goes, the one that comes (-1:
-    none, and for a violation neither)."""
+    """One entry a key: how many rows come and go; and as row numbers of the batch some row with the key, the row that
+    goes, the one that comes (-1: none, and for a violation neither)."""
 
-    states: list[KeyState]
+    come: NDArray[np.int64]
+    go: NDArray[np.int64]
     rows: NDArray[np.int64]
     before: NDArray[np.int64]
     after: NDArray[np.int64]
 
+    @property
+    def states(self) -> list[KeyState]:
+        """What became of each."""
+        return [_state(come, go) for come, go in zip(self.come.tolist(), self.go.tolist(), strict=True)]
+
 
 def keyed(batch: Batch, key: Sequence[int]) -> Keyed:
-    """The changes of a consolidated batch by key, in the order of each key's first row."""
+    """The changes of a consolidated batch by key, in the order of each key's first row. O(n)."""
     n = len(batch)
-    words = np.ascontiguousarray(batch.key_words(key).T)
-    if words.shape[1] and n > 1:
-        _, first, group = np.unique(words, axis=0, return_index=True, return_inverse=True)
-        group = group.reshape(-1)
-    else:
-        first, group = np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
-    groups = len(first)
+    group, _ = GroupTable(key, batch.columns, 0).assign(batch)  # ids in the order of first rows: nothing was freed
+    groups = int(group.max(initial=-1)) + 1
+    first = np.empty(groups, np.int64)
+    first[group[::-1]] = np.arange(n - 1, -1, -1)
     come, go = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
     before, after = np.full(groups, -1, np.int64), np.full(groups, -1, np.int64)
     plus, minus = np.flatnonzero(batch.diffs > 0), np.flatnonzero(batch.diffs < 0)
@@ -61,9 +65,7 @@ def keyed(batch: Batch, key: Sequence[int]) -> Keyed:
     after[group[plus]], before[group[minus]] = plus, minus
     broken = (come > 1) | (go > 1)
     before[broken] = after[broken] = -1
-    order = np.argsort(first, kind="stable")
-    states = [_state(int(come[g]), int(go[g])) for g in order.tolist()]
-    return Keyed(states, first[order].astype(np.int64), before[order], after[order])
+    return Keyed(come, go, first, before, after)
 
 
 class Telling(Protocol):

@@ -5,11 +5,15 @@ Rule   UPSERT: of a key the row that comes, or no value when the last one goes. 
 Law    a key has one row at a time: of a change that says otherwise nothing is sent.
 """
 
-import zlib
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
+
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.catalog.sinks import AvroOutput, KafkaSink, OutputEnvelope, OutputFormat
@@ -20,12 +24,14 @@ from engine.collection.heap import Heap
 from engine.connectors.avro.encode import AvroEncoder, change_schema, row_schema, text_of
 from engine.connectors.encode import JsonEncoder, RowEncoder, WholeEncoder, raw_values
 from engine.connectors.feed import Resolve
-from engine.connectors.kafka.writer import Message
+from engine.connectors.kafka.outgoing import Outgoing, absent, headers_of
+from engine.connectors.records import Spans
 from engine.connectors.registry import Registry
 from engine.coordinator.envelope import Keyed, keyed
 from engine.errors import CardinalityViolation
 from engine.expr import text_forms
-from engine.types import Column
+from engine.kernels.murmur import murmur2_of
+from engine.types import Column, Physical
 
 CHUNK: Final = 20_000
 """Rows whose records are in memory at a time."""
@@ -80,7 +86,7 @@ class Writer:
             case _:
                 return WholeEncoder(own[0], self._heap)
 
-    def messages(self, change: Batch) -> Iterator[list[Message]]:
+    def messages(self, change: Batch) -> Iterator[Outgoing]:
         """The records of a consolidated change, some thousands at a time. EncodeError."""
         if self._sink.key is not None:
             changes = keyed(change, self._sink.key)
@@ -91,54 +97,56 @@ class Writer:
         for begin in range(0, len(order), CHUNK):
             yield self._by_row(change, order[begin : begin + CHUNK])
 
-    def _by_key(self, change: Batch, changes: Keyed, part: slice) -> list[Message]:
+    def _by_key(self, change: Batch, changes: Keyed, part: slice) -> Outgoing:
         rows, before, after = changes.rows[part], changes.before[part], changes.after[part]
-        keys: list[bytes] | list[None] = [None] * len(rows)
+        keys = absent(len(rows))
         if self._key is not None:
-            keys = self._key.encode([change.vector(i).take(rows) for i in self._key_columns])
+            whole = self._key.rows([change.vector(i).take(rows) for i in self._key_columns])
+            keys = Spans.of_arrow(self._key.data(whole))
         news = self._encoded(change, after)
         if self._sink.envelope is OutputEnvelope.DEBEZIUM:
-            olds = self._encoded(change, before)
-            news = [self._value.change(old, new) for old, new in zip(olds, news, strict=True)]
-        places = self._places(change, rows)
+            values = self._value.changes(self._encoded(change, before), news)
+        else:
+            values = self._value.data(news)
         headers = self._headers(change, np.where(after < 0, rows, after))
-        return [Message(*each) for each in zip(keys, news, headers, places, strict=True)]
+        return Outgoing(keys, Spans.of_arrow(values), headers, self._places(change, rows))
 
-    def _by_row(self, change: Batch, rows: NDArray[np.int64]) -> list[Message]:
+    def _by_row(self, change: Batch, rows: NDArray[np.int64]) -> Outgoing:
         """Without a key a row goes where its own bytes say, so that what becomes of it stays in order."""
-        found: list[Message] = []
-        places = self._places(change, rows)
         encoded = self._encoded(change, rows)
-        for row, data, place in zip(rows.tolist(), encoded, places, strict=True):
-            count = int(change.diffs[row])
-            value = self._value.change(data, None) if count < 0 else self._value.change(None, data)
-            where = zlib.crc32(data or b"") if place is None else place
-            found += [Message(None, value, (), where)] * abs(count)
-        return found
+        come, none = pa.array(change.diffs[rows] > 0), pa.scalar(None, pa.large_binary())
+        values = self._value.changes(pc.if_else(come, none, encoded), pc.if_else(come, encoded, none))
+        places = self._places(change, rows)
+        if places is None:
+            bytes_ = Spans.of_arrow(encoded)
+            places = murmur2_of(bytes_.data, bytes_.begins, bytes_.ends)
+        copies = np.repeat(np.arange(len(rows)), np.abs(change.diffs[rows]))
+        return Outgoing(absent(len(copies)), Spans.of_arrow(values).take(copies), absent(len(copies)), places[copies])
 
-    def _encoded(self, change: Batch, rows: NDArray[np.int64]) -> list[bytes | None]:
-        """The values of those rows; None for -1."""
+    def _encoded(self, change: Batch, rows: NDArray[np.int64]) -> pa.LargeBinaryArray:
+        """The bytes of those rows; null for -1."""
         there = np.flatnonzero(rows >= 0)
-        data = self._value.encode([change.vector(i).take(rows[there]) for i in self._value_columns])
-        found: list[bytes | None] = [None] * len(rows)
-        for at, each in zip(there.tolist(), data, strict=True):
-            found[at] = each
-        return found
+        found = self._value.rows([change.vector(i).take(rows[there]) for i in self._value_columns])
+        if len(there) == len(rows):
+            return found
+        position = np.zeros(len(rows), np.int64)
+        position[there] = np.arange(len(there))
+        return found.take(pa.array(position, mask=rows < 0))
 
-    def _places(self, change: Batch, rows: NDArray[np.int64]) -> Sequence[int | None]:
+    def _places(self, change: Batch, rows: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.uint64] | None:
+        """What PARTITION BY says; 0 where that is NULL."""
         if not self._sink.partitioned:
-            return [None] * len(rows)
-        column = len(self._columns) - 1
-        values = raw_values(change.vector(column).take(rows), self._columns[column].type, self._heap)
-        return [int(value or 0) for value in values]
+            return None
+        words = change.vector(len(self._columns) - 1).words[rows]
+        return words if self._columns[-1].type.physical is Physical.UNSIGNED else words.view(np.int64)
 
-    def _headers(self, change: Batch, rows: NDArray[np.int64]) -> Sequence[Sequence[tuple[str, bytes | None]]]:
+    def _headers(self, change: Batch, rows: NDArray[np.int64]) -> Spans:
         column = self._sink.headers
         if column is None:
-            return [()] * len(rows)
+            return absent(len(rows))
         type = self._columns[column].type
         values = raw_values(change.vector(column).take(rows), type, self._heap)
-        return [[*map(_header, value.items())] if value else () for value in values]
+        return Spans.of([headers_of([*map(_header, value.items())] if value else []) for value in values])
 
 
 def _header(entry: tuple[str, Any]) -> tuple[str, bytes | None]:

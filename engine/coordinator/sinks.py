@@ -22,7 +22,8 @@ from typing import Any, Final
 from engine.catalog.items import Sink
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
-from engine.connectors.kafka.writer import KafkaWriter, Message
+from engine.connectors.kafka.outgoing import Outgoing
+from engine.connectors.kafka.writer import KafkaWriter
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists
 from engine.coordinator.draft import Draft
@@ -170,14 +171,13 @@ class _Sink:
             waits = writer.waits_seconds
             if waits >= PATIENCE_SECONDS:
                 brokers = ", ".join(self._sink.connection.brokers)
-                self.status.become(
-                    State.STALLED, SourceError(f"the brokers ({brokers}) have not answered for {waits:.0f} s")
-                )
+                said = writer.trouble or f"the brokers ({brokers}) have not answered"
+                self.status.become(State.STALLED, SourceError(f"{said} (for {waits:.0f} s)"))
 
     async def _round(self, writer: KafkaWriter) -> None:
         """From opening the writer to the first failure. Whoever may cancel this closes the writer behind it."""
         encoder = await asyncio.to_thread(self._encoder)
-        self._reconcile(await writer.open())
+        self._reconcile(await writer.open(self._told_something()))
         while True:
             await self._fill()
             await self._send(writer, encoder)
@@ -217,7 +217,7 @@ class _Sink:
         while True:
             self._news.clear()
             self._take()
-            if self._started and (len(self._pending) or self._told_nothing()):
+            if self._started and (len(self._pending) or not self._told_something()):
                 try:
                     if self._keys is not None:
                         self._keys.check(self._pending)
@@ -228,11 +228,11 @@ class _Sink:
                 self.status.become(State.RUNNING)
             await self._news.wait()
 
-    def _told_nothing(self) -> bool:
-        """Whether the sink has yet to begin: its first transaction is sent even if nothing is in it."""
+    def _told_something(self) -> bool:
+        """Whether the sink has begun: its first transaction is sent even if nothing is in it."""
         with self._coordinator.ticks.lock:
             self._check()
-            return self._told.number == 0
+            return self._told.number > 0
 
     def _take(self) -> None:
         """Add what the subscription has to what is pending. Raises the error that the relation has."""
@@ -305,11 +305,11 @@ class _Sink:
         records = size = 0
         chunks = encoder.messages(Batch.empty(change.columns) if silent else change)
 
-        def counted() -> Iterator[list[Message]]:
+        def counted() -> Iterator[Outgoing]:
             nonlocal records, size
             for chunk in chunks:
                 records += len(chunk)
-                size += sum(len(message.key or b"") + len(message.value or b"") for message in chunk)
+                size += chunk.size
                 yield chunk
 
         await writer.write(number, self._timestamp, counted())

@@ -1,6 +1,6 @@
 # pyright: basic
 # numba compiles these from their signatures; array element types are not Python's.
-"""Record batches of Kafka's format 2, read where they lie: no object a record.
+"""Record batches of Kafka's format 2, read where they lie and written whole: no object a record.
 
 The layout is in Kafka's protocol guide ("Record Batch"): a header of 61 bytes, big-endian, then records of zigzag
 varints, perhaps compressed as a whole.
@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from engine.kernels.varint import varint
+from engine.kernels.varint import put_varint, varint, varint_size
 
 HEADER = 61
 """Bytes of a batch before its records."""
@@ -101,3 +101,55 @@ def parse_records(
             n += 1
         at = stop
     return n
+
+
+@register_jitable
+def _record_size(keys, headers, values):
+    """Bytes of a record behind its length, by the bytes of its parts (-1: none)."""
+    size = 2 + varint_size(keys) + max(keys, 0) + varint_size(values) + max(values, 0)
+    return size + max(headers, 1)
+
+
+@njit(
+    "Tuple((int64, int64))(Array(uint8, 1, 'C', readonly=True), int64[::1], int64[::1],"
+    "Array(uint8, 1, 'C', readonly=True), int64[::1], int64[::1], Array(uint8, 1, 'C', readonly=True), int64[::1],"
+    "int64[::1], int64[::1], int64, int64, uint8[::1])",
+    cache=True,
+    nogil=True,
+)
+def write_records(
+    keys, key_begins, key_ends, values, begins, ends, headers, header_begins, header_ends, rows, first, limit, out
+):
+    """Write the records rows[first:] behind each other to `out`, as far as they stay within `limit` bytes and the first
+    one in any case: (how many, bytes). O(bytes).
+
+    The parts of record r are keys[key_begins[r]:key_ends[r]] and so on, none where they begin at -1; headers are a
+    count and as many (length, name, length, value). `out` has room for the limit and for the largest record.
+    """
+    at = 0
+    for i in range(first, len(rows)):
+        r = rows[i]
+        key = np.int64(-1) if key_begins[r] < 0 else key_ends[r] - key_begins[r]
+        value = np.int64(-1) if begins[r] < 0 else ends[r] - begins[r]
+        header = np.int64(-1) if header_begins[r] < 0 else header_ends[r] - header_begins[r]
+        delta = np.int64(i - first)
+        size = _record_size(key, header, value) + varint_size(delta)
+        if i > first and at + varint_size(size) + size > limit:
+            return i - first, at
+        at = put_varint(out, at, size)
+        out[at], out[at + 1] = 0, 0  # no attributes, the batch's own time
+        at = put_varint(out, at + 2, delta)
+        at = put_varint(out, at, key)
+        for j in range(key):
+            out[at + j] = keys[key_begins[r] + j]
+        at = put_varint(out, at + max(key, 0), value)
+        for j in range(value):
+            out[at + j] = values[begins[r] + j]
+        at += max(value, 0)
+        if header < 0:
+            out[at] = 0
+            at += 1
+        for j in range(header):
+            out[at + j] = headers[header_begins[r] + j]
+        at += max(header, 0)
+    return len(rows) - first, at

@@ -28,7 +28,9 @@ from app.main import in_background
 from engine.catalog.connections import KafkaConnection, RegistryConnection
 from engine.catalog.sinks import KafkaSink, OutputEnvelope
 from engine.catalog.sources import JsonFormat
-from engine.connectors.kafka.writer import KafkaWriter, Message
+from engine.connectors.kafka.outgoing import Outgoing, absent
+from engine.connectors.kafka.writer import KafkaWriter
+from engine.connectors.records import Spans
 from engine.connectors.registry import Registry as Schemas
 from engine.coordinator.record import packed
 from engine.database import Database, Options
@@ -476,41 +478,50 @@ def test_refused(sink_db, sql, error, match):
         sink_db.execute(f"CREATE SINK s {sql}")
 
 
+def one(key: bytes, value: bytes) -> Outgoing:
+    return Outgoing(Spans.of([key]), Spans.of([value]), absent(1), None)
+
+
 def test_who_was_fenced_writes_nothing_more(broker, out):
     """Another opens a writer of the same identity in the middle of a transaction: of that nothing is ever seen, and
     what the other finds is the number of the one before."""
     at, progress = KafkaConnection((broker.address,)), f"{out}-progress"
     sink = KafkaSink(at, out, progress, OutputEnvelope.UPSERT, (0,), JsonFormat(), JsonFormat())
 
+    numbers: list[int] = []
+
     async def opened() -> tuple[KafkaWriter, int]:
         deadline = time.monotonic() + SECONDS_MAX
         while True:
             writer = KafkaWriter(sink, f"who-{out}", lambda setting: str(setting))
             try:
-                return writer, await writer.open()
+                return writer, await writer.open(bool(numbers))
             except SourceError:  # a topic that was made just now has no leader for a moment
                 await writer.close()
                 assert time.monotonic() < deadline
 
-    numbers: list[int] = []
-
     async def take_over() -> None:
         other, number = await opened()
         numbers.append(number)
-        await other.write(number + 1, 3, [[Message(b"k", b"other")]])
+        await other.write(number + 1, 3, [one(b"k", b"other")])
         await other.close()
 
     async def write() -> None:
         zombie, number = await opened()
         numbers.append(number)
-        await zombie.write(1, 1, [[Message(b"k", b"first")]])
+        await zombie.write(1, 1, [one(b"k", b"first")])
 
-        def halves() -> Iterator[list[Message]]:
-            yield [Message(b"k", b"half")]
+        deadline = time.monotonic() + SECONDS_MAX
+
+        def halves() -> Iterator[Outgoing]:
+            yield one(b"k", b"half")
+            yield one(b"k", b"more")
+            while b"half" not in [m.value() for m in committed(broker, out, 1, "read_uncommitted")]:
+                assert time.monotonic() < deadline
             thread = threading.Thread(target=lambda: asyncio.run(take_over()))
             thread.start()
             thread.join()
-            yield [Message(b"k", b"rest")]
+            yield one(b"k", b"rest")
 
         try:
             with pytest.raises(SourceError):

@@ -1,4 +1,4 @@
-"""Rows to Avro: a schema for the columns, and a function for each that writes a value.
+"""Rows to Avro: a schema for the columns, and the bytes of each, a whole column at a time.
 
     boolean, integers, floats  as themselves; uint8 and mz_timestamp decimal(20, 0)
     numeric(p, s)              decimal(p, s); numeric alone a string of all its digits
@@ -6,8 +6,12 @@
     uuid, jsonb                strings that say so; interval and what else has a text form: that
     lists and arrays, maps, records   array, map, record, NULL allowed within
 
-A nullable column is a union of null and its type, null first.
+A nullable column is a union of null and its type, null first. Kernels write the common types; of the others each
+distinct value is written once.
 """
+
+# pyright: reportAttributeAccessIssue=false
+# pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 
 import json
 import re
@@ -15,24 +19,36 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from engine import types
 from engine.catalog.sinks import AvroOutput
-from engine.collection.heap import Heap
+from engine.collection import numeric
+from engine.collection.fields import fixed, joined
+from engine.collection.heap import DECIMAL_TAG, Codes, Heap
 from engine.collection.vector import Vector
 from engine.connectors.avro.schema import JSON_NAME
-from engine.connectors.encode import raw_values
+from engine.connectors.encode import binary_of, buffers_of, by_value, constant, with_nulls
 from engine.errors import EncodeError, InvalidParameter
 from engine.expr import text_forms
+from engine.expr.evaluate import Context
+from engine.expr.functions.text_casts import to_text
 from engine.expr.text_forms import RawValue
+from engine.kernels import encode as kernels
 from engine.types import Column, Nesting, SqlType
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NONE: Final = b"\x00"
 SOME: Final = b"\x02"
 """The branches of a union of null and a type."""
+DIGITS_MAX: Final = 18
+INT64_MAX: Final = (1 << 63) - 1
 
 Write = Callable[[RawValue], bytes]
 
@@ -118,20 +134,73 @@ class AvroEncoder:
     def __init__(self, columns: Sequence[Column], heap: Heap, schema_id: int) -> None:
         self._columns = columns
         self._heap = heap
-        self._writes = [_nullable(_write(c.type)) if c.nullable else _write(c.type) for c in columns]
         self._header = b"\x00" + struct.pack(">I", schema_id)
 
-    def encode(self, vectors: Sequence[Vector]) -> list[bytes]:
-        columns = [
-            [write(value) for value in raw_values(vector, column.type, self._heap)]
-            for write, vector, column in zip(self._writes, vectors, self._columns, strict=True)
-        ]
-        return [self._header + b"".join(row) for row in zip(*columns, strict=True)]
+    def rows(self, vectors: Sequence[Vector]) -> pa.LargeBinaryArray:
+        pieces: list[pa.Array | pa.Scalar] = []
+        for vector, column in zip(vectors, self._columns, strict=True):
+            if not column.nullable:
+                pieces.append(self._values(vector.words, column.type))
+            elif vector.nulls is None:
+                pieces += [constant(SOME), self._values(vector.words, column.type)]
+            else:
+                pieces.append(with_nulls(vector, partial(self._some, column.type), NONE))
+        return joined(pieces)
 
-    def change(self, before: bytes | None, after: bytes | None) -> bytes:
-        skip = len(self._header)
-        parts = [NONE if row is None else SOME + row[skip:] for row in (before, after)]
-        return self._header + b"".join(parts)
+    def _some(self, type: SqlType, words: Codes) -> pa.LargeBinaryArray:
+        return joined([constant(SOME), self._values(words, type)])
+
+    def _values(self, words: Codes, type: SqlType) -> pa.LargeBinaryArray:
+        found = _whole(words, type, self._heap)
+        return by_value(words, type, self._heap, _write(type)) if found is None else found
+
+    def data(self, rows: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+        return pc.binary_join_element_wise(constant(self._header), rows, constant(b""))
+
+    def changes(self, before: pa.LargeBinaryArray, after: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+        pieces: list[pa.Array | pa.Scalar] = [constant(self._header)]
+        for side in (before, after):
+            pieces += [pc.if_else(side.is_valid(), constant(SOME), constant(NONE)), side]
+        return joined(pieces)
+
+
+def _whole(words: Codes, type: SqlType, heap: Heap) -> pa.LargeBinaryArray | None:
+    """The values of the common types, by kernels; None: they are written one by one."""
+    if type.nesting is not None:
+        return None
+    match type.plain:
+        case types.BOOLEAN:
+            return fixed((words != 0).astype(np.uint8).reshape(-1, 1))
+        case (
+            types.SMALLINT | types.INTEGER | types.BIGINT | types.UINT2 | types.UINT4 | types.OID | types.DATE
+            | types.TIME | types.TIMESTAMP | types.TIMESTAMPTZ
+        ):  # fmt: skip
+            return binary_of(kernels.longs(np.ascontiguousarray(words).view(np.int64)))
+        case types.REAL:
+            return fixed(words.view(np.float64).astype("<f4").view(np.uint8).reshape(-1, 4))
+        case types.DOUBLE:
+            return fixed(np.ascontiguousarray(words).view(np.uint8).reshape(-1, 8))
+        case types.BYTEA | types.JSONB:
+            return binary_of(kernels.measured(*buffers_of(heap.decode(words))))
+        case types.NUMERIC if type.modifier:
+            return _decimals(words, _scale(type))
+        case types.UINT8 | types.MZ_TIMESTAMP | types.UUID:
+            return None
+        case _:
+            return binary_of(kernels.measured(*buffers_of(to_text(Vector(words), type.plain, Context(heap)))))
+
+
+def _decimals(words: Codes, scale: int) -> pa.LargeBinaryArray | None:
+    """Numbers that are in their words, as long as 64 bits hold them at that scale."""
+    if not len(words) or words.max() >= DECIMAL_TAG or scale > DIGITS_MAX:
+        return None
+    whole, short = numeric.mantissas(words), scale - numeric.scales(words)
+    if short.min() < 0 or short.max() > DIGITS_MAX:
+        return None
+    factor = np.power(10, short)
+    if (np.abs(whole) > INT64_MAX // factor).any():
+        return None
+    return binary_of(kernels.decimals(whole * factor))
 
 
 def _nullable(write: Write) -> Write:

@@ -7,6 +7,7 @@ runs behind the reader's back.
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.api import Request
+from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
@@ -36,6 +38,13 @@ CONNECT_SECONDS_MAX: Final = 10.0
 NONE, OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER = 0, 1, 3, 5, 6
 MOVED: Final = frozenset({UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER, 9, 56, 72, 74, 75, 76, 100, 103})
 """Errors of a partition after which new metadata may help."""
+
+TRANSACTIONS: Final = 1
+"""The kind of name that a coordinator is looked up by; groups are 0."""
+COORDINATOR_COMES: Final = frozenset({14, 15})
+"""Errors of a look-up that pass: the broker loads, or the topic of transactions is being made."""
+COORDINATOR_PAUSE_SECONDS: Final = 0.05
+COORDINATOR_SECONDS_MAX: Final = 20.0
 
 EARLIEST, LATEST = -2, -1
 """Times that stand for the ends of a partition."""
@@ -87,7 +96,7 @@ class Client:
             if code == UNKNOWN_TOPIC:
                 raise SourceError(f'topic "{name}" does not exist', hint=f"Brokers: {self._names()}.")
             if code not in (NONE, LEADER_NOT_AVAILABLE):
-                raise SourceError(f'topic "{name}" cannot be read: {_named(code)}')
+                raise SourceError(f'topic "{name}" cannot be read: {named(code)}')
             return Topic(topic_id.hex(), {partition[1]: partition[2] for partition in partitions})
         raise SourceError(f'topic "{name}" does not exist', hint=f"Brokers: {self._names()}.")
 
@@ -102,11 +111,11 @@ class Client:
             if node < 0:
                 raise SourceError(f'a partition of topic "{name}" has no leader')
             mine = [(partition, time) for partition, time in times.items() if topic.leaders[partition] == node]
-            response = await self._ask(node, OffsetRequest(-1, 0, [(name, mine)]))
+            response = await self.ask(node, OffsetRequest(-1, 0, [(name, mine)]))
             for _, partitions in response.topics:
                 for partition, code, _, offset in partitions:
                     if code != NONE:
-                        raise SourceError(f'partition {partition} of topic "{name}" has no offsets: {_named(code)}')
+                        raise SourceError(f'partition {partition} of topic "{name}" has no offsets: {named(code)}')
                     found[partition] = offset
         return found
 
@@ -117,7 +126,7 @@ class Client:
         request = FetchRequest(
             wait_ms, 1, bytes_max, int(committed), [(name, [(partition, at, bytes_max) for partition, at in wanted])]
         )
-        response = await self._ask(node, request)
+        response = await self.ask(node, request)
         parts: list[Fetched] = []
         errors: dict[int, int] = {}
         asked = dict(wanted)
@@ -160,7 +169,20 @@ class Client:
             self._hosts = {node: (host, port) for node, host, port, *_ in response.brokers}
         return response
 
-    async def _ask(self, node: int, request: Request) -> Any:  # noqa: ANN401 - nor here
+    async def coordinator(self, name: str) -> int:
+        """The broker that keeps the transactions of that name; it can be asked from here on."""
+        deadline = time.monotonic() + COORDINATOR_SECONDS_MAX
+        while True:
+            answer = await self._ask_any(FindCoordinatorRequest(name, TRANSACTIONS))
+            if answer.error_code == NONE:
+                self._hosts[answer.coordinator_id] = (answer.host, answer.port)
+                return answer.coordinator_id
+            if answer.error_code not in COORDINATOR_COMES or time.monotonic() > deadline:
+                raise SourceError(f"no broker keeps our transactions: {named(answer.error_code)}")
+            await asyncio.sleep(COORDINATOR_PAUSE_SECONDS)
+
+    async def ask(self, node: int, request: Request) -> Any:  # noqa: ANN401 - nor here
+        """The answer of one broker, which metadata or a coordinator has named."""
         connection = self._connected.get(node)
         if connection is None or not connection.connected():
             if node not in self._hosts:
@@ -235,7 +257,8 @@ def check_brokers(connection: KafkaConnection, resolve: Resolve) -> None:
     asyncio.run(run())
 
 
-def _named(code: int) -> str:
+def named(code: int) -> str:
+    """An error of the protocol in words."""
     error = for_code(code)
     return f"{str(error.message).lower().replace('_', ' ')} ({code})"
 

@@ -40,8 +40,8 @@ def document_of(value: RawValue, kind: SqlType) -> Document:
     if kind.category in (Category.BOOLEAN, Category.NUMERIC) and kind.plain != types.OID:
         return value
     text = text_forms.format(value, kind)
-    # ISO 8601 joins date and time by T inside JSON.
-    return text.replace(" ", "T", 1) + (":00" if kind.plain == types.TIMESTAMPTZ else "") if _is_stamp(kind) else text
+    # ISO 8601 joins date and time by T inside JSON, and tells the minutes of the zone.
+    return text.replace(" ", "T", 1).replace("+00", "+00:00") if _is_stamp(kind) else text
 
 
 def _nested_document(value: RawValue, kind: SqlType) -> Document:
