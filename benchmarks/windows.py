@@ -31,6 +31,8 @@ GROUPS = {
     "min and max": "min(ts), max(v)",
     "count(distinct)": "count(DISTINCT v)",
     "string_agg, a text of all rows": "string_agg(CAST(v AS text), ',' ORDER BY ts)",
+    "array_agg of all rows": "array_agg(v ORDER BY ts)",
+    "median": "percentile_cont(0.5) WITHIN GROUP (ORDER BY v + ts)",
 }
 TOP = "SELECT k, ts, v FROM t ORDER BY v DESC, ts LIMIT 10"
 

@@ -12,7 +12,7 @@ from engine.collection.groups import Ids
 from engine.collection.heap import Heap, Marks, View
 from engine.collection.wanted import ask
 from engine.kernels import ordered as kernels
-from engine.kernels import ordered_bulk, ordered_changes, ordered_regions
+from engine.kernels import ordered_bulk, ordered_changes, ordered_ranks, ordered_regions
 from engine.kernels.memory import doubled
 from engine.types import SqlType
 
@@ -27,12 +27,12 @@ Regions: TypeAlias = tuple[Ids, NDArray[np.int64], NDArray[np.int64], NDArray[np
 
 
 class Tree:
-    """The nodes of a B+tree. 552 bytes a node of at most 32 entries; grown by doubling."""
+    """The nodes of a B+tree. 560 bytes a node of at most 32 entries; grown by doubling."""
 
-    def __init__(self) -> None:
+    def __init__(self, weighed: bool) -> None:
         self.nodes: NDArray[np.int64] = np.zeros((NODES_MIN, kernels.META + 2 * kernels.B), np.int64)
-        self.nodes[0, : kernels.META] = (0, -1, -1, -1, 0)
-        self.head: Final = np.array([0, 1, -1, 0, 0], np.int64)
+        self.nodes[0, : kernels.META] = (0, -1, -1, -1, 0, 0)
+        self.head: Final = np.array([0, 1, -1, 0, 0, weighed], np.int64)
         self.scratch: Final = np.zeros((4, kernels.BLOCK), np.int64)
 
     def grow(self) -> None:
@@ -74,10 +74,11 @@ class Tree:
 
 
 class Store:
-    """Rows by slot, each with its multiplicity in the last word. `spec`: in which order the tree compares them."""
+    """Rows by slot, each with its multiplicity in the last word, before it its weight if rows have weights. `spec`: in
+    which order the tree compares them."""
 
-    def __init__(self, width: int, spec: NDArray[np.int64]) -> None:
-        self.words: Words = np.zeros((SLOTS_MIN, width + 1), np.uint64)
+    def __init__(self, width: int, spec: NDArray[np.int64], weighed: bool) -> None:
+        self.words: Words = np.zeros((SLOTS_MIN, width + weighed + 1), np.uint64)
         self.spec: Final = spec
         self.free: Ids = np.empty(SLOTS_MIN, np.int32)
         self.head: Final = np.zeros(2, np.int64)
@@ -135,10 +136,17 @@ class OrderedRows:
 
     1. A slot holds one distinct row of one group; its multiplicity is the last word, which may be negative.
     2. Slots whose count became 0 are in `gone` and keep their row until `settle`.
+    3. A row weighs as often as it is there, times a weight of its own if `weighed`; `places`, `weights` and `at` say
+       what is where by weight.
     """
 
     def __init__(
-        self, picked: Sequence[int], input_types: Sequence[SqlType], order: Sequence[Direction], heap: Heap
+        self,
+        picked: Sequence[int],
+        input_types: Sequence[SqlType],
+        order: Sequence[Direction],
+        heap: Heap,
+        weighed: bool = False,
     ) -> None:
         self.picked: Final = np.array(picked, np.int64)
         self._types: Final = [input_types[c] for c in picked]
@@ -153,9 +161,9 @@ class OrderedRows:
             for c, descending, nulls_first in [*order, *rest]
         ]
         # A row of no columns is compared by its (absent) content: equal to every other.
-        self._tree: Final = Tree()
+        self._tree: Final = Tree(weighed)
         width = max(1, self.leading + len(picked))
-        self.store: Final = Store(width, np.array(spec or [[0, 0, 0, 0, 0, 0]], np.int64))
+        self.store: Final = Store(width, np.array(spec or [[0, 0, 0, 0, 0, 0]], np.int64), weighed)
         self._gone: list[Ids] = []
         self._change: NDArray[np.int64] = np.zeros(0, np.int64)
         self._marks: NDArray[np.uint8] = np.zeros(0, np.uint8)
@@ -166,19 +174,25 @@ class OrderedRows:
         if rows is not None:
             words, diffs, gids = np.ascontiguousarray(words[:, rows]), diffs[rows], gids[rows]
         coming = self.coming(words, diffs, gids)
-        if not self.bulk(len(diffs)):
+        if self.bulk(len(diffs)):
+            self.load(coming, records, at)
+        else:
             self.enter(coming, records, at)
-            return
+
+    def load(self, coming: "Coming", records: Words, at: int) -> None:
+        """`enter` by sorting everything anew. O(n log n)."""
         store, slots = self.store, coming.slots.astype(np.int64)
-        store.words[slots, -1] = diffs.view(np.uint64)
-        gone = self._tree.load(gids, coming.prefixes, slots, len(records), store, self._heap.view(), records, at)
+        store.words[slots, -1] = coming.diffs.view(np.uint64)
+        gone = self._tree.load(coming.gids, coming.prefixes, slots, len(records), store, self._heap.view(), records, at)
         self._gone.append(gone)
 
     def bulk(self, n: int) -> bool:
         """Whether `add` sorts everything anew for n more rows."""
         return self._tree.bulk(n)
 
-    def coming(self, words: Words, diffs: NDArray[np.int64], gids: Ids) -> "Coming":
+    def coming(
+        self, words: Words, diffs: NDArray[np.int64], gids: Ids, weights: NDArray[np.int64] | None = None
+    ) -> "Coming":
         """Those rows put into slots of their own; `enter` brings them into the order. O(rows)."""
         n, store = len(diffs), self.store
         store.reserve(n)
@@ -188,6 +202,8 @@ class OrderedRows:
             words, self.picked, self._nulls, slots, prefixes, store.words, store.spec, *self._heap.view(), store.free,
             store.head,
         )  # fmt: skip
+        if weights is not None:
+            store.words[slots, -2] = weights.view(np.uint64)
         return Coming(gids, prefixes, slots, diffs)
 
     def enter(self, coming: "Coming", records: Words, at: int) -> None:
@@ -242,6 +258,22 @@ class OrderedRows:
             gids, offset, limit, ties, self._peers, self._tree.nodes, self._tree.head, store.words, store.spec,
             *self._heap.view(),
         )  # fmt: skip
+
+    def places(self, coming: "Coming") -> tuple[NDArray[np.int64], Ids]:
+        """Where rows are among those of their groups, or would be: see engine/kernels/ordered_ranks.py, place_rows."""
+        tree, store = self._tree, self.store
+        return ordered_ranks.place_rows(
+            coming.gids, coming.prefixes, coming.slots, tree.nodes, tree.head, store.words, store.spec,
+            *self._heap.view(),
+        )  # fmt: skip
+
+    def weights(self, gids: Ids) -> NDArray[np.int64]:
+        """What the rows of each group weigh. O(log n) a group."""
+        return ordered_ranks.weigh_groups(gids, self._tree.nodes, self._tree.head, self.store.words)
+
+    def at(self, gids: Ids, before: NDArray[np.int64]) -> Ids:
+        """The row of each group that has so much of the group before it, by slot. O(log n) a row."""
+        return ordered_ranks.rows_behind(gids, before, self._tree.nodes, self._tree.head, self.store.words)
 
     def settle(self) -> None:
         """Nobody reads the rows that went any more."""

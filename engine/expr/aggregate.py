@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from engine import types
-from engine.types import SqlType
+from engine.types import Nesting, SqlType
 
 
 class Kind(Enum):
@@ -56,11 +56,25 @@ WHOLE_GROUP = frozenset(
     {Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG, Kind.FIRST,
      Kind.INTERVAL_SUM, Kind.INTERVAL_AVG, *BITWISE, *ORDERED_SET}
 )  # fmt: skip
+PERCENTILES = frozenset({Kind.PERCENTILE_CONT, Kind.PERCENTILE_DISC})
+JOINED = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG})
+"""Aggregates that are the bytes of all rows, one after the other."""
 KEEPS_NULL = frozenset({Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.FIRST})
 """Aggregates that see rows whose first argument is NULL, so that a FILTER cannot be a CASE that makes it NULL."""
 EXTREME_ROWS = {Kind.ARG_MIN: False, Kind.ARG_MAX: True}
 OF_EXTREME = {Kind.MIN: Kind.ARG_MIN, Kind.MAX: Kind.ARG_MAX}
 """Whether the second argument's greatest value decides. These, and LAST, are bound as a FIRST in some order."""
+
+
+def spliced(kind: Kind, first: SqlType) -> bool:
+    """Whether a change copies what it leaves alone of a JOINED's datum, of a first argument of that type. An array of
+    arrays is put together anew, as their dimensions have to agree."""
+    return kind in JOINED and not (kind is Kind.ARRAY_AGG and first.nesting is Nesting.ARRAY)
+
+
+def recomputes(kind: Kind, first: SqlType) -> bool:
+    """Whether a change has all rows of the group looked at again."""
+    return kind in WHOLE_GROUP - PERCENTILES - {Kind.FIRST} and not spliced(kind, first)
 
 
 @dataclass(frozen=True, slots=True)

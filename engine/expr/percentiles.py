@@ -1,10 +1,5 @@
-"""Percentiles of ordered values, each there so many times: percentile_cont and percentile_disc of one group.
+"""Percentiles of ordered values: which rows percentile_cont and percentile_disc ask for, and what they make of them."""
 
-Cost   O(log n) a percentile beyond O(n) for the counts' sums.
-"""
-
-from bisect import bisect_right
-from itertools import accumulate
 from math import ceil, floor
 
 from engine.collection.value import Interval
@@ -13,14 +8,21 @@ from engine.expr.functions.intervals import minus, plus, times
 from engine.expr.text_forms import RawValue
 
 
-def between(values: list[RawValue], counts: list[int], fraction: float | None) -> RawValue:
-    """The value so far along the way from the first to the last, a part of the way between its two neighbours."""
-    if fraction is None:
-        return None
-    ends = _ends(counts, fraction)
-    place = fraction * (ends[-1] - 1)
-    low, high = (values[bisect_right(ends, row)] for row in (floor(place), ceil(place)))
-    part = place - floor(place)
+def between(fraction: float, rows: int) -> tuple[int, int, float]:
+    """percentile_cont: the rows, from 0 and of so many, beside the place so far along the way from the first to the
+    last, and what part of the way from one to the other the place is."""
+    place = _checked(fraction) * (rows - 1)
+    return floor(place), ceil(place), place - floor(place)
+
+
+def upon(fraction: float, rows: int) -> tuple[int, int, float]:
+    """percentile_disc: the first row that at least such a part of the rows is not behind, in the same form."""
+    row = max(0, ceil(_checked(fraction) * rows) - 1)
+    return row, row, 0.0
+
+
+def on_the_way(low: RawValue, high: RawValue, part: float) -> RawValue:
+    """The value a part of the way from one to the other."""
     if low == high or part == 0:
         return low
     if isinstance(low, Interval):
@@ -28,16 +30,7 @@ def between(values: list[RawValue], counts: list[int], fraction: float | None) -
     return low + part * (high - low)
 
 
-def upon(values: list[RawValue], counts: list[int], fraction: float | None) -> RawValue:
-    """The first value that at least such a part of the values is not behind."""
-    if fraction is None:
-        return None
-    ends = _ends(counts, fraction)
-    return values[bisect_right(ends, max(0, ceil(fraction * ends[-1]) - 1))]
-
-
-def _ends(counts: list[int], fraction: float) -> list[int]:
-    """How many rows there are up to each value."""
+def _checked(fraction: float) -> float:
     if not 0 <= fraction <= 1:
         raise OutOfRange(f"percentile value {fraction:g} is not between 0 and 1")
-    return list(accumulate(counts))
+    return fraction

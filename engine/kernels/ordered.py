@@ -7,11 +7,14 @@ An entry is two words: group << 32 | slot, and the order prefix of the row in th
 column: kernels/compare.py) with its top bit turned so that signed order is the value's. Entries of equal prefix are
 ordered by the content of their rows. Small groups share leaves.
 
-A node is a row of `nodes` int64[N, META + 2 B]: entries, parent, next leaf, previous leaf, level (0: leaf), then the
-entries side by side. An inner node has the least entry of each child, and the child as load. Freed nodes are chained
-by NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3/4: 24 bytes an entry; 27 at the usual
-2/3. Depth: log21 n, 5 levels for 4 million entries. `head` is int64[5]: root, nodes ever used, first free node, free
-nodes, entries.
+A node is a row of `nodes` int64[N, META + 2 B]: entries, parent, next leaf, previous leaf, level (0: leaf), weight of
+all rows below, then the entries side by side. An inner node has the least entry of each child, and the child as load.
+Freed nodes are chained by NEXT. A leaf is split when full and merged below a quarter. Bulk loads fill 3/4: 24 bytes an
+entry; 27 at the usual 2/3. Depth: log21 n, 5 levels for 4 million entries. `head` is int64[6]: root, nodes ever used,
+first free node, free nodes, entries, whether rows have weights of their own.
+
+A row weighs its multiplicity, times the word before that if rows have weights of their own (the bytes of a text); below
+1 nothing. By the sums in the nodes a row's place is found, and the row at a place (kernels/ordered_ranks.py).
 
 `store` uint64[S, w + 1] has rows of words, each with its multiplicity behind it; `spec` int64[c, 6] the columns to
 compare them by, at least one: value word, null word, null bit, physical, descending, nulls first. `free_slots`
@@ -27,8 +30,8 @@ from engine.kernels.memory import prefetch
 
 B = 32
 MERGE_BELOW, MERGE_UP_TO, BULK_FILL = B // 4, 3 * B // 4, 3 * B // 4
-SIZE, PARENT, NEXT, PREVIOUS, LEVEL, META = 0, 1, 2, 3, 4, 5
-ROOT, USED, FREE, FREE_COUNT, ENTRIES = range(5)
+SIZE, PARENT, NEXT, PREVIOUS, LEVEL, WEIGHT, META = range(7)
+ROOT, USED, FREE, FREE_COUNT, ENTRIES, WEIGHED = range(6)
 NODES_SPARE = 16
 """Free nodes that an insertion may need: one per level and a new root."""
 BLOCK = 64
@@ -51,6 +54,22 @@ def load_of(word):
 def entry_of(g, load):
     """The first word of an entry."""
     return (np.int64(g) << 32) | (np.int64(load) & 0xFFFFFFFF)
+
+
+@register_jitable
+def weight_of(store, head, slot):
+    """What a row weighs."""
+    last = store.shape[1] - 1
+    count = max(np.int64(store[slot, last]), 0)
+    return count * np.int64(store[slot, last - 1]) if head[WEIGHED] else count
+
+
+@register_jitable
+def add_weight(nodes, node, weight):
+    """Below a node and all above it there is so much more. O(log n)."""
+    while node >= 0:
+        nodes[node, WEIGHT] += weight
+        node = nodes[node, PARENT]
 
 
 @njit(
@@ -160,6 +179,7 @@ def new_node(nodes, head, level):
     nodes[node, NEXT] = -1
     nodes[node, PREVIOUS] = -1
     nodes[node, LEVEL] = level
+    nodes[node, WEIGHT] = 0
     return node
 
 
@@ -201,9 +221,16 @@ def update_least(nodes, head, node):
 
 
 @register_jitable
-def move_entries(nodes, source, begin, target):
+def move_entries(nodes, head, source, begin, target, store):
     """Append the entries of `source` from `begin` on to `target`."""
     to, n = nodes[target, SIZE], nodes[source, SIZE] - begin
+    weight = nodes[source, WEIGHT]
+    if begin > 0:
+        weight = np.int64(0)
+        for i in range(begin, begin + n):
+            load = load_of(nodes[source, META + 2 * i])
+            weight += nodes[load, WEIGHT] if nodes[source, LEVEL] > 0 else weight_of(store, head, load)
+    move_weight(nodes, source, weight, target)
     for i in range(2 * n):
         nodes[target, META + 2 * to + i] = nodes[source, META + 2 * begin + i]
     if nodes[source, LEVEL] > 0:
@@ -211,6 +238,13 @@ def move_entries(nodes, source, begin, target):
             nodes[load_of(nodes[source, META + 2 * (begin + i)]), PARENT] = target
     nodes[target, SIZE] = to + n
     nodes[source, SIZE] = begin
+
+
+@register_jitable
+def move_weight(nodes, source, weight, target):
+    """So much of what is below one node is below its neighbour."""
+    nodes[source, WEIGHT] -= weight
+    nodes[target, WEIGHT] += weight
 
 
 @register_jitable
@@ -227,9 +261,10 @@ def put_entry(nodes, node, at, word, p):
 
 
 @register_jitable
-def insert_entry(nodes, head, node, at, word, p):
-    """Insert an entry before entry `at` of a node; whether nodes were split. O(B + log n)."""
+def insert_entry(nodes, head, node, at, word, p, store):
+    """Insert an entry, which is weighed already, before entry `at` of a leaf; whether nodes were split. O(B + log n)"""
     split = False
+    weight = weight_of(store, head, load_of(word))
     while True:
         if nodes[node, SIZE] < B:
             put_entry(nodes, node, at, word, p)
@@ -246,9 +281,10 @@ def insert_entry(nodes, head, node, at, word, p):
             nodes[after, PREVIOUS] = right
         # Ascending insertion at the very end leaves full leaves behind.
         half = np.int64(B if at == B and after < 0 else B // 2)
-        move_entries(nodes, node, half, right)
+        move_entries(nodes, head, node, half, right, store)
         if at > half or half == B:
             put_entry(nodes, right, at - half, word, p)
+            move_weight(nodes, node, weight, right)
         else:
             put_entry(nodes, node, at, word, p)
             if at == 0:
@@ -257,17 +293,19 @@ def insert_entry(nodes, head, node, at, word, p):
             root = new_node(nodes, head, nodes[node, LEVEL] + 1)
             put_entry(nodes, root, np.int64(0), entry_of(nodes[node, META] >> 32, node), nodes[node, META + 1])
             put_entry(nodes, root, np.int64(1), entry_of(nodes[right, META] >> 32, right), nodes[right, META + 1])
+            nodes[root, WEIGHT] = nodes[node, WEIGHT] + nodes[right, WEIGHT]
             head[ROOT] = root
             return True
         parent = nodes[node, PARENT]
         at = index_in(nodes, parent, node) + 1
         word, p = entry_of(nodes[right, META] >> 32, right), nodes[right, META + 1]
+        weight = nodes[right, WEIGHT]
         node = parent
 
 
 @register_jitable
-def remove_entry(nodes, head, node, at):
-    """Take entry `at` out of a node; whether nodes were freed or merged. O(B + log n)."""
+def remove_entry(nodes, head, node, at, store):
+    """Take entry `at`, which weighs nothing, out of a leaf; whether nodes were freed or merged. O(B + log n)."""
     changed = False
     while True:
         n = nodes[node, SIZE] - 1
@@ -297,11 +335,11 @@ def remove_entry(nodes, head, node, at):
         before = load_of(nodes[parent, META + 2 * (i - 1)]) if i > 0 else np.int64(-1)
         after = load_of(nodes[parent, META + 2 * (i + 1)]) if i + 1 < nodes[parent, SIZE] else np.int64(-1)
         if after >= 0 and nodes[after, SIZE] + n <= MERGE_UP_TO:
-            move_entries(nodes, after, np.int64(0), node)
+            move_entries(nodes, head, after, np.int64(0), node, store)
             free_node(nodes, head, after)
             at = i + 1
         elif before >= 0 and nodes[before, SIZE] + n <= MERGE_UP_TO:
-            move_entries(nodes, node, np.int64(0), before)
+            move_entries(nodes, head, node, np.int64(0), before, store)
             free_node(nodes, head, node)
             at = i
         else:
@@ -344,13 +382,16 @@ def change_entry(nodes, head, i, certain, diff, scratch, rows):
     if not equal:
         store[slot, store.shape[1] - 1] = np.uint64(diff)
         head[ENTRIES] += 1
-        return diff, 1, slot, insert_entry(nodes, head, leaf, at, entry_of(g, slot), p)
+        add_weight(nodes, leaf, weight_of(store, head, slot))
+        return diff, 1, slot, insert_entry(nodes, head, leaf, at, entry_of(g, slot), p, store)
     slot = load_of(nodes[leaf, META + 2 * at])
+    before = weight_of(store, head, slot)
     store[slot, store.shape[1] - 1] += np.uint64(diff)
+    add_weight(nodes, leaf, weight_of(store, head, slot) - before)
     count = np.int64(store[slot, store.shape[1] - 1])
     if count == 0:
         head[ENTRIES] -= 1
-        return 0, -1, slot, remove_entry(nodes, head, leaf, at)
+        return 0, -1, slot, remove_entry(nodes, head, leaf, at, store)
     return count, 0, slot, False
 
 

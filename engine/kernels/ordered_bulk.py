@@ -21,10 +21,12 @@ from engine.kernels.ordered import (
     STORE,
     TREE,
     USED,
+    WEIGHT,
     compare_rows,
     entry_of,
     load_of,
     new_node,
+    weight_of,
 )
 
 
@@ -183,6 +185,7 @@ def build_tree(
                 nodes[leaf, META + 2 * n] = entry_of(g, slot)
                 nodes[leaf, META + 2 * n + 1] = p[i]
                 nodes[leaf, SIZE] = n + 1
+                nodes[leaf, WEIGHT] += weight_of(store, head, slot)
                 entries += 1
             i = j
         if bounds[g] < bounds[g + 1]:
@@ -200,6 +203,7 @@ def build_tree(
             nodes[inner, META + 2 * n] = entry_of(nodes[node, META] >> 32, node)
             nodes[inner, META + 2 * n + 1] = nodes[node, META + 1]
             nodes[inner, SIZE] = n + 1
+            nodes[inner, WEIGHT] += nodes[node, WEIGHT]
             nodes[node, PARENT] = inner
         first, end = end, head[USED]
     head[ROOT] = first

@@ -17,6 +17,7 @@ from engine.kernels.ordered import (
     ONE,
     STORE,
     TREE,
+    WEIGHED,
     change_entry,
     compare_rows,
     descend_block,
@@ -26,6 +27,7 @@ from engine.kernels.ordered import (
     row_prefix,
     step,
 )
+from engine.kernels.ordered_ranks import entry_behind, weight_before
 
 CUT, WHOLE, COUNTED = range(3)
 
@@ -79,7 +81,8 @@ def walk_groups(gids, offset, limit, ties, peers, nodes, head, store, spec, star
 
     Rows of group i are bounds[i] .. bounds[i + 1]. Multiplicities count as that many rows, those below 1 as none.
     Rows that the first `peers` columns of the order do not tell apart are peers. `ties`: the last ones are CUT where
-    the limit falls, or given WHOLE beyond it, or COUNTED as one. O(log n + rows walked) a group.
+    the limit falls, or given WHOLE beyond it, or COUNTED as one. O(log n + rows walked) a group: of rows that are
+    CUT and have no weights of their own those before the offset are none.
     """
     n = len(gids)
     by = spec[:peers]
@@ -90,6 +93,8 @@ def walk_groups(gids, offset, limit, ties, peers, nodes, head, store, spec, star
         g = np.int64(gids[k])
         leaf, i = first_entry(nodes, head, g)
         skip, left = offset, limit
+        if offset > BLOCK and ties == CUT and not head[WEIGHED]:
+            leaf, i, skip = entry_behind(nodes, head, store, weight_before(nodes, head, store, leaf, i) + offset)
         last = np.int64(-1)
         while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g and (left != 0 or ties != CUT):
             slot = load_of(nodes[leaf, META + 2 * i])

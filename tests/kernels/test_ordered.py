@@ -12,13 +12,18 @@ from engine.collection.heap import Heap
 from engine.collection.ordered import OrderedRows
 from engine.kernels import ordered as kernels
 from engine.kernels import ordered_bulk
-from engine.kernels.ordered import LEVEL, META, NEXT, PARENT, PREVIOUS, SIZE
+from engine.kernels.ordered import LEVEL, META, NEXT, PARENT, PREVIOUS, SIZE, WEIGHT
 
 
-def check(tree):
+def check(rows):
     """The shape of a tree; its entries as a list of (group, prefix, slot)."""
+    tree = rows._tree
     nodes, root = tree.nodes.tolist(), int(tree.head[kernels.ROOT])
     leaves = []
+
+    def weight(slot):
+        count = max(int(rows.store.words[slot, -1].view(np.int64)), 0)
+        return count * int(rows.store.words[slot, -2]) if tree.head[kernels.WEIGHED] else count
 
     def least_of(node):
         size, level = nodes[node][SIZE], nodes[node][LEVEL]
@@ -27,6 +32,9 @@ def check(tree):
         assert keys == sorted(keys)
         if level == 0:
             leaves.append(node)
+        below = [nodes[node][META + 2 * i] & 0xFFFFFFFF for i in range(size)]
+        weights = [nodes[child][WEIGHT] for child in below] if level else list(map(weight, below))
+        assert nodes[node][WEIGHT] == sum(weights)
         for i in range(size if level else 0):
             child = nodes[node][META + 2 * i] & 0xFFFFFFFF
             assert nodes[child][LEVEL] == level - 1
@@ -59,7 +67,7 @@ def add(rows, records, changes):
 def expect(rows, records, counts):
     """The tree holds `counts`, a dict from (group, value), in order, and the records say how many each group has."""
     slots = rows.store.words
-    entries = [(g, p, int(slots[slot, -1].view(np.int64))) for g, p, slot in check(rows._tree)]
+    entries = [(g, p, int(slots[slot, -1].view(np.int64))) for g, p, slot in check(rows)]
     assert entries == sorted((g, v, n) for (g, v), n in counts.items() if n)
     held = [0] * len(records)
     for g, _, _ in entries:
@@ -110,7 +118,7 @@ def test_all_gone_leaves_one_empty_leaf():
     for order in (range(3000), range(2999, -1, -1), [i * 7 % 3000 for i in range(3000)]):
         add(rows, records, [(0, v, 1) for v in range(3000)])
         add(rows, records, [(0, v, -1) for v in order])
-        assert check(rows._tree) == []
+        assert check(rows) == []
         assert records[0].tolist() == [0]
     assert rows._tree.head[kernels.USED] - rows._tree.head[kernels.FREE_COUNT] == 1, "every other node is free"
 
@@ -121,3 +129,41 @@ def test_ascending_values_fill_their_leaves():
         add(rows, records, [(0, v + i, 1) for i in range(1000)])
     leaves = 4000 / kernels.B
     assert int(rows._tree.head[kernels.USED]) <= 1.2 * leaves
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1 << 30), st.booleans())
+def test_places_by_weight_are_those_in_a_list(seed, weighed):
+    """What is before a row, what a group weighs, which row is behind so much: by counts and by weights of their own."""
+    rng = np.random.default_rng(seed)
+    rows = OrderedRows([0], [types.BIGINT], [(0, True, False)], Heap(), weighed)
+    records, counts = np.zeros((3, 1), np.uint64), {}
+    for size in (5, 40, 2000, 300):
+        gids, values = rng.integers(0, 3, size).astype(np.int32), rng.integers(-400, 400, size)
+        diffs = rng.choice([1, 1, 2, -1], size)
+        weights = values % 5 if weighed else None
+        words = np.stack([np.zeros(size, np.int64), values]).view(np.uint64)
+        coming = rows.coming(words, diffs, gids, weights)
+        (rows.load if size == 2000 else rows.enter)(coming, records, 0)
+        rows.settle()
+        for g, v, d in zip(gids.tolist(), values.tolist(), diffs.tolist(), strict=True):
+            counts[g, v] = counts.get((g, v), 0) + d
+        check(rows)
+    held = [
+        [(v, max(counts.get((g, v), 0), 0), v % 5 if weighed else 1) for v in range(399, -401, -1)] for g in range(3)
+    ]
+    assert rows.weights(np.arange(3, dtype=np.int32)).tolist() == [sum(n * w for _, n, w in of) for of in held]
+    words = np.array([[0, 0], [7, -7]], np.int64).view(np.uint64)
+    asked = rows.coming(words, np.ones(2, np.int64), np.array([1, 2], np.int32))
+    places, _ = rows.places(asked)
+    for k, (g, v) in enumerate(((1, 7), (2, -7))):
+        ((n, w),) = [(n, w) for u, n, w in held[g] if u == v]
+        assert places[:, k].tolist() == [sum(n * w for u, n, w in held[g] if u > v), n * w, n]
+    for g in range(3):
+        spread = [v for v, n, w in held[g] for _ in range(n * w)]
+        at = rng.integers(0, len(spread), 20)
+        slots = rows.at(np.full(20, g, np.int32), at)
+        assert rows.store.words[slots, 1].view(np.int64).tolist() == [spread[i] for i in at]
+        if not weighed:
+            slots, takes, _ = rows.walk(np.array([g], np.int32), 100, 30)
+            assert np.repeat(rows.store.words[slots, 1].view(np.int64), takes).tolist() == spread[100:130]

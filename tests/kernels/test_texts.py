@@ -1,28 +1,54 @@
-"""Texts put together against what join of Python says."""
+"""Texts made of what they were against the same edits of lists."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.collection.heap import Heap
-from engine.kernels.texts import join_texts
+from engine.kernels.texts import splice_texts
 
-TEXTS = (b"", b"a", b"12345678", b"a longer text than one word")
-texts = st.sampled_from(TEXTS)
+texts = st.sampled_from((b"", b"a", b"12345678", b"a longer text than one word"))
+pieces = st.lists(st.tuples(texts, st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=6)
+"""Of one row: its piece, how often it is there before and after, and whether it is told though nothing changed."""
 
 
-@given(st.lists(st.lists(st.tuples(st.none() | texts, texts, st.integers(0, 3)), max_size=4), max_size=4),
-       st.integers(0, 1))  # fmt: skip
-def test_each_run_is_joined(runs, edge):
+@given(st.lists(st.tuples(pieces, texts), max_size=4), st.integers(0, 1), st.integers(0, 2))
+def test_a_run_is_what_edits_make_of_the_old_one(groups, front, back):
     heap = Heap()
-    rows = [row for run in runs for row in run]
-    words = np.array([heap.intern(value or b"") for value, _, _ in rows], np.uint64)
-    separators = np.array([heap.intern(separator) for _, separator, _ in rows], np.uint64)
-    bounds = np.cumsum([0, *map(len, runs)], dtype=np.int64)
-    counts, no_value = np.array([n for *_, n in rows], np.int64), np.array([v is None for v, _, _ in rows], np.bool_)
-    filler = heap.intern(b"null")
-    offsets, out = join_texts(bounds, counts, words, no_value, separators, np.uint64(filler), edge, *heap.view())
-    for g, run in enumerate(runs):
-        parts = [(s, b"null" if v is None else v) for v, s, n in run for _ in range(n)]
-        text = b"".join(part for pair in parts for part in pair)[len(parts[0][0]) if parts else 0 :]
-        assert out[offsets[g] + edge : offsets[g + 1] - edge].tobytes() == text
+    data, bounds, places, counts, spans, sizes, codes, heads, wanted = b"", [0], [], [], [], [], [], [], []
+    for rows, head in groups:
+        run = b"".join(piece * before for piece, before, _, _ in rows)
+        whole = head + run  # the head is what the old datum's first piece lost
+        at = len(head)
+        for piece, before, after, told in rows:
+            if before != after or told:
+                places.append((at, before * len(piece)))
+                counts.append(after)
+                spans.append((len(data), len(data) + len(piece)))
+                data += piece
+            at += before * len(piece)
+        bounds.append(len(counts))
+        known = len(whole) > 0
+        codes.append(heap.intern(b"<" * front + whole[len(head) :] + b">" * back) if known else -1)
+        heads.append(heap.intern(head) if known else -1)
+        wanted.append((head if known else b"") + b"".join(piece * after for piece, _, after, _ in rows))
+        sizes.append(len(wanted[-1]))
+
+    def pairs(of):
+        return np.array(of, np.int64).reshape(-1, 2).T.copy()
+
+    def numbers(of):
+        return np.array(of, np.int64)
+
+    given_data = np.frombuffer(data + bytes(8), np.uint8).copy()
+    begins, out = splice_texts(
+        numbers(bounds), pairs(places), numbers(counts), pairs(spans), numbers(sizes), given_data, numbers(codes),
+        numbers(heads), front, back, *heap.view(),
+    )  # fmt: skip
+    assert [out[b : b + n].tobytes() for b, n in zip(begins.tolist(), sizes, strict=True)] == wanted
+    sizes = [size + 1 for size in sizes]
+    begins, _ = splice_texts(
+        numbers(bounds), pairs(places), numbers(counts), pairs(spans), numbers(sizes), given_data, numbers(codes),
+        numbers(heads), front, back, *heap.view(),
+    )  # fmt: skip
+    assert (begins == -1).all(), "a run that does not come out even is told"

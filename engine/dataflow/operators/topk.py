@@ -6,8 +6,8 @@ Rule   out = the change of first(offset + limit) less the change of first(offset
        give the same result; a row of multiplicity m counts as m rows. With ties first(k) is every row before which
        fewer than k others stand that the order tells from it; where peers are counted once, fewer than k groups.
 State  all rows by (group, order) in one B+tree (engine/collection/ordered.py), and how often each row is shown.
-Cost   O(|delta| log n + touched groups x (offset + limit)) a tick, whatever the size of the groups; with ties the
-       limit is what they make of it: the rows that a group shows.
+Cost   O(|delta| log n + touched groups x (log n + limit)) a tick, whatever the size of the groups and the offset;
+       with ties offset and limit are walked over, and the limit is what they make of it: the rows that a group shows.
 From   McSherry, Materialize's TopK; here with the k-set read from an ordered index instead of a tree of reductions.
 """
 

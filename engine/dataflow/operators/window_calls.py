@@ -17,6 +17,7 @@ from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
 from engine.dataflow.graph import Aggregate, Order
 from engine.dataflow.operators.accumulators import RUNS, Accumulators
+from engine.dataflow.operators.spliced import Spliced
 from engine.dataflow.operators.whole_group import WholeGroup
 from engine.dataflow.operators.window_frames import Partitions, Positions, Ranges
 from engine.dataflow.operators.window_running import (
@@ -29,7 +30,7 @@ from engine.dataflow.operators.window_running import (
     accumulators,
     running,
 )
-from engine.expr.aggregate import EXTREME, WHOLE_GROUP
+from engine.expr.aggregate import EXTREME, WHOLE_GROUP, spliced
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.window import OFFSETS, RANKINGS, Frame, Kind, WindowCall
 from engine.kernels.accumulate import TARGET, show_groups
@@ -384,7 +385,7 @@ class _Evaluation:
         order = [Order(width + i, descending, first) for i, (_, descending, first) in enumerate(call.within)]
         aggregate = Aggregate(kind, tuple(range(width)), call.type, (*order, Order(len(read))))
         row = [*(self._of.row[column] for column in read), types.BIGINT]
-        group = WholeGroup(aggregate, row, 0, self._of.heap)
+        group = (Spliced if spliced(kind, row[0]) else WholeGroup)(aggregate, row, 0, self._of.heap)
         records = np.zeros((count, 3), np.uint64)
         if len(at):
             group.add(Batch.from_vectors(vectors, np.ones(len(at), np.int64)), groups, records)

@@ -5,7 +5,7 @@ from typing import Final
 
 from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Plan
-from engine.expr.aggregate import WHOLE_GROUP
+from engine.expr.aggregate import recomputes
 from engine.expr.datetime_text import format_timestamptz
 from engine.expr.window import walk_of
 from engine.plan.explaining.names import Names, plan_names
@@ -134,7 +134,8 @@ class Dataflows:
                 ]
                 fields = ("key", list[Json](plan.key)), ("aggregates", texts(calls))
                 head = f"Reduce key=({text.columns(plan.key)}) aggregates=[{', '.join(calls)}]"
-                if any(aggregate.kind in WHOLE_GROUP for aggregate in plan.aggregates):
+                types = graph.output_types(plan.input)
+                if any(a.columns and recomputes(a.kind, types[a.columns[0]]) for a in plan.aggregates):
                     return f"{head} recomputes=touched groups", (*fields, ("recomputes", "touched groups")), ()
                 return head, fields, ()
             case graph.TopK():
