@@ -36,6 +36,7 @@
     ├── SessionTerminated               57P01  by pg_terminate_backend()
     ├── LockNotAvailable                55P03  an advisory lock, for longer than lock_timeout
     ├── DeadlockDetected                40P01  of advisory locks
+    ├── RaisedError                     P0001  what RAISE EXCEPTION says
     ├── LimitExceeded                   53400  names the setting that limits
     └── SourceError                     58030  a file or broker that cannot be read
 
@@ -444,6 +445,10 @@ class ForbiddenFile(SourceError):
     """A file of the host that no setting lets clients read."""
 
     sqlstate = "42501"
+
+
+class RaisedError(SqlError):
+    sqlstate = "P0001"
 
 
 class MalformedCopy(SqlError):

@@ -117,11 +117,14 @@ class Names:
         portal = self.portal(statement.name)
         answer = portal.answer
         if isinstance(answer, Subscription):
-            return changes(portal, answer, statement, check, self._coordinator.result)
+            found = changes(portal, answer, statement, check, self._coordinator.result)
+            return Result(f"MOVE {found.row_count}") if statement.moves else found
         if not isinstance(answer, Result) or answer.batch is None:
             raise WrongObjectType(f'cursor "{statement.name}" has no rows to fetch')
         rows = portal.piece(statement.count)
         assert rows.batch is not None
+        if statement.moves:
+            return Result(f"MOVE {rows.row_count}")
         tag = f"FETCH {rows.row_count}"
         return self._coordinator.result(tag, answer.columns, rows.batch, timestamp=answer.timestamp)
 
@@ -147,6 +150,9 @@ class Names:
     def columns_of(self, statement: Statement) -> Columns | None:
         """The columns that a statement about these names answers with."""
         match statement:
+            case Fetch(moves=True):
+                self.portal(statement.name)
+                return None
             case Fetch():
                 portal = self.portal(statement.name)
                 source = portal.answer.source if isinstance(portal.answer, CopyOut) else portal.answer

@@ -94,7 +94,7 @@ def _made_anew(draft: Draft, bound: BoundReshape, context: Context) -> Table:
         raise DependentObjects(
             f'cannot alter table "{old.name.item}": {first.message}',
             detail=first.detail,
-            hint="Use DROP COLUMN ... CASCADE to drop the dependent objects too, or DROP them first.",
+            hint="DROP the dependent objects first; DROP COLUMN ... CASCADE drops them too.",
         )
     _comment(draft, before, moved)
     return table

@@ -29,7 +29,7 @@ class Notice:
     """What a client is told beside its answer."""
 
     message: str
-    severity: str = "NOTICE"  # or WARNING
+    severity: str = "NOTICE"  # or DEBUG, LOG, INFO, WARNING
     sqlstate: str = "00000"
     detail: str | None = None
     hint: str | None = None

@@ -33,7 +33,7 @@ from engine.coordinator.sources import create_copies, create_source, prepare, pr
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, byte_count, checked, variable
-from engine.errors import LimitExceeded, UndefinedTable, Unsupported
+from engine.errors import LimitExceeded, RaisedError, UndefinedTable, Unsupported
 from engine.plan.lower import with_finishing_as_topk
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
@@ -51,6 +51,7 @@ from engine.sql.bound import (
     BoundExplainTimestamp,
     BoundInert,
     BoundInsert,
+    BoundRaise,
     BoundReshape,
     BoundSelect,
     BoundSet,
@@ -192,6 +193,8 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
             return _transaction(coordinator, client, bound)
         case BoundDiscard():
             return _discard(client, bound)
+        case BoundRaise():
+            return _raise(bound)
 
 
 def _draft(coordinator: Coordinator, client: Client) -> Draft:
@@ -399,6 +402,14 @@ def _show(coordinator: Coordinator, client: Client, bound: BoundShowVariable) ->
         key = row.name.lower()
         rows = [(now.get(key) or client.variable_of(key),)]
     return coordinator.rows("SHOW", columns, rows)
+
+
+def _raise(bound: BoundRaise) -> Result:
+    """A notice that a client asks for, to see what becomes of one; or an error."""
+    if bound.level == "ERROR":
+        raise RaisedError(bound.message)
+    sqlstate = "01000" if bound.level == "WARNING" else "00000"
+    return Result("RAISE", notices=(Notice(bound.message, bound.level, sqlstate),))
 
 
 def _discard(client: Client, bound: BoundDiscard) -> Result:

@@ -56,7 +56,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
     ("drop", "network", "policy"): "There are none.",
     ("create", "unlogged"): "Leave UNLOGGED out, or CREATE TEMPORARY TABLE.",
     ("create", "tablespace"): "The server's --data-directory is where everything is.",
-    ("create", "recursive"): "CREATE VIEW v AS WITH RECURSIVE ... SELECT.",
     ("create", "durable"): RESUMED,
     ("acknowledge",): RESUMED,
     ("create", "query", "policy"): "EXPLAIN shows what a query reads; statement_timeout and max_result_size bound it.",
@@ -64,7 +63,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
     ("create", "api"): "GET /api/... reads relations as they are: docs/http.md.",
     ("create", "metric"): "/metrics has those of docs/metrics.md; GET /api/... reads views.",
     ("alter", "system"): "Settings are flags of the server (docs/settings.md); ALTER ROLE ... SET is for sessions.",
-    ("raise",): "It is a statement of functions, of which there are none.",
     ("inspect",): "mz_internal shows what is held: docs/system-relations.md.",
     ("prepare", "transaction"): ONE_PHASE,
     ("commit", "prepared"): ONE_PHASE,
@@ -81,7 +79,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
     ("do",): "Send the statements one after the other.",
     ("load",): "There is nothing to load: docs/functions.md lists the functions that there are.",
     ("merge",): "INSERT ... ON CONFLICT DO UPDATE, UPDATE ... FROM and DELETE ... USING, in one transaction.",
-    ("move",): "FETCH reads over rows.",
     ("security",): "COMMENT ON keeps a text.",
     ("listen",): NO_CHANNELS,
     ("notify",): NO_CHANNELS,
@@ -91,8 +88,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
 FIRST_WORDS_MAX: Final = max(map(len, FORMS))
 
 ALTERATIONS: Final[Mapping[tuple[str, ...], str]] = {
-    ("set", "schema"): "Make it anew there; or ALTER SCHEMA ... RENAME TO renames the schema of all of them.",
-    ("rename", "constraint"): "DROP CONSTRAINT, and ADD CONSTRAINT under the other name.",
     ("set", "logged"): IN_MEMORY,
     ("set", "unlogged"): IN_MEMORY,
     ("set", "tablespace"): "The server's --data-directory is where everything is.",

@@ -102,6 +102,10 @@ def bind(statement: Statement, context: Context) -> Bound:
             return alters.rename(statement, context)
         case statements.AlterRenameColumn():
             return alter_table.rename_column(statement, context)
+        case statements.AlterRenameConstraint():
+            return alter_table.rename_constraint(statement, context)
+        case statements.AlterSetSchema():
+            return alters.set_schema(statement, context)
         case statements.AlterTable():
             return alter_table.alter_table(statement, context)
         case statements.ApplyReplacement():
@@ -130,6 +134,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return _set(statement)
         case statements.Transaction():
             return bound.BoundTransaction(statement.verb, statement.savepoint, statement.read_only)
+        case statements.Raise():
+            return bound.BoundRaise(statement.level, statement.message)
         case statements.Discard():
             return bound.BoundDiscard(statement.what)
         case (

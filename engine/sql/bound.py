@@ -48,6 +48,7 @@ from engine.sql.resolved.session import (
     BoundExplain,
     BoundExplainTimestamp,
     BoundInert,
+    BoundRaise,
     BoundSet,
     BoundShowVariable,
     BoundTransaction,
@@ -64,4 +65,5 @@ Bound: TypeAlias = (
     | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundInert | BoundSubscribe
     | BoundExplain
     | BoundExplainTimestamp | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
+    | BoundRaise
 )  # fmt: skip

@@ -18,8 +18,10 @@ from engine.sql.statement.data import Copy, CopyFrom, Delete, Insert, SelectStat
 from engine.sql.statement.definitions import (
     AlterRename,
     AlterRenameColumn,
+    AlterRenameConstraint,
     AlterRetain,
     AlterRole,
+    AlterSetSchema,
     AlterSinkFrom,
     AlterSwap,
     AlterTable,
@@ -50,6 +52,7 @@ from engine.sql.statement.session import (
     ExplainTimestamp,
     Fetch,
     Prepare,
+    Raise,
     SetVariable,
     ShowCreate,
     ShowObjects,
@@ -64,7 +67,7 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
     | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
-    | AlterSwap | ApplyReplacement | AlterSinkFrom | AlterRetain | CommentOn
+    | AlterRenameConstraint | AlterSetSchema | AlterSwap | ApplyReplacement | AlterSinkFrom | AlterRetain | CommentOn
     | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
 )  # fmt: skip
 """What changes the catalog."""
@@ -73,6 +76,6 @@ CatalogStatement: TypeAlias = (
 Statement: TypeAlias = (
     SelectStatement | Insert | Update | Delete | Truncate | CatalogStatement | ValidateConnection | Inert | Subscribe
     | Explain | ExplainAnalyze | ExplainTimestamp | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable
-    | SetVariable | Transaction | Discard
+    | SetVariable | Transaction | Discard | Raise
     | SessionStatement
 )  # fmt: skip

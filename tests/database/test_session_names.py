@@ -52,6 +52,48 @@ def test_a_cursor_gives_a_query_in_pieces(db: Database) -> None:
     assert failure.value.sqlstate == "42P03"
 
 
+def test_move_goes_on_over_rows(db: Database) -> None:
+    session = db.session()
+    session.execute("BEGIN; DECLARE c CURSOR FOR SELECT * FROM generate_series(1, 9) ORDER BY 1")
+    moved = session.execute("MOVE FORWARD 2 FROM c")
+    assert (moved.tag, moved.columns, moved.rows()) == ("MOVE 2", (), [])
+    assert [session.execute(f"{sql} c").tag for sql in ("MOVE", "MOVE 3 IN")] == ["MOVE 1", "MOVE 3"]
+    assert session.execute("FETCH c").rows() == [(7,)]
+    assert [session.execute("MOVE ALL c").tag, session.execute("MOVE c").tag] == ["MOVE 2", "MOVE 0"]
+    session.execute("COMMIT")
+    db.execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+    session.execute("BEGIN; DECLARE c CURSOR FOR SUBSCRIBE t")
+    assert session.execute("MOVE ALL c").tag == "MOVE 1"
+    db.execute("INSERT INTO t VALUES (2)")
+    assert [row[1:] for row in session.execute("FETCH 1 c WITH (timeout = '10s')").rows()] == [(1, 2)]
+    session.execute("COMMIT")
+
+
+@pytest.mark.parametrize(
+    ("sql", "severity", "sqlstate", "message"),
+    [
+        ("RAISE NOTICE 'it''s so'", "NOTICE", "00000", "it's so"),
+        ("RAISE WARNING", "WARNING", "01000", "raised a test warning"),
+        ("RAISE INFO 'x'", "INFO", "00000", "x"),
+        ("RAISE DEBUG 'x'", "DEBUG1", "00000", "x"),
+    ],
+)
+def test_raise_is_told(db: Database, sql: str, severity: str, sqlstate: str, message: str) -> None:
+    (notice,) = db.execute(sql).notices
+    assert (notice.severity, notice.sqlstate, notice.message) == (severity, sqlstate, message)
+
+
+def test_raise_fails_the_block(db: Database) -> None:
+    with db.session() as session:
+        session.execute("BEGIN")
+        for sql in ("RAISE EXCEPTION 'no'", "ROLLBACK; BEGIN; RAISE 'no'"):
+            with pytest.raises(SqlError) as failure:
+                session.execute(sql)
+            assert (failure.value.sqlstate, failure.value.message) == ("P0001", "no")
+            with pytest.raises(SqlError, match="aborted"):
+                session.execute("SELECT 1")
+
+
 def test_a_cursor_over_a_subscription(db: Database) -> None:
     session = db.session()
     db.execute("CREATE TABLE t (a int); INSERT INTO t VALUES (1), (2)")

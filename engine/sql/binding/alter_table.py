@@ -11,9 +11,13 @@ from dataclasses import replace
 from engine.catalog.catalog import Path, is_temporary
 from engine.catalog.items import Index, Item, MaterializedView, Table, View, kind
 from engine.errors import (
+    CannotCoerce,
     DuplicateColumn,
+    DuplicateObject,
+    DuplicateRelation,
     InvalidTableDefinition,
     SqlError,
+    TypeMismatch,
     UndefinedColumn,
     UndefinedObject,
     Unsupported,
@@ -24,19 +28,25 @@ from engine.plan.lower import with_finishing_as_topk
 from engine.plan.relation import BoundScalar, Get
 from engine.sql import bound, dialect
 from engine.sql.binding.alters import nothing
+from engine.sql.binding.applying import cast, located
 from engine.sql.binding.context import Context
-from engine.sql.binding.definitions import create_view, index_sql
+from engine.sql.binding.definitions import create_view, holds_query, index_sql
 from engine.sql.binding.dependents import Moved, again, lost, unmoved
 from engine.sql.binding.drops import find
 from engine.sql.binding.options import ASSERTED
+from engine.sql.binding.place import Place
+from engine.sql.binding.queries import Queries
 from engine.sql.binding.select import projected
 from engine.sql.binding.session import settle
 from engine.sql.binding.tables import create_table
 from engine.sql.binding.writes import stored
+from engine.sql.binding.writing import quoted, type_sql
+from engine.sql.scope import Around, Range, Scope, ScopeColumn
 from engine.sql.statement.definitions import (
     AddColumn,
     AddConstraint,
     AlterRenameColumn,
+    AlterRenameConstraint,
     AlterTable,
     CreateTable,
     CreateView,
@@ -44,9 +54,11 @@ from engine.sql.statement.definitions import (
     DropConstraint,
     SetDefault,
     SetNotNull,
+    SetType,
     TableAction,
 )
 from engine.sql.statement.parts import KeyConstraint, ObjectKind
+from engine.types import CastContext, Column
 
 TAG = "ALTER TABLE"
 
@@ -58,6 +70,7 @@ class Shape:
         self.columns = list(made.columns)
         self.keys = list(made.keys)
         self.names: list[str | None] = [column.name for column in made.columns]  # of each old one; None: it is gone
+        self.converted: dict[str, SetType] = {}  # the columns that are of another type, by their names
         self.cascade = False
         self.reshapes = False  # whether the rows change, or what is promised of them
         self.notices: list[str] = []
@@ -74,6 +87,8 @@ class Shape:
             case SetDefault():
                 at = self._place(action.name, action.at, table)
                 self.columns[at] = replace(self.columns[at], default=action.default, default_sql=action.default_sql)
+            case SetType():
+                self._set_type(action, table)
             case AddConstraint():
                 self.keys.append(action.key)
                 self.reshapes = True
@@ -120,6 +135,17 @@ class Shape:
             self.columns[at] = replace(self.columns[at], not_null=action.not_null)
             self.reshapes = True
 
+    def _set_type(self, action: SetType, table: str) -> None:
+        at = self._place(action.name, action.at, table)
+        if action.name in self.converted:
+            raise Unsupported(f'cannot alter type of column "{action.name}" twice', position=action.at)
+        if action.name not in self.names:
+            hint = "ADD COLUMN it of that type."
+            raise Unsupported(f'column "{action.name}" has no values to convert', hint=hint, position=action.at)
+        self.columns[at] = replace(self.columns[at], type=action.type)
+        self.converted[action.name] = action
+        self.reshapes = True
+
     def _drop_constraint(self, action: DropConstraint, table: str) -> None:
         kept = [key for key in self.keys if key.name != action.name]
         if len(kept) == len(self.keys):
@@ -155,9 +181,63 @@ def alter_table(statement: AlterTable, context: Context) -> bound.BoundReshape |
     given: list[BoundScalar] = list(defaults)
     for old, new in enumerate(shape.places()):
         if new is not None:
-            given[new] = Ref(old, table.columns[old].type, table.columns[old].nullable)
+            action = shape.converted.get(found.columns[new].name)
+            given[new] = _value(table, old, found.columns[new], action, context)
     rows = settle(projected(relation, len(table.columns), stored(given, found.keys)), context)
     return bound.BoundReshape(table.id, found, rows, shape.places(), shape.cascade, tuple(shape.notices))
+
+
+def _value(table: Table, place: int, column: Column, action: SetType | None, context: Context) -> BoundScalar:
+    """What a column of the new table has, over a row of the old one."""
+    old = table.columns[place]
+    value: BoundScalar = Ref(place, old.type, old.nullable)
+    if action is None:
+        return value
+    if action.using is not None:
+        binder = Queries(context)
+        star = tuple(ScopeColumn(c.name, i, c.type, c.nullable) for i, c in enumerate(table.columns))
+        ranges = (Range(table.name.item, (table.name.database, table.name.schema), star),)
+        value = binder.scalar(action.using, Place(Scope(star, ranges, len(star), Around(None, {})), "USING"))
+        if holds_query(value):
+            raise Unsupported("cannot use subquery in transform expression", position=action.using.at)
+    try:
+        return located(action.at, cast, value, column.type, CastContext.ASSIGNMENT)
+    except (TypeMismatch, CannotCoerce):
+        kind = type_sql(column.type)
+        if action.using is None:
+            message = f'column "{column.name}" cannot be cast automatically to type {kind}'
+            hint = f'Write "USING {quoted(column.name)}::{kind}".'
+        else:
+            message = f'result of USING clause for column "{column.name}" cannot be cast automatically to type {kind}'
+            hint = "Add an explicit cast."
+        raise TypeMismatch(message, hint=hint, position=action.at) from None
+
+
+def rename_constraint(statement: AlterRenameConstraint, context: Context) -> bound.BoundRedefine:
+    """A key under another name, and the index that it has."""
+    catalog = context.catalog
+    table = find(ObjectKind.TABLE, statement.name, statement.if_exists, context)
+    if table is None:
+        return nothing(TAG, statement.name, context)
+    keys = table.keys if isinstance(table, Table) else ()
+    if not isinstance(table, Table) or all(key.name != statement.constraint for key in keys):
+        raise UndefinedObject(
+            f'constraint "{statement.constraint}" for table "{table.name.item}" does not exist', position=statement.at
+        )
+    if any(key.name == statement.new for key in keys):
+        raise DuplicateObject(f'constraint "{statement.new}" for relation "{table.name.item}" already exists')
+    if catalog.named(replace(table.name, item=statement.new)) is not None:
+        raise DuplicateRelation(f'relation "{statement.new}" already exists')
+    made = _made(table)
+    renamed = tuple(
+        replace(key, name=statement.new) if key.name == statement.constraint else key for key in made.keys
+    )  # fmt: skip
+    found = create_table(replace(made, keys=renamed), _inside(context))
+    items: list[Item] = [replace(table, keys=found.keys, create_sql=found.create_sql)]
+    for index in catalog.indexes(table.id):
+        if index.constraint and index.name.item == statement.constraint:
+            items.append(replace(index, name=replace(index.name, item=statement.new)))
+    return bound.BoundRedefine(TAG, tuple(items), catalog.databases, catalog.schemas)
 
 
 def _made(table: Table) -> CreateTable:

@@ -106,6 +106,34 @@ def nothing(tag: str, name: Name, context: Context) -> bound.BoundRedefine:
     return bound.BoundRedefine(tag, (), context.catalog.databases, context.catalog.schemas, (notice,))
 
 
+def set_schema(statement: statements.AlterSetSchema, context: Context) -> bound.BoundRedefine:
+    """An object in another schema; its indexes and constraints go along, and what its source feeds."""
+    catalog, tag = context.catalog, f"ALTER {str(statement.kind).upper()}"
+    relations = (View, MaterializedView) if statement.kind is ObjectKind.TABLE else ()
+    item = find(statement.kind, statement.name, statement.if_exists, context, relations)
+    if item is None:
+        return nothing(tag, statement.name, context)
+    _renamable(item)
+    if isinstance(item, Index):
+        raise WrongObjectType(f'index "{item.name.item}" is in the schema of what it is on', position=statement.name.at)
+    database, schema = catalog.schema(statement.schema.parts, context.path, statement.schema.at)
+    if (database, schema) not in catalog.schemas:
+        raise WrongObjectType(f'system schema "{statement.schema}" cannot be modified', position=statement.schema.at)
+    if (database, schema) == (item.name.database, item.name.schema):
+        return bound.BoundRedefine(tag, (), catalog.databases, catalog.schemas)
+    fed = [each for each in catalog.dependents(item.id) if isinstance(each, SourceRelation) and not each.create_sql]
+    indexes = [index for each in (item, *fed) for index in catalog.indexes(each.id)]
+    names = {
+        each.id: QualifiedName(database, schema, each.name.item)
+        for each in (item, *fed, *indexes)
+        if (each.name.database, each.name.schema) == (item.name.database, item.name.schema)
+    }
+    for name in names.values():
+        if name in catalog.names:
+            raise DuplicateRelation(f'relation "{name.item}" already exists in schema "{schema}"')
+    return _items_renamed(tag, names, context)
+
+
 def swap(statement: statements.AlterSwap, context: Context) -> bound.BoundRedefine:
     """Two objects of one kind and one schema take each other's name."""
     tag = f"ALTER {str(statement.kind).upper()}"

@@ -79,7 +79,7 @@ def create_view(
     new_name = context.catalog.new_temporary_name if statement.temporary else context.catalog.new_name
     name = new_name(statement.name.parts, context.path, statement.name.at)
     binder = Queries(context)
-    sub = binder.derived(statement.query, Around(None, {}))
+    sub = binder.derived(_recursive(statement) if statement.recursive else statement.query, Around(None, {}))
     columns = _view_columns(statement, sub.columns)
     text = _view_sql(statement, name, binder)
     replaced = _replaced(statement, context, name)
@@ -159,9 +159,22 @@ def _view_columns(statement: statements.CreateView, columns: Sequence[Column]) -
     return tuple(replace(column, name=name) for column, name in zip(columns, names, strict=True))
 
 
+def _recursive(statement: statements.CreateView) -> syntax.Query:
+    """SELECT the columns FROM the query's own name, in WITH RECURSIVE."""
+    name, at = statement.name.parts[-1], statement.query.at
+    table = syntax.CommonTable(name, statement.columns, (), statement.query, statement.name.at)
+    items = tuple(syntax.SelectItem(syntax.ColumnName((column,), at), None) for column in statement.columns)
+    source = syntax.TableName(syntax.Name((name,), at, at), None)
+    body = syntax.Select(items, (source,), None, None, None, None, at)
+    return syntax.Query(body, (), None, None, (table,), syntax.Recursion.RECURSIVE, at)
+
+
 def _view_sql(statement: statements.CreateView, name: QualifiedName, binder: Queries) -> str:
     """The statement with the names in it written out, so that it means the same in any session."""
     query = with_full_names(statement.span, statement.query.at, binder.context)
+    if statement.recursive:
+        own, names = quoted(statement.name.parts[-1]), ", ".join(map(quoted, statement.columns))
+        query = f"WITH RECURSIVE {own} ({names}) AS ({query}) SELECT {names} FROM {own}"
     word = "MATERIALIZED VIEW" if statement.materialized else "VIEW"
     columns = f" ({', '.join(map(quoted, statement.columns))})" if statement.columns else ""
     options = view_options_sql(statement.options, binder.context.now)
@@ -291,14 +304,15 @@ def _computed(node: syntax.Expression, item: Item, context: Context) -> Scalar:
     star = tuple(ScopeColumn(c.name, i, c.type, c.nullable) for i, c in enumerate(item.columns))
     ranges = (Range(item.name.item, (item.name.database, item.name.schema), star),)
     scalar = binder.scalar(node, Place(Scope(star, ranges, len(star), Around(None, {})), "index expression"))
-    if binder.reads or _holds_query(scalar):
+    if binder.reads or holds_query(scalar):
         raise Unsupported("cannot use subquery in index expression", position=node.at)
     refuse(Map(Get(item.id, item.name.item, item.columns), (scalar,)), "an index")
     return cast(Scalar, scalar)
 
 
-def _holds_query(scalar: BoundScalar) -> bool:
-    return isinstance(scalar, Exists | ScalarSubquery | Quantified) or any(map(_holds_query, parts(scalar)))
+def holds_query(scalar: BoundScalar) -> bool:
+    """Whether a subquery is in it."""
+    return isinstance(scalar, Exists | ScalarSubquery | Quantified) or any(map(holds_query, parts(scalar)))
 
 
 def _as_key(node: syntax.Expression, text: str) -> str:

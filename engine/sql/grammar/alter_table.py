@@ -10,6 +10,7 @@ from engine.sql.statement.definitions import (
     DropConstraint,
     SetDefault,
     SetNotNull,
+    SetType,
     TableAction,
 )
 from engine.sql.syntax import Name
@@ -56,14 +57,15 @@ class AlterTables(Definitions):
         cascade = self.accept_any("cascade", "restrict") == "cascade"
         return DropConstraint(name, if_exists, at) if constraint else DropColumn(name, if_exists, cascade, at)
 
-    def _alter_column(self) -> SetNotNull | SetDefault:
+    def _alter_column(self) -> SetNotNull | SetDefault | SetType:
         at = self.here
         name = self.identifier()
         word = self.accept_any("set", "drop")
-        if self.at("type") or self.at("data", "type"):
-            self.unsupported(
-                "ALTER COLUMN ... TYPE", hint="Add a column of that type, UPDATE it from this one, and drop this one."
-            )
+        if word != "drop" and (self.accept("type") or (word == "set" and self.accept("data", "type"))):
+            kind = self.type_name()
+            if self.at("collate"):
+                self.unsupported("COLLATE", hint="Text is ordered by its bytes: leave it out.")
+            return SetType(name, kind, self.expression() if self.accept("using") else None, at)
         if word is None:
             self.fail()
         if self.accept("not", "null"):

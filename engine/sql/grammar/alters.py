@@ -8,8 +8,10 @@ from engine.sql.statement.connectors import AlterAddSubsources
 from engine.sql.statement.definitions import (
     AlterRename,
     AlterRenameColumn,
+    AlterRenameConstraint,
     AlterRetain,
     AlterRole,
+    AlterSetSchema,
     AlterSinkFrom,
     AlterSwap,
     AlterTable,
@@ -25,6 +27,8 @@ Alteration: TypeAlias = (
     AlterRole
     | AlterRename
     | AlterRenameColumn
+    | AlterRenameConstraint
+    | AlterSetSchema
     | AlterTable
     | AlterSwap
     | AlterSinkFrom
@@ -59,6 +63,13 @@ class Alters(AlterTables):
         if kind is ObjectKind.MATERIALIZED_VIEW and self.accept("apply", "replacement"):
             return ApplyReplacement(name, self.name(), if_exists, self.span())
         self._refuse_absent_action(str(kind).upper())
+        if self.accept("set", "schema"):
+            return AlterSetSchema(kind, name, self.name(), if_exists, self.span())
+        if kind is ObjectKind.TABLE and self.accept("rename", "constraint"):
+            at = self.here
+            constraint = self.identifier()
+            self.expect("to")
+            return AlterRenameConstraint(name, constraint, self.identifier(), if_exists, at, self.span())
         if self.accept("rename"):
             self.accept("column")
             at = self.here

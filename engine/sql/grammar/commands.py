@@ -13,6 +13,7 @@ METHODS: Final = {
     "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
     "set": "set", "reset": "reset", "discard": "discard", "begin": "transaction", "start": "transaction",
     "prepare": "prepare", "execute": "execute", "deallocate": "deallocate", "declare": "declare", "fetch": "fetch",
+    "move": "move", "raise": "raise_",
     "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter", "comment": "comment",
     "close": "close", "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
     "savepoint": "savepoint", "release": "release", "unlisten": "unlisten",

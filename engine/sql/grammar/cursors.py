@@ -6,7 +6,7 @@ from engine.sql.statement.session import CloseCursor, Deallocate, Declare, Execu
 
 
 class Cursors(Sessions):
-    """PREPARE, EXECUTE, DEALLOCATE; DECLARE, FETCH, CLOSE."""
+    """PREPARE, EXECUTE, DEALLOCATE; DECLARE, FETCH, MOVE, CLOSE."""
 
     __slots__ = ()
 
@@ -65,11 +65,17 @@ class Cursors(Sessions):
         self.began = began
         return Declare(name, statement, self.span(), binary, hold)
 
+    def move(self) -> Fetch:
+        return self._over("move")
+
     def fetch(self) -> Fetch:
-        self.expect("fetch")
+        return self._over("fetch")
+
+    def _over(self, verb: str) -> Fetch:
+        self.expect(verb)
         count: int | None = 1
         if self.at_any("backward", "prior", "first", "last", "absolute", "relative"):
-            self.unsupported(f"FETCH {self.next.key.upper()}")
+            self.unsupported(f"{verb.upper()} {self.next.key.upper()}")
         stepped = self.accept_any("forward", "next")
         if self.accept("all"):
             count = None
@@ -77,7 +83,7 @@ class Cursors(Sessions):
             count = self.integer()
         if self.accept_any("from", "in") is None and self.next.kind not in (Kind.WORD, Kind.QUOTED):
             self.fail()
-        return Fetch(self.identifier(), count, self.with_options(), self.span())
+        return Fetch(self.identifier(), count, self.with_options(), self.span(), verb == "move")
 
     def close(self) -> CloseCursor:
         self.expect("close")

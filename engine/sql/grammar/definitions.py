@@ -63,6 +63,9 @@ class Definitions(Sinks, Roles):
         if token.key == "views":
             hint = "CREATE SOURCE ... FOR ALL TABLES, or ALTER SOURCE name ADD SUBSOURCE table makes relations."
             self.unsupported("CREATE VIEWS FROM SOURCE", token, hint)
+        if token.key == "recursive" and not materialized:
+            self.advance()
+            return self._create_view(False, replace, temporary, recursive=True)
         allowed = self._kinds_after(replace, temporary, materialized)
         if allowed and token.key not in allowed:
             self.fail()
@@ -117,11 +120,13 @@ class Definitions(Sinks, Roles):
             return ("view", "source")
         return ("table", "view") if temporary else ()
 
-    def _create_view(self, materialized: bool, replace: bool, temporary: bool, replacement: bool = False) -> CreateView:
+    def _create_view(
+        self, materialized: bool, replace: bool, temporary: bool, replacement: bool = False, recursive: bool = False
+    ) -> CreateView:
         self.expect("view")
         if_not_exists = self.if_not_exists()
         name = self.name()
-        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        columns = self.parenthesised(self.identifier) if self.next.key == "(" or recursive else ()
         target = None
         if replacement:
             self.expect("for")
@@ -137,7 +142,8 @@ class Definitions(Sinks, Roles):
             hint = "Query mz_catalog: mz_objects, mz_tables, ..."
             raise Unsupported("SHOW in a view is not supported", hint=hint, position=self.listed)
         return CreateView(
-            name, columns, query, materialized, replace, temporary, if_not_exists, options, self.span(), target
+            name, columns, query, materialized, replace, temporary, if_not_exists, options, self.span(), target,
+            recursive,
         )  # fmt: skip
 
     def _create_cluster(self) -> CreateCluster | Inert:

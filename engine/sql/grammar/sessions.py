@@ -8,6 +8,7 @@ from engine.sql.grammar.tokens import Kind
 from engine.sql.statement.definitions import Inert, Reason
 from engine.sql.statement.session import (
     Discard,
+    Raise,
     SetVariable,
     ShowCreate,
     ShowObjects,
@@ -15,6 +16,12 @@ from engine.sql.statement.session import (
     Transaction,
     TransactionVerb,
 )
+
+LEVELS: Final = {
+    "debug": "DEBUG1", "log": "LOG", "info": "INFO", "notice": "NOTICE", "warning": "WARNING", "exception": "ERROR",
+    "error": "ERROR",
+}  # fmt: skip
+"""What RAISE may say, and the severity that it is of."""
 
 
 class Sessions(Explains):
@@ -31,6 +38,13 @@ class Sessions(Explains):
             kind = self.object_kind()
             return ShowCreate(kind, self.name(), self.span())
         return ShowVariable(self._variable(), self.span())
+
+    def raise_(self) -> Raise:
+        self.expect("raise")
+        word = self.accept_any(*LEVELS) or "exception"
+        level = LEVELS[word]
+        message = self.string() if self.next.kind is Kind.STRING else f"raised a test {level.lower()}"
+        return Raise(level, message, self.span())
 
     def _variable(self) -> str:
         if self.accept("time", "zone"):

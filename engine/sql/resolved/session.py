@@ -61,6 +61,14 @@ class BoundTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundRaise:
+    """A notice of that level; "ERROR": an error."""
+
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundDiscard:
     what: str
 

@@ -53,7 +53,7 @@ class CreateTableAs:
 @dataclass(frozen=True, slots=True)
 class CreateView:
     """CREATE [OR REPLACE] [TEMPORARY] [MATERIALIZED] VIEW, or CREATE REPLACEMENT MATERIALIZED VIEW ... FOR. `columns`
-    renames the query's; () keeps them."""
+    renames the query's; () keeps them. `recursive`: the query may read the view, as a WITH RECURSIVE of that name."""
 
     name: Name
     columns: tuple[str, ...]
@@ -65,6 +65,7 @@ class CreateView:
     options: tuple[Option, ...]
     span: Span
     replacement_for: Name | None = None
+    recursive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,16 @@ class SetDefault:
 
 
 @dataclass(frozen=True, slots=True)
+class SetType:
+    """ALTER COLUMN name [SET DATA] TYPE type [USING expression]; None: the value, cast."""
+
+    name: str
+    type: TypeName
+    using: Expression | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddConstraint:
     key: KeyConstraint
 
@@ -197,7 +208,7 @@ class DropConstraint:
     at: int
 
 
-TableAction: TypeAlias = AddColumn | DropColumn | SetNotNull | SetDefault | AddConstraint | DropConstraint
+TableAction: TypeAlias = AddColumn | DropColumn | SetNotNull | SetDefault | SetType | AddConstraint | DropConstraint
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +217,27 @@ class AlterTable:
 
     name: Name
     actions: tuple[TableAction, ...]
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlterRenameConstraint:
+    """ALTER TABLE name RENAME CONSTRAINT constraint TO new; `at` is where the constraint stands."""
+
+    name: Name
+    constraint: str
+    new: str
+    if_exists: bool
+    at: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class AlterSetSchema:
+    kind: ObjectKind
+    name: Name
+    schema: Name
     if_exists: bool
     span: Span
 

@@ -157,13 +157,23 @@ class Declare:
 
 
 @dataclass(frozen=True, slots=True)
+class Raise:
+    """RAISE [level] ['message']: a notice of that level, or an error."""
+
+    level: str
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
-    """FETCH count FROM name WITH (options); `count` None: ALL."""
+    """FETCH count FROM name WITH (options); `count` None: ALL. `moves`: MOVE, which goes on over rows unseen."""
 
     name: str
     count: int | None
     options: tuple[Option, ...]
     span: Span
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
