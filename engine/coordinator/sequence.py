@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from engine.catalog.catalog import FIRST_USER_ID
-from engine.catalog.items import View
 from engine.collection.batch import Batch
 from engine.coordinator import alter, ddl, dml, reads
 from engine.coordinator.changes import BoundChange, change, drafted
@@ -263,9 +261,7 @@ def _select(coordinator: Coordinator, client: Client, bound: BoundSelect) -> Res
     for seconds in bound.pauses:
         client.pause(seconds)
     block = client.transaction
-    items = coordinator.catalog.items
-    stored = any(id >= FIRST_USER_ID and not isinstance(items.get(id), View) for id in bound.reads)
-    if block.status == "I" or not (stored or block.draft):
+    if block.status == "I" or not (block.draft or block.beneath(coordinator, bound.reads)):
         return reads.select(coordinator, bound, None, client.check)
     with coordinator.heap.pinned():
         snapshot = block.snapshot(coordinator, client.check, bound.reads)

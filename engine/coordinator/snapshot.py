@@ -5,7 +5,7 @@ written, and a materialized view over such a table as its query: the view itself
 said by changing the relation, so one read path serves all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -27,6 +27,22 @@ from engine.types import Column
 
 FIRST_LET = 1_000_000
 """Ids of the Lets in the views that are read as their queries: beyond those of any statement."""
+
+
+def read_as_query(item: Item, items: Mapping[int, Item], written: Set[int]) -> bool:
+    """Whether a block that has written to these tables reads a materialized view as its query: it stands over one of
+    them, and is kept up to date (what the block writes is none of a refresh that has been)."""
+    if not isinstance(item, MaterializedView) or item.schedule is not None or not written:
+        return False
+    waiting, seen = [item.id], set[int]()
+    while waiting:
+        id = waiting.pop()
+        if id in written:
+            return True
+        if id not in seen and id in items:
+            seen.add(id)
+            waiting += items[id].depends_on
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +95,7 @@ class Snapshot:
                         f'"{item.name.item}" cannot be read in the block that makes it', hint="COMMIT: it begins then."
                     )
                 return node  # what the block writes is none of a refresh that has been
-            if isinstance(item, MaterializedView) and (drafted or self._touches(item.id)):
+            if isinstance(item, MaterializedView) and (drafted or read_as_query(item, self._items, self.own.keys())):
                 return rewrite(renumbered(item.relation, lambda: next(ids)), change)
             own = self.own.get(node.id)
             if isinstance(item, SourceRelation) and drafted and item.upstream is not None:
@@ -102,10 +118,6 @@ class Snapshot:
             held = self.coordinator.system.rows(node.id, self.draft)
         values = Result("", node.columns, batch=held, heap=self.coordinator.heap).rows()
         return Constant(tuple(zip(values, held.diffs.tolist(), strict=True)), types)
-
-    def _touches(self, id: int) -> bool:
-        item = self._items.get(id)
-        return id in self.own or (item is not None and any(self._touches(other) for other in item.depends_on))
 
     @property
     def _items(self) -> Mapping[int, Item]:

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
+from engine.catalog.items import View
 from engine.collection.batch import Batch
 from engine.coordinator.advisory import Holder, Taken
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import Draft, State
 from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
-from engine.coordinator.snapshot import Snapshot
+from engine.coordinator.snapshot import Snapshot, read_as_query
 from engine.coordinator.variables import Assigned, Settings
 from engine.errors import (
     ActiveTransaction,
@@ -55,7 +56,7 @@ class Transaction:
     held: int | None = None  # the oracle's token for it
     read_only: bool | None = None  # whether it refuses to write; None: as default_transaction_read_only says
     number: int | None = None  # what txid_current() says, if it was asked
-    read: set[int] = field(default_factory=set)  # ids of what the block has read
+    read: set[int] = field(default_factory=set)  # ids of what the block has read: no views, but what is beneath them
     writes: dict[int, Result] = field(default_factory=dict)  # by table; results, because a sweep must see them
     draft: Draft | None = None  # what the block changes of the catalog
     savepoints: list[Savepoint] = field(default_factory=list)
@@ -181,10 +182,8 @@ class Transaction:
             )
 
     def snapshot(self, coordinator: Coordinator, check: Check, reads: frozenset[int]) -> Snapshot:
-        """What a statement of the block reads these items by; the system's are of no transaction."""
-        reads = frozenset(id for id in reads if id >= FIRST_USER_ID)
-        if self.draft is not None:
-            reads = beneath(self.draft.catalog, reads, coordinator.catalog)
+        """What a statement of the block reads these items by."""
+        reads = self.beneath(coordinator, reads)
         if reads and self.read_at is None:
             coordinator.wait_live(reads & coordinator.maintained(), check)
             # No tick may be published in between: it would not know that its histories are held.
@@ -195,6 +194,27 @@ class Transaction:
         return Snapshot(
             coordinator, check, self.read_at, self.own(), None if self.draft is None else self.draft.catalog
         )
+
+    def beneath(self, coordinator: Coordinator, reads: frozenset[int]) -> frozenset[int]:
+        """The items whose contents are read where a statement names these. The system's are of no transaction.
+
+        A view's are those of its query. So are, in this block, those of what it has drafted, and of a materialized view
+        over what it has written: a change that would leave that view alone may still change what the block sees of it.
+        """
+        items = self.catalog(coordinator).items
+        found, waiting, seen = set[int](), list(reads), set[int]()
+        while waiting:
+            id = waiting.pop()
+            if id in seen or id < FIRST_USER_ID or id not in items:
+                continue
+            seen.add(id)
+            item = items[id]
+            drafted = id not in coordinator.catalog.items
+            if isinstance(item, View) or drafted or read_as_query(item, items, self.writes.keys()):
+                waiting += item.depends_on
+            if not isinstance(item, View):
+                found.add(id)
+        return frozenset(found)
 
     def write(self, coordinator: Coordinator, table: int, delta: Batch) -> None:
         """A statement of the block changes a table. Raises UniqueViolation where that is clear by now."""
@@ -224,15 +244,3 @@ class Transaction:
                     hint="Run the transaction again.",
                 )
         return deltas
-
-
-def beneath(draft: Catalog, reads: frozenset[int], published: Catalog) -> frozenset[int]:
-    """These items, and what those among them that are not published are made from: their rows are read instead."""
-    found, waiting = set[int](), list(reads)
-    while waiting:
-        id = waiting.pop()
-        if id not in found:
-            found.add(id)
-            if id not in published.items and id in draft.items:
-                waiting += draft.items[id].depends_on
-    return frozenset(found)

@@ -7,7 +7,7 @@ but a row with parameter types. From the PostgreSQL manual, chapter 10 "Type Con
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from engine import types
 from engine.collection.value import Plain
@@ -27,6 +27,9 @@ Types = tuple[SqlType, ...]
 
 TAKES_JSON = frozenset({Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG})
 """Aggregates whose arguments of type jsonb take any type: `cast` brings it there by to_jsonb."""
+
+IN_WORDS: Final = {"is_distinct_from": "=", "is_not_distinct_from": "="}
+"""Operators that are written in words, and the one by whose rules they are resolved; errors name that too."""
 
 HINT = "No {kind} matches the given name and argument types. You might need to add explicit type casts."
 
@@ -251,13 +254,14 @@ def select(arguments: Types, candidates: list[tuple[C, Types]]) -> tuple[C, Type
 def shown(name: str, arguments: Sequence[SqlType]) -> str:
     """A call as error messages write it: f(integer, text), integer + text, - text."""
     names = [argument.name for argument in arguments]
+    name = IN_WORDS.get(name, name)
     if _is_name(name):
         return f"{name}({', '.join(names)})"
     return f" {name} ".join(names) if len(names) > 1 else f"{name} {names[0]}"
 
 
 def _is_name(name: str) -> bool:
-    return name[0].isalpha() or name[0] == "_"
+    return (name[0].isalpha() or name[0] == "_") and name not in IN_WORDS
 
 
 def _choose(name: str, candidates: Sequence[C], arguments: Types) -> tuple[C, Types] | None:

@@ -59,6 +59,28 @@ def test_what_was_read_must_not_have_changed(bank: Database) -> None:
     assert sqlstate(session, "COMMIT") == "40001"
 
 
+@pytest.mark.parametrize("read", ["SELECT a, n FROM doubled", "SELECT a, 2 * n FROM t"], ids=["a view", "its query"])
+def test_a_view_is_its_query(bank: Database, read: str) -> None:
+    """Read alone too: at the block's tick, with the block's writes, and held to at the commit."""
+    session = bank.session()
+    session.execute("BEGIN")
+    assert sorted(session.execute(read).rows()) == [(1, 20), (2, 40)]
+    bank.execute("DELETE FROM t WHERE a = 2")
+    session.execute("INSERT INTO t VALUES (3, 30)")
+    assert sorted(session.execute(read).rows()) == [(1, 20), (2, 40), (3, 60)]
+    assert sqlstate(session, "COMMIT") == "40001"
+
+
+def test_what_a_block_has_written_below_a_materialized_view_is_held_to_its_inputs(bank: Database) -> None:
+    """Others' change leaves the view alone, but not the view with the block's own rows."""
+    bank.execute("CREATE MATERIALIZED VIEW many AS SELECT count(*) >= 4 AS yes FROM t")
+    session = bank.session()
+    session.execute("BEGIN; INSERT INTO t VALUES (3, 30)")
+    assert session.execute("SELECT yes FROM many").rows() == [(False,)]
+    bank.execute("INSERT INTO t VALUES (4, 40)")
+    assert sqlstate(session, "COMMIT") == "40001"
+
+
 def test_blind_writes_never_clash(bank: Database) -> None:
     bank.execute("CREATE TABLE u (a int)")
     one, two = bank.session(), bank.session()

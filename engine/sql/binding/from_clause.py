@@ -83,8 +83,7 @@ NOTHING = Source(UNIT, 0, (), ())
 
 @dataclass
 class FromClause(Calls):
-    """Binds FROM. `reads` collects the ids of the items named, views and what they read included, `types` those of
-    types."""
+    """Binds FROM. `reads` collects the ids of the items named, `types` those of types."""
 
     context: Context
     reads: set[int] = field(default_factory=set)
