@@ -193,13 +193,24 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionTopic:
+    """Where Debezium says which transactions of the upstream there are; `collection` is what it calls the table."""
+
+    connection: KafkaConnection
+    topic: str
+    format: Format
+    collection: str
+
+
+@dataclass(frozen=True, slots=True)
 class Debezium:
     """ENVELOPE DEBEZIUM: records tell a row before and after. `upsert`: by key alone, for compacted topics. `between`:
-    when deduplication is FULL; None: always."""
+    when deduplication is FULL; None: always. `transactions`: by which changes come together."""
 
     upsert: bool = False
     deduplication: Deduplication = Deduplication.ORDERED
     between: Between | None = None
+    transactions: TransactionTopic | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ files/          files of the host and of object stores, read once or followed; a
 decode_*.py     lines to columns, and to error rows what is no row; abreast.py long blocks of them in parts, at once
 json_values.py  what a JSON value is in a column
 debezium.py     Debezium's changes; cdc.py those of Materialize's CDC
+remembered.py   deduplication by all that was seen
+together.py     how far sources go in one tick whose transactions come together
 kafka/          topics: records, envelopes, offsets
 postgres/       tables of a database: a snapshot, then its replication
 generator.py    the reader of load generators; generated.py what one is; generate_*.py each

@@ -16,9 +16,9 @@ from engine.collection.heap import Heap
 from engine.collection.vector import Vector
 from engine.collection.words import content_words
 from engine.connectors import registry
-from engine.connectors.avro.compile import change_columns, compile_debezium
+from engine.connectors.avro.compile import change_columns, compile_debezium, compile_transaction
 from engine.connectors.avro.decode import AvroDecoder
-from engine.connectors.avro.schema import PLACE_COLUMNS, row_columns
+from engine.connectors.avro.schema import PLACE_COLUMNS, TRANSACTION_COLUMNS, row_columns
 from engine.connectors.decode_json import JsonColumns, JsonMembers
 from engine.connectors.feed import Resolve
 from engine.connectors.records import Spans, present
@@ -224,6 +224,38 @@ class DebeziumDecoder:
             if self._heap.get(code) not in NOT_SNAPSHOT:
                 known &= (snapshot.words != code) | ~_given(snapshot)
         return Places(parts, known)
+
+
+class TransactionDecoder:
+    """Which transaction of the upstream each change is of, in JSON or Avro."""
+
+    def __init__(self, format: Format, heap: Heap, resolve: Resolve) -> None:
+        self._heap = heap
+        self._avro: AvroDecoder | None = None
+        if isinstance(format, AvroFormat):
+            schemas = None if format.registry is None else registry.Registry(format.registry, resolve)
+            self._avro = AvroDecoder(format, TRANSACTION_COLUMNS, heap, schemas, compile_transaction)
+        self._members = JsonMembers(("transaction", "payload"), heap)
+        self._inner = JsonMembers(("transaction",), heap)
+        self._columns = JsonColumns(TRANSACTION_COLUMNS, heap)
+
+    def decode(self, data: Spans) -> tuple[list[str | None], NDArray[np.int64]]:
+        """(by datum the transaction's id, None where it says none; which of its events in the table it is)."""
+        if self._avro is not None:
+            decoded = self._avro.decode(data)
+        else:
+            (transactions, within), _ = self._members.decode(data)
+            wrapped = np.flatnonzero(within.begins >= 0)
+            if len(wrapped):
+                (inner,), _ = self._inner.decode(within.take(wrapped))
+                transactions = transactions.put(wrapped, inner)
+            decoded = present(self._columns, transactions)
+        ids, orders = decoded.columns
+        known = _given(ids) & _given(orders)
+        known[list(decoded.failed)] = False
+        texts = {code: self._heap.get(code).decode() for code in np.unique(ids.words[known]).tolist()}
+        codes = zip(ids.words.tolist(), known.tolist(), strict=True)
+        return [texts[code] if there else None for code, there in codes], _numbers(orders)
 
 
 def _given(vector: Vector) -> NDArray[np.bool_]:

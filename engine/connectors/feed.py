@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from engine.catalog.connections import Setting
-from engine.catalog.sources import Description
+from engine.catalog.sources import Debezium, Description, KafkaSource
 from engine.catalog.upstream import UpstreamTable
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
@@ -57,6 +57,14 @@ class SourceSpec:
     feeds: tuple[tuple[int, Feed], ...]
     declared: tuple[Column, ...] | None = None
 
+    @property
+    def group(self) -> tuple[tuple[str, ...], str] | None:
+        """What sources have in common whose transactions come together: the topic of them, and its brokers."""
+        envelope = self.description.envelope if isinstance(self.description, KafkaSource) else None
+        if not isinstance(envelope, Debezium) or envelope.transactions is None:
+            return None
+        return envelope.transactions.connection.brokers, envelope.transactions.topic
+
     def collection(self, name: str) -> int:
         """The collection of the feed of that name."""
         return next(id for id, feed in self.feeds if feed.name == name)
@@ -72,6 +80,9 @@ class Decoded:
     From this block on collections may be complete that were awaited (`began`), be without the rows that they had before
     it (`cleared`; the deltas come after that), or be `broken`: what they hold is not known any more, and why:
     '<sqlstate> <message>'.
+
+    With it the source has all that the upstream's transactions before `upto` did, where they come together
+    (together.py); None: it is no part of one.
     """
 
     deltas: Mapping[int, Batch]
@@ -80,6 +91,7 @@ class Decoded:
     began: frozenset[int] = frozenset()
     cleared: frozenset[int] = frozenset()
     broken: Mapping[int, str] = field(default_factory=dict)
+    upto: int | None = None
 
 
 @dataclass(slots=True)

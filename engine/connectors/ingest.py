@@ -48,6 +48,7 @@ from engine.connectors.postgres import upstream
 from engine.connectors.postgres.connection import check_server
 from engine.connectors.postgres.reader import PostgresReader
 from engine.connectors.registry import Registry
+from engine.connectors.together import Member, cut
 from engine.errors import SourceError
 from engine.types import Column
 
@@ -135,7 +136,7 @@ def open_reader(
         case GeneratorSource():
             return generator.GeneratorReader(spec, spec.description, heap, offsets)
         case KafkaSource():
-            return KafkaReader(spec, spec.description, heap, offsets, kept, resolve)
+            return KafkaReader(spec, spec.description, heap, offsets, kept, resolve, transaction_bytes_max)
         case WebhookSource():
             raise AssertionError("a webhook source is written to, and read by nobody")
         case PostgresSource():
@@ -286,6 +287,7 @@ class Ingest:
         assert source.thread is not None
         source.reader.interrupt()
         source.thread.join(STOP_SECONDS_MAX)
+        self._on_ready()  # the others of its group do not wait for it any more
 
     def close(self, forget: bool = False) -> None:
         """Stop all sources; with `forget` nobody will go on with them."""
@@ -296,18 +298,31 @@ class Ingest:
     def ready(self) -> bool:
         """Whether some inbox has a block."""
         with self._changed:
-            return any(source.inbox for source in self._sources.values())
+            cuts = self._cuts(1)
+            return any(_may_be_taken(source, cuts) for source in self._sources.values())
+
+    def _cuts(self, rows_max: int) -> dict[object, int | None]:
+        """By group of sources whose transactions come together, up to where they may be taken."""
+        groups: dict[object, list[_Source]] = {}
+        for source in self._sources.values():
+            if source.spec.group is not None:
+                groups.setdefault(source.spec.group, []).append(source)
+        return {group: cut([source.member() for source in members], rows_max) for group, members in groups.items()}
 
     def take(self, rows_max: int) -> Taken:
-        """Blocks of about `rows_max` rows in all, each source's first whatever its size."""
+        """Blocks of about `rows_max` rows in all, each source's first whatever its size; of sources whose transactions
+        come together those up to the same one."""
         all = Taken({}, {}, set(), set(), {})
         with self._changed:
-            waiting = [source for source in self._sources.values() if source.inbox]
+            cuts = self._cuts(rows_max)
+            waiting = [source for source in self._sources.values() if _may_be_taken(source, cuts)]
             share = rows_max // max(1, len(waiting))
             for source in waiting:
                 taken, offsets, broken = 0, dict(source.status.offsets), dict(source.status.broken)
-                while source.inbox and (taken == 0 or taken + source.inbox[0].rows <= share):
+                together = source.spec.group is not None
+                while _may_be_taken(source, cuts) and (together or taken == 0 or taken + source.inbox[0].rows <= share):
                     decoded = source.inbox.popleft()
+                    source.upto = source.upto if decoded.upto is None else decoded.upto
                     taken += decoded.rows
                     source.status.waiting -= decoded.rows
                     offsets.update(decoded.offsets)
@@ -392,8 +407,16 @@ class Ingest:
             source.reader.keep_alive()
 
 
+def _may_be_taken(source: "_Source", cuts: Mapping[object, int | None]) -> bool:
+    """Whether the first block of the inbox may: there is one, and it has no transactions, or those up to the cut."""
+    if not source.inbox:
+        return False
+    upto, until = source.inbox[0].upto, cuts.get(source.spec.group)
+    return upto is None or (until is not None and upto <= until)
+
+
 class _Source:
-    __slots__ = ("forgotten", "inbox", "reader", "spec", "status", "stopping", "thread")
+    __slots__ = ("forgotten", "inbox", "reader", "spec", "status", "stopping", "thread", "upto")
 
     def __init__(self, spec: SourceSpec, reader: Reader) -> None:
         self.spec: Final = spec
@@ -403,3 +426,14 @@ class _Source:
         self.stopping: Final = Event()
         self.thread: Thread | None = None
         self.forgotten = False
+        self.upto = reader.upto if isinstance(reader, KafkaReader) else 0  # transactions before that are taken
+
+    def member(self) -> Member:
+        """Its part of a group."""
+        rows = 0
+        steps: list[tuple[int, int]] = []
+        for decoded in self.inbox:
+            rows += decoded.rows
+            if decoded.upto is not None:
+                steps.append((decoded.upto, rows))
+        return Member(self.upto, steps)

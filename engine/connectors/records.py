@@ -63,6 +63,27 @@ class Spans:
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
         return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), buffers)
 
+    def compact(self) -> "Spans":
+        """The same data in a buffer that has no others. O(bytes)."""
+        begins = np.maximum(self.begins, 0)
+        lengths = np.where(self.begins < 0, 0, self.ends - begins)
+        offsets, data = gather(np.arange(len(self), dtype=np.uint64), begins, lengths.astype(np.uint32), self.data)
+        absent = self.begins < 0
+        return Spans(
+            np.concatenate([data, np.zeros(8, np.uint8)]), np.where(absent, -1, offsets[:-1]),
+            np.where(absent, -1, offsets[1:]),
+        )  # fmt: skip
+
+    @staticmethod
+    def together(parts: "Sequence[Spans]") -> "Spans":
+        """Data one behind the other. O(bytes)."""
+        behind = np.cumsum([0, *(len(part.data) for part in parts)])
+        none = np.empty(0, np.int64)
+        begins = [np.where(part.begins < 0, -1, part.begins + at) for part, at in zip(parts, behind, strict=False)]
+        ends = [np.where(part.begins < 0, -1, part.ends + at) for part, at in zip(parts, behind, strict=False)]
+        data = np.concatenate([*(part.data for part in parts), np.zeros(8, np.uint8)])
+        return Spans(data, np.concatenate([none, *begins]), np.concatenate([none, *ends]))
+
     @staticmethod
     def of_arrow(array: pa.LargeBinaryArray) -> "Spans":
         """The data of an array where they lie; a null begins and ends at -1. Kernels read them byte by byte only."""

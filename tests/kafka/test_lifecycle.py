@@ -157,7 +157,7 @@ def test_options_of_materialize(db, topic, broker):
     until(db, "SELECT * FROM s", [(1, "a", 0)])
     for option, error in (
         ("enable_auto_commit = true", "no consumer group"), ("timeline = 'user'", "one timeline"),
-        ("epoch_ms_timeline = false", "the clock's"), ("tx_metadata = 'm'", "FROM POSTGRES"),
+        ("epoch_ms_timeline = false", "the clock's"), ("tx_metadata = 'm'", "tx_metadata"),
         ("deduplication_start = '2020-01-01'", "full_in_range"),
         ("deduplication = 'maybe'", "is not known"), ("sasl_password_env = 'HOME'", "environment"),
         ("statistics_interval_ms = 'banana'", "integer"), ("topic_metadata_refresh_interval_ms = 3600001", "3600000"),

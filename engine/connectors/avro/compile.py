@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine import types
 from engine.connectors.avro.schema import (
     PLACE_COLUMNS,
+    TRANSACTION_COLUMNS,
     Avro,
     Cell,
     Field,
@@ -115,10 +116,23 @@ def compile_debezium(writer: Avro, reader: Avro) -> Program:
         elif field.name == "op":
             builder.field(field.type, Avro("string"), [(2 * k + 2, Cell(_TEXT, 0, Avro("string")))])
         elif field.name == "source":
-            builder.source(field.type, 2 * k + 3)
+            builder.members(field.type, 2 * k + 3, PLACE_COLUMNS)
         else:
             builder.skip(field.type)
     return builder.done(2 * k + 3 + len(PLACE_COLUMNS))
+
+
+def compile_transaction(writer: Avro, reader: Avro) -> Program:
+    """Reads of a change which transaction it is of, into TRANSACTION_COLUMNS."""
+    builder = _Builder()
+    for i, column in enumerate(TRANSACTION_COLUMNS):
+        builder.plan(i, Plan(Convert.DEFAULT, column.type))
+    for field in writer.fields:
+        if field.name == "transaction":
+            builder.members(field.type, 0, TRANSACTION_COLUMNS)
+        else:
+            builder.skip(field.type)
+    return builder.done(len(TRANSACTION_COLUMNS))
 
 
 def compile_updates(writer: Avro, reader: Avro) -> Program:
@@ -264,18 +278,28 @@ class _Builder:
 
         self._branch(writer, one)
 
-    def source(self, writer: Avro, first: int) -> None:
-        """Debezium's source: the members that say where in the upstream's log it is, into PLACE_COLUMNS."""
-        if writer.kind != "record":
-            self.skip(writer)
-            return
-        wanted = {column.name: i for i, column in enumerate(PLACE_COLUMNS)}
+    def members(self, writer: Avro, first: int, columns: Sequence[types.Column]) -> None:
+        """A record, perhaps null: its members that bear the names of columns, into those from `first` on."""
+        branches = writer.inner if writer.kind == "union" else (writer,)
+
+        def one(i: int) -> None:
+            if branches[i].kind == "record":
+                self._members(branches[i], first, columns)
+            else:
+                self.skip(branches[i])
+                for number in range(len(columns)):
+                    self._emit(machine.NULL, first + number)
+
+        self._branch(writer, one)
+
+    def _members(self, writer: Avro, first: int, columns: Sequence[types.Column]) -> None:
+        wanted = {column.name: i for i, column in enumerate(columns)}
         for field in writer.fields:
-            kind = _PLACE_KINDS[PLACE_COLUMNS[wanted[field.name]].type] if field.name in wanted else ""
+            kind = _PLACE_KINDS[columns[wanted[field.name]].type] if field.name in wanted else ""
             _, branches = nullable(field.type)
             if kind and all(branch.kind in READ_AS[kind] for branch in branches):
                 reader = Avro("union", inner=(Avro("null"), Avro(kind)))
-                number, column = first + wanted[field.name], PLACE_COLUMNS[wanted[field.name]]
+                number, column = first + wanted[field.name], columns[wanted[field.name]]
                 self.field(field.type, reader, [(number, Cell(column, 0, reader.inner[1]))])
             else:
                 self.skip(field.type)

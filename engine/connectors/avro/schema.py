@@ -21,6 +21,9 @@ PLACE_COLUMNS: Final = (
 )  # fmt: skip
 """The members of Debezium's source that say where a change is in the log of PostgreSQL, MySQL or SQL Server."""
 
+TRANSACTION_COLUMNS: Final = (Column("id", types.TEXT), Column("data_collection_order", types.BIGINT))
+"""The members of Debezium's transaction: which one, and which of its changes to the table."""
+
 JSON_NAME: Final = "io.debezium.data.Json"
 """What Debezium calls a string that is JSON."""
 

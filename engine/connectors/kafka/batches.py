@@ -60,6 +60,35 @@ class Records:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    @property
+    def bytes(self) -> int:
+        """What their data take."""
+        return len(self.keys.data) + len(self.values.data) + len(self.headers.data) + 24 * len(self)
+
+    def take(self, rows: NDArray[np.int64]) -> "Records":
+        """Those records, in that order."""
+        return Records(
+            self.partitions[rows], self.offsets[rows], self.times[rows], self.keys.take(rows), self.values.take(rows),
+            self.headers.take(rows), {},
+        )  # fmt: skip
+
+    def compact(self) -> "Records":
+        """The same in buffers of their own."""
+        keys, values, headers = (spans.compact() for spans in (self.keys, self.values, self.headers))
+        return Records(self.partitions, self.offsets, self.times, keys, values, headers, self.next)
+
+    @staticmethod
+    def together(parts: "Sequence[Records]") -> "Records":
+        """One behind the other, where none says where to go on."""
+        none = np.empty(0, np.int64)
+        return Records(
+            np.concatenate([none, *(part.partitions for part in parts)]),
+            np.concatenate([none, *(part.offsets for part in parts)]),
+            np.concatenate([none, *(part.times for part in parts)]),
+            Spans.together([part.keys for part in parts]), Spans.together([part.values for part in parts]),
+            Spans.together([part.headers for part in parts]), {},
+        )  # fmt: skip
+
 
 def records_of(parts: Sequence[Fetched]) -> Records:
     """All of what was fetched. O(bytes). SourceError for what is damaged or older than Kafka 0.11."""

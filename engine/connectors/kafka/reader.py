@@ -14,18 +14,19 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from engine.catalog.sources import Debezium, KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
-from engine.connectors.debezium import Seen
+from engine.connectors.debezium import Seen, TransactionDecoder
 from engine.connectors.feed import ERRORS, SEEN, Decoded, Progress, Resolve, SourceSpec, Unattended
 from engine.connectors.kafka.batches import Records, records_of
 from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, Topic
 from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
+from engine.connectors.kafka.ends import Ends
 from engine.connectors.kafka.envelopes import envelope_of
 from engine.connectors.kafka.partitions import (
     OVER,
@@ -38,6 +39,7 @@ from engine.connectors.kafka.partitions import (
     owner,
     seen_offsets,
 )
+from engine.connectors.kafka.gathering import Step, Transactions
 from engine.connectors.remembered import SEEN_COLUMNS, Remembered
 from engine.errors import SourceError
 
@@ -49,6 +51,14 @@ POLL_SECONDS: Final = 0.05
 
 LEADERLESS_SECONDS: Final = 0.5
 """Between two looks for a leader that a partition has lost."""
+
+
+class _Transactions(NamedTuple):
+    """What a source has whose changes come by transactions of the upstream."""
+
+    ends: Ends
+    gate: Transactions
+    which: TransactionDecoder
 
 
 class KafkaReader(Unattended):
@@ -67,6 +77,7 @@ class KafkaReader(Unattended):
         offsets: Mapping[str, int],
         kept: Mapping[int, Batch],
         resolve: Resolve,
+        transaction_bytes_max: int,
     ) -> None:
         self._spec = spec
         self._description = description
@@ -86,6 +97,14 @@ class KafkaReader(Unattended):
         self._envelope = envelope_of(description, made, heap, resolve, self._seen, self._remembered, offsets)
         empty = Batch.empty(len(made.columns)), Batch.empty(len(ERROR_COLUMNS))
         self._envelope.restore(kept.get(self._rows_id, empty[0]), kept.get(self._errors_id, empty[1]))
+        self._transactions: _Transactions | None = None
+        if isinstance(description.envelope, Debezium) and description.envelope.transactions is not None:
+            topic = description.envelope.transactions
+            self._transactions = _Transactions(
+                Ends(topic, heap, resolve, description.client_id, offsets),
+                Transactions(topic.collection, offsets, transaction_bytes_max),
+                TransactionDecoder(description.value_format, heap, resolve),
+            )
         self._topic: Topic | None = None
         self._topic_id = ""
         self._partitions: dict[int, Partition] = {}
@@ -98,6 +117,11 @@ class KafkaReader(Unattended):
         self._refresh_at = 0.0
         self._started = False
         self._polling: asyncio.Task[Decoded | None] | None = None
+
+    @property
+    def upto(self) -> int:
+        """What upstream transactions before that did has been given out, where they come together; else 0."""
+        return 0 if self._transactions is None else self._transactions.gate.upto
 
     def poll(self) -> Decoded | None:
         self._polling = self._loop.create_task(self._poll())
@@ -142,6 +166,10 @@ class KafkaReader(Unattended):
             begun = await self._refresh()
             if begun is not None:
                 return begun
+        if self._transactions is not None:
+            settled = await self._settled(self._transactions)
+            if settled is not None:
+                return settled
         self._ask()
         if not self._fetching:
             await asyncio.sleep(POLL_SECONDS)
@@ -165,31 +193,60 @@ class KafkaReader(Unattended):
             self._partitions[number].next = at
         self._ask()
         await asyncio.sleep(0)  # the requests leave before the decoding begins
-        return self._decoded(records, sum(len(part.data) for part in parts))
+        free = records if self._transactions is None else self._held(self._transactions, records)
+        return self._decoded(free, records, sum(len(part.data) for part in parts))
 
-    def _decoded(self, records: Records, size: int) -> Decoded | None:
-        """The block of some records."""
+    def _counted(self, records: Records, size: int) -> None:
+        for number, at in records.next.items():
+            progress = self._partitions[number].progress
+            mine = int((records.partitions == number).sum())
+            progress.position = at
+            progress.records += mine
+            progress.bytes += size * mine // max(1, len(records))
+
+    async def _settled(self, transactions: "_Transactions") -> Decoded | None:
+        """The block of the next transactions, if they are whole."""
+        gate = transactions.gate
+        gate.hear(*await transactions.ends.look())
+        step = gate.step()
+        return None if step is None else self._decoded(step.records, Records.together([]), 0, step)
+
+    def _held(self, transactions: "_Transactions", records: Records) -> Records:
+        """The records of no transaction that no process has read; the others wait for the end of theirs."""
+        with self._lock:
+            given = np.flatnonzero(records.values.begins >= 0)
+            ids, orders = transactions.which.decode(records.values.take(given))
+        transactions.gate.hold(records.take(given), ids, orders)
+        free = np.ones(len(records), np.bool_)
+        free[given] = [id is None for id in ids]
+        read = [self._read.get(number, 0) for number in records.partitions.tolist()]
+        return records.take(np.flatnonzero(free & (records.offsets >= np.array(read, np.int64))))
+
+    def _decoded(self, records: Records, read: Records, size: int, step: Step | None = None) -> Decoded:
+        """The block of some records. `read` were read just then, of so many bytes: the same, where none waits."""
         with self._lock:
             changes = self._envelope.apply(records)
             held, kept = self._envelope.held(), self._envelope.kept()
-        for number, at in records.next.items():
-            self._partitions[number].progress.position = at
-        for number in records.next:
-            progress = self._partitions[number].progress
-            mine = int((records.partitions == number).sum())
-            progress.records += mine
-            progress.bytes += size * mine // max(1, len(records))
-            progress.errors += changes.refused.get(number, 0)
+        self._counted(read, size)
+        if self._transactions is not None:
+            gate = self._transactions.gate
+            if step is not None:
+                gate.give(step)
+            held, kept = gate.held(), gate.kept(self._transactions.ends.topic_id)
+        for number, refused in changes.refused.items():
+            self._partitions[number].progress.errors += refused
         deltas = {self._rows_id: changes.rows, self._errors_id: self._unknown(changes.errors)}
         if self._seen_id is not None and changes.seen is not None:
             deltas[self._seen_id] = changes.seen
         deltas = {id: batch for id, batch in deltas.items() if len(batch)}
         offsets = self._moved(held) | dict(kept)
-        for number in records.next:
+        for number in read.next if self._transactions is None else self._partitions:
             offsets |= seen_offsets(number, self._seen.written(number), self._topic_id)
         if self._remembered is not None:
             offsets |= {f"{OVER}/{name_of(number, self._topic_id)}": 1 for number in self._remembered.over}
-        return Decoded(deltas, sum(len(batch) for batch in deltas.values()), offsets)
+        return Decoded(
+            deltas, sum(len(batch) for batch in deltas.values()), offsets, upto=None if step is None else step.upto
+        )
 
     def _moved(self, held: Mapping[int, int]) -> dict[str, int]:
         """Where another process would go on, of the partitions where that was elsewhere before, and how far they were
@@ -206,7 +263,7 @@ class KafkaReader(Unattended):
 
     def _unknown(self, errors: Batch) -> Batch:
         """Without those of records that another process has read."""
-        if not self._read or not len(errors):
+        if not self._read or not len(errors) or self._transactions is not None:
             return errors
         partitions, offsets = (errors.vector(i).words.view(np.int64) for i in range(2))
         read = np.array([self._read.get(number, 0) for number in partitions.tolist()], np.int64)
@@ -214,6 +271,8 @@ class KafkaReader(Unattended):
 
     def _ask(self) -> None:
         """Have a request under way at each broker that leads a partition of ours."""
+        if self._transactions is not None and self._transactions.gate.ahead:
+            return
         wanted: dict[int, list[tuple[int, int]]] = {}
         for each in self._partitions.values():
             if each.leader >= 0 and each.leader not in self._fetching:
@@ -265,6 +324,8 @@ class KafkaReader(Unattended):
             self._resumed.clear()
             with self._lock:
                 self._envelope.forget()
+            if self._transactions is not None:
+                self._transactions.gate.forget()
             for task in self._fetching.values():
                 task.cancel()
             self._fetching.clear()
@@ -318,6 +379,8 @@ class KafkaReader(Unattended):
             task.cancel()
         if tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
+        if self._transactions is not None:
+            await self._transactions.ends.close()
         await self._client.close()
         self._topic = None
         for each in self._partitions.values():

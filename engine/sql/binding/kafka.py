@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from engine.catalog.connections import KafkaConnection
+from engine.catalog.items import Source
 from engine.catalog.sources import (
     FETCH_BYTES_MAX,
     REFRESH_MS,
@@ -18,6 +19,7 @@ from engine.catalog.sources import (
     KafkaSource,
     Metadata,
     OpenCdc,
+    TransactionTopic,
     Upsert,
 )
 from engine.errors import DataError, InvalidParameter, SyntaxError_, Unsupported, WrongObjectType
@@ -26,15 +28,13 @@ from engine.sql import statements
 from engine.sql.binding.connections import secured
 from engine.sql.binding.formats import record_formats
 from engine.sql.binding.source_options import Options, Reads
-from engine.sql.statement.connectors import FromKafka
+from engine.sql.statement.connectors import FromKafka, TransactionClause
 from engine.sql.statement.parts import Option
 
 MILLISECONDS_MAX: Final = 1 << 31
 
 REFUSED: Final[Mapping[str, str]] = {
     "timeline": "All sources are of one timeline, that of the clock, so that any of them can be joined.",
-    "tx metadata": "Records of several topics are joined as they arrive, not by the upstream's transactions: "
-    "FROM POSTGRES has each of those at one tick.",
 }
 """Options of Materialize's that are not kept, and why."""
 
@@ -75,6 +75,8 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
     envelope = statement.envelope
     if isinstance(envelope, Debezium):
         envelope = replace(envelope, deduplication=deduplication, between=between)
+        if statement.transactions is not None:
+            envelope = replace(envelope, transactions=_transactions(statement.transactions, envelope, reads))
         if envelope.upsert and deduplication is Deduplication.FULL:
             raise InvalidParameter("ENVELOPE DEBEZIUM UPSERT goes by keys: there is nothing to remember",
                                    hint="Leave DEDUPLICATION out.", position=connector.at)  # fmt: skip
@@ -112,6 +114,33 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
         isolation == "read_committed", REFRESH_MS if refresh_ms is None else refresh_ms,
         fetch_bytes or FETCH_BYTES_MAX, client_id,
     )  # fmt: skip
+
+
+def _transactions(clause: TransactionClause, envelope: Debezium, reads: Reads) -> TransactionTopic:
+    """The topic that another source reads, in which Debezium says which transactions there are."""
+    at = clause.source.at
+    if envelope.upsert:
+        raise InvalidParameter("ENVELOPE DEBEZIUM UPSERT has the last change of a key alone: transactions have all",
+                               position=at)  # fmt: skip
+    item = reads.context.resolve(clause.source)
+    description = item.description if isinstance(item, Source) else None
+    if not isinstance(item, Source) or not isinstance(description, KafkaSource):
+        raise WrongObjectType(f'"{clause.source}" is no source of Kafka, which TRANSACTION METADATA wants', position=at)
+    named = {column.name for column in item.columns}
+    missing = [name for name in ("status", "id", "data_collections") if name not in named]
+    match description.value_format:
+        case JsonFormat():
+            pass
+        case AvroFormat() if not missing:
+            pass
+        case _:
+            raise InvalidParameter(
+                f'"{clause.source}" does not have the transactions of Debezium',
+                detail=f"It has no column {', '.join(missing)}." if missing else "They are in JSON or Avro.",
+                position=at,
+            )
+    reads.ids.add(item.id)
+    return TransactionTopic(description.connection, description.topic, description.value_format, clause.collection)
 
 
 def _deduplication(options: Options, at: int) -> tuple[Deduplication, Between | None]:
@@ -175,6 +204,10 @@ def _check_others(options: Options) -> None:
         option = options.peek(name)
         if option is not None and options.flag(name) is not only:
             raise Unsupported(f"{name} = {str(not only).lower()}", detail=why, position=option.at)
+    option = options.take("tx metadata")
+    if option is not None:
+        hint = "ENVELOPE DEBEZIUM (TRANSACTION METADATA (SOURCE s, COLLECTION 'schema.table'))"
+        raise Unsupported("option tx_metadata", hint=hint, position=option.at)
     for name, why in REFUSED.items():
         option = options.take(name)
         if option is not None:

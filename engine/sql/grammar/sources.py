@@ -39,6 +39,7 @@ from engine.sql.statement.connectors import (
     RegistryClause,
     SchemaFile,
     Strategy,
+    TransactionClause,
     ValidateConnection,
 )
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, Option
@@ -117,11 +118,12 @@ class Sources(Webhooks):
             infer = before, self.before
         included = self.list_of(self._included) if self.accept("include") else ()
         envelope = self._source_envelope() if self.accept("envelope") else Append()
+        transactions = self._transactions() if isinstance(envelope, Debezium) and self.next.key == "(" else None
         while self.at("with", "("):
             options += self.with_options()
         return CreateSource(
             name, columns, key, connector, key_format, format_, included, envelope, materialized, if_not_exists,
-            options, infer, says_no, self.span(),
+            options, infer, says_no, transactions, self.span(),
         )  # fmt: skip
 
     def _source_columns(self) -> tuple[tuple[ColumnDefinition, ...], KeyConstraint | None]:
@@ -377,6 +379,27 @@ class Sources(Webhooks):
         if self.accept("materialize"):
             return OpenCdc()
         self.unsupported(f"ENVELOPE {self.next.value.upper()}")
+
+    def _transactions(self) -> TransactionClause:
+        """(TRANSACTION METADATA (SOURCE name, COLLECTION 'name')), in either order."""
+        source: Name | None = None
+        collection: str | None = None
+        self.expect("(", "transaction", "metadata", "(")
+        while True:
+            if source is None and self.accept("source"):
+                self.accept("=")
+                source = self.name()
+            elif collection is None and self.accept("collection"):
+                self.accept("=")
+                collection = self.string()
+            else:
+                self.fail()
+            if not self.accept(","):
+                break
+        if source is None or collection is None:
+            self.fail()
+        self.expect(")", ")")
+        return TransactionClause(source, collection)
 
     def _inline_errors(self) -> str:
         """(VALUE DECODING ERRORS = INLINE [AS name]), the choice in parentheses or not: the column's name."""

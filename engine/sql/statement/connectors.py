@@ -158,6 +158,14 @@ FormatClause: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionClause:
+    """TRANSACTION METADATA (SOURCE name, COLLECTION 'name') of Debezium's envelope."""
+
+    source: Name
+    collection: str
+
+
+@dataclass(frozen=True, slots=True)
 class CreateSource:
     """`columns` is () without a list; `format` is None for generators and webhooks. `key` is a promise, not checked.
 
@@ -178,6 +186,7 @@ class CreateSource:
     options: tuple[Option, ...]
     infer: tuple[int, int] | None
     says_no: int | None
+    transactions: TransactionClause | None
     span: Span
 
 
