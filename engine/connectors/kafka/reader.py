@@ -28,6 +28,7 @@ from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_O
 from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
 from engine.connectors.kafka.ends import Ends
 from engine.connectors.kafka.envelopes import envelope_of
+from engine.connectors.kafka.gathering import Step, Transactions
 from engine.connectors.kafka.partitions import (
     OVER,
     READ,
@@ -39,7 +40,6 @@ from engine.connectors.kafka.partitions import (
     owner,
     seen_offsets,
 )
-from engine.connectors.kafka.gathering import Step, Transactions
 from engine.connectors.remembered import SEEN_COLUMNS, Remembered
 from engine.errors import SourceError
 
