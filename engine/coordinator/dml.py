@@ -14,7 +14,7 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.finishing import finish
 from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
-from engine.coordinator.snapshot import Snapshot
+from engine.coordinator.snapshot import Snapshot, beneath
 from engine.coordinator.ticks import Write
 from engine.coordinator.upsert import resolved
 from engine.errors import NotNullViolation, UndefinedTable
@@ -63,7 +63,8 @@ def write(coordinator: Coordinator, bound: BoundWrite, check: Check) -> Result:
         answer.timestamp = coordinator.ticks.commit(queued)
     else:
         # Before the tick lock is taken: what hydrates needs it to join.
-        coordinator.wait_live(bound.reads & coordinator.maintained(), check)
+        items = coordinator.catalog.items
+        coordinator.wait_live(beneath(items, bound.reads, items) & coordinator.maintained(), check)
         answer.timestamp = coordinator.ticks.commit_computed(compute)
     return answer
 
@@ -96,6 +97,7 @@ def changes(snapshot: Snapshot, bound: BoundWrite) -> Change:
             new = snapshot.rows(with_finishing_as_topk(bound.query))
             gone = None
             if bound.conflict is not None:
+                check_not_null(new, columns)  # before a conflict drops the row or makes it another
                 gone, new = resolved(snapshot, bound.table, bound.conflict, new, columns)
             check_not_null(new, columns)
             returned = None if bound.answer is None else snapshot.filled(bound.answer, new, columns)

@@ -112,7 +112,8 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
             parameters = None if ready is None else ready.parameters
             reads_from = bind(statement.statement, replace(client.context(), parameters=parameters))
             assert isinstance(reads_from, BoundSelect)
-            coordinator.wait_live(reads_from.reads & coordinator.maintained(), client.check)
+            reads_from = client.transaction.beneath(coordinator, reads_from.reads)
+            coordinator.wait_live(reads_from & coordinator.maintained(), client.check)
         if isinstance(statement, ApplyReplacement):
             turns = bind(statement, client.context())
             if isinstance(turns, BoundTurn):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import Item, MaterializedView, SourceRelation
+from engine.catalog.items import Item, MaterializedView, SourceRelation, View
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs
 from engine.coordinator.coordinator import Coordinator
@@ -43,6 +43,29 @@ def read_as_query(item: Item, items: Mapping[int, Item], written: Set[int]) -> b
             seen.add(id)
             waiting += items[id].depends_on
     return False
+
+
+def beneath(
+    items: Mapping[int, Item], reads: Set[int], published: Mapping[int, Item], written: Set[int] = frozenset()
+) -> frozenset[int]:
+    """The items whose contents are read where a statement names `reads`. The system's are of no transaction.
+
+    A view's are those of its query. So are, in a block, those of what it has drafted (which is not `published`), and of
+    a materialized view over what it has `written`: a change that would leave that view alone may still change what the
+    block sees of it.
+    """
+    found, waiting, seen = set[int](), list(reads), set[int]()
+    while waiting:
+        id = waiting.pop()
+        if id in seen or id < FIRST_USER_ID or id not in items:
+            continue
+        seen.add(id)
+        item = items[id]
+        if isinstance(item, View) or id not in published or read_as_query(item, items, written):
+            waiting += item.depends_on
+        if not isinstance(item, View):
+            found.add(id)
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,14 @@ A savepoint is what was written and drafted up to it: values, so keeping one cos
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import View
+from engine.catalog.catalog import Catalog
 from engine.collection.batch import Batch
 from engine.coordinator.advisory import Holder, Taken
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import Draft, State
 from engine.coordinator.reads import Check
 from engine.coordinator.result import Result
-from engine.coordinator.snapshot import Snapshot, read_as_query
+from engine.coordinator.snapshot import Snapshot, beneath
 from engine.coordinator.variables import Assigned, Settings
 from engine.errors import (
     ActiveTransaction,
@@ -196,25 +195,8 @@ class Transaction:
         )
 
     def beneath(self, coordinator: Coordinator, reads: frozenset[int]) -> frozenset[int]:
-        """The items whose contents are read where a statement names these. The system's are of no transaction.
-
-        A view's are those of its query. So are, in this block, those of what it has drafted, and of a materialized view
-        over what it has written: a change that would leave that view alone may still change what the block sees of it.
-        """
-        items = self.catalog(coordinator).items
-        found, waiting, seen = set[int](), list(reads), set[int]()
-        while waiting:
-            id = waiting.pop()
-            if id in seen or id < FIRST_USER_ID or id not in items:
-                continue
-            seen.add(id)
-            item = items[id]
-            drafted = id not in coordinator.catalog.items
-            if isinstance(item, View) or drafted or read_as_query(item, items, self.writes.keys()):
-                waiting += item.depends_on
-            if not isinstance(item, View):
-                found.add(id)
-        return frozenset(found)
+        """The items whose contents a statement of the block reads that names these."""
+        return beneath(self.catalog(coordinator).items, reads, coordinator.catalog.items, self.writes.keys())
 
     def write(self, coordinator: Coordinator, table: int, delta: Batch) -> None:
         """A statement of the block changes a table. Raises UniqueViolation where that is clear by now."""

@@ -184,6 +184,12 @@ def test_a_write_that_waits_for_hydration_stops_no_tick(db: Database) -> None:
     assert db.execute("INSERT INTO copied SELECT k, n FROM a").row_count == 1000
     db.execute("CREATE MATERIALIZED VIEW b AS SELECT k, max(v) AS m FROM t GROUP BY k")
     assert db.execute("DELETE FROM copied WHERE k IN (SELECT k FROM b)").row_count == 1000
+    db.execute("CREATE MATERIALIZED VIEW c AS SELECT k, min(v) AS m FROM t GROUP BY k")
+    db.execute("CREATE VIEW of_c AS SELECT k, m FROM c")  # its query stands for it
+    assert db.execute("INSERT INTO copied SELECT k, m FROM of_c").row_count == 1000
+    db.execute("CREATE MATERIALIZED VIEW d AS SELECT k, sum(v) AS m FROM t GROUP BY k")
+    db.execute("CREATE VIEW of_d AS SELECT k, m FROM d")
+    assert db.execute("CREATE TABLE made AS SELECT k, m FROM of_d").row_count == 1000
 
 
 def test_a_waiting_read_can_be_cancelled(db: Database) -> None:

@@ -56,6 +56,14 @@ def test_on_conflict_do_nothing(keyed: Database) -> None:
     assert keyed.execute(f"{insert} ON CONSTRAINT t_pkey DO NOTHING").tag == "INSERT 0 0"
 
 
+def test_a_conflict_excuses_no_null(db: Database) -> None:
+    """As in PostgreSQL, what must not be NULL is asked first."""
+    db.execute("CREATE TABLE t (a int PRIMARY KEY, b int UNIQUE, c int NOT NULL); INSERT INTO t VALUES (1, 1, 1)")
+    for does in ("DO NOTHING", "(b) DO NOTHING", "(b) DO UPDATE SET c = 2"):
+        assert sqlstate(db, f"INSERT INTO t VALUES (NULL, 1, 1) ON CONFLICT {does}") == "23502"
+        assert sqlstate(db, f"INSERT INTO t VALUES (7, 1, NULL) ON CONFLICT {does}") == "23502"
+
+
 def test_on_conflict_do_update(keyed: Database) -> None:
     result = keyed.execute(
         "INSERT INTO t AS old VALUES (1, 'new', 5), (3, 'z', 30), (2, 'kept', 1)"
