@@ -1,11 +1,10 @@
 """From a relation to a broker on this machine, exactly once, beside a bare transactional producer of the same records.
 
-Rows of 150 bytes of JSON by key, in one transaction (the snapshot) and in many (small ticks, each updating some rows).
-The peer is confluent-kafka: it is given the very bytes, and its topic has as many partitions and the same compression.
-Each figure is the best of three.
+Rows of 150 bytes of JSON by key, and the same in Avro, in one transaction (the snapshot) and in many (small ticks, each
+updating some of a small table). The peer is confluent-kafka: it is given the very bytes, and its topic has as many
+partitions and the same compression. Each figure is the best of three.
 """
 
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -17,9 +16,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from benchmarks.kafka import PARTITIONS
 from benchmarks.measure import report
 from engine.database import Database
-from tests.kafka.broker import Broker
+from tests.kafka.broker import Broker, Registry
 
-ROWS = 200_000
+ROWS = 500_000
 TICKS = 50
 CHANGED = 200
 
@@ -31,7 +30,7 @@ def waited(db: Database, records: int) -> None:
         time.sleep(0.002)
 
 
-def ours(broker: Broker, topic: str, rows: int) -> tuple[float, float]:
+def ours(broker: Broker, topic: str, rows: int, format: str) -> tuple[float, float]:
     """Seconds of the snapshot, and from the first of some ticks until the last is committed."""
     with Database.in_memory() as db:
         db.execute("CREATE TABLE t (id bigint PRIMARY KEY, key text, price double, name text, note text)")
@@ -39,7 +38,7 @@ def ours(broker: Broker, topic: str, rows: int) -> tuple[float, float]:
             repeat('x', 60) FROM generate_series(1, {rows}) AS g (i)""")
         begun = time.perf_counter()
         db.execute(f"""CREATE SINK s FROM t INTO KAFKA BROKER '{broker.address}' TOPIC '{topic}' KEY (id)
-            WITH (partition_count = {PARTITIONS}) FORMAT JSON ENVELOPE UPSERT""")
+            WITH (partition_count = {PARTITIONS}) FORMAT {format} ENVELOPE UPSERT""")
         waited(db, rows)
         snapshot = time.perf_counter() - begun
         begun = time.perf_counter()
@@ -76,32 +75,33 @@ def of_confluent(broker: Broker, topic: str, records: list, per_transaction: int
     return time.perf_counter() - begun
 
 
+def compare(broker: Broker, name: str, format: str, rows: int) -> None:
+    """Ours and theirs, of one format."""
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    snapshot = min(ours(broker, f"{name}-{i}", rows, format)[0] for i in range(3))
+    ticks = min(ours(broker, f"{name}-ticks-{i}", TICKS * CHANGED, format)[1] for i in range(3))
+    records = records_of(broker, f"{name}-0", rows)
+    assert all(key and value for key, value in records)
+    topics = [f"{name}-theirs-{i}" for i in range(3)]
+    for made in admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in topics]).values():
+        made.result(30)
+    theirs = [(of_confluent(broker, topic, records, rows),
+               of_confluent(broker, topic, records[: TICKS * CHANGED], CHANGED)) for topic in topics]  # fmt: skip
+    bare, bare_ticks = (min(each[i] for each in theirs) for i in range(2))
+    report("sinks", f"{name} snapshot", rows / snapshot, "records/s", peer="confluent-kafka, bare", theirs=rows / bare)
+    report("sinks", f"{name} ticks of {CHANGED}", TICKS * CHANGED / ticks, "records/s", peer="confluent-kafka, bare",
+           theirs=TICKS * CHANGED / bare_ticks)  # fmt: skip
+
+
 def run(scale: float) -> None:
-    rows = int(ROWS * scale)
     with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder), 512)
-        broker.start()
+        broker, registry = Broker(Path(folder, "broker"), 512), Registry(Path(folder, "registry"))
         try:
-            admin = AdminClient({"bootstrap.servers": broker.address})
-            times = [ours(broker, f"ours-{i}", rows) for i in range(3)]
-            records = records_of(broker, "ours-0", rows)
-            assert json.loads(records[0][1] or b"").keys() == {"id", "key", "price", "name", "note"}
-            names = [f"theirs-{i}" for i in range(3)]
-            for made in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
-                made.result(30)
-            theirs = [(of_confluent(broker, name, records, rows),
-                       of_confluent(broker, name, records[: TICKS * CHANGED], CHANGED)) for name in names]  # fmt: skip
-            snapshot, ticks = (min(each[i] for each in times) for i in range(2))
-            bare, bare_ticks = (min(each[i] for each in theirs) for i in range(2))
-            report(
-                "sinks",
-                "snapshot to topic",
-                rows / snapshot,
-                "records/s",
-                peer="confluent-kafka, bare",
-                theirs=rows / bare,
-            )
-            report("sinks", f"ticks of {CHANGED}", TICKS * CHANGED / ticks, "records/s", peer="confluent-kafka, bare",
-                   theirs=TICKS * CHANGED / bare_ticks)  # fmt: skip
+            broker.start()
+            registry.start()
+            compare(broker, "json", "JSON", int(ROWS * scale))
+            avro = f"AVRO USING CONFLUENT SCHEMA REGISTRY '{registry.url}'"
+            compare(broker, "avro", avro, int(ROWS * scale))
         finally:
             broker.stop()
+            registry.stop()

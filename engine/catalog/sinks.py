@@ -28,6 +28,14 @@ class AvroOutput:
 OutputFormat: TypeAlias = JsonFormat | TextFormat | BytesFormat | AvroOutput
 
 
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """CONSISTENCY: the topic that is told where transactions begin and end, in JSON or Avro."""
+
+    topic: str
+    format: JsonFormat | AvroOutput
+
+
 class OutputEnvelope(Enum):
     """UPSERT: the row of a key, or no value when there is none. DEBEZIUM: the row before and after."""
 
@@ -39,8 +47,9 @@ class OutputEnvelope(Enum):
 class KafkaSink:
     """`key` and `headers` are columns of what is written; a record's partition is its own last column if `partitioned`.
 
-    `partitions`, `replication` and `config` are for a topic that is not there yet: None is one, and up to three.
-    `snapshot`: whether what was there when the sink was made is written too.
+    `partitions`, `replication` and `config` are for a topic that is not there yet: None is one, and up to three. What
+    brokers know the sink by begins with `transactional_prefix`. `snapshot`: whether what was there when the sink was
+    made is written too.
     """
 
     connection: KafkaConnection
@@ -58,3 +67,5 @@ class KafkaSink:
     config: tuple[tuple[str, str], ...] = ()
     snapshot: bool = True
     client_id: str = "tailrace"
+    transactional_prefix: str = "tailrace"
+    consistency: Consistency | None = None

@@ -107,6 +107,17 @@ def constant(data: bytes) -> pa.Scalar:
     return pa.scalar(data, pa.large_binary())
 
 
+def varint(value: int) -> bytes:
+    """Zigzag, seven bits a byte, the low ones first."""
+    rest = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while rest > 0x7F:
+        out.append((rest & 0x7F) | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
+
+
 class JsonEncoder:
     """FORMAT JSON: an object a row."""
 

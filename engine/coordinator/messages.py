@@ -8,7 +8,7 @@ Law    a key has one row at a time: of a change that says otherwise nothing is s
 # pyright: reportAttributeAccessIssue=false
 # pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +24,8 @@ from engine.collection.heap import Heap
 from engine.connectors.avro.encode import AvroEncoder, change_schema, row_schema, text_of
 from engine.connectors.encode import JsonEncoder, RowEncoder, WholeEncoder, raw_values
 from engine.connectors.feed import Resolve
+from engine.connectors.kafka import marks
+from engine.connectors.kafka.marks import Marks
 from engine.connectors.kafka.outgoing import Outgoing, absent, headers_of
 from engine.connectors.records import Spans
 from engine.connectors.registry import Registry
@@ -33,7 +35,7 @@ from engine.expr import text_forms
 from engine.kernels.murmur import murmur2_of
 from engine.types import Column, Physical
 
-CHUNK: Final = 20_000
+CHUNK: Final = 50_000
 """Rows whose records are in memory at a time."""
 
 
@@ -47,7 +49,17 @@ def schemas_of(sink: KafkaSink, columns: tuple[Column, ...]) -> list[tuple[AvroO
         debezium = sink.envelope is OutputEnvelope.DEBEZIUM
         schema = (change_schema if debezium else row_schema)(_values(sink, columns), sink.value_format)
         found.append((sink.value_format, f"{sink.topic}-value", text_of(schema)))
+    consistency = sink.consistency
+    if consistency is not None and isinstance(consistency.format, AvroOutput):
+        found.append((consistency.format, f"{consistency.topic}-value", text_of(marks.SCHEMA)))
     return found
+
+
+def _marks(sink: KafkaSink, ids: Mapping[str, int]) -> Marks | None:
+    consistency = sink.consistency
+    if consistency is None:
+        return None
+    return Marks(consistency.topic, sink.topic, ids.get(f"{consistency.topic}-value"))
 
 
 def _values(sink: KafkaSink, columns: tuple[Column, ...]) -> list[Column]:
@@ -69,6 +81,7 @@ class Writer:
             subject: Registry(format.registry, resolve).register(subject, schema, format.compatibility)
             for format, subject, schema in schemas_of(sink, columns)
         }
+        self.marks: Final = _marks(sink, ids)
         self._key_columns: Final = list(sink.key or ())
         self._value_columns: Final = _value_columns(sink, len(columns))
         self._value = self._encoder(sink.value_format, self._value_columns, ids.get(f"{sink.topic}-value", 0))

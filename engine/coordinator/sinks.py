@@ -23,7 +23,7 @@ from engine.catalog.items import Sink
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
 from engine.connectors.kafka.outgoing import Outgoing
-from engine.connectors.kafka.writer import KafkaWriter
+from engine.connectors.kafka.writer import KafkaWriter, Note
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists
 from engine.coordinator.draft import Draft
@@ -33,6 +33,7 @@ from engine.coordinator.result import Result
 from engine.coordinator.sink_states import State, Status
 from engine.coordinator.subscription import Subscription, SubscriptionBatch
 from engine.coordinator.told import Logged, Remembered, Told
+from engine.durable.log import NO_DIGEST
 from engine.errors import CardinalityViolation, SourceError, SqlError
 from engine.sql.bound import BoundCreateSink
 
@@ -57,7 +58,7 @@ def create_sink(draft: Draft, bound: BoundCreateSink, id: int | None = None) -> 
         bound.depends_on, bound.create_sql,
     )  # fmt: skip
     coordinator = draft.coordinator
-    identity = f"tailrace-{secrets.token_hex(8)}-{item.id}"
+    identity = f"{bound.description.transactional_prefix}-{secrets.token_hex(8)}-{item.id}"
     if id is not None and coordinator.log is not None:
         identity = coordinator.log.facts(KIND)[str(id)]
     facts = {(KIND, str(item.id)): identity} if id is None else {}
@@ -185,12 +186,17 @@ class _Sink:
     def _encoder(self) -> Writer:
         return Writer(self._sink, self._item.written, self._coordinator.heap, self._coordinator.resolve)
 
-    def _reconcile(self, committed: int) -> None:
+    def _reconcile(self, noted: Note) -> None:
         """Settle how the last transaction ended, whether it was this process that began it or one before."""
         with self._coordinator.ticks.lock:
             self._check()
-            kept = self._told.number
+            kept, committed = self._told.number, noted.transaction
             if committed == kept:
+                if NO_DIGEST not in (noted.digest, self._told.digest) and noted.digest != self._told.digest:
+                    raise SourceError(
+                        f"another server wrote transaction {kept} as this sink, from a copy of the data directory",
+                        hint="Leave the sink to one of them, and drop it in the other.",
+                    )
                 self._settle()
                 return
             if committed != kept - 1:
@@ -301,6 +307,7 @@ class _Sink:
             with self._holding:
                 self._sending, self._pending = change, Batch.empty(len(self._item.written))
             self._told.tell(change)
+            note = Note(number, self._timestamp, self._told.digest)
         silent = number == 1 and not self._sink.snapshot
         records = size = 0
         chunks = encoder.messages(Batch.empty(change.columns) if silent else change)
@@ -312,7 +319,7 @@ class _Sink:
                 size += chunk.size
                 yield chunk
 
-        await writer.write(number, self._timestamp, counted())
+        await writer.write(note, counted(), encoder.marks)
         self._settle()
         status = self.status
         status.transactions, status.records, status.bytes = (

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.coordinator.record import packed, unpacked
-from engine.durable.log import Log
+from engine.durable.log import NO_DIGEST, Log
 from engine.types import Column
 
 
@@ -21,6 +21,11 @@ class Told(Protocol):
     @property
     def number(self) -> int:
         """That of the last transaction that was kept; 0: none."""
+        ...
+
+    @property
+    def digest(self) -> int:
+        """What tells what it was to write from what a copy of the data directory has another server write."""
         ...
 
     def tell(self, change: Batch) -> None:
@@ -51,7 +56,11 @@ class Logged:
 
     @property
     def number(self) -> int:
-        return self._log.told(self._id)
+        return self._log.told(self._id)[0]
+
+    @property
+    def digest(self) -> int:
+        return self._log.told(self._id)[1]
 
     def tell(self, change: Batch) -> None:
         self._log.tell(self._id, self.number + 1, packed(change, self._columns, self._heap))
@@ -82,6 +91,7 @@ class Remembered:
         self._last = Batch.empty(len(columns))
         self._settled = 0
         self.number = 0
+        self.digest = NO_DIGEST  # nobody else has this sink's identity
 
     def tell(self, change: Batch) -> None:
         self._parts.append(self._last)

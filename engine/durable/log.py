@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +59,10 @@ PART_BYTES: Final = 256 << 20
 """About so much of one tick's rows is in one row of `writes`."""
 
 TOLD: Final = "transaction"
-"""The partition under which a sink's last transaction is among the offsets."""
+DIGEST: Final = "digest"
+"""The partitions under which a sink's last transaction is among the offsets, and what tells it from another's."""
+NO_DIGEST: Final = -1
+"""The one before it had been committed."""
 
 COMPACT_WRITES_MIN: Final = 1_000
 """Writes of one table from which opening it puts them together as one: reading a thousand small ones takes as long as
@@ -225,9 +229,10 @@ class Log:
 
     def tell(self, id: int, number: int, rows: pa.RecordBatch) -> None:
         """What a sink is about to write (the last column is the diff), as its transaction `number`."""
+        data = _pack(rows)
         with self._transaction():
-            self._db.execute("INSERT INTO writes (item, rows) VALUES (?, ?)", (id, _pack(rows)))
-            self._number(id, number)
+            self._db.execute("INSERT INTO writes (item, rows) VALUES (?, ?)", (id, data))
+            self._number(id, number, int.from_bytes(blake2b(data, digest_size=7).digest()))
 
     def untell(self, id: int, number: int) -> None:
         """The last of what a sink was to write was not written: `number` is the one before."""
@@ -235,16 +240,17 @@ class Log:
             self._db.execute(
                 "DELETE FROM writes WHERE sequence = (SELECT max(sequence) FROM writes WHERE item = ?)", (id,)
             )
-            self._number(id, number)
+            self._number(id, number, NO_DIGEST)
 
-    def told(self, id: int) -> int:
-        """The number of a sink's last transaction, committed or not; 0: none."""
-        return self.offsets(id).get(TOLD, 0)
+    def told(self, id: int) -> tuple[int, int]:
+        """The number of a sink's last transaction, committed or not (0: none), and the digest of what it wrote."""
+        offsets = self.offsets(id)
+        return offsets.get(TOLD, 0), offsets.get(DIGEST, NO_DIGEST)
 
-    def _number(self, id: int, number: int) -> None:
-        self._db.execute(
+    def _number(self, id: int, number: int, digest: int) -> None:
+        self._db.executemany(
             "INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
-            (id, TOLD, number),
+            [(id, TOLD, number), (id, DIGEST, digest)],
         )
 
     def _state(self, facts: Mapping[tuple[str, str], str]) -> None:

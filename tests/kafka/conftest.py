@@ -100,3 +100,17 @@ def topic(admin: AdminClient, broker: Broker) -> Callable[..., Topic]:
 def db() -> Iterator[Database]:
     with Database.in_memory() as database:
         yield database
+
+
+@pytest.fixture
+def sink_db(db, broker) -> Database:
+    db.execute(f"CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')")
+    db.execute("CREATE TABLE t (k int, v text, n numeric(10,2))")
+    db.execute("INSERT INTO t VALUES (1, 'a', 1.5), (2, NULL, NULL)")
+    db.execute("CREATE MATERIALIZED VIEW m AS SELECT k, max(v) AS v, sum(n)::numeric(20,2) AS n FROM t GROUP BY k")
+    return db
+
+
+@pytest.fixture
+def out() -> str:
+    return f"out-{next(NUMBERS)}"

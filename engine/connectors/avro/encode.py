@@ -34,7 +34,7 @@ from engine.collection.fields import fixed, joined
 from engine.collection.heap import DECIMAL_TAG, Codes, Heap
 from engine.collection.vector import Vector
 from engine.connectors.avro.schema import JSON_NAME
-from engine.connectors.encode import binary_of, buffers_of, by_value, constant, with_nulls
+from engine.connectors.encode import binary_of, buffers_of, by_value, constant, varint, with_nulls
 from engine.errors import EncodeError, InvalidParameter
 from engine.expr import text_forms
 from engine.expr.evaluate import Context
@@ -233,13 +233,13 @@ def _write(type: SqlType) -> Write:
             types.SMALLINT | types.INTEGER | types.BIGINT | types.UINT2 | types.UINT4 | types.OID | types.DATE
             | types.TIME | types.TIMESTAMP | types.TIMESTAMPTZ
         ):  # fmt: skip
-            return _long
+            return varint
         case types.REAL:
             return struct.Struct("<f").pack
         case types.DOUBLE:
             return struct.Struct("<d").pack
         case types.BYTEA:
-            return lambda value: _long(len(value)) + value
+            return lambda value: varint(len(value)) + value
         case types.UINT8 | types.MZ_TIMESTAMP:
             return _integer
         case types.NUMERIC if type.modifier:
@@ -263,31 +263,20 @@ def _blocks(write: Write) -> Write:
     def written(items: Sequence[RawValue]) -> bytes:
         if not items:
             return NONE
-        return b"".join([_long(len(items)), *map(write, items), NONE])
+        return b"".join([varint(len(items)), *map(write, items), NONE])
 
     return written
-
-
-def _long(value: int) -> bytes:
-    """Zigzag, seven bits a byte, the low ones first."""
-    rest = (value << 1) ^ (value >> 63)
-    out = bytearray()
-    while rest > 0x7F:
-        out.append((rest & 0x7F) | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
 
 
 def _integer(value: int) -> bytes:
     """The fewest bytes of two's complement, the high ones first: what a decimal's bytes are."""
     data = value.to_bytes((8 + (value + (value < 0)).bit_length()) // 8, "big", signed=True)
-    return _long(len(data)) + data
+    return varint(len(data)) + data
 
 
 def _text(value: str) -> bytes:
     data = value.encode()
-    return _long(len(data)) + data
+    return varint(len(data)) + data
 
 
 def _unscaled(value: Decimal, scale: int) -> int:

@@ -16,6 +16,7 @@ from aiokafka.codec import snappy_encode
 from aiokafka.record.util import calc_crc32c
 from numpy.typing import NDArray
 
+from engine.connectors.encode import varint
 from engine.connectors.records import Spans
 from engine.kernels import kafka as kernels
 from engine.kernels.murmur import murmur2_of
@@ -76,21 +77,11 @@ def absent(n: int) -> Spans:
 
 def headers_of(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
     """Headers as a record has them: a count and as many (length, name, length, value)."""
-    parts = [_varint(len(headers))]
+    parts = [varint(len(headers))]
     for name, value in headers:
         data = name.encode()
-        parts += [_varint(len(data)), data, _varint(-1) if value is None else _varint(len(value)), value or b""]
+        parts += [varint(len(data)), data, varint(-1) if value is None else varint(len(value)), value or b""]
     return b"".join(parts)
-
-
-def _varint(value: int) -> bytes:
-    rest = (value << 1) ^ (value >> 63)
-    out = bytearray()
-    while rest > 0x7F:
-        out.append((rest & 0x7F) | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

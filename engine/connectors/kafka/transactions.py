@@ -133,7 +133,11 @@ class Transactions:
             answer = await self._client.ask(node, request)
             # One that is wrong keeps the others from being tried: what is wrong comes first.
             codes = [code for _, partitions in answer.errors for _, code in partitions if code != NONE]
-            return min(codes, key=lambda code: code == NOT_ATTEMPTED, default=NONE)
+            code = min(codes, key=lambda code: code == NOT_ATTEMPTED, default=NONE)
+            if code == UNKNOWN_TOPIC:  # which a coordinator may say of a topic that it has not heard of yet
+                for topic in topics:
+                    await self._client.topic(topic)
+            return code
 
         await self._settled(attempt, CLOSING | {UNKNOWN_TOPIC}, "the transaction cannot begin")
         self._added |= {(topic, partition) for topic, partitions in topics.items() for partition in partitions}

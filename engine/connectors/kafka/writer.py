@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
@@ -19,9 +19,11 @@ from engine.catalog.sinks import KafkaSink
 from engine.connectors.feed import Resolve
 from engine.connectors.kafka.batches import records_of
 from engine.connectors.kafka.client import EARLIEST, LATEST, REQUEST_MS, Client, named, reason_of, security_of
+from engine.connectors.kafka.marks import Marks
 from engine.connectors.kafka.outgoing import OutBatch, Outgoing, Packing, absent
 from engine.connectors.kafka.transactions import Transactions
 from engine.connectors.records import Spans
+from engine.durable.log import NO_DIGEST
 from engine.errors import SourceError
 
 TRANSACTION_MS: Final = 300_000
@@ -44,6 +46,15 @@ EXISTS: Final = 36
 PROGRESS_PARTITION: Final = 0
 
 T = TypeVar("T")
+
+
+class Note(NamedTuple):
+    """What the progress topic has of a transaction: its number, its tick in ms, and what tells what it wrote from what
+    another might have written under that number."""
+
+    transaction: int
+    timestamp: int
+    digest: int
 
 
 class KafkaWriter:
@@ -71,8 +82,8 @@ class KafkaWriter:
         """What they said instead of it."""
         return self._transactions.trouble
 
-    async def open(self, begun: bool) -> int:
-        """Be the only writer of this identity. The number of the last transaction that was committed; 0: none was.
+    async def open(self, begun: bool) -> Note:
+        """Be the only writer of this identity. The note of the last transaction that was committed; 0: none was.
 
         `begun`: there may have been one, so that the topics are there or were deleted; otherwise they are made.
         """
@@ -90,7 +101,7 @@ class KafkaWriter:
             if opening.done() and not opening.cancelled():
                 opening.exception()
 
-    async def _open(self, begun: bool) -> int:
+    async def _open(self, begun: bool) -> Note:
         sink = self._sink
         try:
             made = await self._make_topics(begun)
@@ -104,10 +115,10 @@ class KafkaWriter:
         self._partitions, self._topic_id = len(topic.leaders), topic.id
         note = await self._soon(made, self._noted)
         if note is None:
-            return 0
+            return Note(0, 0, NO_DIGEST)
         if note.get("topic", topic.id) != topic.id:
             raise SourceError(f'topic "{sink.topic}" was deleted, and another of its name was made', hint=ANEW)
-        return int(note["transaction"])
+        return Note(note["transaction"], note["timestamp"], note.get("digest", NO_DIGEST))
 
     async def _make_topics(self, begun: bool) -> bool:
         """Whether some were not there."""
@@ -119,7 +130,8 @@ class KafkaWriter:
         await admin.start()
         try:
             there = set(await admin.list_topics())
-            missing = [name for name in (sink.topic, sink.progress_topic) if name not in there]
+            names = [sink.topic, sink.progress_topic, *([] if sink.consistency is None else [sink.consistency.topic])]
+            missing = [name for name in names if name not in there]
             if missing and begun:
                 raise SourceError(f'topic "{missing[0]}" was deleted', hint=ANEW)
             if missing:
@@ -127,7 +139,8 @@ class KafkaWriter:
                 replicas = sink.replication or min(REPLICAS, brokers)
                 data = NewTopic(sink.topic, sink.partitions or 1, replicas, topic_configs=dict(sink.config))
                 notes = NewTopic(sink.progress_topic, 1, replicas, topic_configs={"cleanup.policy": "compact"})
-                reply = await admin.create_topics([topic for topic in (data, notes) if topic.name in missing])
+                marks = [NewTopic(name, 1, replicas) for name in names[2:]]
+                reply = await admin.create_topics([topic for topic in (data, notes, *marks) if topic.name in missing])
                 for name, code, *rest in reply.topic_errors:  # pyright: ignore[reportAttributeAccessIssue] - of the version
                     if code not in (0, EXISTS):
                         said = rest[0] if rest and rest[0] else str(for_code(code).message)
@@ -169,15 +182,14 @@ class KafkaWriter:
             at = records.next.get(partition, at)
         return found
 
-    async def write(self, number: int, timestamp: int, chunks: Iterable[Outgoing]) -> None:
-        """Transaction `number`: all of these records, and the note. Returns when it is committed.
+    async def write(self, note: Note, chunks: Iterable[Outgoing], marks: Marks | None = None) -> None:
+        """The transaction of that note: all of these records, the note, perhaps marks. Returns when it is committed.
 
         While the records of a chunk are sent, those of the next are made in another thread.
         """
         assert self._packing is not None
         packing = self._packing
-        note = json.dumps({"transaction": number, "timestamp": timestamp, "topic": self._topic_id}).encode()
-        parts = self._packed(packing, timestamp, chunks, note)
+        parts = self._packed(packing, note, chunks, marks)
         batches, last = next(parts)
         while not last:
             following = asyncio.ensure_future(asyncio.to_thread(next, parts))
@@ -190,15 +202,22 @@ class KafkaWriter:
         await _bounded(self._transactions.commit(), COMMIT_SECONDS_MAX, "the brokers do not commit")
 
     def _packed(
-        self, packing: Packing, timestamp: int, chunks: Iterable[Outgoing], note: bytes
+        self, packing: Packing, note: Note, chunks: Iterable[Outgoing], marks: Marks | None
     ) -> Iterator[tuple[list[OutBatch], bool]]:
         """The batches of each chunk, and with those of the last the note; whether they are the last."""
-        sink, ready = self._sink, list[OutBatch]()
+        sink, timestamp, count = self._sink, note.timestamp, 0
+        ready: list[OutBatch] = []
+        if marks is not None:
+            ready += packing.pack(marks.topic, 1, marks.begin(timestamp), timestamp)
         for chunk in chunks:
             if ready:
                 yield ready, False
             ready = packing.pack(sink.topic, self._partitions, chunk, timestamp)
-        progress = Outgoing(Spans.of([self._identity.encode()]), Spans.of([note]), absent(1), None)
+            count += len(chunk)
+        if marks is not None:
+            ready += packing.pack(marks.topic, 1, marks.end(timestamp, count), timestamp)
+        text = json.dumps(note._asdict() | {"topic": self._topic_id}).encode()
+        progress = Outgoing(Spans.of([self._identity.encode()]), Spans.of([text]), absent(1), None)
         yield ready + packing.pack(sink.progress_topic, 1, progress, timestamp), True
 
     async def close(self) -> None:

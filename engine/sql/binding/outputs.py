@@ -15,7 +15,7 @@ from engine.errors import InvalidParameter, TypeMismatch, Unsupported, WrongObje
 from engine.sql import statements
 from engine.sql.binding.connections import registry_of
 from engine.sql.binding.source_options import Options, Reads
-from engine.sql.statement.connectors import AvroClause
+from engine.sql.statement.connectors import AvroClause, FormatClause, RegistryClause
 from engine.sql.statement.parts import Option
 from engine.sql.syntax import Name
 from engine.types import Column
@@ -61,6 +61,23 @@ class Outputs:
                 return self._avro(clause, part, beside, fullname)
             case _:
                 raise Unsupported("the format of a sink is JSON, AVRO, TEXT or BYTES", position=None)
+
+    def marks(self, clause: FormatClause | None, value: OutputFormat, at: int) -> JsonFormat | AvroOutput:
+        """The format of CONSISTENCY: the value's, where none is given."""
+        match clause:
+            case None if isinstance(value, AvroOutput):
+                return AvroOutput(value.registry, "envelope")
+            case None if isinstance(value, JsonFormat):
+                return value
+            case JsonFormat():
+                return clause
+            case AvroClause(registry=RegistryClause() as registry, written=()):
+                return AvroOutput(registry_of(registry, self._reads), "envelope")
+            case _:
+                raise InvalidParameter(
+                    "CONSISTENCY is written in FORMAT JSON, or AVRO USING CONFLUENT SCHEMA REGISTRY without options",
+                    position=at,
+                )
 
     def _avro(self, clause: AvroClause, part: Part, beside: Option | None, fullname: str) -> AvroOutput:
         if clause.registry is None:

@@ -8,7 +8,7 @@ from engine import types
 from engine.catalog.catalog import Path, is_temporary
 from engine.catalog.connections import KafkaConnection
 from engine.catalog.items import MaterializedView, Sink, Source, SourceRelation, Table, View, kind
-from engine.catalog.sinks import AvroOutput, KafkaSink, OutputEnvelope, OutputFormat
+from engine.catalog.sinks import AvroOutput, Consistency, KafkaSink, OutputEnvelope, OutputFormat
 from engine.catalog.sources import JsonFormat
 from engine.errors import (
     DuplicateColumn,
@@ -212,6 +212,8 @@ def _description(
     names = options.take("avro key fullname"), options.take("avro value fullname")
     snapshot = options.flag("snapshot")
     client_id = options.text("client id") or "tailrace"
+    prefix = options.text("transactional id prefix") or "tailrace"
+    marked = options.text("consistency topic")
     _check_others(options)
     options.done()
     if envelope is OutputEnvelope.UPSERT and key is None:
@@ -232,17 +234,23 @@ def _description(
     if keys is not None:
         key_format = outputs.format("key", names[0], "row")
         check_whole(key_format, keys, "the key", into.at)
+    consistency: Consistency | None = None
+    clause = statement.consistency
+    if clause is not None or marked:
+        name = marked if clause is None else clause.topic
+        if not name or name in (topic, progress):
+            raise InvalidParameter("CONSISTENCY needs a topic of its own", position=into.at)
+        consistency = Consistency(name, outputs.marks(None if clause is None else clause.format, value, into.at))
     return KafkaSink(
         connection, topic, progress, envelope, key, key_format, value, headers, into.partition_by is not None,
         compression, _positive(partitions), _positive(replication), tuple(config.items()), snapshot is not False,
-        client_id,
+        client_id, prefix, consistency,
     )  # fmt: skip
 
 
 def _check_others(options: Options) -> None:
     """Options of Materialize's that say what is so here; what would be otherwise is refused."""
-    for name in ("transactional id prefix", "progress group id prefix"):
-        options.text(name)
+    options.text("progress group id prefix")  # no group of consumers reads the progress topic
     acks, reuse = options.take("acks"), options.peek("reuse topic")
     if acks is not None and acks.value not in ACKS:
         raise Unsupported("acks other than all", detail="What is written exactly once is acknowledged by all replicas.",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from engine.catalog.sinks import OutputEnvelope
 from engine.sql.grammar.sources import Sources
-from engine.sql.statement.connectors import AvroClause, CreateSink, FormatClause, IntoKafka
+from engine.sql.statement.connectors import AvroClause, ConsistencyClause, CreateSink, FormatClause, IntoKafka
 from engine.sql.statement.parts import Option
 from engine.sql.syntax import Expression, Name
 
@@ -29,8 +29,7 @@ class Sinks(Sources):
             self.advance()
             key = self.parenthesised(self.identifier)
             enforced = not self.accept("not", "enforced")
-        if self.at("consistency"):
-            self.unsupported("CONSISTENCY of a sink (a transaction of its topic is a tick, and its records' timestamp)")
+        consistency = self._consistency() if self.accept("consistency") else None
         headers = self.identifier() if self.accept("headers") else None
         options = self.with_options()
         key_format: FormatClause | None = None
@@ -52,8 +51,31 @@ class Sinks(Sources):
         elif self.accept("without", "snapshot"):
             options += (Option("snapshot", False, at),)
         return CreateSink(
-            name, on, into, key, enforced, headers, key_format, format_, envelope, if_not_exists, options, self.span()
+            name,
+            on,
+            into,
+            key,
+            enforced,
+            headers,
+            key_format,
+            format_,
+            envelope,
+            if_not_exists,
+            options,
+            consistency,
+            self.span(),
         )
+
+    def _consistency(self) -> ConsistencyClause:
+        """TOPIC 't' [FORMAT f], in parentheses or not."""
+        within = self.accept("(")
+        self.expect("topic")
+        self.accept("=")
+        topic = self.string()
+        format_ = self._output() if self.accept("format") else None
+        if within:
+            self.expect(")")
+        return ConsistencyClause(topic, format_)
 
     def _output(self) -> FormatClause:
         """A format; behind AVRO USING CONFLUENT SCHEMA REGISTRY ... perhaps (options)."""

@@ -225,6 +225,14 @@ class IntoKafka:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsistencyClause:
+    """CONSISTENCY (TOPIC t [FORMAT f])."""
+
+    topic: str
+    format: FormatClause | None
+
+
+@dataclass(frozen=True, slots=True)
 class CreateSink:
     """`key` is None without one; `enforced`: it is to be proven. `envelope` in lower case."""
 
@@ -239,6 +247,7 @@ class CreateSink:
     envelope: str
     if_not_exists: bool
     options: tuple[Option, ...]
+    consistency: ConsistencyClause | None
     span: Span
 
 
