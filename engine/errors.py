@@ -240,11 +240,23 @@ class InvalidBounds(DataError):
     sqlstate = "42601"
 
 
+class InvalidTemplate(DataError):
+    """Of to_char and its inverses: keywords that do not go together."""
+
+    sqlstate = "42601"
+
+
 class ArraySubscript(DataError):
     sqlstate = "2202E"
 
 
 class ArrayTooLarge(DataError):
+    sqlstate = "54000"
+
+
+class NoCharacter(DataError):
+    """A code that no character has."""
+
     sqlstate = "54000"
 
 
@@ -254,6 +266,18 @@ class InvalidArgument(DataError):
 
 class InvalidEncoding(DataError):
     sqlstate = "22021"
+
+
+class Untranslatable(DataError):
+    """A character that another encoding does not have."""
+
+    sqlstate = "22P05"
+
+
+class IntervalOverflow(DataError):
+    """A field of an interval."""
+
+    sqlstate = "22015"
 
 
 class InvalidBinary(DataError):
@@ -343,7 +367,8 @@ DATA_ERRORS: dict[str, type[DataError]] = {
         InvalidDatetime,
         InvalidArgument, InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
         InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
-        InvalidEncoding, InvalidBinary, UnknownName, UnknownRelation, UnknownFunction, UnknownSchema,
+        InvalidEncoding, Untranslatable, IntervalOverflow, InvalidTemplate, InvalidBinary, UnknownName, UnknownRelation,
+        UnknownFunction, UnknownSchema,
         UnknownDatabase, AmbiguousName,
     )
 }  # fmt: skip

@@ -21,7 +21,9 @@ MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-DATE_MIN, DATE_MAX = -2_440_588, 2_145_042_541
+JULIAN_EPOCH: Final = 2_440_588
+"""The Julian day of 1970-01-01."""
+DATE_MIN, DATE_MAX = -JULIAN_EPOCH, 2_145_042_541
 """4714-11-24 BC to 5874897-12-31: PostgreSQL's range of dates, in days."""
 TIMESTAMP_MIN, TIMESTAMP_MAX = -210_866_803_200_000_000, 9_223_371_331_199_999_999
 """4714-11-24 BC to 294276-12-31 23:59:59.999999: PostgreSQL's range of timestamps, in microseconds."""

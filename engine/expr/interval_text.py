@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 from engine.collection.value import Interval
-from engine.errors import DatetimeOverflow, InvalidDatetime
+from engine.errors import IntervalOverflow, InvalidDatetime
 from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND
 
 MONTH_UNITS: Final = {
@@ -113,14 +113,15 @@ class _Sum:
         hours, minutes = int(parts[0]), int(parts[1])
         seconds = Fraction(parts[2] + "0" if parts[2].endswith(".") else parts[2]) if len(parts) > 2 else Fraction(0)
         if minutes > 59 or seconds > 60:
-            raise DatetimeOverflow(f'interval field value out of range: "{self.text}"')
+            raise IntervalOverflow(f'interval field value out of range: "{self.text}"')
         self.micros += sign * (hours * HOUR + minutes * MINUTE + seconds * SECOND)
 
     def interval(self, sign: int = 1) -> Interval:
         micros = round(self.micros)
-        if abs(self.months) > FIELD_MAX or abs(self.days) > FIELD_MAX or abs(micros) >= 1 << 63:
-            raise DatetimeOverflow(f'interval field value out of range: "{self.text}"')
-        return Interval(sign * self.months, sign * self.days, sign * micros)
+        fields = (sign * self.months, sign * self.days)
+        if any(not -FIELD_MAX - 1 <= each <= FIELD_MAX for each in fields) or abs(micros) >= 1 << 63:
+            raise IntervalOverflow(f'interval field value out of range: "{self.text}"')
+        return Interval(*fields, sign * micros)
 
 
 def _read_iso(source: str, total: _Sum) -> None:

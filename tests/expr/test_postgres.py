@@ -1,4 +1,4 @@
-"""Some 12,900 calls and casts whose answers PostgreSQL 15.18 gave: value and type, or SQLSTATE.
+"""Some 15,000 calls and casts whose answers PostgreSQL 15.18 gave: value and type, or SQLSTATE.
 
 postgres.jsonl holds those that Tailrace answers alike: numeric without trailing zeros, jsonb without blanks, decimals
 to 14 digits. deviations.jsonl holds the others, with both answers: Materialize has no elements of JSON scalars; upper()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine import types
-from engine.errors import ArraySubscript, InvalidArgument, InvalidEncoding, InvalidText
+from engine.errors import ArraySubscript, InvalidArgument, InvalidEncoding, InvalidText, Untranslatable
 from engine.expr.columns import each
 from engine.expr.functions import checksums
 from engine.expr.registry import Function
@@ -71,19 +71,50 @@ def _unescaped(text: str) -> bytes:
     return bytes(out)
 
 
+ENCODINGS: Final = {
+    "utf8": "utf-8", "unicode": "utf-8", "sqlascii": "utf-8", "latin1": "latin-1", "iso88591": "latin-1",
+    "latin2": "iso8859_2", "latin3": "iso8859_3", "latin4": "iso8859_4", "latin5": "iso8859_9", "latin6": "iso8859_10",
+    "latin7": "iso8859_13", "latin8": "iso8859_14", "latin9": "iso8859_15", "latin10": "iso8859_16",
+    **{f"iso8859{part}": f"iso8859_{part}" for part in (5, 6, 7, 8)},
+    **{f"win{page}": f"cp{page}" for page in (866, 874, *range(1250, 1259))},
+    "koi8r": "koi8_r", "koi8": "koi8_r", "koi8u": "koi8_u", "eucjp": "euc_jp", "eucjis2004": "euc_jis_2004",
+    "euckr": "euc_kr", "euccn": "gb2312", "sjis": "shift_jis", "shiftjis": "shift_jis", "big5": "big5", "gbk": "gbk",
+    "gb18030": "gb18030", "uhc": "cp949", "johab": "johab",
+}  # fmt: skip
+"""PostgreSQL's names of encodings, their signs left out, and the codecs that they are."""
+
+
+def _codec(name: str, side: str) -> str:
+    found = ENCODINGS.get("".join(letter for letter in name.lower() if letter.isalnum()))
+    if found is None:
+        raise InvalidArgument(f'invalid {side} encoding name "{name}"')
+    return found
+
+
 def _convert_from(data: bytes, encoding: str) -> str:
-    if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
-        raise InvalidArgument(f'invalid source encoding name "{encoding}"')
     try:
-        return data.decode()
+        text = data.decode(_codec(encoding, "source"))
     except UnicodeDecodeError:
-        raise InvalidEncoding('invalid byte sequence for encoding "UTF8"') from None
+        raise InvalidEncoding(f'invalid byte sequence for encoding "{_encoding_name(encoding)}"') from None
+    if "\x00" in text:
+        raise InvalidEncoding(f'invalid byte sequence for encoding "{_encoding_name(encoding)}": 0x00')
+    return text
 
 
 def _convert_to(text: str, encoding: str) -> bytes:
-    if encoding.lower().replace("-", "") not in ("utf8", "unicode"):
-        raise InvalidArgument(f'invalid destination encoding name "{encoding}"')
-    return text.encode()
+    try:
+        return text.encode(_codec(encoding, "destination"))
+    except UnicodeEncodeError as error:
+        shown = " ".join(f"0x{byte:02x}" for byte in text[error.start].encode())
+        raise Untranslatable(
+            f'character with byte sequence {shown} in encoding "UTF8" has no equivalent in encoding '
+            f'"{_encoding_name(encoding)}"'
+        ) from None
+
+
+def _encoding_name(name: str) -> str:
+    shown = name.upper().replace("-", "")
+    return "UTF8" if shown == "UNICODE" else shown
 
 
 def _digest_name(name: str) -> str:

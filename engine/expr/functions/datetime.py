@@ -147,6 +147,8 @@ def stride(span: Interval) -> int:
     micros = span.days * DAY + span.microseconds
     if micros <= 0:
         raise DatetimeOverflow("stride must be greater than zero")
+    if micros >= 1 << 63:
+        raise DatetimeOverflow("interval out of range")
     return micros
 
 

@@ -13,7 +13,7 @@ from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument, UnsupportedValue
 from engine.expr import calendar
-from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND
+from engine.expr.calendar import DAY, HOUR, JULIAN_EPOCH, MINUTE, SECOND
 from engine.expr.columns import each, floats
 from engine.expr.registry import Function, Kernel
 from engine.types import SqlType
@@ -96,7 +96,7 @@ def _clock_field(unit: str, micros: Micros) -> tuple[Micros, int] | None:
         case "minute":
             return micros // MINUTE % 60, 0
         case "hour":
-            return micros // HOUR % 24, 0
+            return micros // HOUR, 0
         case _:
             return None
 
@@ -142,6 +142,8 @@ def extract(field: str, values: Micros, type: SqlType) -> tuple[Micros, int]:
     match type:
         case types.DATE:
             found = (values * 86_400, 0) if unit == "epoch" else _date_field(unit, values)
+            if unit == "julian":
+                found = values + JULIAN_EPOCH, 0
         case types.TIME:
             found = (values, 6) if unit == "epoch" else _clock_field(unit, values)
         case _:
@@ -152,7 +154,7 @@ def extract(field: str, values: Micros, type: SqlType) -> tuple[Micros, int]:
             elif unit in ("timezone", "timezone_hour", "timezone_minute") and type == types.TIMESTAMPTZ:
                 found = np.zeros(len(values), np.int64), 0
             else:
-                found = _clock_field(unit, values) or _date_field(unit, values // DAY)
+                found = _clock_field(unit, values % DAY) or _date_field(unit, values // DAY)
     if found is None:
         raise _unknown(field, type)
     return found

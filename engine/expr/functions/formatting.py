@@ -1,62 +1,27 @@
-"""to_char of times and its inverses: templates of PostgreSQL's chapter 9.8, read once and kept by their text."""
+"""to_char of times and intervals by templates, and the functions of all templates."""
 
-import re
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import lru_cache
+from functools import partial
 from typing import Final
 
 from engine import types
 from engine.collection.value import Interval
-from engine.errors import DatetimeOverflow, InvalidDatetime
+from engine.errors import InvalidDatetime
 from engine.expr import calendar
-from engine.expr.calendar import DAY, HOUR, MINUTE, SECOND
+from engine.expr.calendar import DAY, HOUR, JULIAN_EPOCH, MINUTE, SECOND
 from engine.expr.columns import each
-from engine.expr.functions.number_format import number_to_char
+from engine.expr.functions.number_format import double_to_char, number_to_char
+from engine.expr.functions.template_reading import date_from_char, stamp_from_char
+from engine.expr.functions.templates import DAY_NAMES, MONTH_NAMES, ROMAN, template
 from engine.expr.registry import Function
-
-MONTH_NAMES: Final = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
-DAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-ROMAN: Final = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
-
-KEYWORDS: Final = (
-    "SSSSS", "SSSS", "HH24", "HH12", "HH", "MI", "SS", "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6",
-    "A.M.", "P.M.", "a.m.", "p.m.", "AM", "PM", "am", "pm", "Y,YYY", "YYYY", "IYYY", "YYY", "IYY", "YY", "IY", "Y", "I",
-    "B.C.", "A.D.", "b.c.", "a.d.", "BC", "AD", "bc", "ad", "MONTH", "Month", "month", "MON", "Mon", "mon", "MM",
-    "DAY", "Day", "day", "DY", "Dy", "dy", "DDD", "IDDD", "DD", "ID", "D", "WW", "W", "IW", "CC", "J", "Q", "RM", "rm",
-    "TZH", "TZM", "TZ", "tz", "OF",
-)  # fmt: skip
-SPELLINGS: Final = {key.lower(): key for key in KEYWORDS} | {key: key for key in KEYWORDS}
-"""Keywords in lower case, of which some have a meaning of their own."""
-TOKENS: Final = re.compile(
-    r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<fill>FM|fm)?(?P<key>'
-    + "|".join(re.escape(key) for key in sorted(SPELLINGS, key=len, reverse=True))
-    + r")(?P<ordinal>TH|th)?|(?P<other>.)",
-    re.DOTALL,
-)
-
-
-@lru_cache(maxsize=1024)
-def template(text: str) -> tuple[tuple[str, str, bool, str], ...]:
-    """A template's parts: (keyword or '', literal text, FM, ordinal suffix)."""
-    parts: list[tuple[str, str, bool, str]] = []
-    for found in TOKENS.finditer(text):
-        if found["key"]:
-            parts.append((SPELLINGS[found["key"]], "", found["fill"] is not None, found["ordinal"] or ""))
-        elif found["quoted"] is not None:
-            parts.append(("", re.sub(r"\\(.)", r"\1", found["quoted"]), False, ""))
-        else:
-            parts.append(("", found["other"], False, ""))
-    return tuple(parts)
 
 
 class _Moment:
     """The fields of a timestamp that templates name."""
 
-    def __init__(self, stamp: int) -> None:
+    def __init__(self, stamp: int, zone: str) -> None:
+        self.zone = zone
         self.days, self.clock = divmod(stamp, DAY)
         self.year, self.month, self.day = calendar.civil_from_days(self.days)
         self.hour = self.clock // HOUR
@@ -154,15 +119,13 @@ def _date_part(key: str, at: _Moment) -> tuple[str, int]:
             century = (at.shown_year + 99) // 100
             return (f"{century:02d}" if at.year > 0 else f"-{century:02d}"), 1
         case "J":
-            return str(at.days + 2_440_588), 1
+            return str(at.days + JULIAN_EPOCH), 1
         case "Q":
             return str((at.month - 1) // 3 + 1), 1
         case "RM" | "rm":
             return _cased(ROMAN[at.month - 1], key), -4
-        case "TZ":
-            return "UTC", 1
-        case "tz":
-            return "utc", 1
+        case "TZ" | "tz":
+            return _cased(at.zone, key), 0
         case "OF" | "TZH":
             return "+00", 1
         case _:
@@ -178,12 +141,14 @@ def _padded(part: tuple[str, int], bare: bool, ordinal: str) -> str:
     return _ordinal(text, ordinal) if ordinal else text
 
 
-def stamp_to_char(stamp: int, pattern: str) -> str:
-    """A timestamp by a template."""
-    at = _Moment(stamp)
+def stamp_to_char(stamp: int, pattern: str, zone: str = "UTC") -> str | None:
+    """A timestamp, in the zone of that name, by a template; NULL by an empty one."""
+    if not pattern:
+        return None
+    at = _Moment(stamp, zone)
     out: list[str] = []
-    for key, literal, bare, ordinal in template(pattern):
-        if not key:
+    for key, literal, bare, ordinal, _ in template(pattern):
+        if not key or key == "FX":
             out.append(literal)
             continue
         part = _clock_part(key, at.hour, at.clock) or _date_part(key, at)
@@ -238,11 +203,13 @@ def _span_part(key: str, span: Interval) -> tuple[str, str] | None:
     return _signed(value, width, negative), str(value)
 
 
-def interval_to_char(span: Interval, pattern: str) -> str:
-    """An interval by a template."""
+def interval_to_char(span: Interval, pattern: str) -> str | None:
+    """An interval by a template; NULL by an empty one."""
+    if not pattern:
+        return None
     out: list[str] = []
-    for key, literal, bare, ordinal in template(pattern):
-        if not key:
+    for key, literal, bare, ordinal, _ in template(pattern):
+        if not key or key == "FX":
             out.append(literal)
             continue
         part = _span_part(key, span)
@@ -253,83 +220,6 @@ def interval_to_char(span: Interval, pattern: str) -> str:
     return "".join(out)
 
 
-FROM_WIDTH: Final = {"YYYY": 4, "IYYY": 4, "MS": 3, "US": 6, "DDD": 3, "SSSS": 5, "SSSSS": 5, "Y,YYY": 5, "J": 7}
-
-
-def _read(text: str, pattern: str) -> tuple[dict[str, int], str]:
-    """The numbers that a text has where the template names them, and AM, PM or ''."""
-    fields: dict[str, int] = {}
-    half = ""
-    at = 0
-    parts = template(pattern)
-    for index, (key, literal, bare, _) in enumerate(parts):
-        if not key:
-            if literal.isspace():
-                while at < len(text) and text[at].isspace():
-                    at += 1
-            elif at < len(text) and (not text[at].isalnum() or text[at] == literal):
-                at += len(literal)
-            continue
-        while at < len(text) and text[at].isspace():
-            at += 1
-        lower = key.lower()
-        if lower in ("month", "mon"):
-            named = [name.lower()[: None if lower == "month" else 3] for name in MONTH_NAMES]
-            found = next((m for m, name in enumerate(named, 1) if text[at:].lower().startswith(name)), 0)
-            if not found:
-                raise InvalidDatetime(f'invalid value "{text[at : at + 9]}" for "{key}"')
-            fields["MM"] = found
-            at += len(MONTH_NAMES[found - 1]) if lower == "month" else 3
-        elif lower in ("day", "dy"):
-            while at < len(text) and text[at].isalpha():
-                at += 1
-        elif lower.replace(".", "") in ("am", "pm"):
-            half = text[at : at + len(key)].lower().replace(".", "")
-            at += len(key)
-        else:
-            follows_digit = index + 1 < len(parts) and parts[index + 1][0] != ""
-            width = FROM_WIDTH.get(key, 2) if follows_digit and not bare else 20
-            width = FROM_WIDTH.get(key, len(key)) if key in ("MS", "US") else width
-            number = re.compile(r"[+-]?\d+").match(text[: at + width], at)
-            if number is None:
-                raise InvalidDatetime(f'invalid value "{text[at : at + 2]}" for "{key}"')
-            digits = number.group()
-            at = number.end()
-            fields[key] = int(digits) * 10 ** (FROM_WIDTH[key] - len(digits)) if key in ("MS", "US") else int(digits)
-    return fields, half
-
-
-def _from_char(text: str, pattern: str) -> int:
-    """The timestamp that a text means under a template."""
-    fields, half = _read(text, pattern)
-    year = fields.get("YYYY", fields.get("IYYY", 0))
-    if "YY" in fields:
-        year = fields["YY"] + (2000 if fields["YY"] < 70 else 1900 if fields["YY"] < 100 else 0)
-    month, day = fields.get("MM", 1), fields.get("DD", 1)
-    hour = fields.get("HH24", fields.get("HH12", fields.get("HH", 0)))
-    if half:
-        hour = hour % 12 + (12 if half == "pm" else 0)
-    minute, second = fields.get("MI", 0), fields.get("SS", 0)
-    valid = 1 <= month <= 12 and 1 <= day <= calendar.month_length(year, month)
-    if not valid or hour > 23 or minute > 59 or second > 59:
-        raise DatetimeOverflow(f'date/time field value out of range: "{text}"')
-    days = calendar.days_from_civil(year, month, day)
-    if "DDD" in fields:
-        days = calendar.days_from_civil(year, 1, 1) + fields["DDD"] - 1
-    micros = fields.get("MS", 0) * 1000 + fields.get("US", 0)
-    clock = hour * HOUR + minute * MINUTE + second * SECOND + micros
-    clock += fields.get("SSSS", fields.get("SSSSS", 0)) * SECOND
-    return calendar.checked(days * DAY + clock)
-
-
-def _to_date(text: str, pattern: str) -> int:
-    return _from_char(text, pattern) // DAY
-
-
-def _float_to_char(value: float, pattern: str) -> str:
-    return number_to_char(Decimal(repr(value)), pattern)
-
-
 def _integer_to_char(value: int, pattern: str) -> str:
     return number_to_char(Decimal(value), pattern)
 
@@ -337,16 +227,16 @@ def _integer_to_char(value: int, pattern: str) -> str:
 def _rows() -> Iterator[Function]:
     text = types.TEXT
     doc = "by a template such as YYYY-MM-DD HH24:MI:SS"
-    for kind in (types.TIMESTAMP, types.TIMESTAMPTZ):
-        yield each("to_char", (kind, text), text, stamp_to_char, doc)
-    yield each("to_char", (types.INTERVAL, text), text, interval_to_char, doc, can_fail=True)
+    for kind, zone in ((types.TIMESTAMP, ""), (types.TIMESTAMPTZ, "UTC")):
+        yield each("to_char", (kind, text), text, partial(stamp_to_char, zone=zone), doc, gives_null=True)
+    yield each("to_char", (types.INTERVAL, text), text, interval_to_char, doc, can_fail=True, gives_null=True)
     doc = "by a template such as 999,990.00"
     for kind in (types.INTEGER, types.BIGINT):
         yield each("to_char", (kind, text), text, _integer_to_char, doc, can_fail=True)
     yield each("to_char", (types.NUMERIC, text), text, number_to_char, doc, can_fail=True)
-    yield each("to_char", (types.DOUBLE, text), text, _float_to_char, doc, can_fail=True)
-    yield each("to_timestamp", (text, text), types.TIMESTAMPTZ, _from_char, "x read by a template", can_fail=True)
-    yield each("to_date", (text, text), types.DATE, _to_date, "x read by a template", can_fail=True)
+    yield each("to_char", (types.DOUBLE, text), text, double_to_char, doc, can_fail=True)
+    yield each("to_timestamp", (text, text), types.TIMESTAMPTZ, stamp_from_char, "x read by a template", can_fail=True)
+    yield each("to_date", (text, text), types.DATE, date_from_char, "x read by a template", can_fail=True)
 
 
 FUNCTIONS: Final = tuple(_rows())

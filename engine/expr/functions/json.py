@@ -12,7 +12,7 @@ from engine.collection import json
 from engine.collection.json import Document
 from engine.collection.nested import Array
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument
+from engine.errors import ArraySubscript, InvalidArgument
 from engine.expr.columns import FEW_ROWS, each
 from engine.expr.registry import Function, Generic, Kernel
 from engine.kernels import json as kernels
@@ -167,6 +167,8 @@ def _concatenate(a: str, b: str) -> str:
 
 
 def _without_keys(text: str, keys: Array) -> str:
+    if len(keys.dims) > 1:
+        raise ArraySubscript("wrong number of array subscripts")
     return reduce(_without_key, (key for key in _keys(keys)), text)
 
 

@@ -133,7 +133,9 @@ def _power(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vect
     blank = np.zeros(len(x), np.uint64)
     before = failing(blank, undefined, context, "2201F", ZERO_POWER).errors
     before = failing(blank, unreal, context, "2201F", COMPLEX_POWER, before).errors
-    found = finish_float(values, (x, y), type, context, before=before, vanishes=(clean != 0) & np.isfinite(y))
+    found = finish_float(
+        values, (x, y), type, context, before=before, vanishes=(clean != 0) & np.isfinite(clean) & np.isfinite(y)
+    )
     if np.count_nonzero(bad):
         found.words[bad] = 0
     return found

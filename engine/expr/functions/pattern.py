@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 Match = Callable[[pa.Array, str], pa.Array]
 """(texts, pattern) -> booleans. Raises a DataError for a pattern that is none."""
 
-DIALECT: Final = (("\\m", "\\b"), ("\\M", "\\b"), ("\\y", "\\b"), ("\\Y", "\\B"), ("\\Z", "\\z"))
+ESCAPES: Final = {"m": r"\b", "M": r"\b", "y": r"\b", "Y": r"\B", "Z": r"\z", "e": r"\x1b", "0": r"\x00"}
 """Escapes of PostgreSQL's that RE2 spells otherwise."""
+CODE: Final = r"(?P<code>u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})"
+CODE_POINT: Final = re.compile(CODE)
+BRACKET_PART: Final = re.compile(r"\[(?P<mark>[.=])(?P<letter>.)(?P=mark)\]|\[:\w+:\]|\\" + CODE + r"|\\.|.", re.DOTALL)
+"""What stands within brackets: a collating element or an equivalence class (of one letter, in the C locale), a class,
+an escape, a letter."""
+BOUND: Final = re.compile(r"\{\d+(,\d*)?\}")
 
 REGEX_LENGTH_MAX: Final = 1 << 18
 """Characters: RE2 needs minutes to refuse one of 60 MB, and its automata are bounded at 8 MB anyway."""
@@ -95,13 +101,62 @@ def regex_of(pattern: str, flags: str = "") -> str:
                 options += "m"
             case "p":  # only the dot minds them
                 options = options.replace("s", "")
-            case "g" | "s":
+            case "q":
+                pattern = re.escape(pattern)
+            case "g" | "s" | "e" | "t":
                 pass
             case _:
                 raise InvalidArgument(f'invalid regular expression option: "{flag}"')
-    for theirs, ours in DIALECT:
-        pattern = pattern.replace(theirs, ours)
+    pattern = _translated(pattern)
     return f"(?{options}){pattern}" if options else pattern
+
+
+@lru_cache(maxsize=1024)
+def _translated(pattern: str) -> str:
+    """The pattern in RE2's spelling; InvalidRegex for a brace that opens no bound, which RE2 takes for a letter."""
+    out: list[str] = []
+    at = 0
+    while at < len(pattern):
+        letter = pattern[at]
+        if letter == "\\":
+            code = CODE_POINT.match(pattern, at + 1)
+            if code is not None:
+                out.append(f"\\x{{{code.group()[1:]}}}")
+                at = code.end()
+                continue
+            escape = pattern[at + 1 : at + 2]
+            out.append(ESCAPES.get(escape, "\\" + escape))
+            at += 2
+        elif letter == "[":
+            at = _bracket(pattern, at, out)
+        else:
+            if letter == "{" and pattern[at + 1 : at + 2].isdigit() and BOUND.match(pattern, at) is None:
+                raise InvalidRegex("invalid regular expression: braces {} not balanced")
+            out.append(letter)
+            at += 1
+    return "".join(out)
+
+
+def _bracket(pattern: str, at: int, out: list[str]) -> int:
+    """A bracket expression from `at` on, translated onto `out`: where it ends."""
+    out.append("[")
+    at += 1
+    if pattern[at : at + 1] == "^":
+        out.append("^")
+        at += 1
+    first = at
+    while at < len(pattern) and (pattern[at] != "]" or at == first):
+        part = BRACKET_PART.match(pattern, at)
+        assert part is not None
+        if part["letter"] is not None:
+            out.append(re.escape(part["letter"]))
+        elif part["code"] is not None:
+            out.append(f"\\x{{{part['code'][1:]}}}")
+        else:
+            out.append(part.group())
+        at = part.end()
+    out.append("]" if at < len(pattern) else "")
+    return at + 1
 
 
 def _regex(flags: str) -> Match:
@@ -154,7 +209,7 @@ def _distinct_codes(codes: Codes) -> NDArray[np.uint64]:
 def _like_escape(pattern: str, escape: str) -> str:
     """The pattern with its own escape character, rewritten to backslash."""
     if len(escape) > 1:
-        raise InvalidArgument("invalid escape string")
+        raise InvalidEscape("invalid escape string", hint="Escape string must be empty or one character.")
     if escape == "\\":
         return pattern
     out: list[str] = []
@@ -171,6 +226,8 @@ def _like_escape(pattern: str, escape: str) -> str:
 
 
 def _regexp_like(text: str, pattern: str, flags: str = "") -> bool:
+    if "g" in flags:
+        raise InvalidArgument('regexp_like() does not support the "global" option')
     return _matched(pa.array([text], pa.large_string()), regex_of(pattern, flags))[0].as_py()
 
 

@@ -16,13 +16,16 @@ import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.nested import Array
-from engine.errors import InvalidArgument
+from engine.errors import InvalidArgument, InvalidEscape
 from engine.expr.columns import each
 from engine.expr.functions.pattern import invalid, regex_of
 from engine.expr.registry import Function
 from engine.expr.text_forms import RawValue
 
 WHOLE: Final = "whole"
+UNREPLACED: Final = "replacement failed"
+SEEING: Final = re.compile(r"\\[bBA]|\^")
+"""Assertions that see what stands before."""
 
 
 class Regex(NamedTuple):
@@ -63,18 +66,23 @@ def _groups(regex: str) -> Iterator[tuple[int, str]]:
         at += 1
 
 
-def matches(text: str, regex: Regex) -> list[tuple[int, int]]:
-    """Where the expression matches, from left to right without overlaps: (start, end) of each.
+def matches(text: str, regex: Regex, lead: int = 0) -> list[tuple[int, int]]:
+    """Where the expression matches from place `lead` on, from left to right without overlaps: (start, end) of each.
 
-    Arrow only replaces: each match is put between zeros, of which a text has none.
+    Arrow only replaces: each match is put between zeros, of which a text has none. What an assertion sees before the
+    place is there: the letter before it, which is the first match.
     """
+    expression = f"({regex.expression})"
+    sees = lead > 0 and SEEING.search(regex.expression) is not None
+    if sees:
+        expression = rf"\A(?s:.)|{expression}"
     try:
-        marked = pc.replace_substring_regex(pa.scalar(text), f"({regex.expression})", "\x00\\1\x00").as_py()
+        marked = pc.replace_substring_regex(pa.scalar(text[lead - sees :]), expression, "\x00\\1\x00").as_py()
     except pa.ArrowInvalid as error:
         raise invalid(error) from None
     found: list[tuple[int, int]] = []
-    at = 0
-    for number, piece in enumerate(marked.split("\x00")):
+    at = lead
+    for number, piece in enumerate(marked.split("\x00")[2 * sees :]):
         if number % 2:
             found.append((at, at + len(piece)))
         at += len(piece)
@@ -158,8 +166,18 @@ def _regexp_replace(text: str, pattern: str, replacement: str, flags: str = "") 
     try:
         found = pc.replace_substring_regex(pa.scalar(text), regex.expression, by, max_replacements=every)
     except pa.ArrowInvalid as error:
-        raise invalid(error) from None
+        if UNREPLACED not in str(error):
+            raise invalid(error) from None
+        return _first_replaced(text, regex, by)
     return found.as_py()
+
+
+def _first_replaced(text: str, regex: Regex, by: str) -> str:
+    """The first match replaced, where Arrow cannot: it finds no empty match of an assertion again by itself."""
+    start, end = matches(text, regex)[0]
+    held = [text[start:end], *groups(text, regex, start, end)]
+    made = re.sub(r"\\(.)", lambda found: (held[int(found[1])] or "") if found[1].isdigit() else found[1], by)
+    return text[:start] + made + text[end:]
 
 
 def _substring(text: str, pattern: str) -> str | None:
@@ -199,7 +217,7 @@ def _after(text: str, pattern: str, start: int, flags: str = "") -> list[tuple[i
     lead = start - 1
     if lead > len(text):
         return []
-    return [(a + lead, b + lead) for a, b in matches(text[lead:], Regex.of(pattern, flags))]
+    return matches(text, Regex.of(pattern, flags), lead)
 
 
 def similar_regex(pattern: str, escape: str | None = "\\") -> str:
@@ -208,6 +226,8 @@ def similar_regex(pattern: str, escape: str | None = "\\") -> str:
     % is any text, _ a character; | * + ? {m,n} ( ) and brackets as they are; the rest stands for itself. Between two
     escaped double quotes lies the part that substring() yields.
     """
+    if escape and len(escape) > 1:
+        raise InvalidEscape("invalid escape string", hint="Escape string must be empty or one character.")
     out = ["^(?:"]
     at, inside, quotes = 0, False, 0
     while at < len(pattern):
@@ -222,7 +242,7 @@ def similar_regex(pattern: str, escape: str | None = "\\") -> str:
                     out = [".*?" if part == ".*" else part for part in out]
                 out.append(")(" if quotes == 1 else ")(?:")
             else:
-                out.append(re.escape(letter))
+                out.append("\\" + letter)
         elif inside:
             inside = letter != "]"
             out.append("\\\\" if letter == "\\" else letter)
@@ -269,7 +289,7 @@ def _rows() -> Iterator[Function]:
         yield each("regexp_substr", (*pair, *more), text, _regexp_substr, doc, can_fail=True, gives_null=True)
     for more in ((), (text,)):
         doc = "the SIMILAR TO pattern x as a regular expression"
-        yield each("similar_to_escape", (text, *more), text, similar_regex, doc)
+        yield each("similar_to_escape", (text, *more), text, similar_regex, doc, can_fail=True)
 
 
 FUNCTIONS: Final = tuple(_rows())

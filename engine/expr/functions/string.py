@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument, OutOfRange, SubstringError
+from engine.errors import InvalidArgument, NoCharacter, OutOfRange, SubstringError
 from engine.expr.columns import FEW_ROWS, arrow, distinct, each
 from engine.expr.functions.text_casts import to_text
 from engine.expr.registry import Function, Generic, OnNull
@@ -114,10 +114,14 @@ def _ascii(text: str) -> int:
 
 
 def _chr(code: int) -> str:
+    if code < 0:
+        raise InvalidArgument("character number must be positive")
     if code == 0:
-        raise OutOfRange("null character not permitted")
-    if not 0 < code <= 0x10FFFF or 0xD800 <= code < 0xE000:
-        raise OutOfRange(f"requested character too large for encoding: {code}")
+        raise NoCharacter("null character not permitted")
+    if code > 0x10FFFF:
+        raise NoCharacter(f"requested character too large for encoding: {code}")
+    if 0xD800 <= code < 0xE000:
+        raise NoCharacter(f"requested character not valid for encoding: {code}")
     return chr(code)
 
 

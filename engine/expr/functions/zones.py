@@ -14,8 +14,9 @@ from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import InvalidArgument
 from engine.expr import calendar
-from engine.expr.calendar import DAY
+from engine.expr.calendar import DAY, SECOND
 from engine.expr.columns import distinct, each, map_rows, texts
+from engine.expr.interval_text import format_interval
 from engine.expr.registry import Function, Kernel
 from engine.expr.text_forms import RawValue
 from engine.types import SqlType
@@ -58,9 +59,9 @@ def _shifted(sign: int) -> Callable[[Interval, int], int]:
 
 
 def _span(offset: Interval) -> int:
-    if offset.months:
-        raise InvalidArgument("timezone interval must not contain months or years")
-    return offset.days * DAY + offset.microseconds
+    if offset.months or offset.days:
+        raise InvalidArgument(f'interval time zone "{format_interval(offset)}" must not include months or days')
+    return int(offset.microseconds / SECOND) * SECOND
 
 
 def _shifted_clock(offset: Interval, clock: int) -> int:
