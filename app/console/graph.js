@@ -61,6 +61,8 @@ export function layout(nodes, edges) {
   return { boxes, width: widest, height: Math.max(1, y - BOX.gapY) };
 }
 
+const LEAST = 0.45; // of a label's size: some 6 px
+
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 export class Graph {
@@ -99,7 +101,7 @@ export class Graph {
         class: `node ${node.kind ?? ""}`, transform: `translate(${box.x} ${box.y})`, tabindex: "0", role: "button",
         "aria-selected": String(node.id === this.#chosen), "data-id": node.id,
       }, drawn("title", {}, [node.title, ...node.lines].join("\n")), drawn("rect", { width: box.width, height: box.height }),
-      drawn("text", { x: 10, y: 17 }, cut(node.title, 25)),
+      drawn("text", { x: 10, y: 17 }, cut(node.title, 22)),
       ...node.lines.map((line, i) => drawn("text", { class: "line", x: 10, y: BOX.head + 11 + i * BOX.line }, cut(line, 27))));
       const choose = () => this.choose(node.id);
       group.addEventListener("click", choose);
@@ -120,11 +122,12 @@ export class Graph {
     this.onchoose(id);
   }
 
-  /** All of it in sight, never larger than life. */
+  /** All of it in sight, never larger than life, nor so small that nobody can read it: then its top. */
   fit() {
     const { clientWidth, clientHeight } = this.#svg;
     if (!clientWidth) return;
-    const scale = Math.min(1, (clientWidth - 40) / this.#size.width, (clientHeight - 40) / this.#size.height);
+    const whole = Math.min(1, (clientWidth - 40) / this.#size.width, (clientHeight - 40) / this.#size.height);
+    const scale = Math.max(LEAST, whole);
     this.#view = { scale, x: (clientWidth - this.#size.width * scale) / 2, y: Math.max(20, (clientHeight - this.#size.height * scale) / 2) };
     this.#move();
   }

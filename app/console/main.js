@@ -30,8 +30,15 @@ function keep(query) {
   live.query(query);
 }
 
+/** The drawer of objects on narrow screens; wider ones always show them. */
+function drawer(open) {
+  $("side").classList.toggle("open", open);
+  $("objects").setAttribute("aria-expanded", String(open));
+}
+
 /** Show what the address says. */
 async function route() {
+  drawer(false);
   const [page, id] = location.hash.slice(1).split("/");
   const next = { page: PAGES.includes(page) ? page : "sql", id: id ?? null };
   const moved = shown?.page !== next.page || shown?.id !== next.id;
@@ -74,7 +81,8 @@ function pulse() {
   const words = { open: "live", connecting: "connecting …", waiting: "connection lost, trying again …", closed: "closed" };
   const dot = { open: "good", connecting: "warn", waiting: "bad", closed: "bad" };
   const rates = figures && connection.state === "open" ? `${short(figures.rate)} rows/s · tick ${figures.ms.toFixed(2)} ms` : "";
-  $("pulse").replaceChildren(rates, element("span", { class: `dot ${dot[connection.state]}`, id: "connection", "data-state": connection.state }), words[connection.state]);
+  const told = (text) => element("span", { class: "told" }, text);
+  $("pulse").replaceChildren(told(rates), element("span", { class: `dot ${dot[connection.state]}`, id: "connection", "data-state": connection.state }), told(words[connection.state]));
 }
 
 async function second() {
@@ -94,7 +102,10 @@ function keys(event) {
     const page = PAGES[Number(event.key) - 1];
     if (page !== shown?.page) event.target.blur(); // the next key is not for what is hidden by then
     go(page);
-  } else if (!typing && event.key === "/") $("find").focus();
+  } else if (!typing && event.key === "/") {
+    drawer(true);
+    $("find").focus();
+  }
   else if (!typing && event.key === "?") $("help").showModal();
   else return;
   event.preventDefault();
@@ -111,6 +122,8 @@ $("theme").addEventListener("click", () => {
   const dark = (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   theme(dark ? "light" : "dark");
 });
+$("objects").addEventListener("click", () => drawer(!$("side").classList.contains("open")));
+document.querySelector("main").addEventListener("pointerdown", () => drawer(false));
 $("keys").addEventListener("click", () => $("help").showModal());
 for (const tab of document.querySelectorAll("[data-page]")) tab.addEventListener("click", () => go(tab.dataset.page));
 addEventListener("keydown", keys);

@@ -18,7 +18,7 @@ export class LivePage {
 
   constructor(host, connection, dataflow) {
     this.connection = connection;
-    this.welcome = element("p", { class: "welcome" }, "Choose an object at the left, or press Ctrl+Shift+Enter over a SELECT: its rows stand here and move as they change.");
+    this.welcome = element("p", { class: "welcome" }, "Choose one of the objects, or press Ctrl+Shift+Enter over a SELECT: its rows stand here and move as they change.");
     this.tools = element("div", { class: "tools", hidden: true }, this.#title, this.#state, element("span", { class: "grow" }),
       element("button", { onclick: () => this.#toggle(), id: "details" }, "Details"),
       element("button", { onclick: () => dataflow(this.#about), id: "to-dataflow" }, "Dataflow"));

@@ -5,6 +5,17 @@ import { Graph } from "./graph.js";
 import { element, isNumeric, run, shown } from "./sql.js";
 
 const ROWS_SHOWN = 500;
+const EXAMPLES = [
+  ["A table, and a view of it", `CREATE TABLE sales (shop text, amount bigint);
+CREATE MATERIALIZED VIEW totals AS SELECT shop, count(*), sum(amount) FROM sales GROUP BY shop;
+INSERT INTO sales VALUES ('north', 10), ('south', 20);
+SELECT * FROM totals;`],
+  ["An auction house, generated", `CREATE SOURCE auction_house FROM LOAD GENERATOR AUCTION (TICK INTERVAL '100ms', AS OF 10000) FOR ALL TABLES;
+CREATE MATERIALIZED VIEW top_sellers AS
+  SELECT a.seller, count(*) AS bids, max(b.amount) AS highest FROM auctions a JOIN bids b ON b.auction_id = a.id
+  GROUP BY a.seller ORDER BY bids DESC LIMIT 20;`],
+  ["What there is", "SHOW OBJECTS;"],
+];
 const CHANGES = /^\s*(create|drop|alter|insert|update|delete|comment|grant|revoke)/i;
 
 /** The boxes of a plan from its lines, which are indented by what they are inputs of. */
@@ -61,6 +72,10 @@ export class SqlPage {
     this.editor = new Editor(host, { run: () => this.run(), live: () => this.live(), explain: () => this.explain() });
     host.append(this.#answers);
     this.#list();
+    const begin = ([name, text]) => element("button", { onclick: () => { this.editor.text = text; this.editor.focus(); } }, name);
+    this.#answers.append(element("div", { class: "welcome" },
+      element("p", {}, "Answers stand here. Ctrl+Enter runs what you write above, or begin with one of these:"),
+      element("div", { class: "examples" }, ...EXAMPLES.map(begin))));
   }
 
   focus() { this.editor.focus(); }

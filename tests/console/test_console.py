@@ -40,6 +40,26 @@ def wait_for_rows(page: Page, expected: list[str]) -> None:
     assert rows(page) == expected
 
 
+def test_a_beginner_is_shown_a_beginning(page: Page, server: Running):
+    page.click("text=A table, and a view of it")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".answer").last.locator("tbody tr")).to_have_text(["north110", "south120"])
+    sql(server, "DROP TABLE sales CASCADE")
+
+
+def test_on_a_narrow_screen_the_objects_are_a_drawer(page: Page, server: Running):
+    sql(server, "CREATE TABLE narrow (shop text); INSERT INTO narrow VALUES ('north')")
+    page.set_viewport_size({"width": 390, "height": 844})
+    drawer = page.locator("#side")
+    expect(drawer).not_to_be_visible()
+    expect(page.locator("#keys")).to_be_in_viewport()
+    page.click("#objects")
+    expect(drawer).to_be_visible()
+    page.click("#tree li[data-id]:has-text('narrow')")
+    expect(drawer).not_to_be_visible()
+    wait_for_rows(page, ["north"])
+
+
 def test_the_first_minute(page: Page, server: Running):
     """Create a view, look at it, insert over HTTP: the cell changes without a reload."""
     page.evaluate("window.notReloaded = true")
