@@ -266,8 +266,8 @@ class Settings:
         metadata=knob(
             positive,
             "bytes",
-            "The changes of one transaction of a PostgreSQL source, as its server sends them: they are one tick, so in "
-            "memory at once. A longer one stalls its source, which loses nothing.",
+            "The net changes of one transaction of a PostgreSQL source, as its server sends them: they are one tick, "
+            "so in memory at once. A longer one stalls its source, which loses nothing.",
         ),
     )
     reply_rows_max: int = field(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from engine.errors import (
     TypeMismatch,
     WrongObjectType,
 )
-from tests.kafka.topics import bag_of, committed, table_of, transactions, written
+from tests.kafka.topics import avro, bag_of, committed, table_of, transactions, written
 from tests.kafka.waiting import SECONDS_MAX, until
 
 SUMS = "CREATE MATERIALIZED VIEW {} AS SELECT k, sum(n)::numeric(20,2) AS n FROM t WHERE k <> {} GROUP BY k"
@@ -90,6 +91,63 @@ def test_from_one_and_another_under_writes(broker, out):
         assert bag_of(committed(broker, out)) == Counter(
             (row[0], float(row[1])) for row in db.execute("SELECT k, n FROM b").rows()
         )
+
+
+SWITCHED = """CREATE MATERIALIZED VIEW {} AS SELECT k, sum(n)::bigint AS n, ('{{v=>' || k || '}}')::map[text=>text] AS h
+    FROM t WHERE k <> {} GROUP BY k"""
+SWITCHING = """
+import sys
+from engine.database import Database
+with Database.open(sys.argv[1]) as db:
+    print("ready", flush=True)
+    for i in range(10**9):
+        db.execute(f"INSERT INTO t VALUES ({i % 7}, {i})")
+        db.execute(f"ALTER SINK s SET FROM {'ab'[i % 2]}")
+"""
+
+
+@pytest.mark.parametrize("format", ["JSON", "AVRO"])
+def test_the_server_is_killed_while_it_switches(broker, registry, tmp_path, out, format):
+    """Whatever of a switch was kept and whatever was told: the topic becomes the one that the catalog says."""
+    folder = tmp_path / "data"
+    using = "" if format == "JSON" else f"USING CONFLUENT SCHEMA REGISTRY '{registry.url}'"
+    with Database.open(folder) as db:
+        db.execute("CREATE TABLE t (k int, n int)")
+        db.execute("INSERT INTO t VALUES (0, 1), (1, 1), (2, 1)")
+        db.execute(SWITCHED.format("a", 0))
+        db.execute(SWITCHED.format("b", 1))
+        db.execute(f"""CREATE CONNECTION c TO KAFKA (BROKER '{broker.address}')""")
+        db.execute(f"""CREATE SINK s FROM a INTO KAFKA CONNECTION c (TOPIC '{out}', PARTITION BY = k, TOPIC PARTITION
+            COUNT 3) KEY (k) NOT ENFORCED HEADERS h KEY FORMAT JSON VALUE FORMAT {format} {using} ENVELOPE UPSERT""")
+        written(db)
+        with db.session() as session:
+            session.execute("BEGIN")
+            session.execute("ALTER SINK s SET FROM b")
+            session.execute("ROLLBACK")
+        assert " FROM materialize.public.a INTO" in db.execute("SHOW CREATE SINK s").rows()[0][1]
+        written(db)
+        assert len(committed(broker, out, 3)) == 2
+    for delay in (0.4, 0.1) if format == "JSON" else (0.2,):
+        child = subprocess.Popen([sys.executable, "-c", SWITCHING, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    with Database.open(folder) as db:
+        written(db)
+        [name] = re.findall(r" FROM materialize\.public\.(\w) INTO", db.execute("SHOW CREATE SINK s").rows()[0][1])
+        held: dict = {}
+        for message in committed(broker, out, 3):
+            (k,) = json.loads(message.key()).values()
+            if message.value() is None:
+                del held[k]
+                continue
+            row = json.loads(message.value()) if format == "JSON" else avro(registry, message.value())[1]
+            assert (message.partition(), message.headers()) == (k % 3, [("v", str(k).encode())])
+            held[k] = row["n"]
+        assert held == dict(db.execute(f"SELECT k, n FROM {name}").rows())
 
 
 def one(key: bytes, value: bytes) -> Outgoing:

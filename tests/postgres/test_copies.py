@@ -144,14 +144,33 @@ def test_a_transaction_that_is_too_large_stalls_its_source_and_loses_nothing(ups
     with Database.open(tmp_path, Options(transaction_bytes_max=100_000)) as db:
         upstream.follow(db)
         for n in (1, 900):  # the second has some 95,000 bytes
-            upstream.run(f"INSERT INTO t SELECT {n}, repeat('x', 80) FROM generate_series(1, {n})")
+            upstream.run(f"INSERT INTO t SELECT {n} + i, repeat('x', 80) FROM generate_series(0, {n - 1}) i")
         until(db, "SELECT count(*) FROM t", [(901,)])
         upstream.run("UPDATE t SET n = -n", "INSERT INTO t VALUES (5)")
         status = "SELECT status, error LIKE '%transaction_bytes_max (100000)%' FROM mz_internal.mz_source_statuses"
         until(db, status, [("stalled", True)])
         assert db.execute("SELECT count(*), min(n) FROM t").rows() == [(901, 1)]
     with Database.open(tmp_path) as db:
-        until(db, "SELECT count(*), min(n), max(n) FROM t", [(902, -900, 5)])
+        until(db, "SELECT count(*), min(n), max(n) FROM t", [(902, -1799, 5)])
+
+
+def test_a_transaction_is_as_large_as_its_net_changes(upstream, monkeypatch):
+    """What it does to a row many times, or to rows that it takes away again, is not held."""
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 10_000)
+    upstream.table("t", "n int, pad text")
+    with Database.in_memory(Options(transaction_bytes_max=150_000)) as db:
+        upstream.follow(db)
+        upstream.run("INSERT INTO t SELECT i, repeat('x', 80) FROM generate_series(1, 300) i")
+        until(db, "SELECT count(*) FROM t", [(300,)])
+        with db.subscribe("SUBSCRIBE (SELECT n FROM t WHERE n < 3)") as changes:
+            with upstream.connection.transaction():
+                for _ in range(20):  # some 60,000 bytes each
+                    upstream.run("UPDATE t SET n = -n", "INSERT INTO t SELECT i, 'y' FROM generate_series(1, 500) i",
+                                 "DELETE FROM t WHERE pad = 'y'")  # fmt: skip
+                upstream.run("UPDATE t SET n = 0 WHERE n = 2")
+            told = list(itertools.islice(changes, 4))
+        assert sorted((change.diff, change.row) for change in told[2:]) == [(-1, (2,)), (1, (0,))]
+        assert db.execute("SELECT count(*), sum(n)::bigint FROM t").rows() == [(300, 45_148)]
 
 
 def test_which_tables(db, upstream):

@@ -49,6 +49,17 @@ class Pending:
         with self.lock:
             self.block.rows.setdefault(id, []).extend(batches)
 
+    def settle(self) -> float:
+        """Rows that came and went again within the block go: what part of the rows is left. O(rows)."""
+        before = after = 0
+        for id, rows in self.block.rows.items():
+            net = Batch.concat(rows).consolidate() if rows else None
+            before += sum(map(len, rows))
+            after += 0 if net is None else len(net)
+            with self.lock:
+                self.block.rows[id] = [] if net is None else [net]
+        return after / before if before else 0.0
+
     def drop(self, id: int) -> None:
         """No rows of a relation after all."""
         with self.lock:

@@ -97,7 +97,8 @@ class PostgresReader:
         self._gathered = Gathered()
         self._boundary: tuple[int, int] | None = None  # messages gathered up to the last commit, and its position
         self._open = False  # whether a transaction is under way
-        self._held = 0  # bytes of its changes that were decoded
+        self._held = 0  # bytes of its net changes that were decoded
+        self._settle_at = self._bytes_max // 2  # when they are added up next
         self._idle = 0  # up to there is nothing for us
         self._stashed: memoryview | None = None
         self._reported = (0.0, 0)  # when, and what was confirmed
@@ -251,16 +252,20 @@ class PostgresReader:
         return self._next_block()
 
     def _hold(self) -> None:
-        """Decode what there is of a transaction that is under way."""
+        """Decode what there is of a transaction that is under way. What it takes back itself is not held: its changes
+        are added up when they have doubled since the last time, from half of what is allowed on."""
         self._held += self._gathered.size
+        self._flush(len(self._gathered))
+        if self._held > self._settle_at:
+            self._held = int(self._held * self._pending.settle())
+            self._settle_at = max(self._bytes_max // 2, min(2 * self._held, self._bytes_max))
         if self._held > self._bytes_max:
             self.retry_seconds = RETRY_LARGE_SECONDS
             raise SourceError(
-                f"a transaction of the server has more than transaction_bytes_max ({self._bytes_max}) bytes of changes",
+                f"a transaction of the server has more net changes than transaction_bytes_max ({self._bytes_max})",
                 hint="Start with a larger --transaction-bytes-max: it goes on there. Or drop the source, and create it "
                 "again: its tables are copied as they are then.",
             )
-        self._flush(len(self._gathered))
 
     def _next(self, stream: Connection) -> memoryview | None:
         try:
@@ -309,7 +314,7 @@ class PostgresReader:
             self._gathered.add(message)
             return True
         if kind == changes.COMMIT:
-            self._open, self._held = False, 0
+            self._open, self._held, self._settle_at = False, 0, self._bytes_max // 2
             self._boundary = len(self._gathered), changes.commit_of(message)
             self._progress.bytes += len(data)
             return True
