@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 WORKLOADS = (
-    "aggregate", "join", "latency", "growth", "views", "memory", "windows", "planning", "tpch",
+    "aggregate", "join", "latency", "growth", "views", "memory", "windows", "recursion", "planning", "tpch",
     "nexmark", "subscribers", "kafka", "sinks", "postgres", "files", "lookups", "bulk", "cancel",
 )  # fmt: skip
 

@@ -43,6 +43,11 @@ class ErrorCounts:
         """The code of one error that a row has, the least; None if every row evaluated."""
         return min(self._published) if self._published else None
 
+    def counts(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The codes, and how many rows failed with each."""
+        codes, counts = [*self._published], [*self._published.values()]
+        return np.array(codes, np.uint64), np.array(counts, np.int64)
+
     def __len__(self) -> int:
         return len(self._published)
 

@@ -16,6 +16,7 @@ from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator
 from engine.dataflow.operators import join
+from engine.dataflow.operators.let_rec import LetRec
 from engine.dataflow.render import Types, demands, render, types_of
 from engine.dataflow.trace import Trace
 from engine.dataflow.watch import ALWAYS, Watch
@@ -95,6 +96,8 @@ class OneShot:
             return join_once(plan, inputs, self._watch)
         traces = [Trace(len(kinds[i])).arranged(key) for i, key in demands(plan, types)]
         operator = render(plan, kinds, False, traces, self._heap)
+        if isinstance(operator, LetRec):
+            operator.once()
         rows = operator.contents() if isinstance(plan, graph.Constant) else None
         if rows is None:
             rows = self._stepped(plan, operator, inputs, types)

@@ -86,6 +86,8 @@ def _fixed_point(plan: graph.LetRec, sources, errors) -> Rows:
             rows = inside(body, Counter())
             changed = changed or rows != leaves[first + k]
             leaves[first + k] = rows
+    for body in plan.bodies:
+        inside(body, errors)
     return inside(plan.result, errors)
 
 

@@ -1,7 +1,7 @@
 """Recursion: after every tick of a random history a loop holds its fixed point from empty, however it is maintained."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.dataflow import graph
@@ -10,7 +10,7 @@ from engine.expr.aggregate import Kind
 from engine.expr.overload import call
 from engine.expr.scalar import Literal, Ref
 from tests.laws.harness import World
-from tests.laws.plans import INT, SOURCES, Tick
+from tests.laws.plans import INT, SOURCES, Shape, Tick, histories, plans
 
 VIEW = 10
 PAIR = (INT, INT)
@@ -89,6 +89,57 @@ def test_incremental_equals_the_fixed_point(name: str, history: list[Tick]) -> N
         world.check_once(plan)
     world.undo()
     world.check(VIEW, plan)
+
+
+@st.composite
+def loops(draw: st.DrawFn) -> graph.LetRec:
+    """Any plans as the bodies of two variables of pairs, for a few passes: most of them grow and shrink by turns."""
+
+    def inside(plan: Plan) -> Plan:
+        """The plan over the leaves of a loop."""
+        match plan:
+            case graph.Source(id=1):
+                return draw(st.sampled_from([Local(0, PAIR), Local(3, PAIR), Local(3, PAIR), Local(4, PAIR)]))
+            case graph.Source():
+                return Local(plan.id - 1, plan.types)
+            case graph.Constant():
+                return graph.Mfp(Local(1, SOURCES[1].types), (), (0, 1))
+            case _:
+                return graph.with_inputs(plan, tuple(map(inside, graph.inputs(plan))))
+
+    def pairs(plan: Plan) -> Plan:
+        """Two numbers of each of its rows."""
+        row = graph.output_types(plan)
+        numbers = [c for c, type in enumerate(row) if type == INT]
+        return graph.Mfp(plan, (Compute(Literal(1, INT)),), tuple((numbers + [len(row)] * 2)[:2]))
+
+    shape = Shape(counted=draw(st.booleans()))
+    bodies = tuple(pairs(inside(draw(plans(shape, depth=2)))) for _ in range(2))
+    result = inside(draw(plans(shape, depth=1)))
+    return graph.LetRec(SOURCES, (PAIR, PAIR), bodies, result, draw(st.integers(1, 3)), True)
+
+
+@settings(max_examples=60)
+@given(loops(), histories())
+def test_any_loop_equals_its_passes(plan: graph.LetRec, history: list[Tick]) -> None:
+    world = World()
+    world.circuit.install(VIEW, plan)
+    for tick in history:
+        world.run(tick)
+        world.check(VIEW, plan)
+
+
+@given(history=edge_histories())
+def test_a_history_that_is_too_long_is_given_up(history: list[Tick]) -> None:
+    """The loop is computed anew from then on."""
+    world = World()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.dataflow.operators.iterated.ENTRIES_MIN", 6)
+        patch.setattr("engine.dataflow.operators.iterated.ENTRIES_TIMES", 2)
+        world.circuit.install(VIEW, LEAST)
+        for tick in history:
+            world.run(tick)
+            world.check(VIEW, LEAST)
 
 
 @pytest.mark.parametrize("name", PLANS)

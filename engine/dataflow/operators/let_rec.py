@@ -9,20 +9,23 @@ Rule   The variables start empty; a pass sets each, in order, to its body over a
        that hold each other up in a circle are gone that way, and without a Distinct derivations are counted, which a
        terminating loop makes exact.
        *Any other* body (aggregates, differences, TopK; or a stated recursion limit, where the number of passes decides)
-       is **recomputed from the inputs' contents in each tick that changes them**, pass by pass with deltas; the
-       difference to what came out before goes downstream. EXPLAIN says so.
+       is kept pass by pass (iterated.py): a change of the inputs changes what each pass changes. If that history would
+       be too long, as of a loop that changes every row in every pass, the loop is **computed anew from the inputs'
+       contents in each tick that changes them**, and the difference to what came out before goes downstream.
 State  monotone: every operator's own, the inputs arranged, and members and derivation counts at each Distinct.
-       Otherwise: the inputs' contents and the result's.
+       Otherwise: the changes of each pass, or the inputs' contents; and the result's.
 Cost   monotone: the derivations touched (of an insertion what follows from it; of a retraction what followed from it,
-       twice), and O(operators) a round. Otherwise: the whole loop.
+       twice), and O(operators) a round. Otherwise: the touched groups in all passes, and what follows from them; or
+       the whole loop.
 From   Gupta, Mumick, Subrahmanian, "Maintaining Views Incrementally", SIGMOD 1993 (DRed); McSherry et al.,
-       "Differential Dataflow", CIDR 2013, for what would do without the second case: arrangements by iteration.
+       "Differential Dataflow", CIDR 2013, for the second case.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch
@@ -30,6 +33,7 @@ from engine.collection.heap import Heap, Marks
 from engine.collection.wanted import ask
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
+from engine.dataflow.operators.iterated import Iterated, TooLong
 from engine.dataflow.operators.loop import Loop, Making, Types
 from engine.dataflow.operators.source import mark_batch
 
@@ -50,6 +54,11 @@ class LoopErrors(ErrorCounts):
         own = super().first()
         return self.inside if own is None else own
 
+    def counts(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        codes, counts = super().counts()
+        inside = [] if self.inside is None else [self.inside]
+        return np.append(codes, np.array(inside, np.uint64)), np.append(counts, np.ones(len(inside), np.int64))
+
     def __len__(self) -> int:
         return super().__len__() + (self.inside is not None)
 
@@ -61,23 +70,35 @@ class LetRec:
         self._leaves = [*inputs, *plan.variables]
         self._making = making
         self._heap = heap
-        self._incremental = graph.is_monotone(plan)
-        self._loop = self._fresh()
+        self._monotone = graph.is_monotone(plan)
+        self._limit = PASSES_MAX if plan.limit is None else plan.limit
         self._failed = 0  # the code of the error that the passes ran out; the result then stands still
-        # Of a recomputed loop: the inputs and the result that is out. Of a maintained one only while it fails: the
-        # inputs of the result that is out, and those that it has by now.
+        # The inputs, of a loop that is computed anew; of a monotone one while it fails, and those it had before.
         self._before: list[Batch] | None = None
-        self._inputs = [] if self._incremental else [Arrangement(len(types), range(len(types))) for types in inputs]
-        self._out = Batch.empty(len(graph.output_types(plan.result)))
+        self._inputs: list[Arrangement] = []
+        self._nothing = Batch.empty(len(graph.output_types(plan.result)))
+        self._out = Arrangement(self._nothing.columns)  # what is out, unless the loop is monotone
+        self._iterated: Iterated | None = None
+        if self._monotone:
+            self._loop = self._fresh()
+        else:
+            self._iterated = Iterated(self._leaves, plan.bodies, self._limit, making)
+            self._loop = Loop(self._leaves, (), plan.result, False, making)
+        # What the variables and inputs changed while it failed.
+        self._withheld = [Batch.empty(len(types)) for types in self._leaves]
 
     def _fresh(self) -> Loop:
         plan = self._plan
-        return Loop(self._leaves, plan.bodies, plan.result, self._incremental, self._making)
+        return Loop(self._leaves, plan.bodies, plan.result, self._monotone, self._making)
 
     def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
         failed, self._failed = self._failed, 0
-        if not self._incremental:
-            out = self._recomputed(tick, deltas)
+        if self._iterated is not None:
+            out = self._by_pass(tick, deltas, self._iterated)
+        elif not self._monotone:
+            for held, delta in zip(self._inputs, deltas, strict=True):
+                held.apply(delta.consolidate())
+            out = self._anew(tick)
         elif failed:
             out = self._retried(tick, deltas)
         else:
@@ -101,7 +122,7 @@ class LetRec:
             held.apply(batch)
         self._loop = self._fresh()
         self._fail(PASSES_MAX)
-        return self._out
+        return self._nothing
 
     def _retried(self, tick: int, deltas: Sequence[Batch]) -> Batch:
         """From empty over what the inputs are by now; against the result of what they were when it last settled."""
@@ -113,22 +134,49 @@ class LetRec:
         after = settled(loop, tick, [held.rows() for held in self._inputs], variables)
         if after is None:
             self._fail(PASSES_MAX)
-            return self._out
+            return self._nothing
         before = settled(self._fresh(), tick, self._before, variables)
         assert before is not None, "it settled once"
         self._loop, self._before, self._inputs = loop, None, []
         return Batch.concat([after, before.negate()]).consolidate()
 
-    def _recomputed(self, tick: int, deltas: Sequence[Batch]) -> Batch:
-        """The loop from empty, over the inputs as they are with this tick's changes."""
-        for held, delta in zip(self._inputs, deltas, strict=True):
-            held.apply(delta.consolidate())
+    def _by_pass(self, tick: int, deltas: Sequence[Batch], iterated: Iterated) -> Batch:
+        """What the change of the inputs changes in each pass; the result is of what the variables come to."""
+        try:
+            changes = iterated.run(tick, deltas)
+        except TooLong:
+            self._forget(iterated.inputs())
+            return self._anew(tick)
+        both = [Batch.concat([a, b]).consolidate() for a, b in zip(self._withheld, changes, strict=True)]
+        if not self._plan.returns_at_limit and any(map(len, iterated.beyond)):
+            self._withheld = both
+            self._fail(self._limit)
+            return self._nothing
+        self._withheld = [Batch.empty(batch.columns) for batch in both]
+        self._loop.push(tick, dict(zip(self._loop.leaves, both, strict=True)))
+        out = self._loop.result()
+        self._out.apply(out)
+        return out
+
+    def once(self) -> None:
+        """It is asked but once: no pass is remembered."""
+        if self._iterated is not None:
+            self._forget(self._iterated.inputs())
+
+    def _forget(self, inputs: Sequence[Batch]) -> None:
+        """Compute the loop anew from now on, whose inputs are these."""
+        self._inputs = [Arrangement(rows.columns) for rows in inputs]
+        for held, rows in zip(self._inputs, inputs, strict=True):
+            held.apply(rows)
+        self._iterated, self._withheld = None, []
+
+    def _anew(self, tick: int) -> Batch:
+        """The loop from empty, over the inputs as they are."""
         loop = self._loop = self._fresh()
         variables = loop.leaves[len(self._inputs) :]
         loop.push(tick, {leaf: held.rows() for leaf, held in zip(loop.leaves, self._inputs, strict=False)})
-        limit = PASSES_MAX if self._plan.limit is None else self._plan.limit
         passes, changed = 0, True
-        while changed and not (passes == limit and self._plan.returns_at_limit):
+        while changed and not (passes == self._limit and self._plan.returns_at_limit):
             ask()
             changed = False
             for k, variable in enumerate(variables):
@@ -137,13 +185,12 @@ class LetRec:
                     changed = True
                     loop.push(tick, {variable: delta})
             passes += changed
-            if passes > limit:
-                self._fail(limit)
-                break
-        if self._failed:
-            return Batch.empty(self._out.columns)
-        before, self._out = self._out, loop.result()
-        return Batch.concat([self._out, before.negate()]).consolidate()
+            if passes > self._limit:
+                self._fail(self._limit)
+                return self._nothing
+        out = Batch.concat([loop.result(), self._out.rows().negate()]).consolidate()
+        self._out.apply(out)
+        return out
 
     def _fail(self, limit: int) -> None:
         text = f"22000 Recursive query exceeded the recursion limit {limit}. (Use RETURN AT RECURSION LIMIT to get it.)"
@@ -151,7 +198,8 @@ class LetRec:
 
     def publish(self) -> None:
         assert isinstance(self.errors, LoopErrors)
-        self.errors.inside = self._loop.error()
+        passing = None if self._iterated is None else self._iterated.error()
+        self.errors.inside = self._loop.error() if passing is None else passing
         self.errors.publish()
 
     def contents(self) -> Batch | None:
@@ -161,15 +209,20 @@ class LetRec:
         return 0
 
     def bytes_held(self) -> int:
-        batches = [self._out, *(self._before or ())]
+        batches = [*self._withheld, *(self._before or ())]
         held = sum(batch.words.nbytes + batch.diffs.nbytes for batch in batches)
+        held += self._out.bytes_held() + (0 if self._iterated is None else self._iterated.bytes_held())
         return held + self._loop.bytes_held() + sum(rows.bytes_held() for rows in self._inputs)
 
     def mark(self, marks: Marks) -> None:
         self._loop.mark(marks)
-        mark_batch(marks, self._out, graph.output_types(self._plan.result))
+        if self._iterated is not None:
+            self._iterated.mark(marks)
+        self._out.mark(marks, [type.physical for type in graph.output_types(self._plan.result)])
         for rows, types in zip(self._inputs, self._leaves, strict=False):
             rows.mark(marks, [type.physical for type in types])
+        for batch, types in zip(self._withheld, self._leaves, strict=False):
+            mark_batch(marks, batch, types)
         for batch, types in zip(self._before or (), self._leaves, strict=False):
             mark_batch(marks, batch, types)
 

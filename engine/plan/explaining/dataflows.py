@@ -110,8 +110,8 @@ class Dataflows:
             case graph.Changes():
                 return f"Changes since {plan.as_of}", (("as_of", plan.as_of),), ()
             case graph.LetRec():
-                how = "maintained" if graph.is_monotone(plan) else "recomputed when an input changes"
-                fields: Fields = () if graph.is_monotone(plan) else (("recomputes", "the whole loop"),)
+                how = "maintained" if graph.is_monotone(plan) else "maintained pass by pass"
+                fields: Fields = () if graph.is_monotone(plan) else (("recomputes", "touched groups in each pass"),)
                 return f"Recursion ({how}) over %0..%{len(plan.inputs) - 1}", fields, ()
             case graph.Mfp():
                 steps = [
