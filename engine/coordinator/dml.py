@@ -1,4 +1,4 @@
-"""INSERT, UPDATE and DELETE: a statement becomes one write, which commits in one tick.
+"""INSERT, UPDATE, DELETE and MERGE: a statement becomes one write, which commits in one tick.
 
 What a statement reads it reads under the tick lock, so that nothing commits between its reads and its write. Constant
 rows need no reads and go straight to the queue.
@@ -17,13 +17,14 @@ from engine.coordinator.result import Result
 from engine.coordinator.snapshot import Snapshot, beneath
 from engine.coordinator.ticks import Write
 from engine.coordinator.upsert import resolved
-from engine.errors import NotNullViolation, UndefinedTable
+from engine.errors import CardinalityViolation, NotNullViolation, UndefinedTable
 from engine.plan.lower import with_finishing_as_topk
 from engine.plan.relation import Constant, Finishing
-from engine.sql.bound import BoundDelete, BoundInsert, BoundUpdate
+from engine.sql.bound import BoundDelete, BoundInsert, BoundMerge, BoundUpdate
+from engine.sql.resolved.rows import MergeAction
 from engine.types import Column
 
-BoundWrite = BoundInsert | BoundDelete | BoundUpdate
+BoundWrite = BoundInsert | BoundDelete | BoundUpdate | BoundMerge
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def write_all(coordinator: Coordinator, bounds: Sequence[BoundWrite], check: Che
 def answered(coordinator: Coordinator, bound: BoundWrite, change: Change) -> Result:
     """The answer to a statement: its tag, and the rows of RETURNING each by itself."""
     tagged = tag(bound, change.rows)
-    if change.returned is None:
+    if change.returned is None or isinstance(bound, BoundMerge):
         return Result(tagged, row_count=change.rows)
     types = tuple(column.type for column in bound.returning)
     rows = finish(change.returned, Finishing(), types, coordinator.heap, coordinator.options.result_rows_max)
@@ -119,6 +120,28 @@ def changes(snapshot: Snapshot, bound: BoundWrite) -> Change:
             returned = both.project(range(2 * width, both.columns)) if bound.returning else None
             delta = Batch.concat([old.negate(), new]).consolidate()
             return Change(delta, int(both.diffs.sum()), returned)
+        case BoundMerge():
+            return _merged(snapshot, bound, columns)
+
+
+def _merged(snapshot: Snapshot, bound: BoundMerge, columns: Sequence[Column]) -> Change:
+    """A row of the table may be changed once: all copies of one, by one row of the source."""
+    width = len(columns)
+    if bound.relation is None:
+        return Change(Batch.empty(width), 0, None)
+    rows = snapshot.rows(bound.relation).consolidate()
+    rows = rows.take(rows.vector(0).words != MergeAction.NOTHING.value)
+    action = rows.vector(0).words
+    old = rows.project(range(1, 1 + width)).take(action != MergeAction.INSERT.value)
+    new = rows.project(range(1 + width, 1 + 2 * width)).take(action != MergeAction.DELETE.value)
+    check_not_null(new, columns)
+    affected = old.consolidate()
+    if np.any(affected.diffs > snapshot.counts(bound.table, affected)):
+        raise CardinalityViolation(
+            "MERGE command cannot affect row a second time",
+            hint="Ensure that not more than one source row matches any one target row.",
+        )
+    return Change(Batch.concat([old.negate(), new]).consolidate(), int(rows.diffs.sum()), None)
 
 
 def tag(bound: BoundWrite, rows: int) -> str:
@@ -130,6 +153,8 @@ def tag(bound: BoundWrite, rows: int) -> str:
             return f"DELETE {rows}"
         case BoundUpdate():
             return f"UPDATE {rows}"
+        case BoundMerge():
+            return f"MERGE {rows}"
 
 
 def check_not_null(batch: Batch, columns: Sequence[Column]) -> None:

@@ -42,12 +42,13 @@ Columns = tuple[Column, ...]
 
 BOUND = (
     statements.SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Subscribe
+    | statements.Merge
     | statements.Explain | statements.ExplainTimestamp | statements.ExplainAnalyze | statements.ShowObjects
     | statements.ShowCreate | statements.ShowVariable
 )  # fmt: skip
 """What is bound when it is prepared: it may have parameters, and its columns are told before it runs."""
 
-KEPT = statements.SelectStatement | statements.Insert | statements.Update | statements.Delete
+KEPT = statements.SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Merge
 """Whose bound form is used again."""
 
 

@@ -9,7 +9,15 @@ from engine.coordinator import dml
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.transaction import Transaction
 from engine.errors import ReadOnlyTransaction
-from engine.sql.bound import Bound, BoundCopyFrom, BoundDelete, BoundInsert, BoundTruncate, BoundUpdate
+from engine.sql.bound import (
+    Bound,
+    BoundCopyFrom,
+    BoundDelete,
+    BoundInsert,
+    BoundMerge,
+    BoundTruncate,
+    BoundUpdate,
+)
 
 
 class Writer(Protocol):
@@ -38,7 +46,7 @@ def refuse_read_only(client: Writer, what: str, tables: Sequence[Item | None] = 
 def refuse_write(coordinator: Coordinator, client: Writer, bound: Bound) -> None:
     """The same for a statement that writes to tables."""
     match bound:
-        case BoundInsert() | BoundUpdate() | BoundDelete():
+        case BoundInsert() | BoundUpdate() | BoundDelete() | BoundMerge():
             what, tables = dml.tag(bound, 0).split()[0], [bound.table]
         case BoundCopyFrom():
             what, tables = "COPY FROM", [bound.table]

@@ -49,6 +49,7 @@ from engine.sql.bound import (
     BoundExplainTimestamp,
     BoundInert,
     BoundInsert,
+    BoundMerge,
     BoundRaise,
     BoundReshape,
     BoundSelect,
@@ -126,7 +127,7 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
                 return run(coordinator, client, settled(bound, context))
             except UndefinedTable:
                 # What it names may have been made anew since it was bound (ALTER TABLE); so far it has done nothing.
-                asks = isinstance(bound, BoundSelect | BoundInsert | BoundUpdate | BoundDelete)
+                asks = isinstance(bound, BoundSelect | BoundInsert | BoundUpdate | BoundDelete | BoundMerge)
                 if not asks or client.transaction.status != "I" or coordinator.catalog is context.catalog:
                     raise
 
@@ -150,7 +151,7 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
     match bound:
         case BoundSelect():
             return _fitting(client, _select(coordinator, client, bound))
-        case BoundInsert() | BoundUpdate() | BoundDelete():
+        case BoundInsert() | BoundUpdate() | BoundDelete() | BoundMerge():
             return _write(coordinator, client, bound)
         case BoundTruncate():
             return _truncate(coordinator, client, bound)

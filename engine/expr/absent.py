@@ -78,7 +78,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
     ("call",): "Send the statements one after the other.",
     ("do",): "Send the statements one after the other.",
     ("load",): "There is nothing to load: docs/functions.md lists the functions that there are.",
-    ("merge",): "INSERT ... ON CONFLICT DO UPDATE, UPDATE ... FROM and DELETE ... USING, in one transaction.",
     ("security",): "COMMENT ON keeps a text.",
     ("listen",): NO_CHANNELS,
     ("notify",): NO_CHANNELS,

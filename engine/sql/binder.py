@@ -15,6 +15,7 @@ from engine.sql.binding import (
     definitions,
     drops,
     explains,
+    merges,
     postgres,
     reads,
     replacements,
@@ -48,6 +49,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return writes.update(statement, context)
         case statements.Delete():
             return writes.delete(statement, context)
+        case statements.Merge():
+            return merges.merge(statement, context)
         case statements.Truncate():
             return writes.truncate(statement, context)
         case statements.Subscribe():

@@ -38,6 +38,7 @@ from engine.sql.resolved.rows import (
     BoundCopyFrom,
     BoundDelete,
     BoundInsert,
+    BoundMerge,
     BoundSelect,
     BoundSubscribe,
     BoundTruncate,
@@ -56,7 +57,8 @@ from engine.sql.resolved.session import (
 )
 
 Bound: TypeAlias = (
-    BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundTruncate | BoundCreateDatabase | BoundCreateSchema
+    BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundMerge | BoundTruncate
+    | BoundCreateDatabase | BoundCreateSchema
     | BoundCreateTable | BoundCreateTableAs | BoundCreateView
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
     | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies | BoundValidateConnection

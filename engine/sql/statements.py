@@ -14,7 +14,17 @@ from engine.sql.statement.connectors import (
     CreateSource,
     ValidateConnection,
 )
-from engine.sql.statement.data import Copy, CopyFrom, Delete, Insert, SelectStatement, Subscribe, Truncate, Update
+from engine.sql.statement.data import (
+    Copy,
+    CopyFrom,
+    Delete,
+    Insert,
+    Merge,
+    SelectStatement,
+    Subscribe,
+    Truncate,
+    Update,
+)
 from engine.sql.statement.definitions import (
     AlterRename,
     AlterRenameColumn,
@@ -74,7 +84,8 @@ CatalogStatement: TypeAlias = (
 
 
 Statement: TypeAlias = (
-    SelectStatement | Insert | Update | Delete | Truncate | CatalogStatement | ValidateConnection | Inert | Subscribe
+    SelectStatement | Insert | Update | Delete | Merge | Truncate
+    | CatalogStatement | ValidateConnection | Inert | Subscribe
     | Explain | ExplainAnalyze | ExplainTimestamp | Copy | CopyFrom | ShowObjects | ShowCreate | ShowVariable
     | SetVariable | Transaction | Discard | Raise
     | SessionStatement

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from engine import types
 from engine.collection.wanted import ask
-from engine.dataflow.graph import Order
+from engine.dataflow.graph import Order, Ties
 from engine.errors import AmbiguousColumn, InvalidParameter, SyntaxError_, UndefinedColumn, Unsupported
 from engine.expr import overload
 from engine.expr.scalar import Call, Literal, Ref, Value
@@ -102,6 +102,9 @@ class Queries(Commons):
             rows = replace(rows, relation=bind(rows.relation))
         limit = None if query.limit is None else self._count(query.limit, "LIMIT", inside)
         offset = 0 if query.offset is None else self._count(query.offset, "OFFSET", inside) or 0
+        if query.ties and limit is not None:
+            kept = cut(rows.relation, rows.kinds, (), rows.order, limit, offset, Ties.WHOLE)
+            return Whole(replace(rows, relation=kept), None, 0)
         return Whole(rows, limit, offset)
 
     def _count(self, node: Expression, clause: str, around: Around) -> int | None:

@@ -33,7 +33,7 @@ def settled(statement: Bound, context: Context) -> Bound:
         case bound.BoundTruncate():
             return statement
         case (
-            bound.BoundSelect() | bound.BoundInsert() | bound.BoundDelete() | bound.BoundUpdate()
+            bound.BoundSelect() | bound.BoundInsert() | bound.BoundDelete() | bound.BoundUpdate() | bound.BoundMerge()
             | bound.BoundSubscribe() | bound.BoundCopyFrom()
         ):  # fmt: skip
             return _settled(statement, context) if statement.unsettled else statement
@@ -46,6 +46,7 @@ def _settled(
     | bound.BoundInsert
     | bound.BoundDelete
     | bound.BoundUpdate
+    | bound.BoundMerge
     | bound.BoundSubscribe
     | bound.BoundCopyFrom,
     context: Context,
@@ -69,6 +70,9 @@ def _settled(
             return replace(statement, relation=with_values(statement.relation, context), unsettled=False)
         case bound.BoundDelete() | bound.BoundUpdate():
             return replace(statement, relation=settle(statement.relation, context), unsettled=False)
+        case bound.BoundMerge():
+            relation = None if statement.relation is None else settle(statement.relation, context)
+            return replace(statement, relation=relation, unsettled=False)
         case bound.BoundCopyFrom():
             rows = Over(statement.rows.id, settle(statement.rows.relation, context))
             return replace(statement, rows=rows, unsettled=False)

@@ -32,7 +32,7 @@ from engine.types import CastContext, Column, SqlType
 
 
 def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
-    table = _table(statement.table, context, "insert into")
+    table = written_table(statement.table, context, "insert into")
     targets = _targets(statement, table)
     binder = Queries(context)
     if statement.query is None:
@@ -42,8 +42,8 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
     conflict = None if statement.conflict is None else _conflict(statement, statement.conflict, table, binder)
     answer, returning = None, ()
     if statement.returning:
-        star = _star(table, 0)
-        scope = Scope(star, (_range(table, statement.alias, star),), len(star), Around(None, {}))
+        star = columns_at(table, 0)
+        scope = Scope(star, (range_of(table, statement.alias, star),), len(star), Around(None, {}))
         scalars, returning = binder.returned(statement.returning, scope)
         local = _local(table, 1, binder)
         answer = Over(local.id, projected(local, len(star), scalars))
@@ -57,12 +57,13 @@ def _local(table: Table, times: int, binder: Queries) -> Local:
     return Local(binder.fresh(), tuple(c.type for c in columns), tuple(c.nullable for c in columns))
 
 
-def _star(table: Table, begin: int) -> tuple[ScopeColumn, ...]:
+def columns_at(table: Table, begin: int) -> tuple[ScopeColumn, ...]:
     """The table's columns, where they stand from column `begin` of a row."""
     return tuple(ScopeColumn(c.name, begin + i, c.type, c.nullable) for i, c in enumerate(table.columns))
 
 
-def _range(table: Table, alias: str | None, star: tuple[ScopeColumn, ...]) -> Range:
+def range_of(table: Table, alias: str | None, star: tuple[ScopeColumn, ...]) -> Range:
+    """The table as an item of FROM."""
     return Range(alias or table.name.item, () if alias else (table.name.database, table.name.schema), star)
 
 
@@ -71,14 +72,14 @@ def _conflict(statement: statements.Insert, conflict: OnConflict, table: Table, 
     if conflict.assignments is None:
         return BoundConflict(keys, None)
     width = len(table.columns)
-    old, new = _star(table, 0), _star(table, width)
-    ranges = (_range(table, statement.alias, old), Range("excluded", (), new))
+    old, new = columns_at(table, 0), columns_at(table, width)
+    ranges = (range_of(table, statement.alias, old), Range("excluded", (), new))
     scope = Scope(old, ranges, 2 * width, Around(None, {}))
     local = _local(table, 2, binder)
     relation: Relation = local
     if conflict.where is not None:
         relation = Filter(relation, (binder.boolean(conflict.where, Place(scope, "WHERE"), "WHERE"),))
-    changed = _changed(conflict.assignments, table, binder, scope)
+    changed = changed_by(conflict.assignments, table, binder, scope)
     row = stored([changed.get(i, column.ref) for i, column in enumerate(old)], table.keys)
     return BoundConflict(keys, Over(local.id, projected(relation, 2 * width, [*(column.ref for column in old), *row])))
 
@@ -94,7 +95,7 @@ def _arbiters(conflict: OnConflict, table: Table) -> Sequence[UniqueKey]:
         return found
     if not conflict.columns:
         return table.keys
-    wanted = {_column(table, name, conflict.at) for name in conflict.columns}
+    wanted = {named_column(table, name, conflict.at) for name in conflict.columns}
     found = [key for key in table.keys if set(key.columns) == wanted]
     if not found:
         raise InvalidColumnReference(
@@ -183,21 +184,23 @@ def _targets(statement: statements.Insert | statements.CopyFrom, table: Table) -
         return list(range(len(table.columns)))
     found: list[int] = []
     for name in statement.columns:
-        index = _column(table, name, statement.table.at)
+        index = named_column(table, name, statement.table.at)
         if index in found:
             raise DuplicateColumn(f'column "{name}" specified more than once', position=statement.table.at)
         found.append(index)
     return found
 
 
-def _column(table: Table, name: str, at: int) -> int:
+def named_column(table: Table, name: str, at: int) -> int:
+    """The number of the table's column of that name."""
     for index, column in enumerate(table.columns):
         if column.name == name:
             return index
     raise UndefinedColumn(f'column "{name}" of relation "{table.name.item}" does not exist', position=at)
 
 
-def _table(name: syntax.Name, context: Context, verb: str) -> Table:
+def written_table(name: syntax.Name, context: Context, verb: str) -> Table:
+    """The table of that name: nothing else can be written to."""
     item = context.catalog.resolve(name.parts, context.path, name.at)
     if not isinstance(item, Table):
         raise WrongObjectType(f'cannot {verb} {kind(item)} "{item.name.item}"', position=name.at)
@@ -213,11 +216,11 @@ def _target(
     verb: str,
 ) -> tuple[Queries, Table, Relation, Scope]:
     """The rows of a table that UPDATE or DELETE means, beside those of its FROM or USING."""
-    table = _table(name, context, verb)
+    table = written_table(name, context, verb)
     binder = Queries(context)
-    star = _star(table, 0)
+    star = columns_at(table, 0)
     around = Around(None, {})
-    source = Source(binder.read(table, name.at), len(star), star, (_range(table, alias, star),))
+    source = Source(binder.read(table, name.at), len(star), star, (range_of(table, alias, star),))
     source = binder.joined(source, beside, around)
     scope = source.scope(around)
     relation = source.relation
@@ -233,14 +236,14 @@ def delete(statement: statements.Delete, context: Context) -> bound.BoundDelete:
     scalars, returning = binder.returned(statement.returning, scope) if statement.returning else ([], ())
     once = bool(statement.using)
     relation = _once(relation, len(table.columns), once)
-    relation = projected(relation, scope.width, [*(column.ref for column in _star(table, 0)), *scalars])
+    relation = projected(relation, scope.width, [*(column.ref for column in columns_at(table, 0)), *scalars])
     return bound.BoundDelete(table.id, relation, frozenset(binder.reads), once, returning, binder.unsettled)
 
 
 def truncate(statement: statements.Truncate, context: Context) -> bound.BoundTruncate:
     found: dict[int, bound.BoundDelete] = {}
     for name in statement.tables:
-        table = _table(name, context, "truncate")
+        table = written_table(name, context, "truncate")
         found[table.id] = delete(statements.Delete(name, None, (), None, (), statement.span), context)
     return bound.BoundTruncate(tuple(found.values()))
 
@@ -250,8 +253,8 @@ def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
         statement.table, statement.alias, statement.from_, statement.where, context, "update"
     )
     width = len(table.columns)
-    old = [column.ref for column in _star(table, 0)]
-    changed = _changed(statement.assignments, table, binder, scope)
+    old = [column.ref for column in columns_at(table, 0)]
+    changed = changed_by(statement.assignments, table, binder, scope)
     new = stored([changed.get(i, scalar) for i, scalar in enumerate(old)], table.keys)
     once = bool(statement.from_)
     relation = _once(relation, width, once)
@@ -273,13 +276,13 @@ def _once(relation: Relation, width: int, once: bool) -> Relation:
     return TopK(relation, tuple(range(width)), (), 1, 0) if once else relation
 
 
-def _changed(
+def changed_by(
     assignments: Sequence[tuple[syntax.Name, syntax.Expression]], table: Table, binder: Queries, scope: Scope
 ) -> dict[int, BoundScalar]:
     """The new values of the columns that SET names."""
     changed: dict[int, BoundScalar] = {}
     for name, node in assignments:
-        index = _column(table, name.parts[-1], name.at)
+        index = named_column(table, name.parts[-1], name.at)
         if index in changed:
             raise SyntaxError_(f'multiple assignments to same column "{name.parts[-1]}"', position=name.at)
         if isinstance(node, syntax.Default):
@@ -291,7 +294,7 @@ def _changed(
 
 
 def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCopyFrom:
-    table = _table(statement.table, context, "copy to")
+    table = written_table(statement.table, context, "copy to")
     targets = _targets(statement, table)
     binder = Queries(context)
     form, file = copy_file(statement.path, statement.at, statement.options, context)

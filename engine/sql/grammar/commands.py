@@ -8,7 +8,7 @@ from engine.sql.statements import Statement
 
 METHODS: Final = {
     **dict.fromkeys(("select", "values", "with", "table", "("), "select_or_into"),
-    "insert": "insert", "update": "update", "delete": "delete", "truncate": "truncate",
+    "insert": "insert", "update": "update", "delete": "delete", "merge": "merge", "truncate": "truncate",
     "create": "create", "drop": "drop", "subscribe": "subscribe",
     "tail": "subscribe", "explain": "explain", "copy": "copy", "show": "show",
     "set": "set", "reset": "reset", "discard": "discard", "begin": "transaction", "start": "transaction",

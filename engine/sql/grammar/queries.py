@@ -65,6 +65,7 @@ class Queries(Listings):
         body = self._set_operation()
         order = self.order_by()
         limit = offset = None
+        ties = False
         while True:
             if limit is None and self.accept("limit"):
                 limit = None if self.accept("all") else self.expression()
@@ -72,7 +73,7 @@ class Queries(Listings):
                 offset = self.expression()
                 self.accept_any("row", "rows")
             elif limit is None and self.accept("fetch"):
-                limit = self._fetch()
+                limit, ties = self._fetch()
             else:
                 break
         if self.at_any("for") and self.peek().key in ("update", "share", "no", "key"):
@@ -80,17 +81,21 @@ class Queries(Listings):
         self.depth -= 1
         if isinstance(body, Nested) and not (tables or order or limit or offset):
             return replace(body.query, at=at)
-        return Query(body, order, limit, offset, tables, recursion, at, passes, returns)
+        if ties and not order:
+            raise SyntaxError_("WITH TIES cannot be specified without ORDER BY clause", position=at)
+        return Query(body, order, limit, offset, tables, recursion, at, passes, returns, ties)
 
-    def _fetch(self) -> Expression:
-        """FETCH {FIRST | NEXT} [n] {ROW | ROWS} ONLY."""
+    def _fetch(self) -> tuple[Expression, bool]:
+        """FETCH {FIRST | NEXT} [n] {ROW | ROWS} {ONLY | WITH TIES}; whether with ties."""
         if self.accept_any("first", "next") is None:
             self.fail()
         count: Expression = Number("1", self.here) if self.at_any("row", "rows") else self.expression()
         if self.accept_any("row", "rows") is None:
             self.fail()
+        if self.accept("with", "ties"):
+            return count, True
         self.expect("only")
-        return count
+        return count, False
 
     def _with(self) -> tuple[Recursion, int | None, bool, tuple[CommonTable, ...]]:
         if not self.accept("with"):

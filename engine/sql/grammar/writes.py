@@ -1,8 +1,19 @@
-"""INSERT, UPDATE, DELETE, TRUNCATE."""
+"""INSERT, UPDATE, DELETE, MERGE, TRUNCATE."""
 
 from engine.errors import SyntaxError_
 from engine.sql.grammar.alters import Alters
-from engine.sql.statement.data import Delete, Insert, OnConflict, Truncate, Update
+from engine.sql.statement.data import (
+    Delete,
+    Insert,
+    Merge,
+    MergeDelete,
+    MergeInsert,
+    MergeUpdate,
+    MergeWhen,
+    OnConflict,
+    Truncate,
+    Update,
+)
 from engine.sql.syntax import Expression, Name, Row, SelectItem, Subquery, SubqueryColumn
 
 
@@ -85,6 +96,59 @@ class Writes(Alters):
         using = self.list_of(self._from_item) if self.accept("using") else ()
         where = self.expression() if self.accept("where") else None
         return Delete(table, alias, using, where, self._returning(), self.span())
+
+    def merge(self) -> Merge:
+        self.expect("merge", "into")
+        table, alias = self._target("using")
+        self.expect("using")
+        source = self._from_item()
+        self.expect("on")
+        on = self.expression()
+        whens: list[MergeWhen] = []
+        reached: set[bool] = set()  # the kinds of which a clause has taken all rows that were left
+        while self.at("when"):
+            when = self._when()
+            if when.matched in reached:
+                message = "unreachable WHEN clause specified after unconditional WHEN clause"
+                raise SyntaxError_(message, position=when.at)
+            if when.condition is None:
+                reached.add(when.matched)
+            whens.append(when)
+        if not whens:
+            self.fail()
+        if self.at("returning"):
+            self.unsupported("RETURNING of MERGE", hint="INSERT, UPDATE and DELETE have it.")
+        return Merge(table, alias, source, on, tuple(whens), self.span())
+
+    def _when(self) -> MergeWhen:
+        at = self.here
+        self.expect("when")
+        matched = not self.accept("not")
+        self.expect("matched")
+        if self.at("by", "source"):
+            hint = "DELETE or UPDATE ... WHERE NOT EXISTS, in the same transaction."
+            self.unsupported("WHEN NOT MATCHED BY SOURCE", hint=hint)
+        self.accept("by", "target")
+        condition = self.expression() if self.accept("and") else None
+        self.expect("then")
+        if self.accept("do", "nothing"):
+            return MergeWhen(matched, condition, None, at)
+        if not matched:
+            return MergeWhen(False, condition, self._merge_insert(), at)
+        if self.accept("delete"):
+            return MergeWhen(True, condition, MergeDelete(), at)
+        self.expect("update", "set")
+        return MergeWhen(True, condition, MergeUpdate(self._assignments()), at)
+
+    def _merge_insert(self) -> MergeInsert:
+        self.expect("insert")
+        columns = self.parenthesised(self.identifier) if self.next.key == "(" else ()
+        if self.next.key == "overriding":
+            self.unsupported("OVERRIDING")
+        if self.accept("default", "values"):
+            return MergeInsert(columns, None)
+        self.expect("values")
+        return MergeInsert(columns, self.parenthesised(self.expression))
 
     def truncate(self) -> Truncate:
         self.expect("truncate")

@@ -204,3 +204,4 @@ class Query:
     at: int
     passes: int | None = None  # the recursion limit, if one is stated,
     returns: bool = False  # and whether reaching it ends the recursion instead of failing
+    ties: bool = False  # whether the peers of the last row of `limit` come too

@@ -85,6 +85,26 @@ class BoundDelete:
     unsettled: bool = False
 
 
+class MergeAction(Enum):
+    """What MERGE does with a row: the first column of its rows."""
+
+    NOTHING = 0  # but its condition was asked
+    INSERT = 1
+    UPDATE = 2
+    DELETE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BoundMerge:
+    """Each row of `relation` (None: no clause does anything) is an action, the table's row that goes (NULLs but for an
+    UPDATE and a DELETE) and the one that comes (NULLs but for an INSERT and an UPDATE)."""
+
+    table: int
+    relation: Relation | None
+    reads: frozenset[int]
+    unsettled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class BoundTruncate:
     """The rows of several tables go, in one tick. No two are of one table."""

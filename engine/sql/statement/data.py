@@ -64,6 +64,46 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeUpdate:
+    assignments: tuple[tuple[Name, Expression], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeDelete:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInsert:
+    """`values` None: DEFAULT VALUES."""
+
+    columns: tuple[str, ...]
+    values: tuple[Expression, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MergeWhen:
+    """WHEN [NOT] MATCHED [AND condition] THEN action; None: DO NOTHING."""
+
+    matched: bool
+    condition: Expression | None
+    action: MergeUpdate | MergeDelete | MergeInsert | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """MERGE INTO table USING source ON condition WHEN ..."""
+
+    table: Name
+    alias: str | None
+    source: FromItem
+    on: Expression
+    whens: tuple[MergeWhen, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Truncate:
     """All rows of these tables go, at once. There are no sequences to restart and no foreign keys to follow."""
 
