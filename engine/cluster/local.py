@@ -33,6 +33,13 @@ class Local:
             self._deliver(self.worker.handle(command))
             self._hydrate_more()
 
+    def hydrate_now(self) -> None:
+        """Run all hydrations that there are, and what waits for them. At a tick boundary, which lasts."""
+        with self.lock:
+            while (hydration := self.worker.next_hydration()) is not None:
+                hydration.run()
+                self._deliver(self.worker.adopt(hydration))
+
     def peek(self, command: Peek | Lookup, watch: Watch = ALWAYS) -> Rows:
         """Answer a read, beside whatever tick is running. What `watch` raises ends it."""
         return self.worker.peek(command, watch)

@@ -38,6 +38,7 @@ from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
 from engine.coordinator.past import Past
 from engine.coordinator.record import record
+from engine.coordinator.replay import REFRESHED, Replay
 from engine.coordinator.result import Notice, Result
 from engine.coordinator.runtime import Commands, Durations, SessionLike, runtime
 from engine.coordinator.sink_states import Sinks
@@ -93,6 +94,7 @@ class Coordinator:
         self._named: tuple[Catalog, dict[str, Item]] = catalog, {}
         self.tables: dict[int, tuple[Column, ...]] = {}  # collections that clients write to
         self.sinks: Final = Sinks()
+        self.replay: Replay | None = None  # while a data directory is put back with its past
         self.secrets: Final[dict[int, bytes]] = {}  # the values of secrets, by id
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
         self._live: set[int] = set()  # collections and indexes that have hydrated
@@ -209,6 +211,7 @@ class Coordinator:
                         if response.error is not None:
                             subscription.finish(DataError.of(response.error))
                 case Hydrated():
+                    self._first_refresh(response.id)
                     with self._live_changed:
                         self._live.add(response.id)
                         begun = self._begun.pop(response.id, None)
@@ -216,6 +219,14 @@ class Coordinator:
                             self.hydration_ns[response.id] = time.perf_counter_ns() - begun
                         self._live_changed.notify_all()
         self.ticks.look_ahead()
+
+    def _first_refresh(self, id: int) -> None:
+        """A view that began with a refresh is as of that until the next one, over a restart too."""
+        if self.log is None or self.replay is not None or id not in self.catalog.items:
+            return
+        at, _ = self.cluster.worker.circuit.refreshes(id)
+        if at is not None:
+            self.log.change(facts={(REFRESHED, str(id)): str(at)})
 
     def is_live(self, id: int) -> bool:
         """Whether a collection or index has hydrated."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from engine.catalog.catalog import SYSTEM_DATABASE
 from engine.catalog.items import (
     Index,
+    Item,
     MaterializedView,
     QualifiedName,
     Table,
@@ -19,8 +20,9 @@ from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import Draft
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.reads import check_recorded
+from engine.coordinator.replay import NEEDED
 from engine.coordinator.result import Notice, Result
-from engine.dataflow.graph import Plan, Refresh, Schedule
+from engine.dataflow.graph import Changes, Plan, Refresh, Schedule, nodes
 from engine.errors import DuplicateRelation, InvalidParameter
 from engine.expr.datetime_text import format_timestamptz
 from engine.plan.lower import with_finishing_as_topk
@@ -115,26 +117,37 @@ def create_materialized_view(draft: Draft, bound: BoundCreateMaterializedView, i
     coordinator = draft.coordinator
     plan = dataflow(bound.relation, draft.catalog, coordinator.options)
     if id is None:
-        check_recorded(coordinator, plan)
+        _need(draft, item, plan)
     if bound.schedule is not None:
-        plan = _refreshed(plan, bound.schedule, item.id, bound.since, again=id is not None)
+        plan = _refreshed(draft, plan, item, bound.schedule, bound.since, again=id is not None)
     history_ms = history_of(coordinator, bound.history_ms)
     draft.enter([item], lambda: coordinator.send(Maintain(item.id, plan, (), history_ms)))
     return Result("CREATE MATERIALIZED VIEW")
 
 
-def _refreshed(plan: Plan, schedule: Schedule, id: int, since: int, again: bool) -> Refresh:
-    """The plan as of its refreshes. When a view begins `again`, with the server, what it held is not known any more:
-    if its schedule has a time before now, it is refreshed now."""
+def _refreshed(
+    draft: Draft, plan: Plan, item: MaterializedView, schedule: Schedule, since: int, again: bool
+) -> Refresh:
+    """The plan as of its refreshes. A view that begins `again`, with the server, is as of the last one that there was;
+    where what it read then is not known any more it is refreshed now."""
     if again:
-        return Refresh(plan, id, schedule)
+        assert draft.coordinator.replay is not None, "what is refreshed wants the past"
+        return Refresh(plan, item.id, schedule, since, draft.coordinator.replay.resumes(draft.catalog, item))
     late = next((at for at in schedule.at if at < since), None)
     if late is not None:
         raise InvalidParameter(
             f"REFRESH AT {format_timestamptz(late * 1000)} is in the past",
             hint="What the inputs were then is not known. REFRESH AT CREATION refreshes now.",
         )
-    return Refresh(plan, id, schedule, since)
+    return Refresh(plan, item.id, schedule, since)
+
+
+def _need(draft: Draft, item: Item, plan: Plan) -> None:
+    """What CHANGES tells an item has to be known, and to stay so over a restart."""
+    check_recorded(draft.coordinator, plan)
+    since = [part.as_of for part in nodes(plan) if isinstance(part, Changes)]
+    if since:
+        draft.fact({(NEEDED, str(item.id)): str(min(since))})
 
 
 def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -> Result:
@@ -155,7 +168,7 @@ def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -
             rows = Map(rows, tuple(each.scalar for each in item.expressions))
         plan = dataflow(rows, draft.catalog, coordinator.options)
         if id is None:
-            check_recorded(coordinator, plan)
+            _need(draft, item, plan)
 
     def make() -> None:
         if plan is not None and item.expressions:

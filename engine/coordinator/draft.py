@@ -33,6 +33,7 @@ from engine.collection.wanted import unasked
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.feeding import refeed
 from engine.coordinator.record import BROKEN
+from engine.coordinator.replay import MADE, NEEDED, REFRESHED
 from engine.durable.log import NOTHING
 from engine.durable.log import Item as LogItem
 
@@ -195,6 +196,9 @@ class Draft:
         facts = {
             key: value for key, value in self._state.facts.items() if not _is_of(key, self._made - after.items.keys())
         }
+        upper = self.coordinator.cluster.worker.upper
+        facts |= {(MADE, str(item.id)): str(upper) for item in kept if item.id not in before.items}
+        facts |= {(of, str(item.id)): None for item in gone for of in (MADE, NEEDED, REFRESHED)}
         if gone:
             facts[NEXT_ID] = str(after.next_id)
             facts |= {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}

@@ -30,6 +30,11 @@ class Oracle:
             self._last = due if due is not None and self._last < due < following else following
             return self._last
 
+    @property
+    def last(self) -> int:
+        """The last timestamp that it gave."""
+        return self._last
+
     def wall_ms(self) -> int:
         """The machine's clock: what now() is in a statement."""
         return self._now()

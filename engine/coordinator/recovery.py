@@ -5,24 +5,35 @@ broker or a rotation has deleted since is still there. Generators are told how f
 again.
 """
 
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from engine.catalog.catalog import DEFAULT_DATABASE, Catalog, Path
-from engine.catalog.items import MaterializedView, Retaining, Source
+from engine.catalog.items import MaterializedView, Source
 from engine.catalog.sources import PostgresSource
 from engine.catalog.system.oids import OID
-from engine.coordinator import ddl
+from engine.coordinator import ddl, replay
 from engine.coordinator.alter import restore_facts
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import NEXT_ID, ORDER, TURNED, Draft
 from engine.coordinator.feeding import resume
 from engine.coordinator.record import is_durable, packed
+from engine.coordinator.replay import Replay
 from engine.coordinator.roles import restore_roles
 from engine.coordinator.secrets import create_connection, create_secret, restore_secrets
 from engine.coordinator.sinks import create_sink
-from engine.coordinator.sources import contents, create_copies, create_source, prepare, prepare_copies, total
-from engine.durable.log import Item, Log
+from engine.coordinator.sources import (
+    create_copies,
+    create_source,
+    first_of,
+    prepare,
+    prepare_copies,
+    put_back,
+    total,
+)
+from engine.durable.log import APART_WRITES_MAX, Item, Log
 from engine.errors import SqlError
 from engine.sql.binder import bind
 from engine.sql.binding.context import Context
@@ -39,6 +50,7 @@ from engine.sql.bound import (
     BoundCreateView,
 )
 from engine.sql.dialect import parse
+from engine.sql.statements import Statement
 
 
 def restore(coordinator: Coordinator, log: Log) -> None:
@@ -50,29 +62,42 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     # Nothing depends on a sink, which may be from a relation that is younger (ALTER SINK ... SET FROM).
     order = log.facts(ORDER[0]).get(ORDER[1], "").split()
     place = {int(id): number for number, id in enumerate(order)}
-    for item in sorted(
+    items = sorted(
         log.items(), key=lambda each: (each.sql.startswith("CREATE SINK "), place.get(each.id, len(place)), each.id)
-    ):
-        restore_item(coordinator, log, item)
-    turned = {int(id): int(tick) for id, tick in log.facts(TURNED).items()}
-    items = [item for id in turned if isinstance(item := coordinator.catalog.items[id], MaterializedView)]
-    coordinator.catalog = coordinator.catalog.redefined(replace(item, turned=turned[item.id]) for item in items)
-    for made in coordinator.catalog.items.values():
-        if isinstance(made, Source) and isinstance(made.description, PostgresSource):
-            resume(coordinator, made)
-    restore_facts(coordinator, log)
-    next_id = int(log.facts(NEXT_ID[0]).get(NEXT_ID[1], 0))
-    coordinator.catalog = replace(coordinator.catalog, next_id=max(next_id, coordinator.catalog.next_id))
-    put_together(coordinator, log)
+    )
+    made = [(item, parse(item.sql)[0]) for item in items]
+    refreshed = replay.last_refreshes(log, [(item.id, statement) for item, statement in made], coordinator.oracle.last)
+    wanted = replay.horizon(log, [statement for _, statement in made], refreshed)
+    with coordinator.ticks.lock if wanted is not None else nullcontext():  # no tick of this life before what was
+        if wanted is not None:
+            coordinator.replay = Replay(log, wanted, len(items), refreshed, coordinator.oracle.last)
+        for item, statement in made:
+            restore_item(coordinator, log, item, statement)
+        turned = {int(id): int(tick) for id, tick in log.facts(TURNED).items()}
+        views = [item for id in turned if isinstance(item := coordinator.catalog.items[id], MaterializedView)]
+        coordinator.catalog = coordinator.catalog.redefined(replace(view, turned=turned[view.id]) for view in views)
+        for relation in coordinator.catalog.items.values():
+            if isinstance(relation, Source) and isinstance(relation.description, PostgresSource):
+                resume(coordinator, relation)
+        restore_facts(coordinator, log)
+        next_id = int(log.facts(NEXT_ID[0]).get(NEXT_ID[1], 0))
+        coordinator.catalog = replace(coordinator.catalog, next_id=max(next_id, coordinator.catalog.next_id))
+        if coordinator.replay is not None:
+            replay.run(coordinator, log)
+            coordinator.replay = None
+    with coordinator.ticks.lock:
+        put_together(coordinator, log, wanted)
 
 
-def put_together(coordinator: Coordinator, log: Log) -> None:
-    """Old writes of each collection become one; those that a subscriber may ask for the changes since stay apart."""
-    items = coordinator.catalog.items.values()
-    histories = [item.history_ms or 0 for item in items if isinstance(item, Retaining)]
-    horizon = log.clock() - max(coordinator.options.resume_ms_max, coordinator.options.history_ms, *histories)
-    for item in items:
-        last = log.to_compact(item.id, horizon) if is_durable(coordinator.catalog, item) else None
+def put_together(coordinator: Coordinator, log: Log, wanted: int | None) -> None:
+    """Old writes of each collection become one; those that somebody may ask for the changes since stay apart."""
+    horizon = log.clock() - max(coordinator.options.resume_ms_max, coordinator.options.history_ms)
+    asked = replay.kept_apart(coordinator.catalog, log)
+    for item in coordinator.catalog.items.values():
+        until, apart_max = horizon, APART_WRITES_MAX
+        if item.id in asked and wanted is not None:
+            until, apart_max = min(until, wanted), sys.maxsize
+        last = log.to_compact(item.id, until, apart_max) if is_durable(coordinator.catalog, item) else None
         if last is not None:
             rows = total(coordinator, log.until(item.id, last), item.columns)
             log.compact(item.id, last, packed(rows, item.columns, coordinator.heap))
@@ -93,9 +118,8 @@ def with_schemas(catalog: Catalog, schemas: list[tuple[str, str]] | None) -> Cat
     return catalog if (DEFAULT_DATABASE, "") in schemas else catalog.drop_database(DEFAULT_DATABASE)
 
 
-def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
+def restore_item(coordinator: Coordinator, log: Log, item: Item, statement: Statement) -> None:
     """Run one statement of the catalog again, under the id that it had."""
-    (statement,) = parse(item.sql)
     now = datetime.fromtimestamp(coordinator.oracle.wall_ms() / 1000, UTC)
     context = Context(coordinator.catalog, Path(), now=now, runtime=coordinator.runtime(), restoring=True)
     try:
@@ -134,6 +158,6 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item) -> None:
 
 def restore_rows(coordinator: Coordinator, log: Log, id: int) -> None:
     """A table's writes, as one write. They are in the log: it is told nothing."""
-    rows = contents(coordinator, log, id, coordinator.tables[id])
+    rows = first_of(coordinator, log, id, coordinator.tables[id])
     if len(rows):
-        coordinator.ticks.restore({id: rows})
+        put_back(coordinator, {id: rows})

@@ -4,7 +4,7 @@ Whoever asks a registry or opens a file may wait long, so that comes first, with
 found is written into the statement that the log keeps, so that a restart needs nobody.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,6 +38,7 @@ from engine.coordinator.draft import Draft
 from engine.coordinator.feeding import refeed, resume
 from engine.coordinator.record import BROKEN, unpacked
 from engine.coordinator.result import Result
+from engine.coordinator.ticks import NOTHING_BROKEN
 from engine.durable.log import Log
 from engine.sql.binding.options import history_sql, with_history
 from engine.sql.binding.postgres import copy_sql, details_of
@@ -194,7 +195,10 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
             offsets = coordinator.log.offsets(source_id)
             if is_kept(description):
                 kept = {at: contents(coordinator, coordinator.log, at, feed.columns) for at, feed in spec}
-                coordinator.ticks.restore({at: rows for at, rows in kept.items() if len(rows)})
+                first = kept
+                if coordinator.replay is not None:
+                    first = {at: first_of(coordinator, coordinator.log, at, feed.columns) for at, feed in spec}
+                put_back(coordinator, {at: rows for at, rows in first.items() if len(rows)})
         if isinstance(description, WebhookSource):
             coordinator.tables[source_id] = columns
             coordinator.ingest.stand(source_id)
@@ -274,9 +278,22 @@ def restore_copy(coordinator: Coordinator, item: SourceRelation) -> None:
     assert item.upstream is not None
     await_copy(coordinator, item, began=item.upstream.token in coordinator.log.offsets(item.source))
     error = coordinator.log.facts(BROKEN).get(str(item.id))
-    rows = contents(coordinator, coordinator.log, item.id, item.columns)
+    rows = first_of(coordinator, coordinator.log, item.id, item.columns)
     if len(rows) or error is not None:
-        coordinator.ticks.restore({item.id: rows} if len(rows) else {}, {} if error is None else {item.id: error})
+        put_back(coordinator, {item.id: rows} if len(rows) else {}, {} if error is None else {item.id: error})
+
+
+def put_back(coordinator: Coordinator, deltas: Mapping[int, Batch], broken: Mapping[int, str] = NOTHING_BROKEN) -> None:
+    """Rows that the log has, which is told nothing of them."""
+    replay = coordinator.replay
+    at = coordinator.oracle.next() if replay is None else replay.next()
+    coordinator.ticks.replay(at, deltas, broken)
+
+
+def first_of(coordinator: Coordinator, log: Log, id: int, columns: tuple[Column, ...]) -> Batch:
+    """The rows of a collection before what is replayed of it."""
+    until = None if coordinator.replay is None else coordinator.replay.first_rows(id)
+    return total(coordinator, log.first(id, until), columns)
 
 
 def contents(coordinator: Coordinator, log: Log, id: int, columns: tuple[Column, ...]) -> Batch:

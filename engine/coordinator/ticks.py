@@ -148,10 +148,12 @@ class Ticks:
         if self._turning:
             self.run()
 
-    def restore(self, deltas: Mapping[int, Batch], broken: Mapping[int, str] = NOTHING_BROKEN) -> None:
-        """A tick of what the log has already."""
+    def replay(self, timestamp: int, deltas: Mapping[int, Batch], broken: Mapping[int, str] = NOTHING_BROKEN) -> None:
+        """A tick of what the log has already, behind those at which something changed by itself before it."""
         with self.lock:
-            self._cluster.send(Tick(self._oracle.next(), dict(deltas), broken=broken))
+            while (due := self._cluster.worker.due()) is not None and due < timestamp:
+                self._cluster.send(Tick(max(due, self._cluster.worker.upper + 1), {}))
+            self._cluster.send(Tick(timestamp, dict(deltas), broken=broken))
 
     def run(self, idle: bool = False) -> None:
         """Tick for all that waits. With `idle` a tick happens even without work, so that progress moves."""

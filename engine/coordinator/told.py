@@ -73,7 +73,7 @@ class Logged:
     def contents(self) -> Batch:
         parts = [unpacked(rows, self._columns, self._heap) for rows in self._log.writes(self._id)]
         whole = Batch.concat([Batch.empty(len(self._columns)), *parts]).consolidate()
-        last = self._log.to_compact(self._id, sys.maxsize)
+        last = self._log.to_compact(self._id, sys.maxsize, sys.maxsize)
         if last is not None:
             self._log.compact(self._id, last, packed(whole, self._columns, self._heap))
         return whole

@@ -139,12 +139,15 @@ class Circuit(Reading):
             self._retain_for_all(node)
             self._release(node)
 
-    def begin(self, id: int) -> None:
-        """Collection `id` is complete as of the last published tick: it cannot be read as of an earlier one."""
+    def begin(self, id: int, first: int | None = None) -> None:
+        """Collection `id` is complete as of the last published tick (or of `first`, which may be yet to come): it
+        cannot be read as of an earlier one. Who holds its history goes on to."""
         with self.changing():
-            history = self._exports[id].node.history
-            assert history is not None
-            self._exports[id].node.history = History(self._tick, history.retain)
+            before = self._exports[id].node.history
+            assert before is not None
+            history = History(self._tick if first is None else max(first, self._tick), before.retain)
+            history.holds = before.holds
+            self._exports[id].node.history = history
 
     def _begin_behind(self, healed: set[Node]) -> None:
         """What reads these could not be read before this tick, and cannot be read as of then."""

@@ -233,16 +233,23 @@ class Schedule:
         times += [first + ((tick - first) // step + 1) * step for first, step in self.every]
         return min(times, default=None)
 
+    def last(self, tick: int) -> int | None:
+        """The last refresh up to `tick`, but for that at the beginning; None: there was none."""
+        times = [time for time in self.at if time <= tick]
+        times += [first + (tick - first) // step * step for first, step in self.every]
+        return max(times, default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
     """The input as of the last refresh. `view` is whose it is: two views began at different ticks. Changes without a
-    change of its input, as Temporal does."""
+    change of its input, as Temporal does. `resumes`: it begins with a refresh that was before the server began."""
 
     input: "Plan"
     view: int
     schedule: Schedule
     since: int = 0
+    resumes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,9 @@ class Staged:
         for node, twin in building.recorded.items():
             assert isinstance(node.operator, Changes)
             assert isinstance(node.plan, graph.Changes)
+            if node.plan.as_of > tick:
+                node.operator.wait(node.plan.as_of)
+                continue
             first = recorded(twin, node.plan.as_of)
             since = 0 if twin.history is None else twin.history.since
             node.operator.begin(tick, first, too_early(node.plan.as_of, since))

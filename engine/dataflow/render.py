@@ -60,7 +60,7 @@ def signature(plan: Plan) -> Hashable:
         case graph.Temporal():
             return plan.lower, plan.upper
         case graph.Refresh():
-            return plan.view, plan.schedule, plan.since
+            return plan.view, plan.schedule, plan.since, plan.resumes
         case graph.Changes():
             return plan.as_of
         case graph.Window():

@@ -277,6 +277,27 @@ class Log:
             with pa.ipc.open_stream(rows) as reader:
                 yield from reader
 
+    def first(self, id: int, until: int | None) -> Iterator[pa.RecordBatch]:
+        """As `writes`, those of ticks up to `until`; None: all."""
+        if until is None:
+            yield from self.writes(id)
+            return
+        found = self._db.execute(
+            "SELECT rows FROM writes WHERE item = ? AND timestamp <= ? ORDER BY sequence", (id, until)
+        )
+        for (rows,) in found:
+            with pa.ipc.open_stream(rows) as reader:
+                yield from reader
+
+    def later(self, id: int, after: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """(tick, changes) of a table's writes of ticks after `after`, in order."""
+        found = self._db.execute(
+            "SELECT timestamp, rows FROM writes WHERE item = ? AND timestamp > ? ORDER BY sequence", (id, after)
+        )
+        for at, rows in found:
+            with pa.ipc.open_stream(rows) as reader:
+                yield from ((at, batch) for batch in reader)
+
     def after(self, id: int, timestamp: int) -> Iterator[pa.RecordBatch] | None:
         """The changes of a table at ticks after `timestamp`, newest first; None where they were put together with those
         before."""
@@ -292,15 +313,15 @@ class Log:
             with pa.ipc.open_stream(rows) as reader:
                 yield from reader
 
-    def to_compact(self, id: int, horizon: int) -> int | None:
+    def to_compact(self, id: int, horizon: int, apart_max: int) -> int | None:
         """The write up to which a table's are to be put together: those of ticks up to `horizon`, and of later ones
-        what is too many. None: they are too few."""
+        what is more than `apart_max`. None: they are too few."""
         (last, count) = self._db.execute(
             "SELECT max(sequence), count(*) FROM writes WHERE item = ? AND timestamp <= ?", (id, horizon)
         ).fetchone()
         found = self._db.execute(
             "SELECT sequence FROM writes WHERE item = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?",
-            (id, APART_WRITES_MAX),
+            (id, apart_max),
         ).fetchone()
         if found is not None and (last is None or found[0] > last):
             return found[0]

@@ -1,5 +1,7 @@
 """RETAIN HISTORY on all that can be read: AS OF any tick since is what a subscriber had been told by then."""
 
+import random
+import time
 from collections import Counter
 
 import pytest
@@ -118,3 +120,60 @@ def test_an_index_keeps_what_its_relation_does_not(db: Database) -> None:
     db.write("t", [(10,)])
     with pytest.raises(SqlError):
         db.execute(f"SELECT * FROM t AS OF {at[0]}")
+
+
+PAST = """CREATE TABLE early (k int, v bigint) WITH (RETAIN HISTORY FOR '1h');
+    CREATE TABLE plain (k int, w int) WITH (RETAIN HISTORY FOR '1h');
+    CREATE TABLE other (a int);
+    CREATE SOURCE hook FROM WEBHOOK BODY FORMAT JSON WITH (RETAIN HISTORY FOR '1h');
+    CREATE MATERIALIZED VIEW m WITH (RETAIN HISTORY FOR '1h') AS
+        SELECT k, sum(v) AS s, count(*) FROM early JOIN plain USING (k) GROUP BY k;
+    CREATE MATERIALIZED VIEW soon WITH (RETAIN HISTORY FOR '1h') AS SELECT v FROM early WHERE mz_now() <= v;
+    CREATE MATERIALIZED VIEW unasked AS SELECT k, count(*) FROM early, other GROUP BY k;"""
+
+
+def moment(db: Database, at: int) -> dict[str, Counter]:
+    relations = ("early", "plain", "hook", "m", "soon", "audit")
+    return {each: Counter(map(str, db.execute(f"SELECT * FROM {each} AS OF {at}").rows())) for each in relations}
+
+
+def test_what_says_so_keeps_its_past_over_a_restart(directory: Directory) -> None:
+    """At every tick, of writes and of what time did alone; subscribers are told the same changes at the same times."""
+    db = directory.open()
+    db.execute(PAST)
+    draw = random.Random(7)
+    begun = db.execute("SELECT * FROM early").timestamp
+    assert begun is not None
+    db.execute(f"CREATE MATERIALIZED VIEW audit AS SELECT * FROM CHANGES(plain AS OF {begun})")
+    ticks = [begun]
+    seen: dict[int, dict[str, Counter]] = {}
+    for _ in range(3):
+        for _ in range(6):
+            now = time.time_ns() // 1_000_000
+            ticks.append(db.write("early", [(draw.randrange(3), draw.choice([now + 3, 5]))]))
+            ticks.append(db.write("plain", [(draw.randrange(3), 0)]))
+            db.webhook(("hook",), [], b'{"a": 1}')
+            db.write("other", [(1,)])
+        time.sleep(0.01)
+        ticks.append(db.write("plain", [(0, 1)]))
+        told = {relation: replayed(db, relation, begun) for relation in ("m", "soon", "plain", "hook")}
+        seen |= {at: moment(db, at) for at in ticks if at not in seen}
+        db = directory.open()
+        for relation, changes in told.items():
+            assert replayed(db, relation, begun)[: len(changes)] == changes, relation
+        assert {at: moment(db, at) for at in seen} == seen
+        for sql in (f"unasked AS OF {ticks[-2]}", f"early AS OF {begun - 60_000}"):
+            with pytest.raises(SqlError, match="the earliest that can be read"):
+                db.execute(f"SELECT * FROM {sql}")
+    assert db.execute("SELECT count(*) FROM unasked").row_count == 1
+
+
+def replayed(db: Database, relation: str, since: int) -> list[tuple[int, Counter]]:
+    """What a subscriber is told up to now."""
+    until = db.execute(f"SELECT * FROM {relation}").timestamp
+    assert until is not None
+    found: list[tuple[int, Counter]] = []
+    with db.subscribe(f"SUBSCRIBE {relation} AS OF {since} UP TO {until + 1}") as changes:
+        while (batch := changes.poll()) is not None:
+            found.append((batch.timestamp, Counter({str(c.row): c.diff for c in batch.changes()})))
+    return found

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from engine.durable.log import COMPACT_WRITES_MIN, Item, Log
+from engine.durable.log import APART_WRITES_MAX, COMPACT_WRITES_MIN, Item, Log
 from engine.errors import SourceError
 
 
@@ -78,9 +78,9 @@ def test_compaction_keeps_the_contents(tmp_path: Path) -> None:
     log = unsynced(Log(tmp_path))
     table = create(log, "CREATE TABLE t (v bigint)")
     for at in range(COMPACT_WRITES_MIN):
-        assert log.to_compact(table, 10**9) is None
+        assert log.to_compact(table, 10**9, APART_WRITES_MAX) is None
         log.commit(at + 1, {table: rows(at)}, {})
-    last = log.to_compact(table, 10**9)
+    last = log.to_compact(table, 10**9, APART_WRITES_MAX)
     assert last is not None
     assert values(log.until(table, last)) == values(log.writes(table))
     log.compact(table, last, rows(7, 8))
@@ -94,7 +94,7 @@ def test_the_writes_after_a_tick(tmp_path: Path) -> None:
     table = create(log, "CREATE TABLE t (v bigint)")
     for at in range(1, COMPACT_WRITES_MIN + 3):
         log.commit(at, {table: rows(at)}, {})
-    last = log.to_compact(table, COMPACT_WRITES_MIN)
+    last = log.to_compact(table, COMPACT_WRITES_MIN, APART_WRITES_MAX)
     assert last is not None
     log.compact(table, last, rows(0))
     late = [COMPACT_WRITES_MIN + 1, COMPACT_WRITES_MIN + 2]

@@ -6,6 +6,7 @@ import pytest
 
 from engine.database import Database
 from engine.errors import SqlError
+from tests.database.conftest import Directory
 
 TABLE = "CREATE TABLE t (k int, v int) WITH (RETAIN HISTORY FOR '1 h'); INSERT INTO t VALUES (1, 1), (2, 2);"
 SUMS = "SELECT k, sum(v) AS s FROM t GROUP BY k"
@@ -87,26 +88,46 @@ def test_a_block_reads_what_was_refreshed_not_what_it_writes(db: Database) -> No
     assert rows(db, "SELECT * FROM v") == [(1, 1), (2, 2)]
 
 
-def test_a_restart_is_a_refresh_of_what_was_refreshed_before(directory) -> None:
-    """What it held is not known any more, so it is the answer at a later time, and says at which."""
+def of_last_refresh(db: Database, written: list[int]) -> bool:
+    """Whether the view counts what was written up to its last refresh, whichever that is."""
+    while True:
+        at = db.execute(f"{LAST} 'often'").rows()[0][0]
+        ((count,),) = db.execute("SELECT * FROM often").rows()
+        if at == db.execute(f"{LAST} 'often'").rows()[0][0]:
+            return count == sum(time <= at for time in written)
+
+
+def test_a_restart_changes_nothing_of_what_was_refreshed(directory: Directory) -> None:
+    """Whether what it reads says RETAIN HISTORY or not; written before, between and after refreshes, while the server
+    is down, and when the log has put writes together."""
     db = directory.open()
-    db.execute(f"""{TABLE} CREATE MATERIALIZED VIEW once WITH (REFRESH AT CREATION) AS {SUMS};
+    db.execute(f"""{TABLE} CREATE TABLE u (k int); INSERT INTO u VALUES (1);
+        CREATE MATERIALIZED VIEW once WITH (REFRESH AT CREATION) AS {SUMS};
         CREATE MATERIALIZED VIEW daily WITH (REFRESH EVERY '1 day') AS {SUMS};
+        CREATE MATERIALIZED VIEW plain WITH (REFRESH EVERY '1 day') AS SELECT count(*) FROM u;
+        CREATE MATERIALIZED VIEW above WITH (REFRESH AT CREATION) AS SELECT sum(s) FROM daily;
+        CREATE MATERIALIZED VIEW failed WITH (REFRESH AT CREATION) AS SELECT 1 / (k - 1) FROM u;
+        CREATE MATERIALIZED VIEW often WITH (REFRESH EVERY '300 ms') AS SELECT count(*) FROM u;
         CREATE MATERIALIZED VIEW late WITH (REFRESH AT '2999-01-01 00:00:00+00') AS {SUMS}""")
-    db.execute("INSERT INTO t VALUES (1, 10)")
-    shown = [db.execute(f"SHOW CREATE MATERIALIZED VIEW {name}").rows() for name in ("once", "daily", "late")]
-    assert rows(db, "SELECT * FROM once") == rows(db, "SELECT * FROM daily") == [(1, 1), (2, 2)]
-    first = db.execute(f"{LAST} 'daily'").rows()
-    again = directory.open()
-    assert [again.execute(f"SHOW CREATE MATERIALIZED VIEW {n}").rows() for n in ("once", "daily", "late")] == shown
-    again.execute("INSERT INTO t VALUES (1, 20)")
-    for name in ("once", "daily"):
-        assert rows(again, f"SELECT * FROM {name}") == [(1, 11), (2, 2)]
-    with pytest.raises(SqlError, match="2999"):
-        again.execute("SELECT * FROM late")
-    then = again.execute(f"{LAST} 'daily'").rows()
-    assert then[0][0] > first[0][0]
-    assert then[0][1] == first[0][1]
+    last = "SELECT name, last_completed_refresh, next_refresh FROM mz_internal.mz_materialized_view_refreshes JOIN"
+    last += " mz_materialized_views ON id = materialized_view_id WHERE name NOT IN ('above', 'often')"
+    before = rows(db, last)
+    written = [0]
+    for _ in range(3):
+        assert rows(db, "SELECT * FROM once") == rows(db, "SELECT * FROM daily") == [(1, 1), (2, 2)]
+        assert rows(db, "SELECT * FROM plain") == [(1,)]
+        assert rows(db, "SELECT * FROM above") == [(3,)]
+        for sql, text in (("SELECT * FROM failed", "division by zero"), ("SELECT * FROM late", "2999")):
+            with pytest.raises(SqlError, match=text):
+                db.execute(sql)
+        assert rows(db, last) == before
+        assert of_last_refresh(db, written)
+        db.execute("INSERT INTO t VALUES (1, 10)")
+        written.append(db.write("u", [(7,)]))
+        db = directory.open()
+        assert of_last_refresh(db, written)
+    db.execute("DROP MATERIALIZED VIEW above; DROP MATERIALIZED VIEW once")
+    assert directory.open().execute("SELECT count(*) FROM u").rows() == [(4,)]
 
 
 def test_what_it_says_of_itself(db: Database) -> None:
@@ -145,3 +166,20 @@ def test_what_makes_no_schedule_is_refused(db: Database, sql: str) -> None:
     with pytest.raises(SqlError):
         db.execute(sql)
     db.execute("CREATE MATERIALIZED VIEW v WITH (REFRESH ON COMMIT) AS SELECT 1 AS a")
+
+
+def test_its_lag_is_the_time_since_its_last_refresh(db: Database) -> None:
+    db.execute(f"""{TABLE} CREATE MATERIALIZED VIEW v WITH (REFRESH AT CREATION) AS {SUMS};
+        CREATE INDEX i ON v (k); CREATE MATERIALIZED VIEW plain AS {SUMS};
+        CREATE MATERIALIZED VIEW late WITH (REFRESH AT '2999-01-01') AS {SUMS}""")
+    refreshed = db.execute(f"{LAST} 'v'").rows()[0][0]
+    at = db.execute("INSERT INTO t VALUES (7, 7); SELECT * FROM t").timestamp
+    assert at is not None
+    lags = dict(
+        db.execute(
+            "SELECT name, local_lag_ms FROM mz_internal.mz_materialization_lag JOIN mz_objects ON id = object_id"
+        ).rows()
+    )
+    assert lags["v"] >= at - refreshed
+    assert lags["i"] >= at - refreshed
+    assert (lags["plain"], lags["late"]) == (0, None)

@@ -85,9 +85,15 @@ def _strategies(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 
 
 def _lag(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
-    """Everything that is hydrated is complete as of the same tick; what is not has yet to begin."""
+    """Everything that is hydrated is complete as of the same tick, but for what is as of its last refresh; what is not
+    has yet to begin."""
     for item in items(catalog, MaterializedView, Index):
-        yield object_id(item.id), 0 if runtime.hydrated.get(item.id, False) else None
+        of = catalog.items[item.on] if isinstance(item, Index) else item
+        lag = 0 if runtime.hydrated.get(item.id, False) else None
+        if lag is not None and isinstance(of, MaterializedView) and of.schedule is not None:
+            last, _ = runtime.refreshes.get(of.id, (None, None))
+            lag = None if last is None else runtime.frontiers[of.id][1] - last
+        yield object_id(item.id), lag
 
 
 def _source_statuses(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -248,7 +254,8 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      "materialized_view_id text!, type text!, interval interval, aligned_to timestamptz, at timestamptz",
      "when views are refreshed: at-creation, at, every, or on-commit, at every tick", _strategies),
     ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag_ms bigint",
-     "how far views and indexes are behind their inputs; NULL before they have hydrated", _lag),
+     "how far views and indexes are behind their inputs, those that are refreshed since their last refresh; NULL before "
+     "they have hydrated, or were refreshed", _lag),
     ("mz_source_statuses", RUNTIME,
      "id text!, name text!, type text!, last_status_change_at timestamptz, status text!, error text, hint text",
      "whether sources run: created, starting, running, stalled with an error (and tried again), finished",

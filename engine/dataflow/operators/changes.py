@@ -4,7 +4,7 @@ Rule   each row of the input's delta goes out once, with the tick and its diff b
        back. It begins with the input's contents as of a tick of the past, told as if they had come at that tick, and
        the deltas from there to the tick at which it is made, each at its own.
 Law    the sum of diff by row, of the rows told up to t, is the input as of t.
-State  all rows that it ever told, in a log.
+State  all rows that it ever told, in a log. Before the tick that it begins with: the input.
 Cost   O(|delta|) a tick.
 """
 
@@ -34,6 +34,8 @@ class Changes:
         self._staged: Batch | None = None
         self._first: Batch | None = None
         self._begun = 0
+        self._awaited: int | None = None  # the tick that it begins with, until that comes
+        self._input: list[Batch] = []  # up to then
 
     def begin(self, tick: int, first: Batch | None, error: str = "") -> None:
         """It is made at `tick`, by when these rows have been told; None: that is not known, which is an error."""
@@ -44,12 +46,25 @@ class Changes:
             self.errors.add(np.array([code], np.uint64), np.ones(1, np.int64))
             self.errors.publish()
 
+    def wait(self, tick: int) -> None:
+        """It begins with a tick that is yet to come."""
+        self._awaited = tick
+
     def due(self) -> int | None:
         """What was told before it was made goes out at once."""
-        return None if self._first is None else self._begun
+        return self._awaited if self._first is None else self._begun
 
     def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
-        if self._first is not None:
+        if self._awaited is not None:
+            if tick <= self._awaited:
+                self._input = [Batch.concat([*self._input, deltas[0]]).consolidate()]
+            if tick < self._awaited:
+                return Batch.empty(len(self._row))
+            since = told(deltas[0].consolidate(), tick) if tick > self._awaited else Batch.empty(len(self._row))
+            held = [told(batch, self._awaited) for batch in self._input]
+            self._staged = Batch.concat([*held, since])
+            self._awaited, self._input, self._begun = None, [], tick
+        elif self._first is not None:
             self._staged, self._first = self._first, None
         elif tick <= self._begun:  # the input's contents, as it hydrates: they were told
             return Batch.empty(len(self._row))
@@ -70,12 +85,14 @@ class Changes:
         return len(self._log)
 
     def bytes_held(self) -> int:
-        return self._log.bytes_held()
+        return self._log.bytes_held() + sum(batch.words.nbytes + batch.diffs.nbytes for batch in self._input)
 
     def mark(self, marks: Marks) -> None:
         waiting = [batch for batch in (self._first, self._staged) if batch is not None]
         for batch in (*self._log.batches(), *waiting):
             mark_batch(marks, batch, self._row)
+        for batch in self._input:
+            mark_batch(marks, batch, self._row[: -len(ADDED)])
 
 
 def told(delta: Batch, tick: int) -> Batch:

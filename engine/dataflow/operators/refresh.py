@@ -36,7 +36,8 @@ class Refresh:
     def begin(self, tick: int) -> None:
         """The input begins with its contents at `tick`."""
         self._begun = True
-        self._next = self._plan.schedule.first(self._plan.since, tick)
+        resumes = self._plan.resumes
+        self._next = resumes if resumes is not None else self._plan.schedule.first(self._plan.since, tick)
         if self._next is None or self._next > tick:
             text = "55000 the materialized view has not been refreshed yet"
             if self._next is not None:

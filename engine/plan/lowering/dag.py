@@ -41,7 +41,7 @@ class Dag:
             case graph.Temporal():
                 key = (graph.Temporal, id(plan.input), plan.lower, plan.upper)
             case graph.Refresh():
-                key = (graph.Refresh, id(plan.input), plan.view, plan.schedule, plan.since)
+                key = (graph.Refresh, id(plan.input), plan.view, plan.schedule, plan.since, plan.resumes)
             case graph.Changes():
                 key = (graph.Changes, id(plan.input), plan.as_of)
             case graph.LetRec():
