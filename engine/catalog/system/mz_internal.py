@@ -254,8 +254,8 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      "materialized_view_id text!, type text!, interval interval, aligned_to timestamptz, at timestamptz",
      "when views are refreshed: at-creation, at, every, or on-commit, at every tick", _strategies),
     ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag_ms bigint",
-     "how far views and indexes are behind their inputs, those that are refreshed since their last refresh; NULL before "
-     "they have hydrated, or were refreshed", _lag),
+     "how far views and indexes are behind their inputs, what is refreshed since its last refresh; NULL before "
+     "they have hydrated or were refreshed", _lag),
     ("mz_source_statuses", RUNTIME,
      "id text!, name text!, type text!, last_status_change_at timestamptz, status text!, error text, hint text",
      "whether sources run: created, starting, running, stalled with an error (and tried again), finished",
