@@ -22,6 +22,6 @@ def by_expression(coordinator: Coordinator, plan: Plan, surely: bool = False) ->
             found = over_index(plan, index.id, computed)
             if surely and any(scalar.fallible for scalar in computed):
                 continue
-            if as_lookup(found, {index.id: frozenset({index.key})}) is not None:
+            if as_lookup(found, {index.id: frozenset({index.key})}, later=surely) is not None:
                 return found
     return None

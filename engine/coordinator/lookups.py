@@ -10,6 +10,8 @@ Cost  O(rows of the key); about 20 us for one row.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
 from typing import Final, TypeVar
 
 import numpy as np
@@ -35,8 +37,9 @@ from engine.expr.binary_columns import sender
 from engine.expr.evaluate import Context
 from engine.expr.registry import Placeholder
 from engine.expr.scalar import Call, Literal, Scalar, Value
-from engine.plan.lookup import KeyLookup, as_lookup
+from engine.plan.lookup import LOOKUP_KEYS_MAX, Choice, Each, KeyLookup, as_lookup, each_of
 from engine.plan.relation import BoundScalar, Finishing, Get, Relation
+from engine.plan.rules.fold import folded
 from engine.plan.scalars import rewrite
 from engine.sql.binding import tree
 from engine.sql.bound import BoundSelect
@@ -67,9 +70,9 @@ class KeyedSelect:
     def replan(self, coordinator: Coordinator, node: Node) -> KeyLookup | None:
         """The look-up by the keys that the collection, which is the node's, is arranged by at this moment."""
         self.arranged = arranged(node)
-        self.look_up = found = as_lookup(self.plan, {self.source.id: frozenset(self.arranged)})
+        self.look_up = found = as_lookup(self.plan, {self.source.id: frozenset(self.arranged)}, later=True)
         self.operator = self.one = None
-        if found is not None and len(found.choices) == 1 and not found.rest and self.bound.query.finishing == PLAIN:
+        if found is not None and not found.rest and self.bound.query.finishing == PLAIN and is_one_key(found):
             self.one = OneKey(found, [self.source.types[column] for column in found.key])
         if found is not None and found.rest and not any(map(has_parameter, found.rest)):
             rest = replace(self.plan, steps=found.rest)
@@ -94,12 +97,14 @@ class KeyedSelect:
                 found = self.replan(coordinator, node)
             if found is None:
                 return None
-            keys = [tuple(value_of(choice, values) for choice in row) for row in found.choices]
+            keys = chosen(found, values)
+            if keys is None:
+                return None
             error = upstream_error([node])
             if error is not None:
                 raise DataError.of(heap.get(error).decode())
             kinds = [self.source.types[column] for column in found.key]
-            words = dict.fromkeys(key_words(key, kinds, heap.known) for key in keys if None not in key)
+            words = dict.fromkeys(key_words(key, kinds, heap.known) for key in keys)
             nulls = [0] * null_words(len(kinds))
             distinct = np.array([(*nulls, *key) for key in words if key is not None], np.uint64)
             asked = np.ascontiguousarray(distinct.reshape(-1, len(nulls) + len(kinds)).T)
@@ -239,13 +244,51 @@ def key_words(key: Sequence[Value], kinds: Sequence[SqlType], known: Known) -> t
         return None
 
 
-def value_of(choice: Scalar, values: Sequence[Literal]) -> Value:
+def chosen(found: KeyLookup, values: Sequence[Literal]) -> list[tuple[Value, ...]] | None:
+    """The keys that are asked for, without NULLs; None where what they are computed of fails, or they are too many."""
+    keys: list[tuple[Value, ...]] = []
+    for row in found.choices:
+        columns: list[Sequence[Value]] = []
+        for choice in row:
+            given = value_of(choice, values) if isinstance(choice, Literal | Call) and is_plain(choice) else None
+            if given is not None:
+                columns.append((given,))
+                continue
+            literal = computed(choice.array if isinstance(choice, Each) else choice, values)
+            if literal is None:
+                return None
+            one = each_of(literal) if isinstance(choice, Each) else (literal,)
+            columns.append([literal.value for literal in one if literal.value is not None])
+        if len(keys) + prod(map(len, columns)) > LOOKUP_KEYS_MAX:
+            return None
+        keys += product(*columns)
+    return keys
+
+
+def is_one_key(found: KeyLookup) -> bool:
+    """Whether one key is asked for, which literals and parameters are as they are given."""
+    return len(found.choices) == 1 and all(map(is_plain, found.choices[0]))
+
+
+def is_plain(choice: Choice) -> bool:
+    """Whether it is a literal or a parameter as it is given."""
+    return isinstance(choice, Literal) or (isinstance(choice, Call) and isinstance(choice.function, Placeholder))
+
+
+def value_of(choice: Choice, values: Sequence[Literal]) -> Value:
     """A literal's value, or that given for a placeholder."""
     if isinstance(choice, Literal):
         return choice.value
+    assert isinstance(choice, Call)
     number = number_of(choice)
     assert number is not None
     return values[number - 1].value
+
+
+def computed(scalar: Scalar, values: Sequence[Literal]) -> Literal | None:
+    """What a scalar of literals and parameters is; None where it fails."""
+    made = folded(settled_by(scalar, values))
+    return made if isinstance(made, Literal) else None
 
 
 def has_parameter(step: graph.Compute | graph.Keep) -> bool:
@@ -266,10 +309,15 @@ def scalar_of(step: graph.Compute | graph.Keep) -> Scalar:
 
 def with_values(step: graph.Compute | graph.Keep, values: tuple[Literal, ...]) -> graph.Compute | graph.Keep:
     """The step with the values of its parameters."""
-
-    def given(scalar: Scalar) -> Scalar:
-        number = number_of(scalar)
-        return scalar if number is None else values[number - 1]
-
-    scalar = rewrite(scalar_of(step), given)
+    scalar = settled_by(scalar_of(step), values)
     return graph.Compute(scalar) if isinstance(step, graph.Compute) else graph.Keep(scalar)
+
+
+def settled_by(scalar: Scalar, values: Sequence[Literal]) -> Scalar:
+    """The scalar with the values of its parameters."""
+
+    def given(part: Scalar) -> Scalar:
+        number = number_of(part)
+        return part if number is None else values[number - 1]
+
+    return rewrite(scalar, given)

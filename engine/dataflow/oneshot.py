@@ -25,6 +25,9 @@ FIRST_ROWS: Final = 1024
 PIECE_ROWS: Final = 262_144
 """The most rows that go through an operator between two looks at whether the query is still wanted."""
 
+SLOW_ROWS: Final = 64
+"""Fewer rows at a time do not make an operator's step shorter: it is then its number of expressions that takes long."""
+
 
 class OneShot:
     """`given` has the contents of a subplan that is held somewhere, or None; `error` is a failed row's, if any. `tick`
@@ -128,8 +131,12 @@ def in_pieces(step: Callable[[Batch], Batch], batch: Batch, watch: Watch) -> Bat
         part = batch.take(np.arange(at, end))
         parts.append(watch.run(lambda part=part: step(part), len(part)))
         at = end
-        small = len(parts[-1]) <= PIECE_ROWS // 4 and not watch.too_long
-        rows = min(4 * rows, PIECE_ROWS) if small else max(1, rows // 4)
+        if len(parts[-1]) > PIECE_ROWS // 4:
+            rows = max(1, rows // 4)
+        elif watch.too_long:
+            rows = max(min(rows, SLOW_ROWS), rows // 4)
+        else:
+            rows = min(4 * rows, PIECE_ROWS)
     return together(parts, watch)
 
 

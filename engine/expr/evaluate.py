@@ -16,7 +16,7 @@ from engine.collection.heap import DECIMAL_TAG, Heap
 from engine.collection.vector import Vector
 from engine.collection.words import encode
 from engine.expr.branches import Codes, Nulls, Run, Scatter, case, coalesce, logic
-from engine.expr.membership import among, listed
+from engine.expr.membership import among, listed, searched
 from engine.expr.registry import Function, Kernel, OnNull
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Ref, Scalar
 from engine.types import Physical, SqlType
@@ -70,6 +70,9 @@ def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
         case Literal():
             return _literal(expression, context, codes)
         case Call():
+            search = _search(searched(expression), context, codes)
+            if search is not None:
+                return search
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
             if expression.function.catches:
                 return _failed(arguments[0])
@@ -84,20 +87,27 @@ def _build(expression: Scalar, context: Context, codes: list[int]) -> Run:
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
             return coalesce(arguments, sorted(expression.reads))
         case Logic():
-            found = listed(expression)
-            if found is not None:
-                operand, literals = found
-                encoded = [encode(literal.value, literal.type, context.heap) for literal in literals]
-                words = [word for word, is_null in encoded if not is_null]
-                codes.extend(code for word in words for code in heap_codes(word, operand.type))
-                if words:
-                    values = np.array(words, np.uint64)
-                    return among(_build(operand, context, codes), values, len(words) < len(encoded))
+            search = _search(listed(expression), context, codes)
+            if search is not None:
+                return search
             arguments = [_build(argument, context, codes) for argument in expression.arguments]
             lazy = [argument.fallible for argument in expression.arguments]
             return logic(expression.conjunction, arguments, lazy, sorted(expression.reads))
         case _:
             assert_never(expression)
+
+
+def _search(found: tuple[Scalar, tuple[Literal, ...]] | None, context: Context, codes: list[int]) -> Run | None:
+    """Whether an operand is among literals, of which one at least is not NULL."""
+    if found is None:
+        return None
+    operand, literals = found
+    encoded = [encode(literal.value, literal.type, context.heap) for literal in literals]
+    words = [word for word, is_null in encoded if not is_null]
+    codes.extend(code for word in words for code in heap_codes(word, operand.type))
+    if not words:
+        return None
+    return among(_build(operand, context, codes), np.array(words, np.uint64), len(words) < len(encoded))
 
 
 def heap_codes(word: int, type: SqlType) -> tuple[int, ...]:

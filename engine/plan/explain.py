@@ -14,7 +14,7 @@ from engine.plan.explaining.options import Shown
 from engine.plan.explaining.relations import Relations
 from engine.plan.explaining.scalars import ScalarText
 from engine.plan.explaining.tree import Node, lines, texts
-from engine.plan.lookup import KeyLookup
+from engine.plan.lookup import Each, KeyLookup
 from engine.plan.relation import Finishing, Query, Relation
 
 PLAIN: Final = Shown()
@@ -57,7 +57,8 @@ def explain_operator(plan: Plan, names: Mapping[int, str] = NOTHING) -> str:
 def lookup_text(found: KeyLookup, names: Mapping[int, str], index: str | None, shown: Shown = PLAIN) -> str:
     """What an arrangement is asked for instead of all its rows."""
     text = ScalarText((), shown.redacted)
-    keys = ", ".join(f"({text.scalars(choice)})" for choice in found.choices)
+    rows = ([choice.array if isinstance(choice, Each) else choice for choice in row] for row in found.choices)
+    keys = ", ".join(f"({text.scalars(row)})" for row in rows)
     by = "" if index is None else f" in index {index}"
     return f"Lookup {names.get(found.id, f'u{found.id}')} by ({text.columns(found.key)}) = {keys}{by}"
 

@@ -1,4 +1,8 @@
-"""Queries that an arrangement answers by itself: literals or parameters for every column of one of its keys."""
+"""Queries that an arrangement answers by itself: what is given for every column of one of its keys.
+
+Given are literals, alone or as the elements of an array; in a statement that is not run yet also parameters, and what
+is computed of both: they are literals when it is run.
+"""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -6,33 +10,49 @@ from itertools import product
 from math import prod
 from typing import Final, TypeAlias, cast
 
+from engine import types
+from engine.collection.value import MINUS_ZERO
 from engine.dataflow.graph import Compute, Keep, Mfp, Plan, Source, nodes
 from engine.dataflow.seeking import Seek
+from engine.expr.membership import AMONG, elements
 from engine.expr.registry import Placeholder
 from engine.expr.scalar import INTEGERS, Call, Literal, Logic, Ref, Scalar, Value
 from engine.plan.lower import Arranged
-from engine.plan.predicates import equal_sides
+from engine.plan.predicates import equal_sides, same_sides
 from engine.plan.relation import BoundScalar
-from engine.plan.scalars import conjuncts, rewrite
-from engine.types import CastContext, SqlType, cast_context
+from engine.plan.scalars import conjuncts, parts, rewrite
+from engine.types import CastContext, Physical, SqlType, cast_context
 
 LOOKUP_KEYS_MAX: Final = 10_000
 """Keys of one look-up (IN lists multiply): beyond it, reading everything once is no worse."""
 
+TEXTS: Final = (types.TEXT, types.VARCHAR)
+"""Types of one word for one text."""
+
 Step: TypeAlias = Compute | Keep
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """The elements of an array that is given when the statement is run; NULL is none of them."""
+
+    array: Scalar
+
+
+Choice: TypeAlias = Scalar | Each
 
 
 @dataclass(frozen=True, slots=True)
 class KeyLookup:
     """The rows of collection `id` whose columns `key` equal one of `choices` (distinct, no NULLs), through `mfp`.
 
-    A choice is a literal or, in a statement that is not run yet, a placeholder. `rest` are the steps of `mfp` without
-    the predicates that the look-up has answered.
+    All is literal, but in a statement that is not run yet. `rest` are the steps of `mfp` without the predicates that
+    the look-up has answered.
     """
 
     id: int
     key: tuple[int, ...]
-    choices: tuple[tuple[Scalar, ...], ...]
+    choices: tuple[tuple[Choice, ...], ...]
     mfp: Mfp
     rest: tuple[Step, ...]
 
@@ -43,24 +63,26 @@ class KeyLookup:
         return tuple(dict.fromkeys(rows))
 
 
-def as_lookup(plan: Plan, arranged: Arranged) -> KeyLookup | None:
-    """The look-up that answers a plan, if it reads one collection by literals for a key in `arranged`.
+def as_lookup(plan: Plan, arranged: Arranged, later: bool = False) -> KeyLookup | None:
+    """The look-up that answers a plan, if it reads one collection by what is given for a key in `arranged`; `later`:
+    when its statement is run.
 
-    Filters before the first computed column count: `column = literal`, `column IN (literals)`. The longest key wins.
-    The Mfp keeps every step, so it decides alone which rows come out.
+    Filters before the first computed column count: `column = literal`, `column IN (literals)`, `column = ANY (array)`.
+    The longest key wins. The Mfp keeps every step, so it decides alone which rows come out.
     """
     if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
         return None
     keys = arranged.get(plan.input.id, frozenset())
     if not keys:
         return None
-    wanted: dict[int, tuple[Scalar, ...]] = {}
+    given = Given(plan.input.types, later)
+    wanted: dict[int, tuple[Choice, ...]] = {}
     answered: dict[int, BoundScalar] = {}
     for step in plan.steps:
         if not isinstance(step, Keep):
             break
         for predicate in conjuncts((step.predicate,)):
-            found = column_values(predicate, plan.input.types)
+            found = given.column_values(predicate)
             if found is not None and found[0] not in wanted:
                 wanted[found[0]], answered[found[0]] = found[1], predicate
     for key in sorted(keys, key=lambda key: (-len(key), key)):
@@ -69,14 +91,13 @@ def as_lookup(plan: Plan, arranged: Arranged) -> KeyLookup | None:
             if prod(map(len, choices)) <= LOOKUP_KEYS_MAX:
                 done = [answered[column] for column in key]
                 return KeyLookup(plan.input.id, key, tuple(product(*choices)), plan, without(plan.steps, done))
-    return by_whole_keys(plan, plan.input, keys)
+    return by_whole_keys(plan, plan.input, keys, given)
 
 
 def seeks_of(plan: Plan, arranged: Arranged) -> tuple[Seek, ...]:
     """What of a plan that is run once can be found by the keys in `arranged`, anywhere in it. O(size)."""
     found = [lookup for node in nodes(plan) if (lookup := as_lookup(node, arranged)) is not None]
-    literal = [lookup for lookup in found if all(isinstance(s, Literal) for row in lookup.choices for s in row)]
-    return tuple(Seek(lookup.mfp, lookup.key, lookup.values) for lookup in literal)
+    return tuple(Seek(lookup.mfp, lookup.key, lookup.values) for lookup in found)
 
 
 def missing(plan: Plan, key: tuple[int, ...]) -> tuple[int, ...]:
@@ -84,15 +105,15 @@ def missing(plan: Plan, key: tuple[int, ...]) -> tuple[int, ...]:
     are found by whole keys only."""
     if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
         return ()
-    given: set[int] = set()
+    given, known = Given(plan.input.types), set[int]()
     for step in plan.steps:
         if not isinstance(step, Keep):
             break
-        given |= branch_values(step.predicate, plan.input.types).keys()
-    return tuple(column for column in key if column not in given) if given & set(key) else ()
+        known |= given.branch_values(step.predicate).keys()
+    return tuple(column for column in key if column not in known) if known & set(key) else ()
 
 
-def by_whole_keys(plan: Mfp, source: Source, keys: AbstractSet[tuple[int, ...]]) -> KeyLookup | None:
+def by_whole_keys(plan: Mfp, source: Source, keys: AbstractSet[tuple[int, ...]], given: "Given") -> KeyLookup | None:
     """The look-up of an OR whose every branch has literals for the whole of a key: `(a, b) IN ((1, 2), (3, 4))`."""
     for step in plan.steps:
         if not isinstance(step, Keep):
@@ -100,7 +121,7 @@ def by_whole_keys(plan: Mfp, source: Source, keys: AbstractSet[tuple[int, ...]])
         for predicate in conjuncts((step.predicate,)):
             if not isinstance(predicate, Logic) or predicate.conjunction:
                 continue
-            branches = [branch_values(branch, source.types) for branch in predicate.arguments]
+            branches = [given.branch_values(branch) for branch in predicate.arguments]
             for key in sorted(keys, key=lambda key: (-len(key), key)):
                 if key and all(column in branch for branch in branches for column in key):
                     each = [[branch[column] for column in key] for branch in branches]
@@ -108,12 +129,6 @@ def by_whole_keys(plan: Mfp, source: Source, keys: AbstractSet[tuple[int, ...]])
                         rows = dict.fromkeys(row for choices in each for row in product(*choices))
                         return KeyLookup(source.id, key, tuple(rows), plan, plan.steps)
     return None
-
-
-def branch_values(branch: Scalar, row: tuple[SqlType, ...]) -> dict[int, tuple[Scalar, ...]]:
-    """The columns that a branch of an OR bounds to a few values, and these."""
-    found = [column_values(part, row) for part in conjuncts((branch,))]
-    return dict(reversed([pair for pair in found if pair is not None]))
 
 
 def without(steps: tuple[Step, ...], answered: list[BoundScalar]) -> tuple[Step, ...]:
@@ -128,27 +143,100 @@ def without(steps: tuple[Step, ...], answered: list[BoundScalar]) -> tuple[Step,
     return tuple(rest)
 
 
-def column_values(predicate: object, row: tuple[SqlType, ...]) -> tuple[int, tuple[Scalar, ...]] | None:
-    """The column that a predicate bounds to a few values, and these; NULL is none of them."""
-    if isinstance(predicate, Logic) and not predicate.conjunction:
-        parts = [column_values(part, row) for part in predicate.arguments]
-        columns = {part[0] for part in parts if part is not None}
-        if len(columns) != 1 or None in parts:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What predicates over rows of these types bound columns to. `later`: literals are not all that will be given."""
+
+    row: tuple[SqlType, ...]
+    later: bool = False
+
+    def branch_values(self, branch: Scalar) -> dict[int, tuple[Choice, ...]]:
+        """The columns that a branch of an OR bounds to a few values, and these."""
+        found = [self.column_values(part) for part in conjuncts((branch,))]
+        return dict(reversed([pair for pair in found if pair is not None]))
+
+    def column_values(self, predicate: BoundScalar) -> tuple[int, tuple[Choice, ...]] | None:
+        """The column that a predicate bounds to a few values, and these; NULL is none of them."""
+        if isinstance(predicate, Logic) and not predicate.conjunction:
+            parts = [self.column_values(part) for part in predicate.arguments]
+            columns = {part[0] for part in parts if part is not None}
+            if len(columns) != 1 or None in parts:
+                return None
+            values = dict.fromkeys(value for part in parts if part is not None for value in part[1])
+            return columns.pop(), tuple(values)
+        if not isinstance(predicate, Call):
             return None
-        values = dict.fromkeys(value for part in parts if part is not None for value in part[1])
-        return columns.pop(), tuple(values)
-    sides = equal_sides(predicate) if isinstance(predicate, Call) else None
-    if sides is None:
+        if predicate.function.name == AMONG:
+            return self.among(*predicate.arguments)
+        sides = equal_sides(predicate)
+        if sides is None:
+            sides = same_sides(predicate)
+            if sides is None or not any(isinstance(side, Literal) and side.value is not None for side in sides):
+                return None
+        for one, other in (sides, sides[::-1]):
+            found = self.value(one, other)
+            if found is not None:
+                return found
         return None
-    for one, other in (sides, sides[::-1]):
-        if not isinstance(one, Ref):
-            continue
-        if isinstance(other, Literal) and comparable(one, other, row):
-            return one.index, () if other.value is None else (other,)
-        given = placeholder(other)
-        if given is not None and comparable(one, given, row):
-            return one.index, (given,)
-    return None
+
+    def value(self, one: Scalar, other: Scalar) -> tuple[int, tuple[Choice, ...]] | None:
+        """The column that a side is, and the value that the other one is."""
+        one = as_varchar(one)
+        if isinstance(one, Ref) and self.comparable(one, other.type) and self.known(other):
+            null = isinstance(other, Literal) and other.value is None
+            return one.index, () if null else (placeholder(other) or other,)
+        if isinstance(one, Call) and one.function.name == "unsigned_zero" and isinstance(other, Literal):
+            (inner,) = one.arguments
+            if isinstance(inner, Ref) and other.value == 0:
+                return inner.index, (other, Literal(MINUS_ZERO, other.type))
+        return None
+
+    def among(self, operand: Scalar, array: Scalar) -> tuple[int, tuple[Choice, ...]] | None:
+        """The column and the elements of the array, of `column = ANY (array)`. A double may be another zero."""
+        column, zeros = operand, False
+        if isinstance(operand, Call) and operand.function.name == "unsigned_zero" and isinstance(array, Literal):
+            column, zeros = operand.arguments[0], True
+        if not isinstance(column, Ref) or column.type.physical is Physical.INTERVAL or not self.known(array):
+            return None
+        if not self.comparable(column, array.type.within) or (column.type.physical is Physical.FLOAT and not zeros):
+            return None
+        if not isinstance(array, Literal):
+            return column.index, (Each(array),)
+        found = [literal for literal in each_of(array) if not zeros or literal.value != 0]
+        if zeros and len(found) < len(each_of(array)):
+            found += [Literal(0.0, column.type), Literal(MINUS_ZERO, column.type)]
+        return column.index, tuple(found)
+
+    def known(self, scalar: Scalar) -> bool:
+        """Whether the value is there without a row."""
+        if isinstance(scalar, Literal):
+            return True
+        return self.later and not scalar.reads and is_given(scalar)
+
+    def comparable(self, column: Ref, kind: SqlType) -> bool:
+        """Whether a value of that type, taken as one of the column's, has the word that it is compared by."""
+        own = self.row[column.index].plain
+        return kind.plain == own or any(own in alike and kind.plain in alike for alike in (INTEGERS, TEXTS))
+
+
+def as_varchar(scalar: Scalar) -> Scalar:
+    """What is compared as text, as the varchar that it is: the same word."""
+    if isinstance(scalar, Call) and scalar.function.name == "cast" and scalar.type == types.TEXT:
+        (inner,) = scalar.arguments
+        return inner if inner.type.plain == types.VARCHAR else scalar
+    return scalar
+
+
+def is_given(scalar: BoundScalar) -> bool:
+    """Whether nothing but literals and parameters decide a scalar that reads no column."""
+    if isinstance(scalar, Call) and scalar.function.volatile and not isinstance(scalar.function, Placeholder):
+        return False
+    return all(map(is_given, parts(scalar)))
+
+
+def each_of(array: Literal) -> tuple[Literal, ...]:
+    """The distinct elements of an array or a list, without NULLs."""
+    return tuple(dict.fromkeys(literal for literal in elements(array) or () if literal.value is not None))
 
 
 def placeholder(scalar: Scalar) -> Call | None:
@@ -162,12 +250,6 @@ def placeholder(scalar: Scalar) -> Call | None:
         if isinstance(inner, Call) and isinstance(inner.function, Placeholder) and inner.type in INTEGERS:
             return inner if cast_context(inner.type, scalar.type) is CastContext.IMPLICIT else None
     return None
-
-
-def comparable(column: Ref, literal: Scalar, row: tuple[SqlType, ...]) -> bool:
-    """Whether the literal's value, taken as one of the column's type, has the word that it is compared by."""
-    own = row[column.index].plain
-    return literal.type.plain == own or (own in INTEGERS and literal.type in INTEGERS)
 
 
 def over_index(plan: Mfp, id: int, expressions: tuple[Scalar, ...]) -> Mfp:

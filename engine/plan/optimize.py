@@ -15,6 +15,7 @@ from engine.plan.rules.lets import inline_lets
 from engine.plan.rules.outer_joins import simplify_outer_joins
 from engine.plan.rules.pushdown import push_down
 from engine.plan.rules.reductions import reduce_below_joins
+from engine.plan.rules.row_lists import join_row_lists
 
 Rule = Callable[[Relation, Facts], Relation]
 
@@ -23,7 +24,7 @@ RULES: Final[tuple[Rule, ...]] = (
     reduce_below_joins, prune, fuse
 )  # fmt: skip
 
-BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (simplify_outer_joins,)
+BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (simplify_outer_joins, join_row_lists)
 """What is seen better before subqueries and outer joins have become joins."""
 
 ROUNDS_MAX: Final = 4

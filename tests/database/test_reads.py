@@ -7,6 +7,10 @@ import pytest
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch
 from engine.database import Database, Options
+from engine.errors import SqlError
+
+LIST = ", ".join(f"('n{i % 10}', {i})" for i in range(80))
+"""Rows of constants: so many are joined with."""
 
 
 @pytest.fixture
@@ -23,6 +27,12 @@ def indexed(db: Database) -> Database:
     [
         "k = 5", "k = 5 AND v > 500", "k IN (5, 6, 5)", "k = 5 OR k = 7", "k = NULL", "k IS NULL",
         "name = 'n5' AND k = 5", "k = 5 AND k = 6", "k = 1000", "5 = k", "k = 5.0", "name = 'n5'", "k BETWEEN 5 AND 6",
+        "k = ANY ('{5,6,NULL}')", "k = ANY (string_to_array('5,6', ',')::int[])", "k = ANY (NULL::int[])", "k = 5.5",
+        "k IS NOT DISTINCT FROM 5", "k = 5::double precision", "k IN (1, 2, 3, 4, 5, 6, 7, 8, NULL)", "k = ANY ('{}')",
+        "k NOT IN (1, 2, 3, 4, 5, 6, 7, 8, NULL)", "k NOT IN (1, 2, 3, 4, 5, 6, 7, 8)", "k <> ALL ('{5,6}')",
+        f"(name, k) IN ({LIST}, ('n1', NULL))",
+        f"(name, k) NOT IN ({LIST})",
+        f"((name, k) IN ({LIST})) IS NULL",
     ],
 )  # fmt: skip
 def test_lookups_equal_scans(indexed: Database, where: str) -> None:
@@ -31,6 +41,43 @@ def test_lookups_equal_scans(indexed: Database, where: str) -> None:
     assert sorted(with_index, key=repr) == sorted(
         indexed.execute(f"SELECT name, v + 1 FROM t WHERE {where}").rows(), key=repr
     )
+
+
+@pytest.mark.parametrize(
+    ("where", "given"),
+    [
+        ("k = $1", ["5"]), ("k = $1 + 1", ["4"]), ("k = $1 + 1", [None]), ("name = 'n' || $1", ["5"]),
+        ("name = lower($1)", ["N5"]), ("k = ANY ($1)", ["{5,6,NULL,5}"]), ("k = ANY ($1)", [None]),
+        ("k = ANY ($1)", ["{}"]), ("k IN ($1, $2 + 1)", ["5", "5"]), ("k = coalesce($1, 5)", [None]),
+        ("(name, k) IN (($1, $2), ('n6', 6))", ["n5", "5"]), ("k = ANY ($1) AND name = ANY ($2)", ["{5,6}", "{n5,n6}"]),
+        ("k = CASE WHEN $1 = 1 THEN 5 ELSE 6 END", ["1"]), ("k = length($1)", ["12345"]), ("k = $1 / 0", ["1"]),
+    ],
+)  # fmt: skip
+def test_prepared_lookups_equal_scans(db: Database, where: str, given: list[str | None]) -> None:
+    """What is computed of parameters is there before a row is looked for, or fails as it would for each row."""
+    db.execute("CREATE TABLE t (k int, name varchar(9), v bigint)")
+    db.execute("INSERT INTO t SELECT g % 100, 'n' || (g % 10)::text, g FROM generate_series(1, 1000) g")
+    db.execute("INSERT INTO t VALUES (NULL, NULL, NULL), (5, NULL, 5)")
+
+    def answer() -> tuple[bool, list[tuple[object, ...]] | str]:
+        with db.session() as session:
+            prepared = session.prepare("", f"SELECT v FROM t WHERE {where}")
+            portal = session.bind("", prepared, given)
+            try:
+                found = session.look_up(portal, lambda result: sorted(result.rows(), key=repr))
+                if found is not None:
+                    return True, found
+                answered = session.run_portal(portal, True)
+                assert answered is not None
+                return False, sorted(answered.rows(), key=repr)
+            except SqlError as error:
+                return False, error.sqlstate
+
+    _, scanned = answer()
+    db.execute("CREATE INDEX by_k ON t (k); CREATE INDEX by_name ON t (name); CREATE INDEX by_both ON t (name, k)")
+    looked_up, found = answer()
+    assert found == scanned
+    assert looked_up or found == "22012"
 
 
 @pytest.mark.parametrize(
@@ -46,6 +93,9 @@ def test_lookups_equal_scans(indexed: Database, where: str) -> None:
         "SELECT a.v FROM t a JOIN t b ON b.k = a.v WHERE a.name = 'n5' AND a.k = 15",
         "SELECT v FROM t WHERE k = 7 UNION ALL SELECT v FROM t WHERE k IN (SELECT max(k) FROM u)",
         "SELECT sum(v) FROM t WHERE k = ANY (ARRAY[1, 2, 3])",
+        "SELECT sum(v) FROM t WHERE k = ANY ('{1,2,3}')",
+        "SELECT sum(v) FROM t WHERE k = 7.0",
+        "SELECT sum(v) FROM t WHERE (name, k) IN (VALUES ('n1', 1), ('n2', 2))",
     ],
 )
 def test_few_rows_are_looked_up(indexed: Database, monkeypatch: pytest.MonkeyPatch, query: str) -> None:

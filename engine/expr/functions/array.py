@@ -9,24 +9,19 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from engine import types
 from engine.collection.nested import Array
-from engine.collection.vector import Vector
 from engine.errors import InvalidArgument
 from engine.expr import arrays, text_forms
-from engine.expr.columns import each, own, pack, raws
-from engine.expr.evaluate import evaluate
+from engine.expr.columns import each, own
 from engine.expr.functions.comparable import element_key
 from engine.expr.functions.comparison import comparisons
-from engine.expr.registry import Function, Generic, OnNull
-from engine.expr.scalar import Call, Ref
+from engine.expr.registry import Function, Generic
 from engine.expr.text_forms import RawValue
 from engine.types import Nesting, SqlType
 
 if TYPE_CHECKING:
-    from engine.expr.evaluate import Context
+    pass
 
 Types = tuple[SqlType, ...]
 ARRAY, ELEMENT, INTEGER, TEXT = types.ANYARRAY, types.ANYELEMENT, types.INTEGER, types.TEXT
@@ -59,49 +54,6 @@ def slice_function(array: SqlType, given: Sequence[tuple[bool, bool]]) -> Functi
 
     shown = ",".join(f"{'l' if low else ''}:{'u' if high else ''}" for low, high in given)
     return each(f"slice[{shown}]", parameters, array, apply)
-
-
-def quantified_function(name: str, test: Function, container: SqlType, every: bool) -> Function:
-    """x op ANY|ALL (array or list), op being `test`: three-valued OR or AND over the elements."""
-    left, right = test.parameters
-    compare = Call(test, (Ref(0, left), Ref(1, right)), types.BOOLEAN)
-
-    def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
-        x, whole = vectors
-        values = raws(whole, container, context)
-        items = [() if value is None else items_of(value) for value in values]
-        counts = np.array([len(part) for part in items], np.int64)
-        flat = [item for part in items for item in part]
-        nulls = np.array([item is None for item in flat], np.bool_)
-        column = Vector(pack(flat, right, context), nulls if nulls.any() else None)
-        origin = np.repeat(np.arange(len(items)), counts)
-        verdict = evaluate(compare, (x.take(origin), column), len(flat), context)
-        size = len(items)
-        decisive = verdict.words == (0 if every else 1)
-        errors = None
-        unknown = np.zeros(len(flat), np.bool_)
-        if verdict.nulls is not None:
-            unknown |= verdict.nulls
-        if verdict.errors is not None:
-            unknown |= verdict.errors != 0
-            errors = np.zeros(size, np.uint64)
-            bad = np.flatnonzero(verdict.errors)
-            errors[origin[bad]] = verdict.errors[bad]
-        decided = np.bincount(origin[decisive & ~unknown], minlength=size) > 0
-        open_ = (np.bincount(origin[unknown], minlength=size) > 0) & ~decided
-        open_ |= np.array([value is None for value in values], np.bool_)
-        words = (decided ^ every).astype(np.uint64)
-        words[open_] = 0
-        if errors is not None:
-            errors[decided] = 0
-            open_ &= errors == 0
-        return Vector(words, open_ if open_.any() else None, errors)
-
-    quantifier = "all" if every else "any"
-    return Function(
-        f"{name} {quantifier}", (left, container), types.BOOLEAN, kernel, OnNull.OWN,
-        can_fail=test.can_fail, gives_null=True,
-    )  # fmt: skip
 
 
 def items_of(value: RawValue) -> Sequence[RawValue]:

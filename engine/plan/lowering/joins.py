@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from engine.dataflow import graph
-from engine.expr.scalar import Literal, Logic, Ref, Scalar
+from engine.expr.membership import AMONG
+from engine.expr.scalar import Call, Literal, Logic, Ref, Scalar
 from engine.plan.facts import Facts, Key
 from engine.plan.lowering.join_order import Column, Stage
 from engine.plan.predicates import equal_sides, not_null_tested, test_same
@@ -63,6 +64,8 @@ def is_of_values(predicate: BoundScalar) -> bool:
     """Whether it is `column = literal`, or an OR of such."""
     if isinstance(predicate, Logic):
         return not predicate.conjunction and all(map(is_of_values, predicate.arguments))
+    if isinstance(predicate, Call) and predicate.function.name == AMONG:
+        return isinstance(predicate.arguments[0], Ref) and isinstance(predicate.arguments[1], Literal)
     sides = equal_sides(predicate)
     return sides is not None and any(isinstance(a, Ref) and isinstance(b, Literal) for a, b in (sides, sides[::-1]))
 

@@ -3,18 +3,28 @@
 from dataclasses import replace
 from typing import Final, cast
 
+from engine import types
 from engine.collection.heap import Heap
 from engine.collection.words import literal_of
 from engine.expr.evaluate import Context, evaluate
+from engine.expr.overload import cast as cast_to
 from engine.expr.registry import OnNull
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic, Scalar
 from engine.plan.facts import Facts
-from engine.plan.predicates import EQUALITIES, negate, negated, not_null_tested, null_tested
+from engine.plan.predicates import EQUALITIES, negate, negated, not_null_tested, null_tested, test
 from engine.plan.relation import BoundScalar, Relation, children, map_scalars, with_children
 from engine.plan.scalars import FALSE, TRUE, conjunction, conjuncts, null, parts, with_parts
+from engine.types import CastContext
 
 COMPARED_MAX: Final = 16
 """Arguments of an AND or OR that are compared with each other: an IN list of thousands is not."""
+ONE_TO_ONE: Final = {
+    types.SMALLINT: (types.INTEGER, types.BIGINT, types.NUMERIC, types.REAL, types.DOUBLE),
+    types.INTEGER: (types.BIGINT, types.NUMERIC, types.DOUBLE),
+    types.BIGINT: (types.NUMERIC,),
+    types.DATE: (types.TIMESTAMP,),
+}
+"""Conversions that give each value a value of its own."""
 
 
 def fold(relation: Relation, facts: Facts) -> Relation:
@@ -154,20 +164,35 @@ def fold_call(scalar: Call) -> Scalar:
     given = not any(argument.fallible or argument.volatile for argument in scalar.arguments)
     if given and scalar.function.on_null is OnNull.STRICT and any(map(is_null, scalar.arguments)):
         return null(scalar.type)
-    return beside_a_number(scalar) if scalar.function.name in EQUALITIES else scalar
+    return beside_a_constant(beside_a_number(scalar)) if scalar.function.name in EQUALITIES else scalar
 
 
 def is_null(scalar: Scalar) -> bool:
     return isinstance(scalar, Literal) and scalar.value is None
 
 
-def beside_a_number(scalar: Call) -> Scalar:
+def beside_a_number(scalar: Call) -> Call:
     """An equality with a literal other than 0: that the other side's zeros are one zero says nothing then, and the
     column itself may have an index."""
     if not any(isinstance(argument, Literal) and argument.value for argument in scalar.arguments):
         return scalar
     plain = (a.arguments[0] if type(a) is Call and a.function.name == "unsigned_zero" else a for a in scalar.arguments)
     return replace(scalar, arguments=tuple(plain))
+
+
+def beside_a_constant(scalar: Call) -> Call:
+    """An equality of what is converted one to one with a literal: of the value itself with the literal converted back,
+    as it may have an index. No change where no value becomes that literal."""
+    for one, other in (scalar.arguments, scalar.arguments[::-1]):
+        if not isinstance(one, Call) or one.function.name != "cast" or not isinstance(other, Literal):
+            continue
+        (inner,) = one.arguments
+        if one.type != one.type.plain or one.type not in ONE_TO_ONE.get(inner.type.plain, ()) or other.value is None:
+            continue
+        back = fold_one(cast_to(other, inner.type.plain, CastContext.EXPLICIT))
+        if isinstance(back, Literal) and fold_one(cast_to(back, one.type, CastContext.EXPLICIT)) == other:
+            return cast(Call, test(scalar.function.name, inner, back))
+    return scalar
 
 
 def constant(scalar: Call) -> Scalar:

@@ -10,6 +10,7 @@ From   Galindo-Legaria and Rosenthal, "Outerjoin simplification and reordering f
 from collections.abc import Iterable
 from dataclasses import replace
 
+from engine.expr.membership import AMONG
 from engine.expr.registry import OnNull
 from engine.expr.scalar import Call, Logic, Ref
 from engine.plan.decorrelation.outer import References
@@ -144,6 +145,8 @@ def rejects(predicate: BoundScalar) -> Columns:
         case Logic():
             each = [rejects(argument) for argument in predicate.arguments]
             return frozenset().union(*each) if predicate.conjunction else each[0].intersection(*each[1:])
+        case Call() if predicate.function.name == AMONG:
+            return strict(predicate.arguments[0])
         case Quantified() if not predicate.all:
             return frozenset(column for column in rejects(predicate.condition) if column < predicate.width)
         case _:

@@ -55,7 +55,7 @@ def filtered(relation: Relation, predicates: Sequence[Scalar]) -> Relation:
         return relation
     if isinstance(relation, Filter):
         have = cast(tuple[Scalar, ...], relation.predicates)
-        return Filter(relation.input, have + tuple(p for p in predicates if p not in have))
+        return Filter(relation.input, tuple(dict.fromkeys((*have, *predicates))))
     return Filter(relation, tuple(dict.fromkeys(predicates)) if len(predicates) > 1 else tuple(predicates))
 
 

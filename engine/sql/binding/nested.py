@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from engine import types
 from engine.errors import ArraySubscript, SyntaxError_, TypeMismatch, UndefinedColumn
 from engine.expr import overload
-from engine.expr.functions import array, composite
+from engine.expr.functions import array, composite, quantified
 from engine.expr.functions.comparable import ordered_by_key
 from engine.expr.literal import literal_of_raw
 from engine.expr.registry import Function
@@ -175,9 +175,9 @@ class Nested(Scalars):
         container = types.container_of(whole.type.nesting, b)
         left = located(expression.at, cast, left, a, IMPLICIT)
         whole = located(node.at, cast, whole, container, EXPLICIT)
-        if ordered_by_key(a):
+        if ordered_by_key(a) or (operator, every) in IN_LISTS:
             left, whole = as_key(left), as_key(whole)
-        return made(array.quantified_function(operator, test, container, every), left, whole)
+        return made(quantified.quantified_function(operator, test, container, every), left, whole)
 
     def _subscript(self, expression: syntax.Subscript, place: Place) -> BoundScalar:
         """A chain of subscripts is one: a[1][2] reaches into a dimension, not into an array of arrays."""

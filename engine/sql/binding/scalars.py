@@ -8,7 +8,10 @@ from engine import types
 from engine.collection.wanted import ask
 from engine.errors import SyntaxError_, TypeMismatch, UndefinedColumn, UndefinedTable
 from engine.expr import overload
+from engine.expr.functions.quantified import quantified_function
 from engine.expr.interval_text import parse_interval
+from engine.expr.literal import array_of
+from engine.expr.membership import LISTED_MIN
 from engine.expr.scalar import Call, Case, Literal, Ref
 from engine.plan.relation import BoundScalar, Exists, Project, Quantified, ScalarSubquery
 from engine.sql import syntax
@@ -255,6 +258,11 @@ class Scalars(ABC):
         if len(items) > 1 and common is not None:
             equal = overload.resolve_operator("=", (common, common))[0]
             operand, *items = compared_with_each(operand, items)
+            constants = [item for item in items if isinstance(item, Literal)]
+            if len(constants) == len(items) >= LISTED_MIN and common.nesting is None:
+                array = array_of(constants, common.plain)
+                among = Call(quantified_function("=", equal, array.type, False), (operand, array), types.BOOLEAN)  # pyright: ignore[reportArgumentType]
+                return negated(among, expression.negated)
             tests = [Call(equal, (operand, item), types.BOOLEAN) for item in items]  # pyright: ignore[reportArgumentType]
         else:
             tests = [located(at, call, "=", operand, item) for item in items]

@@ -1,0 +1,74 @@
+"""`WHERE (a, b) IN ((1, 2), ...)` of many rows, bound as an OR of ANDs, is IN of a relation of these rows: a semijoin.
+
+The rows of a collection then meet the list by key: a change looks its own row up, and a query that runs once looks the
+list's rows up in an index, where the OR would compare each row with each. Only where a filter asks for it to be true:
+false and NULL are one there. A list of single values needs none of it (engine/expr/membership.py searches it).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from engine.collection.value import Value
+from engine.expr.scalar import Call, Literal, Logic, Ref, Scalar
+from engine.plan.facts import Facts
+from engine.plan.relation import BoundScalar, Constant, Filter, Quantified, Relation, children, with_children
+from engine.plan.scalars import conjunction, conjuncts, is_plain
+
+ROWS_MIN: Final = 64
+"""Below it the comparisons one by one cost less than a join."""
+
+
+def join_row_lists(relation: Relation) -> Relation:
+    """The bound relation with its long lists of rows as relations. O(size)."""
+    relation = with_children(relation, tuple(map(join_row_lists, children(relation))))
+    if not isinstance(relation, Filter):
+        return relation
+    width = Facts().arity(relation.input) if any(map(is_long, conjuncts(relation.predicates))) else 0
+    return with_predicates(relation, [as_subquery(part, width) for part in conjuncts(relation.predicates)])
+
+
+def with_predicates(relation: Filter, predicates: Sequence[BoundScalar]) -> Filter:
+    same = all(new is old for new, old in zip(predicates, conjuncts(relation.predicates), strict=True))
+    return relation if same else Filter(relation.input, tuple(predicates))
+
+
+def is_long(predicate: BoundScalar) -> bool:
+    return isinstance(predicate, Logic) and not predicate.conjunction and len(predicate.arguments) >= ROWS_MIN
+
+
+def as_subquery(predicate: BoundScalar, width: int) -> BoundScalar:
+    """The predicate, over a row of so many columns, as IN of a relation, if it is such a list."""
+    if not is_long(predicate) or not isinstance(predicate, Logic):
+        return predicate
+    branches = [tests(branch) for branch in predicate.arguments]
+    first = branches[0]
+    if first is None or any(operand.fallible or operand.volatile for operand, _, _ in first):
+        return predicate
+    asked = [(operand, test.function, literal.type) for operand, test, literal in first]
+    rows: dict[tuple[Value, ...], None] = {}
+    for branch in branches:
+        if branch is None or [(operand, test.function, literal.type) for operand, test, literal in branch] != asked:
+            return predicate
+        rows[tuple(literal.value for _, _, literal in branch)] = None
+    met = tuple((row, 1) for row in rows if None not in row)
+    relation = Constant(met, tuple(type for _, _, type in asked))
+    equalities = [
+        Call(function, (operand, Ref(width + i, type, False)), predicate.type)
+        for i, (operand, function, type) in enumerate(asked)
+    ]
+    return Quantified(relation, conjunction(equalities), False, width)
+
+
+def tests(branch: Scalar) -> list[tuple[Scalar, Call, Literal]] | None:
+    """What a branch compares with which literals, and how, if it is two or more equalities and nothing else."""
+    if not isinstance(branch, Logic) or not branch.conjunction:
+        return None
+    found: list[tuple[Scalar, Call, Literal]] = []
+    for test in branch.arguments:
+        if not isinstance(test, Call) or test.function.name != "=":
+            return None
+        operand, literal = test.arguments
+        if not isinstance(literal, Literal) or not is_plain(operand):
+            return None
+        found.append((operand, test, literal))
+    return found
