@@ -167,7 +167,7 @@ class WindowCall:
         to_end = frame.end.edge is Edge.UNBOUNDED_FOLLOWING or (
             frame.end.edge is Edge.CURRENT_ROW and frame.unit is Unit.RANGE and not ordered
         )
-        plain = isinstance(self.kind, AggregateKind) and self.runs() and self.filter is None and not self.within
+        plain = isinstance(self.kind, AggregateKind) and self.runs() and not self.within
         return plain and to_end and frame.start.edge is Edge.UNBOUNDED_PRECEDING and frame.exclude is Exclude.NO_OTHERS
 
     def looks_back(self, peers: bool) -> bool:

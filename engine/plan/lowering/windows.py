@@ -1,12 +1,39 @@
 """Windows as operators. What is the same for all rows of a partition is a reduction that they meet, so that a change
 which leaves it alone (most do: of min and max, of a sum that another row makes up for) touches no other row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from engine import types
 from engine.dataflow import graph
-from engine.dataflow.graph import Aggregate, Lookup, Plan
+from engine.dataflow.graph import Aggregate, Compute, Lookup, Plan
 from engine.expr.aggregate import Kind as AggregateKind
+from engine.expr.scalar import Case, Literal, Ref
+from engine.expr.window import WindowCall
 from engine.plan.relation import Window
+
+
+def lower_filters(
+    calls: Sequence[WindowCall], below: Plan, cons: Callable[[Plan], Plan]
+) -> tuple[Plan, list[Aggregate]]:
+    """Aggregates without FILTER, and what they are of: an argument is NULL, which none of them counts, in rows that do
+    not pass."""
+    row = graph.output_types(below)
+    steps: list[Compute] = []
+    aggregates: list[Aggregate] = []
+    for call in calls:
+        kind, columns = call.kind, call.columns
+        assert isinstance(kind, AggregateKind)
+        if call.filter is not None:
+            if kind is AggregateKind.COUNT_ROWS:
+                kind, columns = AggregateKind.COUNT, (call.filter,)
+            value = Ref(columns[0], row[columns[0]])
+            passing = ((Ref(call.filter, types.BOOLEAN), value),)
+            columns = (len(row) + len(steps), *columns[1:])
+            steps.append(Compute(Case(passing, Literal(None, value.type), value.type)))
+        aggregates.append(Aggregate(kind, columns, call.type))
+    if steps:
+        below = cons(graph.Mfp(below, tuple(steps), tuple(range(len(row) + len(steps)))))
+    return below, aggregates
 
 
 def lower_window(relation: Window, below: Plan, cons: Callable[[Plan], Plan]) -> Plan:
@@ -19,12 +46,8 @@ def lower_window(relation: Window, below: Plan, cons: Callable[[Plan], Plan]) ->
     rows = below
     if own:
         rows = cons(graph.Window(below, relation.partition, relation.order, tuple(relation.calls[i] for i in own)))
-    aggregates: list[Aggregate] = []
-    for i in shared:
-        call = relation.calls[i]
-        assert isinstance(call.kind, AggregateKind)
-        aggregates.append(Aggregate(call.kind, call.columns, call.type))
-    reduced = cons(graph.Reduce(below, key, tuple(aggregates)))
+    fed, aggregates = lower_filters([relation.calls[i] for i in shared], below, cons)
+    reduced = cons(graph.Reduce(fed, key, tuple(aggregates)))
     arranged = tuple(sorted(key))
     places = tuple(key.index(column) for column in arranged)
     paths = (Lookup(1, arranged, places),), (Lookup(0, places, arranged),)
