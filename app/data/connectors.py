@@ -216,7 +216,7 @@ def sink_format(format: SinkFormat, of: Sequence[str], relation: Sequence[str]) 
     """What stands behind FORMAT of a sink from a relation, where that is `of` the KEY, the VALUE or both."""
     if not isinstance(format, AvroOutput):
         return format.type.upper()
-    options = [] if format.null_defaults else ["NULL DEFAULTS = false"]
+    options = ["NULL DEFAULTS"] if format.null_defaults else []
     if format.compatibility is not None:
         options += [f"{part} COMPATIBILITY LEVEL = {literal(format.compatibility)}" for part in of]
     if format.doc is not None:

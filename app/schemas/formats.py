@@ -135,7 +135,7 @@ class AvroOutput(Strict):
         default=None, min_length=1, max_length=400, description="The record's name; by default row or envelope"
     )
     compatibility: Compatibility | None = Field(default=None, description="What the registry holds the subject to")
-    null_defaults: bool = Field(default=True, description="Whether the default of fields that may be null is null")
+    null_defaults: bool = Field(default=False, description="Whether the default of fields that may be null is null")
     doc: str | None = Field(default=None, max_length=10_000, description="The row's")
     column_docs: dict[str, str] = Field(default_factory=dict, max_length=1600, description="By column")
 

@@ -20,7 +20,7 @@ class AvroOutput:
     registry: RegistryConnection
     fullname: str
     compatibility: str | None = None
-    null_defaults: bool = True
+    null_defaults: bool = False
     doc: str | None = None
     column_docs: Mapping[str, str] = field(default_factory=dict)
 

@@ -110,6 +110,9 @@ class Progress:
 class Unattended:
     """What readers have in common whose other side keeps nothing for them."""
 
+    def pace(self, rows: int) -> None:
+        """What is read comes in pieces of its own."""
+
     def committed(self, offsets: Mapping[str, int]) -> None:
         """Nobody is told."""
 
@@ -157,6 +160,10 @@ class Reader(Protocol):
 
     def committed(self, offsets: Mapping[str, int]) -> None:
         """What came up to there will not be asked for again: it is in the log, if there is one. From any thread."""
+        ...
+
+    def pace(self, rows: int) -> None:
+        """More rows than that in a block make a tick too long; fewer are fine. From any thread."""
         ...
 
     def keep_alive(self) -> None:

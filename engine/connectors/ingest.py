@@ -1,14 +1,15 @@
 """Ingest: what sources have ready, behind bounded inboxes.
 
-One thread a source polls its reader and puts each block into the source's inbox; it blocks while the inbox holds
-`inbox_rows_max` rows, and that is the back-pressure. Whoever runs ticks takes blocks from all inboxes in turn, so that
-one source that is flat out does not starve the others. `on_ready` is called from the readers' threads after each block:
-it should do no more than wake the ticker.
+One thread a source polls its reader and puts each block into the source's inbox; it blocks while the inbox holds what
+TICKS_AHEAD ticks take, or `inbox_rows_max` rows, and that is the back-pressure. Whoever runs ticks takes blocks from
+all inboxes in turn, so that one source that is flat out does not starve the others. `on_ready` is called from the
+readers' threads after each block: it should do no more than wake the ticker.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import Condition, Event, Thread
@@ -54,6 +55,12 @@ from engine.types import Column
 
 STOP_SECONDS_MAX: Final = 2.0
 """How long whoever stops a source waits for its thread."""
+
+ROWS_BEGIN: Final = 16_384
+"""Of the first tick: a tenth of a second where views do much with a row, four ticks from all where they do little."""
+
+TICKS_AHEAD: Final = 4
+"""What a source may be ahead of the ticks, as they are by then: enough that none waits for its reader."""
 
 KEEP_ALIVE_SECONDS: Final = 1.0
 """PostgreSQL hangs up after a minute without a word, or after what wal_sender_timeout says."""
@@ -193,16 +200,17 @@ class Status:
         self.state, self.error = state, error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """What a tick takes of all sources: deltas by collection, the offsets reached by (source, partition), and what
     feed.Decoded says of collections beside."""
 
-    deltas: dict[int, list[Batch]]
-    offsets: dict[tuple[int, str], int]
-    began: set[int]
-    cleared: set[int]
-    broken: dict[int, str]
+    deltas: dict[int, list[Batch]] = field(default_factory=dict)
+    offsets: dict[tuple[int, str], int] = field(default_factory=dict)
+    began: set[int] = field(default_factory=set)
+    cleared: set[int] = field(default_factory=set)
+    broken: dict[int, str] = field(default_factory=dict)
+    rows: int = 0
 
     def add(self, source: int, decoded: Decoded) -> None:
         """Take the next block of a source."""
@@ -210,6 +218,7 @@ class Taken:
             self.deltas.pop(collection, None)
         for collection, batch in decoded.deltas.items():
             self.deltas.setdefault(collection, []).append(batch)
+        self.rows += decoded.rows
         self.offsets.update({(source, name): at for name, at in decoded.offsets.items()})
         self.began.update(decoded.began)
         self.cleared.update(decoded.cleared)
@@ -233,6 +242,8 @@ class Ingest:
         self._resolve = resolve
         self._roots = roots
         self._rows_max = inbox_rows_max
+        self._assembling = False
+        self._share = ROWS_BEGIN  # of one source in a tick
         self._on_ready = on_ready
         self._changed = Condition()
         self._sources: dict[int, _Source] = {}
@@ -294,6 +305,16 @@ class Ingest:
         for id in list(self._sources):
             self.stop(id, forget)
 
+    @contextmanager
+    def assembling(self) -> Iterator[None]:
+        """More sources are started within: none whose transactions come together goes on without the others."""
+        self._assembling = True
+        try:
+            yield
+        finally:
+            self._assembling = False
+        self._on_ready()
+
     @property
     def ready(self) -> bool:
         """Whether some inbox has a block."""
@@ -305,19 +326,20 @@ class Ingest:
         """By group of sources whose transactions come together, up to where they may be taken."""
         groups: dict[object, list[_Source]] = {}
         for source in self._sources.values():
-            if source.spec.group is not None:
+            if source.spec.group is not None and not self._assembling:
                 groups.setdefault(source.spec.group, []).append(source)
         return {group: cut([source.member() for source in members], rows_max) for group, members in groups.items()}
 
     def take(self, rows_max: int) -> Taken:
         """Blocks of about `rows_max` rows in all, each source's first whatever its size; of sources whose transactions
         come together those up to the same one."""
-        all = Taken({}, {}, set(), set(), {})
+        all = Taken()
         with self._changed:
             cuts = self._cuts(rows_max)
             waiting = [source for source in self._sources.values() if _may_be_taken(source, cuts)]
-            share = rows_max // max(1, len(waiting))
+            self._share = share = max(1, rows_max // max(1, len(waiting)))
             for source in waiting:
+                source.reader.pace(share)
                 taken, offsets, broken = 0, dict(source.status.offsets), dict(source.status.broken)
                 together = source.spec.group is not None
                 while _may_be_taken(source, cuts) and (together or taken == 0 or taken + source.inbox[0].rows <= share):
@@ -401,7 +423,7 @@ class Ingest:
         self._on_ready()
         while True:
             with self._changed:
-                if source.status.waiting < self._rows_max or source.stopping.is_set():
+                if source.status.waiting < min(self._rows_max, TICKS_AHEAD * self._share) or source.stopping.is_set():
                     return
                 self._changed.wait(KEEP_ALIVE_SECONDS)
             source.reader.keep_alive()

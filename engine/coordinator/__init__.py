@@ -21,6 +21,7 @@ describe.py                                what is known of an item
 envelope.py                                changes by key
 resume.py                                  going on behind the last tick that a subscriber has whole
 coordinator.py                             what all of them share: catalog, clock, worker, log, heap
+pace.py         how many rows of sources a tick takes
 oracle.py, options.py                      the one clock; every limit
 record.py, recovery.py                     a tick into the log; a data directory back into a database
 result.py, runtime.py, metrics.py          answers; what system relations and /metrics show

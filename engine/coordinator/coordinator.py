@@ -36,6 +36,7 @@ from engine.coordinator.constraints import Constraints
 from engine.coordinator.envelope import Telling
 from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
+from engine.coordinator.pace import Pace
 from engine.coordinator.past import Past
 from engine.coordinator.record import record
 from engine.coordinator.replay import REFRESHED, Replay
@@ -64,7 +65,9 @@ class Coordinator:
         self.past: Final = Past()
         self.cluster: Final = Local(self.heap, self._deliver)
         record = None if log is None else self._record
-        self.ticks: Final = Ticks(self.cluster, self.oracle, record, options.tick_rows_max)
+        self.ticks: Final = Ticks(
+            self.cluster, self.oracle, record, Pace(options.tick_rows_max, options.tick_ms_max / 1000)
+        )
         self.ticks.after = self._sweep_if_due
         self.constraints: Final = Constraints(self.cluster.worker.circuit, self.heap)
         self.ticks.constraints = self.constraints

@@ -26,7 +26,7 @@ from engine.connectors.files.parquet import columns_of as parquet_columns
 from engine.connectors.files.parts import Part
 from engine.connectors.files.splitters import whole_header
 from engine.connectors.files.stores import Found, Store
-from engine.connectors.files.streams import Sign
+from engine.connectors.files.streams import BLOCK_BYTES, Sign
 from engine.connectors.lines import Rows
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.copy_in import batches, computed, inserted
@@ -221,7 +221,7 @@ def _format(kind: FileKind) -> JsonFormat | OcfFormat | ParquetFormat:
 
 def _chunks(store: Store, found: Found) -> Iterator[bytes]:
     with closing(store.stream(found)) as stream:
-        while isinstance(block := stream.read(), bytes):
+        while isinstance(block := stream.read(BLOCK_BYTES), bytes):
             yield block
 
 
@@ -235,7 +235,7 @@ def _decoded(
     scalars, picked = computed(bound.rows.relation, len(bound.given))
     with closing(part):
         records = 0
-        while isinstance(rows := part.poll(), Rows):
+        while isinstance(rows := part.poll(BLOCK_BYTES), Rows):
             check()
             with heap.pinned():
                 if rows.bad:

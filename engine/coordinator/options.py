@@ -12,6 +12,11 @@ class Options:
     """Changes of sources taken into one tick. A tick of this size computes in tenths of a second, so that readers of
     progress and writers behind it wait no longer than that. Writes by statements are never cut."""
 
+    tick_ms_max: int = 500
+    """How long a tick should compute: it takes fewer changes of sources where the last ones say that more would take
+    longer, and sources are read in smaller pieces. A piece that was read, a transaction and what a statement writes are
+    never cut, so one may take longer."""
+
     inbox_rows_max: int = 1_048_576
     """Decoded rows of one source that may wait for a tick. A reader that is ahead of the ticks by four of them blocks:
     this is the back-pressure."""

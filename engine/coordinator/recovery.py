@@ -71,8 +71,9 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     with coordinator.ticks.lock if wanted is not None else nullcontext():  # no tick of this life before what was
         if wanted is not None:
             coordinator.replay = Replay(log, wanted, len(items), refreshed, coordinator.oracle.last)
-        for item, statement in made:
-            restore_item(coordinator, log, item, statement)
+        with coordinator.ingest.assembling():
+            for item, statement in made:
+                restore_item(coordinator, log, item, statement)
         turned = {int(id): int(tick) for id, tick in log.facts(TURNED).items()}
         views = [item for id in turned if isinstance(item := coordinator.catalog.items[id], MaterializedView)]
         coordinator.catalog = coordinator.catalog.redefined(replace(view, turned=turned[view.id]) for view in views)

@@ -23,6 +23,7 @@ from engine.collection.wanted import unasked
 from engine.connectors.ingest import Taken
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.oracle import Oracle
+from engine.coordinator.pace import Pace
 from engine.coordinator.runtime import Durations
 from engine.errors import ConstraintViolation, SqlError, UndefinedTable
 
@@ -67,13 +68,13 @@ class Ticks:
         cluster: Local,
         oracle: Oracle,
         record: Callable[[int, Mapping[int, Batch], Mapping[tuple[int, str], int], Mapping[int, str]], None] | None,
-        source_rows_max: int,
+        pace: Pace,
     ) -> None:
         self.lock: Final = cluster.lock
         self._cluster = cluster
         self._oracle = oracle
         self._record = record
-        self._source_rows_max = source_rows_max
+        self._pace = pace
         self._queue: deque[Write] = deque()
         self._broken: BaseException | None = None
         self.sources: Inboxes | None = None
@@ -215,9 +216,9 @@ class Ticks:
 
     def _tick(self, group: list[Write]) -> None:
         """One tick for a group of writes and what the sources have."""
-        taken = Taken({}, {}, set(), set(), {})
+        taken = Taken()
         if self.sources is not None and self.sources.ready:
-            taken = self.sources.take(self._source_rows_max)
+            taken = self.sources.take(self._pace.rows)
         deltas, offsets = taken.deltas, taken.offsets
         for id in taken.cleared:
             gone = self._cluster.worker.circuit.contents(id).negate()
@@ -242,7 +243,10 @@ class Ticks:
             write.done = True
         self.count += 1
         self.rows += sum(len(batch) for batch in merged.values())
-        self.seconds += time.perf_counter() - begin
+        seconds = time.perf_counter() - begin
+        self.seconds += seconds
+        if taken.rows:
+            self._pace.took(taken.rows, seconds)
         if self.after is not None:
             self.after()
 

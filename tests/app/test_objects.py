@@ -217,7 +217,7 @@ def test_a_sink_of_every_option(server, http):
         "name": "ob_sink", "from": "ob_st", "connector": connector, "key": ["k"], "enforced": False, "headers": "h",
         "envelope": "upsert", "format": {
             "type": "avro", "registry": "ob_r", "fullname": "shop.Order", "compatibility": "FULL", "doc": "it's one",
-            "null_defaults": False, "column_docs": {"v": "what"},
+            "null_defaults": True, "column_docs": {"v": "what"},
         },
         "key_format": {"type": "json"}, "snapshot": False,
     }  # fmt: skip
@@ -225,7 +225,7 @@ def test_a_sink_of_every_option(server, http):
     assert (sink["kind"], sink["on"]) == ("sink", "ob_st")
     assert set(sink["depends_on"]) == {"ob_st", "ob_k2", "ob_r"}
     avro = (
-        "NULL DEFAULTS = false, VALUE COMPATIBILITY LEVEL = 'FULL'", "= 'it''s one'", """."v" = 'what')""",
+        "NULL DEFAULTS, VALUE COMPATIBILITY LEVEL = 'FULL'", "= 'it''s one'", """."v" = 'what')""",
     )  # fmt: skip
     for said in ("it''s", "pro", "zstd", "k % 7", "= 5", "= 2", "compact", "shop.Order", "WITHOUT SNAPSHOT", *avro):
         assert said in sink["create_sql"], said

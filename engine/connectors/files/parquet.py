@@ -133,7 +133,7 @@ class TablePart:
         self._batches = None
         return True
 
-    def poll(self) -> Rows | Sign:
+    def poll(self, bytes_max: int) -> Rows | Sign:
         try:
             if self._batches is None:
                 self._batches = self._open()

@@ -40,8 +40,8 @@ class Part(Protocol):
         """Go to where a file was read to; whether its bytes are still those. If not, it is at its beginning."""
         ...
 
-    def poll(self) -> Rows | Sign:
-        """The next rows. WAIT: there is nothing for now; END: there will be nothing."""
+    def poll(self, bytes_max: int) -> Rows | Sign:
+        """The next rows, of about so many bytes at most. WAIT: there is nothing for now; END: there will be nothing."""
         ...
 
     def finish(self) -> Rows | None:
@@ -92,14 +92,14 @@ class StreamPart:
             raise self._unreadable(error) from None
         return False
 
-    def poll(self) -> Rows | Sign:
+    def poll(self, bytes_max: int) -> Rows | Sign:
         while not self._ended:
             if self._lost:
                 self._rest = b""
                 self.resume(self.reached)
             self._lost = True
             try:
-                block = self._stream.read()
+                block = self._stream.read(bytes_max)
             except (OSError, EOFError, zlib.error) as error:
                 raise self._unreadable(error) from None
             rows = None

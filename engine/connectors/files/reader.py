@@ -37,6 +37,12 @@ IDLE_SECONDS: Final = 0.01
 LISTING_SHARE: Final = 20
 """A listing is repeated after so many times what it took."""
 
+BLOCK_BYTES_MIN: Final = 64 << 10
+"""Read at once, however slow ticks are."""
+
+BLOCK_BYTES_BEGIN: Final = 1 << 20
+"""Read at once before a tick has said how many rows it takes."""
+
 RETRY_SECONDS: Final = 1.0
 """Between two attempts at a file, or a store, that failed."""
 
@@ -113,12 +119,17 @@ class FileReader(Unattended):
         self._complete = False  # whether the log was told that nothing will come any more
         self._absent: SourceError | None = None  # why there is no list of files
         self._measured: tuple[float, dict[int, int]] = time.monotonic(), {}
+        self._block_bytes = BLOCK_BYTES_BEGIN
+        self._row_bytes = 0.0  # of the last rows: bytes of the file
         self.finished = offsets.get(COMPLETE, 0) > 0
 
     @property
     def complaint(self) -> SourceError | None:
         """What is wrong, though reading goes on."""
         return self._absent or next((file.error for file in self._files.values() if file.error is not None), None)
+
+    def pace(self, rows: int) -> None:
+        self._block_bytes = max(BLOCK_BYTES_MIN, int(rows * self._row_bytes)) if self._row_bytes else BLOCK_BYTES_BEGIN
 
     def poll(self) -> Decoded | None:
         if self.finished:
@@ -223,7 +234,7 @@ class FileReader(Unattended):
                 self._queue.popleft()
                 return None
             assert file.part is not None
-            while isinstance(rows := file.part.poll(), Rows):
+            while isinstance(rows := file.part.poll(self._block_bytes), Rows):
                 file.error = None
                 decoded = self._decoded(file, file.part.reached, rows)
                 if decoded is not None:
@@ -326,6 +337,8 @@ class FileReader(Unattended):
         file.at = reached
         deltas: dict[int, Batch] = {}
         count = len(rows.columns[0]) if rows.columns else 0
+        if count and moved:
+            self._row_bytes = moved / count
         if count:
             columns = rows.columns
             if self._has_file:

@@ -1,7 +1,7 @@
 """The bytes of a file: once to their end, or followed through appends and truncation.
 
     start(at)   go to a byte; gives what is needed to tell whether the bytes before it are those read once
-    read()      bytes: what comes next
+    read(size)  bytes: what comes next, no more than that
                 WAIT: nothing for now   END: nothing will come   ANEW: the file was truncated: another begins
 
 A followed file is open, so it is read on whatever it is called. One that is shorter than what was read of it, or whose
@@ -43,7 +43,7 @@ class Stream(Protocol):
         """The first bytes of the file, fewer if it has fewer. `read` goes on where it was."""
         ...
 
-    def read(self) -> bytes | Sign: ...
+    def read(self, size: int) -> bytes | Sign: ...
 
     def close(self) -> None: ...
 
@@ -87,10 +87,10 @@ class Once:
             found += block
         return found
 
-    def read(self) -> bytes | Sign:
+    def read(self, size: int) -> bytes | Sign:
         if self._file is None:
             self._file = self._reopen()
-        return self._file.read(BLOCK_BYTES) or Sign.END
+        return self._file.read(min(size, BLOCK_BYTES)) or Sign.END
 
     def close(self) -> None:
         if self._file is not None:
@@ -118,11 +118,11 @@ class Growing:
     def head(self, size: int) -> bytes:
         return self._pread(size, 0)
 
-    def read(self) -> bytes | Sign:
+    def read(self, size: int) -> bytes | Sign:
         if not self._is_known():
             self._begin()
             return Sign.ANEW
-        block = self._pread(BLOCK_BYTES, self._at)
+        block = self._pread(min(size, BLOCK_BYTES), self._at)
         if not block:
             return Sign.WAIT
         # Other contents than those read before? A block that was read just before the file shrank is not: the shrinking

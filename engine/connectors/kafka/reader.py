@@ -46,6 +46,12 @@ from engine.errors import SourceError
 WAIT_MS: Final = 500
 """How long a broker may keep a request when it has nothing; it answers at once when something comes."""
 
+FETCH_BYTES_MIN: Final = 64 << 10
+"""Of one answer, however slow ticks are."""
+
+FETCH_BYTES_BEGIN: Final = 1 << 20
+"""The same of the first, when nobody knows what a record takes."""
+
 POLL_SECONDS: Final = 0.05
 """How long a poll waits for an answer: what dropping a source has to wait for."""
 
@@ -114,6 +120,8 @@ class KafkaReader(Unattended):
         self._first: dict[int, int] = {}  # by broker, the partition that the last request began with
         self._measured_at = time.monotonic()
         self._measured: dict[int, int] = {}  # by partition, the records of then
+        self._rows_wanted = 1 << 31
+        self._row_bytes = 0.0  # of the last fetches: records as they are sent
         self._refresh_at = 0.0
         self._started = False
         self._polling: asyncio.Task[Decoded | None] | None = None
@@ -132,6 +140,9 @@ class KafkaReader(Unattended):
         except SourceError:
             self._loop.run_until_complete(self._let_go())
             raise
+
+    def pace(self, rows: int) -> None:
+        self._rows_wanted = rows
 
     def interrupt(self) -> None:
         with suppress(RuntimeError):  # the loop is closed already
@@ -228,6 +239,8 @@ class KafkaReader(Unattended):
             changes = self._envelope.apply(records)
             held, kept = self._envelope.held(), self._envelope.kept()
         self._counted(read, size)
+        if len(read):
+            self._row_bytes = size / len(read)
         if self._transactions is not None:
             gate = self._transactions.gate
             if step is not None:
@@ -280,6 +293,8 @@ class KafkaReader(Unattended):
             elif each.leader < 0:
                 self._refresh_at = min(self._refresh_at, time.monotonic() + LEADERLESS_SECONDS)
         description = self._description
+        wanted_bytes = max(FETCH_BYTES_MIN, int(self._rows_wanted * self._row_bytes))
+        bytes_max = min(description.fetch_bytes_max, wanted_bytes if self._row_bytes else FETCH_BYTES_BEGIN)
         for node, partitions in wanted.items():
             # A broker fills an answer in the order of the request: another partition is first each time.
             first = next((at for at, (number, _) in enumerate(partitions) if number > self._first.get(node, -1)), 0)
@@ -291,7 +306,7 @@ class KafkaReader(Unattended):
                     description.topic,
                     partitions,
                     description.read_committed,
-                    description.fetch_bytes_max,
+                    bytes_max,
                     WAIT_MS,
                 )
             )

@@ -140,6 +140,9 @@ class PostgresReader:
             self._durable = offsets[LSN]
             self._bell.ring()
 
+    def pace(self, rows: int) -> None:
+        """A transaction is a block."""
+
     def keep_alive(self) -> None:
         if self._stream is not None and time.monotonic() >= self._reported[0] + REPORT_SECONDS:
             try:

@@ -94,7 +94,7 @@ class Outputs:
         options.done()
         doc, column_docs = self._docs(docs, part)
         return AvroOutput(
-            registry_of(clause.registry, self._reads), name, level, null_defaults is not False, doc, column_docs
+            registry_of(clause.registry, self._reads), name, level, null_defaults is True, doc, column_docs
         )
 
     def _level(self, options: Options, name: str) -> str | None:
