@@ -301,7 +301,8 @@ class Ingest:
         self._on_ready()  # the others of its group do not wait for it any more
 
     def close(self, forget: bool = False) -> None:
-        """Stop all sources; with `forget` nobody will go on with them."""
+        """Stop all sources; with `forget` nobody will go on with them. None goes on without the others meanwhile."""
+        self._assembling = True
         for id in list(self._sources):
             self.stop(id, forget)
 
