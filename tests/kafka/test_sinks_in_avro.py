@@ -72,7 +72,7 @@ def test_what_avro_says_of_its_fields(tmp_path, broker, registry, out):
         db.execute("CREATE TABLE t (k int NOT NULL, v text)")
         db.execute(f"""CREATE SINK s FROM t INTO KAFKA CONNECTION c (TOPIC '{out}') KEY (k) NOT ENFORCED
             FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION r (AVRO KEY FULLNAME 'shop.Key',
-            AVRO VALUE FULLNAME = 'shop.Row', NULL DEFAULTS = false, DOC ON TYPE t = 'a row',
+            AVRO VALUE FULLNAME = 'shop.Row', DOC ON TYPE t = 'a row',
             KEY DOC ON TYPE t 'its key', DOC ON COLUMN t.k = 'which', VALUE DOC ON COLUMN public.t."v" = 'what',
             KEY COMPATIBILITY LEVEL 'NONE', VALUE COMPATIBILITY LEVEL = 'full_transitive') ENVELOPE UPSERT""")
         db.execute("INSERT INTO t VALUES (1, 'a')")
