@@ -2,6 +2,7 @@
 
 session.py, conversation.py                the ways in to one client: texts, portals, subscriptions; one statement run
 transaction.py, variables.py               its transaction block, its settings
+acting.py                                  as which role it acts
 activity.py                                the last statements of all clients
 advisory.py                                the locks that clients agree on among themselves
 sequence.py                                a statement -> bind -> what its bound form says, by family:

@@ -9,6 +9,7 @@ from typing import Final
 
 from engine.catalog.catalog import SYSTEM_DATABASE, TEMPORARY, Path
 from engine.collection.wanted import asking
+from engine.coordinator.acting import WHO, Login, acting, taken_on
 from engine.coordinator.activity import Run
 from engine.coordinator.advisory import Holder
 from engine.coordinator.coordinator import Coordinator
@@ -22,6 +23,7 @@ from engine.coordinator.transaction import Transaction
 from engine.coordinator.variables import VARIABLES, Settings, checked, milliseconds, variable
 from engine.errors import (
     ActiveTransaction,
+    InvalidParameter,
     LimitExceeded,
     NoTransaction,
     QueryCanceled,
@@ -61,9 +63,12 @@ class Conversation:
         self._coordinator: Final = coordinator
         defaults = {key: row.default for key, row in VARIABLES.items()}
         defaults |= dict(checked(name, value) for name, value in variables.items())
-        role = coordinator.catalog.roles.get(user)
-        defaults["session_authorization"] = user
-        defaults["is_superuser"] = "on" if role is None or role.superuser else "off"
+        if defaults["session_authorization"] not in (VARIABLES["session_authorization"].default, user):
+            raise InvalidParameter("a session begins as the role that logged in", hint="SET SESSION AUTHORIZATION.")
+        self._login: Final = Login(user, user not in coordinator.catalog.roles)
+        defaults |= taken_on(
+            coordinator.catalog, self._login, {"session_authorization": user, "role": defaults["role"]}
+        )
         self._settings: Final = Settings(defaults)
         self.number: Final = coordinator.request()
         self._locks: Final = Holder(coordinator.locks, self.number, self._lock_seconds, self.check)
@@ -147,13 +152,14 @@ class Conversation:
         return Context(
             self._transaction.catalog(coordinator),
             self._path(),
-            self.user,
+            acting(self._settings.values),
             self.variables,
             now,
             coordinator.runtime(),
             self.number,
             transaction=self._transaction_number,
             locks=self._locks,
+            session_user=self._settings.values["session_authorization"],
         )
 
     def _transaction_number(self) -> int:
@@ -193,6 +199,7 @@ class Conversation:
         if what == "all":
             self._names.deallocate(None)
             self._locks.end()
+            self.set_variable("session_authorization", None)
             self.set_variable("all", None)
 
     def _drop_temporary(self) -> None:
@@ -210,7 +217,9 @@ class Conversation:
         """Assign a variable; None: its default; name "all": every default. `local`: until the block ends."""
         defaults = self._settings.defaults
         if name == "all":
-            assigned = {key: defaults.get(key, variable(key).default) for key in self._settings.values}
+            assigned = {
+                key: defaults.get(key, variable(key).default) for key in self._settings.values if key not in WHO
+            }
         elif value is None:
             row = variable(name)
             key = row.name.lower()
@@ -220,6 +229,9 @@ class Conversation:
             if key == "cluster":
                 self._transaction.catalog(self._coordinator).cluster(kept)
             assigned = {key: kept}
+        if not WHO.isdisjoint(assigned):
+            catalog = self._transaction.catalog(self._coordinator)
+            assigned = taken_on(catalog, self._login, self._settings.values | assigned, *assigned)
         self._settings.assign(assigned, self._transaction.status != "I", local)
 
     # How one statement runs

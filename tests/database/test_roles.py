@@ -10,6 +10,7 @@ from engine.errors import (
     DuplicateObject,
     InsufficientPrivilege,
     InvalidParameter,
+    SqlError,
     UndefinedObject,
     WrongObjectType,
 )
@@ -104,3 +105,56 @@ def test_privileges_are_said_not_to_be_kept():
         for sql in ("GRANT SELECT ON t TO ann", "REVOKE ALL ON t FROM ann", "DROP OWNED BY ann"):
             (notice,) = db.execute(sql).notices
             assert "not enforced" in notice.message
+
+
+def test_a_session_acts_as_another_role(db: Database) -> None:
+    db.execute("CREATE ROLE joe LOGIN; CREATE ROLE ann LOGIN")
+    who = "SELECT session_user, current_user, current_role, current_setting('is_superuser')"
+    with db.session() as session:
+        for sql, expected in [
+            ("SET ROLE joe", ("materialize", "joe", "joe", "off")),
+            ("RESET ALL", ("materialize", "joe", "joe", "off")),
+            ("SET ROLE NONE", ("materialize", "materialize", "materialize", "on")),
+            ("SET SESSION AUTHORIZATION ann", ("ann", "ann", "ann", "off")),
+            ("SET SESSION AUTHORIZATION 'joe'", ("joe", "joe", "joe", "off")),
+            ("RESET SESSION AUTHORIZATION", ("materialize", "materialize", "materialize", "on")),
+            ("BEGIN; SET LOCAL ROLE ann", ("materialize", "ann", "ann", "off")),
+            ("ROLLBACK", ("materialize", "materialize", "materialize", "on")),
+            ("SET ROLE ann; SET SESSION AUTHORIZATION DEFAULT", ("materialize", "materialize", "materialize", "on")),
+        ]:
+            session.execute(sql)
+            assert session.execute(who).rows() == [expected], sql
+        session.execute("SET ROLE joe")
+        with pytest.raises(InsufficientPrivilege):
+            session.execute("CREATE ROLE other")
+        session.execute("DISCARD ALL")
+        assert session.execute(who).rows() == [("materialize", "materialize", "materialize", "on")]
+        with pytest.raises(SqlError, match="nobody"):
+            session.execute("SET ROLE nobody")
+
+
+def test_who_is_no_superuser_may_only_be_itself(db: Database) -> None:
+    db.execute("CREATE ROLE joe LOGIN; CREATE ROLE ann LOGIN")
+    with db.session("joe") as session:
+        for sql in ("SET ROLE ann", "SET ROLE materialize", "SET SESSION AUTHORIZATION ann"):
+            with pytest.raises(InsufficientPrivilege):
+                session.execute(sql)
+        session.execute("SET ROLE joe; SET SESSION AUTHORIZATION joe; RESET ROLE")
+        db.execute("DROP ROLE joe")
+        with pytest.raises(InsufficientPrivilege):
+            session.execute("SET ROLE materialize")
+    db.execute("ALTER ROLE ann SET role = materialize")
+    with pytest.raises(InsufficientPrivilege):
+        db.session("ann")
+
+
+def test_privileges_are_listed_by_kind_and_role(db: Database) -> None:
+    db.execute("CREATE ROLE joe")
+    kinds = ("TABLES", "MATERIALIZED VIEWS FOR joe", "CLUSTERS LIKE 'x'", "INDEX FOR joe")
+    for sql in (*(f"PRIVILEGES ON {kind}" for kind in kinds), "DEFAULT PRIVILEGES ON TABLE FOR joe",
+                "DEFAULT PRIVILEGES FOR joe", "ROLE MEMBERSHIP FOR joe"):  # fmt: skip
+        assert db.execute(f"SHOW {sql}").rows() == []
+    assert len(db.execute("SHOW PRIVILEGES ON DATABASES").rows()) == 2
+    for sql in ("PRIVILEGES ON NOTHING", "ROLE MEMBERSHIP ON TABLES"):
+        with pytest.raises(SqlError):
+            db.execute(f"SHOW {sql}")

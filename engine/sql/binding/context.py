@@ -51,6 +51,7 @@ class Context:
     draw: Callable[[int], int] = field(default=secrets.randbits, compare=False)
     read_at: int | None = None
     restoring: bool = False  # the statement is of the log
+    session_user: str = "materialize"  # who logged in, unless it was changed; `user` is who acts
 
     def resolve(self, name: Name) -> Item:
         """The item of that name; UndefinedTable where there is none."""

@@ -122,10 +122,11 @@ def _sql(show: syntax.Show, context: Context) -> str:
                 raise Unsupported(f"SHOW {what.upper()} FROM is not supported", position=show.at)
             full = FULL_ELSEWHERE if show.full else ""
             found = ELSEWHERE[what].format(full=full)
-            if show.on is None:
-                return found
-            role = context.catalog.role(str(show.on), show.on.at)
-            return f"SELECT * FROM ({found}) AS o WHERE {FOR_A_ROLE[what]} = {text(role.name)}"
+            conditions = [] if show.of is None else [f"object_type = {text(show.of)}"]
+            if show.on is not None:
+                role = context.catalog.role(str(show.on), show.on.at)
+                conditions.append(f"{FOR_A_ROLE[what]} = {text(role.name)}")
+            return f"SELECT * FROM ({found}) AS o WHERE {' AND '.join(conditions)}" if conditions else found
 
 
 FOR_A_ROLE: Final = {"role membership": "member", "default privileges": "grantee", "privileges": "grantee"}

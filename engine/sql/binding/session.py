@@ -79,8 +79,10 @@ def value(name: str, context: Context) -> Plain:
             return context.now.astimezone(UTC).date()
         case "current_time" | "localtime":
             return context.now.astimezone(UTC).time()
-        case "current_user" | "current_role" | "session_user" | "user":
+        case "current_user" | "current_role" | "user":
             return context.user
+        case "session_user":
+            return context.session_user
         case "current_database" | "current_catalog":
             return context.path.database
         case "current_schema":

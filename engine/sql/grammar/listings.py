@@ -17,6 +17,10 @@ SAME: Final = {"index": "indexes", "indices": "indexes", "keys": "indexes", "use
 """Other words for the same."""
 
 
+GRANTED: Final = ("privileges", "default privileges")
+"""Of which ON says of what kind of object."""
+
+
 class Listings(Options):
     """SHOW [FULL] [EXTENDED] objects [FROM name] [ON name] [IN CLUSTER name] [LIKE pattern | WHERE condition]."""
 
@@ -43,12 +47,15 @@ class Listings(Options):
         what = SAME.get(what, what)
         from_: Name | None = None
         on: Name | None = None
+        of: str | None = None
         cluster: str | None = None
         while True:
             if cluster is None and self.accept("in", "cluster"):
                 cluster = self.identifier()
             elif from_ is None and self.accept_any("from", "in"):
                 from_ = self.name()
+            elif of is None and what in GRANTED and self.accept("on"):
+                of = self._granted_on()
             elif on is None and self.accept_any("on", "for"):
                 on = self.name()
             else:
@@ -60,4 +67,14 @@ class Listings(Options):
             like = self.string()
         elif self.accept("where"):
             where = self.expression()
-        return Show(what, full, extended, from_, on, cluster, like, where, at)
+        return Show(what, full, extended, from_, on, cluster, like, where, at, of)
+
+    def _granted_on(self) -> str:
+        """The kind of object whose privileges are listed: {TABLES | MATERIALIZED VIEWS | ...}, or its singular."""
+        for keys in SHOWN:
+            kind = keys[-1].removesuffix("s") if keys[-1] != "indexes" else "index"
+            if self.accept(*keys) or self.accept(*keys[:-1], kind):
+                return " ".join((*keys[:-1], kind))
+        if self.accept("system"):
+            return "system"
+        self.fail()

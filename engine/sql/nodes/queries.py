@@ -160,7 +160,8 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """SHOW of objects: `what` in lower case; `full` has more columns, `extended` the objects of all schemas."""
+    """SHOW of objects: `what` in lower case; `full` has more columns, `extended` the objects of all schemas. Of
+    privileges `of` is the kind of object that they are about."""
 
     what: str
     full: bool
@@ -171,6 +172,7 @@ class Show:
     like: str | None
     where: Expression | None
     at: int
+    of: str | None = None
 
 
 Body: TypeAlias = Select | Values | SetOperation | Nested | Show
