@@ -249,16 +249,20 @@ class _Braces:
         text = self.text
         out: list[str] = []
         solid = 0  # how many of them trailing blanks must leave
-        quoted = False
+        closed = quoted = False
         while self.at < len(text):
             mark = text[self.at]
             if mark == '"':
-                quoted = True
+                if self.folds and (quoted or solid):
+                    self.fail("Incorrectly quoted array element.")
+                closed = quoted = True
                 out.append(self.quotation())
                 solid = len(out)
                 continue
             if mark in ",{}" or (stop is not None and text.startswith(stop, self.at)):
                 break
+            if closed and self.folds and not mark.isspace():
+                self.fail("Incorrectly quoted array element.")
             if mark == "\\":
                 self.at += 1
                 quoted = True

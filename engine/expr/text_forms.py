@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from engine import types
 from engine.collection import json
 from engine.collection.value import Interval, Uuid
-from engine.errors import InvalidArgument, InvalidText, OutOfRange, StringTooLong
+from engine.errors import InvalidArgument, InvalidText, OutOfRange, StringTooLong, Untranslatable
 from engine.expr import datetime_text
 from engine.expr.interval_text import format_interval, parse_interval
 from engine.expr.nested_text import format_nested, parse_nested
@@ -288,12 +288,18 @@ def parse_uuid(text: str) -> bytes:
     return bytes.fromhex(plain.replace("-", ""))
 
 
+ZERO_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
 def parse_json(text: str) -> str:
     """Canonical text of a JSON text."""
     try:
-        return json.canonical(text.encode()).decode()
+        found = json.canonical(text.encode()).decode()
     except ValueError:
         raise InvalidText(f'invalid input syntax for type json: "{text[:100]}"') from None
+    if ZERO_ESCAPE.search(found) is not None:
+        raise Untranslatable("unsupported Unicode escape sequence", detail="\\u0000 cannot be converted to text.")
+    return found
 
 
 def fit_text(text: str, type: SqlType, explicit: bool) -> str:

@@ -97,7 +97,7 @@ def to_real(values: NDArray[np.float64], context: "Context") -> Vector:
     over = np.isinf(rounded) & ~np.isinf(values)
     found = failing(floats(rounded), over, context, "22003", "value out of range: overflow")
     return failing(
-        found.words, (found.words == 0) & (values != 0) & ~over, context, "22003", "value out of range: underflow",
+        found.words, (rounded == 0) & (values != 0) & ~over, context, "22003", "value out of range: underflow",
         found.errors,
     )  # fmt: skip
 

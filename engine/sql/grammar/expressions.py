@@ -328,8 +328,12 @@ class Expressions(Windows):
             self.index, self.next = index, token
             return None
         value = self.advance()
-        fields = self.interval_fields() if type_name.name == "interval" and not type_name.fields else type_name.fields
-        named = replace(type_name, at=token.at, fields=fields)
+        fields, modifier = type_name.fields, type_name.modifier
+        if type_name.name == "interval" and not fields:
+            fields = self.interval_fields()
+            if fields.endswith("second") and self.next.key == "(":
+                modifier = self.parenthesised(self.integer)
+        named = replace(type_name, at=token.at, fields=fields, modifier=modifier)
         return Cast(String(value.value, value.at), named, token.at)
 
     def _no_parentheses(self) -> Expression:

@@ -98,7 +98,7 @@ class TypeNames(Cursor):
         return TypeName("struct", (), 0, at, parts=parts)
 
     def interval_fields(self) -> str:
-        """`day`, `day to second`, `second(3)`: the fields of an interval type, in the plural too."""
+        """`day`, `day to second`: the fields of an interval type, in the plural too."""
         if self.next.key not in INTERVAL_FIELDS:
             return ""
         words = [INTERVAL_FIELDS[self.advance().key]]
@@ -106,7 +106,4 @@ class TypeNames(Cursor):
             if self.next.key not in INTERVAL_FIELDS:
                 self.fail()
             words += ["to", INTERVAL_FIELDS[self.advance().key]]
-        if words[-1] == "second" and self.accept("("):
-            self.integer()
-            self.expect(")")
         return " ".join(words)
