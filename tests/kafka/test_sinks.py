@@ -93,6 +93,56 @@ def test_headers_partitions_and_topics(sink_db, broker, admin, out):
     db.execute("DROP MATERIALIZED VIEW m2 CASCADE")
 
 
+def topic_config(admin, topic: str) -> dict[str, str]:
+    [config] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values()
+    return {name: entry.value for name, entry in config.result(30).items()}
+
+
+def replicas(admin, topic: str) -> list[int]:
+    """Of each partition."""
+    return [len(each.replicas) for each in admin.list_topics(topic).topics[topic].partitions.values()]
+
+
+def there(admin, topic: str) -> bool:
+    return topic in admin.list_topics().topics
+
+
+OPTIONS = [
+    *(("compression type", "compression", f"'{codec}'", None) for codec in ("none", "gzip", "snappy", "lz4", "zstd")),
+    ("topic partition count", "partition_count", "-1", lambda admin, out: len(replicas(admin, out)) == 1),
+    ("topic partition count", "partition_count", "3", lambda admin, out: len(replicas(admin, out)) == 3),
+    ("topic replication factor", "replication_factor", "1", lambda admin, out: replicas(admin, out) == [1]),
+    ("topic config", None, "MAP['segment.bytes' => '1048576']", lambda admin, out:
+     topic_config(admin, out)["segment.bytes"] == "1048576"),
+    (None, "retention_ms", "7200000", lambda admin, out: topic_config(admin, out)["retention.ms"] == "7200000"),
+    (None, "retention_bytes", "-1", lambda admin, out: topic_config(admin, out)["retention.bytes"] == "-1"),
+    ("progress topic", "progress_topic", "'{out}-p'", lambda admin, out: there(admin, f"{out}-p")),
+    ("progress group id prefix", "progress_group_id_prefix", "'g'", None),
+    ("transactional id prefix", "transactional_id_prefix", "'mine'", None),
+    ("client id", "client_id", "'us'", None),
+    ("consistency topic", "consistency_topic", "'{out}-c'", lambda admin, out: there(admin, f"{out}-c")),
+    (None, "acks", "-1", None),
+    (None, "reuse_topic", "true", None),
+]  # fmt: skip
+"""Each option as it is called in both syntaxes, a value, and what shows that it was meant."""
+
+
+@pytest.mark.parametrize(("connected", "name", "value", "shown"), [
+    (connected, name, value, shown) for *names, value, shown in OPTIONS
+    for connected, name in zip((True, False), names, strict=True) if name is not None
+])  # fmt: skip
+def test_every_option(sink_db, broker, admin, out, connected, name, value, shown):
+    value = value.format(out=out)
+    if connected:
+        into = f"KAFKA CONNECTION c (TOPIC '{out}', {name.upper()} {value}) KEY (k)"
+    else:
+        into = f"KAFKA BROKER '{broker.address}' TOPIC '{out}' KEY (k) WITH ({name} = {value})"
+    sink_db.execute(f"CREATE SINK s FROM m INTO {into} FORMAT JSON ENVELOPE UPSERT")
+    written(sink_db)
+    assert table_of(committed(broker, out, len(replicas(admin, out)))).keys() == {(1,), (2,)}
+    assert shown is None or shown(admin, out)
+
+
 @pytest.mark.parametrize("without", ["WITH (SNAPSHOT = false)", "WITHOUT SNAPSHOT"])
 def test_without_snapshot(sink_db, broker, admin, out, without):
     """In the syntax without a connection, with the options of a topic that is not there yet."""
@@ -105,9 +155,8 @@ def test_without_snapshot(sink_db, broker, admin, out, without):
     db.execute("DELETE FROM t WHERE k = 1")
     written(db)
     assert [(m.key(), m.value() is None) for m in committed(broker, out)] == [(b'{"k":3}', False), (b'{"k":1}', True)]
-    [config] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, out)]).values()
-    settings = config.result(30)
-    assert (settings["retention.ms"].value, settings["retention.bytes"].value) == ("3600000", "1048576")
+    settings = topic_config(admin, out)
+    assert (settings["retention.ms"], settings["retention.bytes"]) == ("3600000", "1048576")
 
 
 def test_a_key_with_two_rows_stops_the_sink_until_it_has_one(sink_db, broker, out):
