@@ -178,7 +178,11 @@ class _Sink:
     async def _round(self, writer: KafkaWriter) -> None:
         """From opening the writer to the first failure. Whoever may cancel this closes the writer behind it."""
         encoder = await asyncio.to_thread(self._encoder)
-        self._reconcile(await writer.open(self._told_something()))
+        with self._coordinator.ticks.lock:
+            self._check()
+            begun, topics = self._told.number > 0, self._told.topics
+        noted = await writer.open(begun, topics)
+        self._reconcile(noted, writer.topics)
         while True:
             await self._fill()
             await self._send(writer, encoder)
@@ -186,10 +190,12 @@ class _Sink:
     def _encoder(self) -> Writer:
         return Writer(self._sink, self._item.written, self._coordinator.heap, self._coordinator.resolve)
 
-    def _reconcile(self, noted: Note) -> None:
+    def _reconcile(self, noted: Note, topics: str) -> None:
         """Settle how the last transaction ended, whether it was this process that began it or one before."""
         with self._coordinator.ticks.lock:
             self._check()
+            if self._told.topics != topics:
+                self._told.tells(topics)
             kept, committed = self._told.number, noted.transaction
             if committed == kept:
                 if NO_DIGEST not in (noted.digest, self._told.digest) and noted.digest != self._told.digest:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.coordinator.record import packed, unpacked
-from engine.durable.log import NO_DIGEST, Log
+from engine.durable.log import NO_DIGEST, TOPICS, Log
 from engine.types import Column
 
 
@@ -26,6 +26,15 @@ class Told(Protocol):
     @property
     def digest(self) -> int:
         """What tells what it was to write from what a copy of the data directory has another server write."""
+        ...
+
+    @property
+    def topics(self) -> str | None:
+        """Which topics are told, by the ids that they have; None: that is not known yet."""
+        ...
+
+    def tells(self, topics: str) -> None:
+        """Keep which they are."""
         ...
 
     def tell(self, change: Batch) -> None:
@@ -62,6 +71,13 @@ class Logged:
     def digest(self) -> int:
         return self._log.told(self._id)[1]
 
+    @property
+    def topics(self) -> str | None:
+        return self._log.facts(TOPICS).get(str(self._id))
+
+    def tells(self, topics: str) -> None:
+        self._log.change(facts={(TOPICS, str(self._id)): topics})
+
     def tell(self, change: Batch) -> None:
         self._log.tell(self._id, self.number + 1, packed(change, self._columns, self._heap))
 
@@ -92,6 +108,10 @@ class Remembered:
         self._settled = 0
         self.number = 0
         self.digest = NO_DIGEST  # nobody else has this sink's identity
+        self.topics: str | None = None
+
+    def tells(self, topics: str) -> None:
+        self.topics = topics
 
     def tell(self, change: Batch) -> None:
         self._parts.append(self._last)

@@ -64,6 +64,9 @@ DIGEST: Final = "digest"
 NO_DIGEST: Final = -1
 """The one before it had been committed."""
 
+TOPICS: Final = "topics"
+"""The kind of facts that say which topics a sink tells, by its id: they are none any more when it goes."""
+
 COMPACT_WRITES_MIN: Final = 1_000
 """Writes of one table from which opening it puts them together as one: reading a thousand small ones takes as long as
 reading a million rows."""
@@ -183,7 +186,7 @@ class Log:
             for id in drop:
                 for table in ("catalog", "writes", "offsets"):
                     self._db.execute(f"DELETE FROM {table} WHERE item = ?", (id,))
-                self._db.execute("DELETE FROM facts WHERE kind = ? AND key = ?", (HORIZON, str(id)))
+                self._db.execute("DELETE FROM facts WHERE kind IN (?, ?) AND key = ?", (HORIZON, TOPICS, str(id)))
             self._db.executemany(
                 "INSERT INTO catalog VALUES (?, ?) ON CONFLICT DO UPDATE SET sql = excluded.sql",
                 [(item.id, item.sql) for item in create],

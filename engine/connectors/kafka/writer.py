@@ -68,7 +68,7 @@ class KafkaWriter:
         self._transactions = Transactions(self._client, identity, TRANSACTION_MS)
         self._packing: Packing | None = None
         self._partitions = 1
-        self._topic_id = ""
+        self.topics = ""  # which they are, once it is open
         self._opening: float | None = None  # since when the brokers owe an answer to `open`
 
     @property
@@ -82,13 +82,14 @@ class KafkaWriter:
         """What they said instead of it."""
         return self._transactions.trouble
 
-    async def open(self, begun: bool) -> Note:
+    async def open(self, begun: bool, known: str | None = None) -> Note:
         """Be the only writer of this identity. The note of the last transaction that was committed; 0: none was.
 
-        `begun`: there may have been one, so that the topics are there or were deleted; otherwise they are made.
+        `begun`: there may have been one, so that the topics are there or were deleted; otherwise they are made. `known`
+        says which they are; None: any of their names.
         """
         self._opening = time.monotonic()
-        opening = asyncio.ensure_future(self._open(begun))
+        opening = asyncio.ensure_future(self._open(begun, known if begun else None))
         try:
             return await _bounded(asyncio.shield(opening), OPEN_SECONDS_MAX, "the brokers do not answer")
         finally:
@@ -101,7 +102,7 @@ class KafkaWriter:
             if opening.done() and not opening.cancelled():
                 opening.exception()
 
-    async def _open(self, begun: bool) -> Note:
+    async def _open(self, begun: bool, known: str | None) -> Note:
         sink = self._sink
         try:
             made = await self._make_topics(begun)
@@ -110,14 +111,18 @@ class KafkaWriter:
             raise SourceError(f"the topic cannot be made ({brokers}): {reason_of(error)}") from None
         except (TimeoutError, OSError) as error:
             raise SourceError(f"the topic cannot be made: {error}") from None
-        topic = await self._soon(made, partial(self._client.topic, sink.topic))
+        names = sink.topic, sink.progress_topic
+        topics = [await self._soon(made, partial(self._client.topic, name)) for name in names]
+        ids = [topic.id for topic in topics]
+        self.topics = " ".join(ids)
+        for name, id, was in zip(names, ids, ids if known is None else known.split(), strict=True):
+            if id != was:
+                raise SourceError(f'topic "{name}" was deleted, and another of its name was made', hint=ANEW)
         self._packing = Packing(await self._transactions.open(), sink.compression)
-        self._partitions, self._topic_id = len(topic.leaders), topic.id
+        self._partitions = len(topics[0].leaders)
         note = await self._soon(made, self._noted)
         if note is None:
             return Note(0, 0, NO_DIGEST)
-        if note.get("topic", topic.id) != topic.id:
-            raise SourceError(f'topic "{sink.topic}" was deleted, and another of its name was made', hint=ANEW)
         return Note(note["transaction"], note["timestamp"], note.get("digest", NO_DIGEST))
 
     async def _make_topics(self, begun: bool) -> bool:
@@ -216,7 +221,7 @@ class KafkaWriter:
             count += len(chunk)
         if marks is not None:
             ready += packing.pack(marks.topic, 1, marks.end(timestamp, count), timestamp)
-        text = json.dumps(note._asdict() | {"topic": self._topic_id}).encode()
+        text = json.dumps(note._asdict()).encode()
         progress = Outgoing(Spans.of([self._identity.encode()]), Spans.of([text]), absent(1), None)
         yield ready + packing.pack(sink.progress_topic, 1, progress, timestamp), True
 
