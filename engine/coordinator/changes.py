@@ -6,12 +6,13 @@ from engine.coordinator import alter, ddl, roles
 from engine.coordinator.draft import Draft
 from engine.coordinator.replacing import turn
 from engine.coordinator.result import Result
-from engine.coordinator.secrets import create_connection, create_secret
+from engine.coordinator.secrets import alter_secret, create_connection, create_secret
 from engine.coordinator.sinks import create_sink
 from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies
 from engine.coordinator.transaction import Transaction
 from engine.sql.bound import (
     BoundAlterRole,
+    BoundAlterSecret,
     BoundComment,
     BoundCreateCluster,
     BoundCreateConnection,
@@ -39,8 +40,9 @@ from engine.sql.bound import (
 BoundChange: TypeAlias = (
     BoundCreateDatabase | BoundCreateSchema | BoundCreateTable | BoundCreateView | BoundCreateMaterializedView
     | BoundCreateIndex | BoundCreateType | BoundCreateSource | BoundCreateSecret | BoundCreateConnection
-    | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundRetain
-    | BoundTurn | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundCreateCopies
+    | BoundAlterSecret | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles
+    | BoundRedefine | BoundRetain | BoundTurn | BoundComment | BoundCreateCluster
+    | BoundRenameCluster | BoundDropClusters | BoundCreateCopies
 )  # fmt: skip
 
 
@@ -75,6 +77,8 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
             return create_copies(draft, bound, prepare_copies(draft.coordinator, draft.catalog, bound))
         case BoundCreateSecret():
             return create_secret(draft, bound)
+        case BoundAlterSecret():
+            return alter_secret(draft, bound)
         case BoundCreateConnection():
             return create_connection(draft, bound)
         case BoundCreateSink():

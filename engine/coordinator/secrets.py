@@ -6,9 +6,9 @@ from engine.connectors.ingest import check
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists
 from engine.coordinator.draft import Draft
-from engine.coordinator.result import Result
+from engine.coordinator.result import Notice, Result
 from engine.durable.log import Log
-from engine.sql.bound import BoundCreateConnection, BoundCreateSecret, BoundValidateConnection
+from engine.sql.bound import BoundAlterSecret, BoundCreateConnection, BoundCreateSecret, BoundValidateConnection
 
 KIND = "secret"
 """The kind of the log's facts: the value in hexadecimal, by the secret's id."""
@@ -26,6 +26,16 @@ def create_secret(draft: Draft, bound: BoundCreateSecret, id: int | None = None)
         facts[KIND, str(item.id)] = bound.value.hex()
     draft.enter([item], facts=facts)
     return Result("CREATE SECRET")
+
+
+def alter_secret(draft: Draft, bound: BoundAlterSecret) -> Result:
+    """Another value, from the commit on: of the next request to a webhook, of whoever connects next."""
+    secret, value = bound.secret, bound.value
+    if secret is None:
+        return Result("ALTER SECRET", notices=(Notice(f'secret "{bound.name}" does not exist, skipping'),))
+    draft.fact({(KIND, str(secret)): value.hex()})
+    draft.later(secret, lambda: draft.coordinator.secrets.update({secret: value}))
+    return Result("ALTER SECRET")
 
 
 def restore_secrets(coordinator: Coordinator, log: Log) -> None:

@@ -86,6 +86,10 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
 """Statements by their first words."""
 FIRST_WORDS_MAX: Final = max(map(len, FORMS))
 
+NO_ROW_LOCKS: Final = (
+    "Leave it out: a block that writes fails with 40001 when what it has read has changed, and is run again. "
+    "pg_advisory_xact_lock() waits."
+)
 ALTERATIONS: Final[Mapping[tuple[str, ...], str]] = {
     ("set", "logged"): IN_MEMORY,
     ("set", "unlogged"): IN_MEMORY,

@@ -81,6 +81,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return postgres.add_subsources(statement, context)
         case statements.CreateSecret():
             return connections.create_secret(statement, context)
+        case statements.AlterSecret():
+            return connections.alter_secret(statement, context)
         case statements.CreateConnection():
             return connections.create_connection(statement, context)
         case statements.CreateSink():

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from engine.sql.resolved.definitions import (
     BoundAlterRole,
+    BoundAlterSecret,
     BoundComment,
     BoundCreateCluster,
     BoundCreateConnection,
@@ -61,7 +62,8 @@ Bound: TypeAlias = (
     | BoundCreateDatabase | BoundCreateSchema
     | BoundCreateTable | BoundCreateTableAs | BoundCreateView
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
-    | BoundCreateSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies | BoundValidateConnection
+    | BoundCreateSecret | BoundAlterSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies
+    | BoundValidateConnection
     | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundReshape
     | BoundRetain | BoundTurn
     | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundInert | BoundSubscribe

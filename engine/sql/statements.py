@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from engine.sql.statement.connectors import (
     AlterAddSubsources,
+    AlterSecret,
     CreateConnection,
     CreateCopy,
     CreateSecret,
@@ -76,7 +77,7 @@ SessionStatement: TypeAlias = Prepare | Execute | Deallocate | Declare | Fetch |
 
 CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
-    | Drop | CreateSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
+    | Drop | CreateSecret | AlterSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
     | AlterRenameConstraint | AlterSetSchema | AlterSwap | ApplyReplacement | AlterSinkFrom | AlterRetain | CommentOn
     | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
 )  # fmt: skip

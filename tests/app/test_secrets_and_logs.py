@@ -43,7 +43,8 @@ def ended(process):
 
 
 FINE = [
-    "CREATE SECRET s1 AS 'planted-secret'", "CREATE SECRET s2 AS $$planted-dollars$$",
+    "CREATE SECRET s1 AS 'planted-before'", "ALTER SECRET s1 AS 'planted-secret'",
+    "CREATE SECRET s2 AS $$planted-dollars$$",
     "CREATE ROLE someone LOGIN PASSWORD 'planted-role'", "ALTER ROLE someone PASSWORD 'planted-changed'",
     "CREATE CONNECTION kc TO KAFKA (BROKER '127.0.0.1:1', SASL MECHANISMS 'PLAIN', SASL USERNAME 'u', "
     "SASL PASSWORD = SECRET s1)",
@@ -59,7 +60,7 @@ FAILING = [
     "CREATE SECRET s3 AS upper($$planted-upper$$) || 1/0",
     "CREATE SECRET nowhere.s3 AS 'planted-nowhere'",
     "SELECT 1; CREATE SECRET s3 'planted-second'",
-    "ALTER SECRET s1 AS 'planted-alter'",
+    "ALTER SECRET s9 AS 'planted-alter-nowhere'",
     "EXPLAIN CREATE SECRET s AS 'planted-ex'",
     "CREATE ROLE x LOGIN PASSWORD planted_word",
     "CREATE ROLE x LOGIN PASSWORD 'planted-rest' rest",

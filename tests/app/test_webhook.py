@@ -249,6 +249,27 @@ def test_what_is_no_webhook_source_is_refused(server, sql, message):
         server.database.execute(sql)
 
 
+def test_a_secret_may_get_another_value(tmp_path):
+    """From the commit on, for good; what a block does is its own until then."""
+    kept = replace(SETTINGS, data_directory=tmp_path)
+    body = b'{"paid": 1}'
+    with in_background(kept) as running, httpx.Client(base_url=f"http://{running.http}") as client:
+        running.database.execute(f"CREATE SECRET wh_secret AS 'k'; {CHECKED}")
+        session = running.database.session()
+        for end, key in (("ROLLBACK", b"k"), ("COMMIT", b"l")):
+            session.execute("BEGIN; ALTER SECRET wh_secret AS 'l'")
+            taken(client, "wh_c", body, signed(b"k", body))
+            session.execute(end)
+            taken(client, "wh_c", body, signed(key, body))
+        assert post(client, "wh_c", body, signed(b"k", body)).status_code == 400
+        with pytest.raises(SqlError, match="does not exist"):
+            session.execute("ALTER SECRET other AS 'x'")
+        assert session.execute("ALTER SECRET IF EXISTS other AS 'x'").tag == "ALTER SECRET"
+    with in_background(kept) as running, httpx.Client(base_url=f"http://{running.http}") as client:
+        taken(client, "wh_c", body, signed(b"l", body))
+        assert post(client, "wh_c", body, signed(b"k", body)).status_code == 400
+
+
 def test_what_was_acknowledged_survives_a_restart(tmp_path):
     kept = replace(SETTINGS, data_directory=tmp_path)
     body = b'{"paid": 1.50}'

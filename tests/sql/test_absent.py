@@ -8,6 +8,7 @@ from engine.expr import absent
 from engine.sql.dialect import parse
 
 ELSEWHERE = [
+    "SELECT a FROM t FOR UPDATE",
     "CREATE TABLE p (LIKE t)",
     "CREATE TABLE p (a int) INHERITS (t)",
     "CREATE TABLE p (a int) PARTITION BY RANGE (a)",

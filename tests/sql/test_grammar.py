@@ -113,6 +113,9 @@ FORMS = {
     "SET search_path TO a, b": statements.SetVariable,
     "SET TIME ZONE 'UTC'": statements.SetVariable,
     "SET SCHEMA 'a'": statements.SetVariable,
+    "ALTER SECRET s AS 'a'": statements.AlterSecret,
+    "CREATE CONNECTION c TO KAFKA (BROKER 'b:1', SECURITY PROTOCOL PLAINTEXT) WITH (VALIDATE = false)":
+        statements.CreateConnection,
     "RESET ALL": statements.SetVariable,
     "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY": statements.Transaction,
     "DISCARD ALL": statements.Discard,

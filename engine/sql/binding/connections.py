@@ -21,12 +21,14 @@ from engine.sql import bound, statements
 from engine.sql.binding import postgres
 from engine.sql.binding.context import Context
 from engine.sql.binding.definitions import with_full_names
+from engine.sql.binding.drops import find
 from engine.sql.binding.place import Place
 from engine.sql.binding.queries import NOWHERE, Queries
 from engine.sql.binding.source_options import Options, Reads, without_password
 from engine.sql.binding.stores import aws, endpoint
 from engine.sql.binding.writing import full
 from engine.sql.statement.connectors import RegistryClause
+from engine.sql.statement.parts import ObjectKind
 
 PROTOCOLS: Final[Mapping[str, tuple[bool, bool]]] = {
     "plaintext": (False, False), "ssl": (True, False), "sasl_plaintext": (False, True), "sasl_ssl": (True, True),
@@ -40,12 +42,22 @@ MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "
 
 def create_secret(statement: statements.CreateSecret, context: Context) -> bound.BoundCreateSecret:
     name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
-    scalar = folded_bound(Queries(context).scalar(statement.value, Place(NOWHERE, "CREATE SECRET")))
+    value = _secret(statement, "CREATE SECRET", context)
+    return bound.BoundCreateSecret(name, value, statement.if_not_exists, f"CREATE SECRET {full(name)} AS '********'")
+
+
+def alter_secret(statement: statements.AlterSecret, context: Context) -> bound.BoundAlterSecret:
+    item = find(ObjectKind.SECRET, statement.name, statement.if_exists, context)
+    value = _secret(statement, "ALTER SECRET", context)
+    return bound.BoundAlterSecret(None if item is None else item.id, str(statement.name), value)
+
+
+def _secret(statement: statements.CreateSecret | statements.AlterSecret, where: str, context: Context) -> bytes:
+    scalar = folded_bound(Queries(context).scalar(statement.value, Place(NOWHERE, where)))
     if not isinstance(scalar, Literal) or not isinstance(scalar.value, str | bytes):
         raise InvalidParameter("the value of a secret must be a constant of type text or bytea",
                                position=statement.name.end)  # fmt: skip
-    value = scalar.value.encode() if isinstance(scalar.value, str) else scalar.value
-    return bound.BoundCreateSecret(name, value, statement.if_not_exists, f"CREATE SECRET {full(name)} AS '********'")
+    return scalar.value.encode() if isinstance(scalar.value, str) else scalar.value
 
 
 def create_connection(statement: statements.CreateConnection, context: Context) -> bound.BoundCreateConnection:
@@ -54,6 +66,12 @@ def create_connection(statement: statements.CreateConnection, context: Context) 
     options = Options("connection", statement.options, reads)
     description = _description(statement, options)
     options.done()
+    beside = Options("connection", statement.beside, reads)
+    if beside.flag("validate"):
+        raise Unsupported(
+            "CREATE CONNECTION ... WITH (VALIDATE) asks nobody", hint="VALIDATE CONNECTION does, behind it."
+        )
+    beside.done()
     text = with_full_names(statement.span, statement.name.end, context)
     return bound.BoundCreateConnection(
         name, description, frozenset(reads.ids), statement.if_not_exists, f"CREATE CONNECTION {full(name)}{text}"

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from engine.expr import absent
 from engine.sql.grammar.alter_table import AlterTables
-from engine.sql.statement.connectors import AlterAddSubsources
+from engine.sql.statement.connectors import AlterAddSubsources, AlterSecret
 from engine.sql.statement.definitions import (
     AlterRename,
     AlterRenameColumn,
@@ -32,6 +32,7 @@ Alteration: TypeAlias = (
     | AlterTable
     | AlterSwap
     | AlterSinkFrom
+    | AlterSecret
     | ApplyReplacement
     | AlterRetain
     | AlterAddSubsources
@@ -58,6 +59,8 @@ class Alters(AlterTables):
         name = self.name()
         if self.accept("rename", "to"):
             return AlterRename(kind, name, self.identifier(), if_exists, self.span())
+        if kind is ObjectKind.SECRET and self.accept("as"):
+            return AlterSecret(name, self.expression(), if_exists, self.span())
         if kind is ObjectKind.SINK and self.accept("set", "from"):
             return AlterSinkFrom(name, self.name(), if_exists, self.span())
         if kind is ObjectKind.MATERIALIZED_VIEW and self.accept("apply", "replacement"):

@@ -1,10 +1,15 @@
 """Lists of options in parentheses: NAME, NAME value, NAME = value, RETAIN HISTORY FOR 'value', NAME SECRET name, X
 CONNECTION name."""
 
+from typing import Final
+
 from engine.sql.grammar.groups import Groups
 from engine.sql.grammar.tokens import Kind
 from engine.sql.statement.parts import Option, OptionValue
 from engine.sql.syntax import Name
+
+WHOLE: Final = frozenset({"security protocol"})
+"""Names behind which a word is the value, with or without =."""
 
 
 class Options(Groups):
@@ -36,7 +41,7 @@ class Options(Groups):
             return self._refresh(at)
         words = [self.label()]
         while self._is_word() and not self._names(words) and not self._is_secret():
-            if self.next.key in ("true", "false"):
+            if self.next.key in ("true", "false") or " ".join(words).lower() in WHOLE:
                 break
             words.append(self.advance().value.lower())
         words[0] = words[0].lower()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from engine.errors import InvalidParameter, SyntaxError_
+from engine.expr import absent
 from engine.expr.keywords import JOIN_WORDS, RESERVED
 from engine.sql.grammar.cursor import JOINS_MAX, NOT_BARE_LABELS, SET_OPERATIONS_MAX, Into
 from engine.sql.grammar.listings import Listings
@@ -77,7 +78,7 @@ class Queries(Listings):
             else:
                 break
         if self.at_any("for") and self.peek().key in ("update", "share", "no", "key"):
-            self.unsupported("row locking with FOR UPDATE")
+            self.unsupported("row locking with FOR UPDATE", hint=absent.NO_ROW_LOCKS)
         self.depth -= 1
         if isinstance(body, Nested) and not (tables or order or limit or offset):
             return replace(body.query, at=at)

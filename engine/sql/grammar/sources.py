@@ -80,7 +80,7 @@ class Sources(Webhooks):
             self.unsupported(f"CREATE CONNECTION TO {token.key.upper()}")
         else:
             self.fail()
-        return CreateConnection(name, kind, self.options(), if_not_exists, self.span())
+        return CreateConnection(name, kind, self.options(), self.with_options(), if_not_exists, self.span())
 
     def validate(self) -> ValidateConnection:
         self.expect("validate")

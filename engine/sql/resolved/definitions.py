@@ -156,6 +156,15 @@ class BoundCreateSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundAlterSecret:
+    """`secret` None: there is none of the name, and IF EXISTS."""
+
+    secret: int | None
+    name: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class BoundCreateConnection:
     name: QualifiedName
     description: ConnectionDescription

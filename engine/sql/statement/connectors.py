@@ -201,12 +201,23 @@ class CreateSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterSecret:
+    """ALTER SECRET name AS value. Nothing may print `span`."""
+
+    name: Name
+    value: Expression
+    if_exists: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class CreateConnection:
-    """`kind` in lower case: kafka, confluent schema registry."""
+    """`kind` in lower case: kafka, confluent schema registry. `beside` are the options of WITH, behind the others."""
 
     name: Name
     kind: str
     options: tuple[Option, ...]
+    beside: tuple[Option, ...]
     if_not_exists: bool
     span: Span
 
