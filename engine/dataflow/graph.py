@@ -369,6 +369,12 @@ def is_monotone(plan: LetRec) -> bool:
     return plan.limit is None
 
 
+def by_chance(plan: Mfp) -> bool:
+    """Whether it differs from one evaluation to the next, and from row to row."""
+    scalars = (step.expression if isinstance(step, Compute) else step.predicate for step in plan.steps)
+    return any(scalar.volatile for scalar in scalars)
+
+
 def refs(columns: tuple[int, ...], row: tuple[SqlType, ...]) -> tuple[Ref, ...]:
     """Those columns of a row as expressions."""
     return tuple(Ref(i, row[i]) for i in columns)

@@ -112,6 +112,8 @@ class OneShot:
 
     def _stepped(self, plan: Plan, operator: Operator, deltas: list[Batch], types: Types) -> Batch:
         """What the operator makes of its inputs."""
+        if isinstance(plan, graph.Mfp) and graph.by_chance(plan):
+            deltas = [apart(deltas[0])]
         rows = sum(map(len, deltas))
         if not rows:
             return Batch.empty(len(types))
@@ -119,6 +121,14 @@ class OneShot:
             return in_pieces(lambda part: operator.step(self.tick, [part]), deltas[0], self._watch)
         endless = isinstance(plan, graph.FlatMap | graph.LetRec)  # a row of theirs may be a million
         return self._watch.run(lambda: operator.step(self.tick, deltas), None if endless else rows)
+
+
+def apart(batch: Batch) -> Batch:
+    """The rows, each of its own: chance tells equal ones apart."""
+    if bool((batch.diffs <= 1).all()):
+        return batch
+    copies = batch.take(np.repeat(np.arange(len(batch)), np.maximum(batch.diffs, 1)))
+    return Batch(copies.words, np.minimum(copies.diffs, 1), copies.columns)
 
 
 def in_pieces(step: Callable[[Batch], Batch], batch: Batch, watch: Watch) -> Batch:

@@ -30,6 +30,22 @@ def test_a_value_that_is_named_twice_is_drawn_once(db: Database) -> None:
     assert db.execute(asked).rows() == [(True,)]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "SELECT count(*) = 2000 FROM r x JOIN r y ON x.p = y.p",
+        "SELECT count(*) = 1000 FROM r x JOIN r y ON x.p = y.p WHERE x.k = 0",
+        "SELECT count(*) = 0 FROM (SELECT random() AS p FROM a) x JOIN (SELECT random() AS p FROM a) y ON x.p = y.p",
+        "SELECT count(*) BETWEEN 350 AND 650 FROM a WHERE random() < 0.5 AND random() < 0.5",
+        "SELECT count(*) = 0 FROM (SELECT DISTINCT k FROM a) d WHERE random() < 0.000001",
+    ],
+    ids=["read twice", "read twice, filtered once", "two of a kind", "both pass", "not before DISTINCT"],
+)
+def test_chance_is_drawn_once_where_it_is_named_and_for_each_of_equal_rows(db: Database, asked: str) -> None:
+    db.execute("CREATE TABLE a (k int); INSERT INTO a SELECT i % 2 FROM generate_series(1, 2000) i")
+    assert db.execute(f"WITH r AS (SELECT k, random() AS p FROM a) {asked}").rows() == [(True,)]
+
+
 def test_uuids_are_version_4(db: Database) -> None:
     rows = db.execute("SELECT gen_random_uuid() FROM generate_series(1, 1000)").rows()
     assert len(set(rows)) == 1000

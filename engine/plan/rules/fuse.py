@@ -151,7 +151,7 @@ def fuse_filter(relation: Filter, facts: Facts) -> Relation:
                 continue
             if not any(earlier.fallible for earlier in predicates):
                 return empty(relation, facts)
-        if predicate not in seen:
+        if predicate.volatile or predicate not in seen:
             seen.add(predicate)
             predicates.append(predicate)
     if not predicates:

@@ -6,8 +6,21 @@ Cost   two walks: one finds, body before value, how often each name is read once
 
 from collections import Counter
 
+from engine.expr.scalar import Made
 from engine.plan.facts import Facts
-from engine.plan.relation import Constant, Filter, Get, Let, Local, Map, Project, Relation, children, with_children
+from engine.plan.relation import (
+    Constant,
+    Filter,
+    Get,
+    Let,
+    Local,
+    Map,
+    Project,
+    Relation,
+    children,
+    scalars,
+    with_children,
+)
 
 
 def inline_lets(relation: Relation, facts: Facts) -> Relation:
@@ -72,7 +85,10 @@ def flat(relation: Let) -> Relation:
 
 
 def stateless(relation: Relation) -> bool:
-    """Whether reading it twice costs no second state: a collection through maps and filters."""
+    """Whether reading it twice costs no second state, and is the same twice: a collection through maps and filters, of
+    which none is by chance."""
     while isinstance(relation, Project | Map | Filter):
+        if any(isinstance(scalar, Made) and scalar.volatile for scalar in scalars(relation)):
+            return False
         relation = relation.input
     return isinstance(relation, Get | Local | Constant)

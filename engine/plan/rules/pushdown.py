@@ -55,8 +55,17 @@ def filtered(relation: Relation, predicates: Sequence[Scalar]) -> Relation:
         return relation
     if isinstance(relation, Filter):
         have = cast(tuple[Scalar, ...], relation.predicates)
-        return Filter(relation.input, tuple(dict.fromkeys((*have, *predicates))))
-    return Filter(relation, tuple(dict.fromkeys(predicates)) if len(predicates) > 1 else tuple(predicates))
+        return Filter(relation.input, once((*have, *predicates)))
+    return Filter(relation, once(predicates))
+
+
+def once(predicates: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """The predicates without repetitions; two of chance are two."""
+    if len(predicates) < 2:
+        return tuple(predicates)
+    if any(predicate.volatile for predicate in predicates):
+        return tuple(p for i, p in enumerate(predicates) if p.volatile or p not in predicates[:i])
+    return tuple(dict.fromkeys(predicates))
 
 
 class Pushdown:
@@ -84,8 +93,11 @@ class Pushdown:
                 if not positive(relation):
                     down, above = split(predicates, lambda predicate: not risky(predicate))
                 return filtered(Union(tuple(self.push(branch, down) for branch in relation.inputs)), above)
-            case Negate() | Distinct():
-                return type(relation)(self.push(relation.input, predicates))
+            case Negate():
+                return Negate(self.push(relation.input, predicates))
+            case Distinct():
+                down, above = split(predicates, lambda predicate: not predicate.volatile)
+                return filtered(Distinct(self.push(relation.input, down)), above)
             case Threshold():
                 down, above = split(predicates, lambda predicate: not risky(predicate))
                 return filtered(Threshold(self.push(relation.input, down)), above)
