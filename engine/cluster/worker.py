@@ -287,8 +287,9 @@ class Worker:
         if id < 0:
             self._live.add(id)
         self._feeds[command.request] = Feed(id, command.request)
-        error = self._text(self.circuit.error(id))
         start = self.upper if command.as_of is None else min(command.as_of, self.upper)
+        past = id >= 0 and start < self.upper and self.circuit.since(id) <= start
+        error = self._text(self.circuit.error(id, start if past else None))
         nothing = Batch.empty(self.circuit.columns(id))
         if error is None and start < self.upper:
             late = [self.circuit.since(source) for source in sources(command.plan)]
@@ -307,9 +308,14 @@ class Worker:
                 first = self.circuit.contents(id, None if start == self.upper else start).consolidate()
             rows.append(Rows(command.request, start, first))
             if start < self.upper:
+                failed = self.circuit.first_error(id, start)
                 rows += [
-                    Rows(command.request, at, change.consolidate()) for at, change in self.circuit.changes(id, start)
+                    Rows(command.request, at, change.consolidate())
+                    for at, change in self.circuit.changes(id, start)
+                    if failed is None or at < failed[0]
                 ]
+                if failed is not None:
+                    rows.append(Rows(command.request, failed[0], nothing, self._text(failed[1])))
         self._end_failed(rows)
         return rows
 
@@ -348,7 +354,7 @@ class Worker:
         assert node is not None, "it waited"
         try:
             tick, at = self.circuit.read_time(command.timestamp)
-            error = upstream_error([node])
+            error = upstream_error([node], at)
             found = look_up(node, command.key, words, at)
         finally:
             self.circuit.gate.leave(node)

@@ -1,15 +1,20 @@
 """The recent past of a collection: its deltas of the last ticks.
 
-Rule   contents as of t = present contents - the deltas of the ticks after t.
-State  a ring of (tick, delta); `since` is the earliest tick that can be shown. It reaches back as far as `retain` says,
-       and further where somebody holds it.
+Rule   contents as of t = present contents - the deltas of the ticks after t; the error as of t is that which stood
+       before the first tick after t at which it changed.
+State  a ring of (tick, delta), another of (tick, error before it); `since` is the earliest tick that can be shown. It
+       reaches back as far as `retain` says, and further where somebody holds it.
 Cost   O(holds) a tick; reading the past costs the contents and the deltas after it.
 """
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from engine.collection.batch import Batch
+
+FAILURES_MAX: Final = 10_000
+"""Ticks at which the error of a collection changed that its history holds: beyond them the oldest go, with the rows."""
 
 
 @dataclass(slots=True, eq=False)
@@ -26,9 +31,11 @@ class Hold:
 class History:
     """Deltas after `since`, oldest first. `changed` is the tick of the newest, or of the history's beginning."""
 
-    __slots__ = ("_bytes", "_deltas", "_rows", "changed", "holds", "retain", "since")
+    __slots__ = ("_bytes", "_deltas", "_failures", "_rows", "changed", "error", "holds", "retain", "since")
 
-    def __init__(self, since: int, retain: int) -> None:
+    def __init__(self, since: int, retain: int, error: int | None = None) -> None:
+        self.error = error  # the heap code of what stands in place of the rows, if anything does
+        self._failures: deque[tuple[int, int | None]] = deque()
         self.since = since
         self.changed = since
         self.retain = retain  # ticks (milliseconds) behind the newest delta that stay readable
@@ -39,7 +46,8 @@ class History:
 
     def copy(self) -> "History":
         """The same past, whatever becomes of this one. O(deltas)."""
-        other = History(self.since, self.retain)
+        other = History(self.since, self.retain, self.error)
+        other._failures = self._failures.copy()
         other.changed, other.holds = self.changed, dict(self.holds)
         other._deltas, other._rows, other._bytes = self._deltas.copy(), self._rows, self._bytes
         return other
@@ -60,6 +68,28 @@ class History:
         rows_max = max((hold.rows_max for hold in self.holds.values()), default=0)
         while self._rows > rows_max and self._deltas[0][0] <= kept:
             self.advance(self._deltas[0][0])
+
+    def fail(self, tick: int, error: int | None) -> None:
+        """From `tick` on this error stands in place of the rows, or none."""
+        if error != self.error:
+            self._failures.append((tick, self.error))
+            self.error = error
+            if len(self._failures) > FAILURES_MAX:
+                self.advance(self._failures[0][0])
+            while self._failures and self._failures[0][0] <= self.since:
+                self._failures.popleft()
+
+    def error_at(self, tick: int) -> int | None:
+        """The error as of a tick not before `since`."""
+        return next((before for at, before in self._failures if at > tick), self.error)
+
+    def failures(self, after: int) -> list[int]:
+        """The ticks behind `after` at which the error changed."""
+        return [at for at, _ in self._failures if at > after]
+
+    def errors(self) -> list[int]:
+        """The codes of all errors held, for a sweep."""
+        return [code for code in (self.error, *(before for _, before in self._failures)) if code is not None]
 
     def hold(self, who: str, hold: Hold) -> None:
         """Keep the history from `hold.at` on, within its bounds."""

@@ -26,7 +26,7 @@ from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.holding import let_go, take_hold
 from engine.dataflow.hydration import Building, Staged
-from engine.dataflow.node import TIMED, Clock, Key, Node, compute, due_nodes, first_due, identity
+from engine.dataflow.node import TIMED, Clock, Key, Node, compute, due_nodes, first_due, identity, upstream_error
 from engine.dataflow.operators.distinct import Distinct
 from engine.dataflow.operators.join import Join
 from engine.dataflow.operators.refresh import Refresh
@@ -145,7 +145,8 @@ class Circuit(Reading):
         with self.changing():
             before = self._exports[id].node.history
             assert before is not None
-            history = History(self._tick if first is None else max(first, self._tick), before.retain)
+            since = self._tick if first is None else max(first, self._tick)
+            history = History(since, before.retain, upstream_error([self._exports[id].node]))
             history.holds = before.holds
             self._exports[id].node.history = history
 
@@ -155,6 +156,13 @@ class Circuit(Reading):
             node = export.node
             if node.history is not None and not healed.isdisjoint(node.above()):
                 node.history = History(self._tick, node.history.retain)
+
+    def _remember_errors(self, failing: set[Node]) -> None:
+        """The errors of these have changed with the tick, and so may those of all that reads them."""
+        for export in self._exports.values():
+            node = export.node
+            if node.history is not None and not failing.isdisjoint(node.above()):
+                node.history.fail(self._tick, upstream_error([node]))
 
     def refreshes(self, id: int) -> tuple[int | None, int | None]:
         """The ticks of the last refresh of a collection that is as of one, and of the next."""
@@ -201,7 +209,7 @@ class Circuit(Reading):
         for key in keys:
             take_hold(node, key, own)
         if node.history is None:
-            node.history = History(self._tick, history_ms)
+            node.history = History(self._tick, history_ms, upstream_error([node]))
         node.history.retain = max(node.history.retain, history_ms)
         node.references += 1
         self._exports[id] = Export(node, keys, history_ms, of)
@@ -263,7 +271,16 @@ class Circuit(Reading):
                 node.reconsider()
             # Who began to read while this tick computed may have chosen the one before it and not be among `held` yet.
             held = self.published if self.held is None else min(self.held, self.published)
-            healed = {node for node in self._touched if node.publish(self._tick, held)}
+            healed: set[Node] = set()
+            failing = set(stale)
+            for node in self._touched:
+                before = node.operator.errors.first()
+                if node.publish(self._tick, held):
+                    healed.add(node)
+                if node.operator.errors.first() != before:
+                    failing.add(node)
+            if failing:
+                self._remember_errors(failing)
             if healed:
                 self._begin_behind(healed)
             self.published = self._tick

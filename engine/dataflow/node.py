@@ -7,6 +7,8 @@ import heapq
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
+import numpy as np
+
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
 from engine.collection.history import History
@@ -182,6 +184,8 @@ class Node:
         physical = [type.physical for type in self.types]
         if self.trace is not None:
             self.trace.arrangement.mark(marks, physical)
+        if self.history is not None:
+            marks.codes(np.array(self.history.errors(), np.uint64))
         recent: Iterable[Batch] = self.history.batches() if self.history is not None else ()
         for batch in (*recent, *([self.delta] if self.delta is not None else [])):
             mark_batch(marks, batch, self.types)
@@ -194,9 +198,15 @@ def identity(plan: Plan, inputs: Sequence[Node]) -> Hashable:
     return type(plan), signature(plan), tuple(node.rank for node in inputs), names
 
 
-def upstream_error(nodes: Iterable[Node]) -> int | None:
-    """The code of an error of any operator upstream of the nodes, or None."""
+def upstream_error(nodes: Iterable[Node], as_of: int | None = None) -> int | None:
+    """The code of an error of any operator upstream of the nodes, or None; as of an earlier tick that of then, which
+    the nodes' histories have."""
     for node in nodes:
+        if as_of is not None and node.history is not None:
+            code = node.history.error_at(as_of)
+            if code is not None:
+                return code
+            continue
         for source in node.above():
             code = source.operator.errors.first()
             if code is not None:

@@ -175,10 +175,19 @@ class Reading:
         """How many columns the collection's rows have."""
         return len(self._exports[id].node.types)
 
-    def error(self, id: int) -> int | None:
-        """The heap code of an error among the operators upstream of collection `id`, or None: it may be read."""
+    def error(self, id: int, as_of: int | None = None) -> int | None:
+        """The heap code of an error among the operators upstream of collection `id`, or None: it may be read. As of an
+        earlier tick, not before `since(id)`, the one of then."""
         with self.publish_lock:
-            return upstream_error([self._exports[id].node])
+            return upstream_error([self._exports[id].node], as_of)
+
+    def first_error(self, id: int, after: int) -> tuple[int, int] | None:
+        """The first tick behind `after` as of which the collection has an error, and its code; None: there is none."""
+        with self.publish_lock:
+            history = self._exports[id].node.history
+            assert history is not None
+            found = ((tick, history.error_at(tick)) for tick in history.failures(after))
+            return next(((tick, code) for tick, code in found if code is not None), None)
 
     def run_once(self, plan: Plan, as_of: int | None = None) -> tuple[Batch, int | None]:
         """Evaluate `plan` over the present contents with private operators, dropped after; (rows, error code)."""
@@ -212,7 +221,7 @@ class Reading:
             for part, node in self._whole(plan, evaluation, held, as_of):
                 copy(node, copies)
                 found[id(part)] = node, _undone(node, as_of)
-            error = upstream_error({node: None for node, _ in found.values()} | seeking.nodes | changes)
+            error = upstream_error({node: None for node, _ in found.values()} | seeking.nodes | changes, as_of)
         size = sum(len(batch) for batches in copies.values() for batch in batches)
         rows = evaluation.run(plan)
         rows = watch.run(rows.consolidate, len(rows))

@@ -14,6 +14,9 @@ WORLD = """CREATE TABLE t (k int, v text) WITH (RETAIN HISTORY FOR '1h');
         WITH (RETAIN HISTORY FOR '1h');"""
 
 
+KEPT = "WITH (RETAIN HISTORY FOR '1h')"
+
+
 def summed(rows: list[tuple], until: int) -> Counter:
     """What rows of CHANGES told up to a time come to."""
     found: Counter = Counter()
@@ -47,11 +50,11 @@ def test_what_is_told_comes_to_the_relation_as_of_then(world: tuple[Database, li
     db, times = world
     since = times[2]
     changes = f"SELECT * FROM CHANGES({relation} AS OF {since})"
-    db.execute(f"CREATE MATERIALIZED VIEW early AS {changes}")
+    db.execute(f"CREATE MATERIALIZED VIEW early {KEPT} AS {changes}")
     with db.subscribe(f"SUBSCRIBE ({changes})") as told:
         times += written(db, 2, 12)
-        db.execute(f"CREATE MATERIALIZED VIEW late AS {changes}")
-        db.execute(f"CREATE MATERIALIZED VIEW filtered AS SELECT * FROM ({changes}) AS x WHERE mz_diff > 0")
+        db.execute(f"CREATE MATERIALIZED VIEW late {KEPT} AS {changes}")
+        db.execute(f"CREATE MATERIALIZED VIEW filtered {KEPT} AS SELECT * FROM ({changes}) AS x WHERE mz_diff > 0")
         times += written(db, 3, 6)
         end = db.execute("SELECT * FROM t").timestamp
         assert end is not None

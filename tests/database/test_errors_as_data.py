@@ -1,9 +1,13 @@
 """A view with a failing row fails on read, says why, and heals when the row is gone; the rest of the system goes on."""
 
+from collections import Counter
+from itertools import takewhile
+
 import pytest
 
 from engine.database import Database
 from engine.errors import SqlError
+from tests.database.conftest import Directory
 
 
 def sqlstate(db: Database, sql: str) -> str:
@@ -123,3 +127,47 @@ def test_a_view_that_asserts_fails_with_a_null_and_heals(tmp_path):
         db.execute("INSERT INTO t VALUES (NULL, 'y')")
         with pytest.raises(SqlError, match='column "a" must not be null'):
             db.execute("SELECT * FROM m")
+
+
+def test_errors_are_history_as_rows_are(directory: Directory) -> None:
+    """A read as of a time fails exactly if the relation had an error then, whatever it has at this moment; who follows
+    it from a time on gets the changes up to the first error. Also in a loop, and over a restart."""
+    db = directory.open()
+    db.execute(
+        "CREATE TABLE t (a int) WITH (RETAIN HISTORY FOR '1h');"
+        "CREATE MATERIALIZED VIEW v WITH (RETAIN HISTORY FOR '1h') AS SELECT 10 / a AS x FROM t;"
+        "CREATE MATERIALIZED VIEW above WITH (RETAIN HISTORY FOR '1h') AS SELECT count(*) AS n FROM v;"
+        "CREATE MATERIALIZED VIEW loop WITH (RETAIN HISTORY FOR '1h') AS WITH MUTUALLY RECURSIVE"
+        " r (a int) AS (SELECT 10 / a FROM t UNION SELECT a FROM r) SELECT * FROM r;"
+        "CREATE INDEX i ON v (x)"
+    )
+    held: Counter = Counter()
+    seen: dict[int, Counter] = {}
+    for a, diff in [(1, 1), (0, 1), (2, 1), (0, 1), (0, -1), (0, -1), (5, 1), (0, 1), (0, -1), (0, 1)]:
+        at = db.write("t", [(a,)], [diff])
+        held[a] += diff
+        seen[at] = +held
+    for db in directory.then_and_later():
+        for at, rows in seen.items():
+            for sql in ("v", "v WHERE x = 10", "above", "loop", "(SELECT 10 / a AS x FROM t) AS q"):
+                assert failed(db, f"SELECT * FROM {sql} AS OF {at}") == bool(rows[0])
+            if not rows[0]:
+                assert db.execute(f"SELECT n FROM above AS OF {at}").rows() == [(sum(rows.values()),)]
+            good = takewhile(lambda tick: not seen[tick][0], [tick for tick in seen if tick >= at])
+            assert followed(db, at) == [*good]
+
+
+def failed(db: Database, sql: str) -> bool:
+    try:
+        db.execute(sql)
+    except SqlError as error:
+        return "division by zero" in error.message
+    return False
+
+
+def followed(db: Database, since: int) -> list[int]:
+    """The times that a subscriber is told of before the error."""
+    told: list[int] = []
+    with db.subscribe(f"SUBSCRIBE v AS OF {since}") as changes, pytest.raises(SqlError, match="division by zero"):
+        told += (batch.timestamp for batch in iter(changes.poll, None))
+    return told

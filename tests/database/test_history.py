@@ -144,7 +144,8 @@ def test_what_says_so_keeps_its_past_over_a_restart(directory: Directory) -> Non
     draw = random.Random(7)
     begun = db.execute("SELECT * FROM early").timestamp
     assert begun is not None
-    db.execute(f"CREATE MATERIALIZED VIEW audit AS SELECT * FROM CHANGES(plain AS OF {begun})")
+    retained = "WITH (RETAIN HISTORY FOR '1h')"
+    db.execute(f"CREATE MATERIALIZED VIEW audit {retained} AS SELECT * FROM CHANGES(plain AS OF {begun})")
     ticks = [begun]
     seen: dict[int, dict[str, Counter]] = {}
     for _ in range(3):
