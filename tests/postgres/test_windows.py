@@ -2,6 +2,7 @@
 at every step."""
 
 from collections import Counter
+from decimal import Decimal
 from random import Random
 
 import psycopg
@@ -79,7 +80,8 @@ def changes(random: Random) -> list[str]:
 
 
 def text(value: object) -> str:
-    return f"{float(str(value)):.9g}" if str(value).replace(".", "").replace("-", "").isdigit() else str(value)
+    """A value as both print it, fractions to nine digits."""
+    return f"{float(value):.9g}" if isinstance(value, Decimal | float) else str(value)
 
 
 def history(seed: int, postgres: psycopg.Connection, views: int, batches: int) -> list[str]:

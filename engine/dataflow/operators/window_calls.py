@@ -11,14 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import types
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
-from engine.dataflow.graph import Aggregate, Order
 from engine.dataflow.operators.accumulators import RUNS, Accumulators
-from engine.dataflow.operators.spliced import Spliced
-from engine.dataflow.operators.whole_group import WholeGroup
 from engine.dataflow.operators.window_frames import Partitions, Positions, Ranges
 from engine.dataflow.operators.window_running import (
     NUMBER,
@@ -30,18 +26,16 @@ from engine.dataflow.operators.window_running import (
     accumulators,
     running,
 )
-from engine.expr.aggregate import EXTREME, WHOLE_GROUP, spliced
+from engine.dataflow.operators.window_values import null_of, of_frames, order_of, whole
+from engine.expr.aggregate import EXTREME, WHOLE_GROUP
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.window import OFFSETS, RANKINGS, Frame, Kind, WindowCall
-from engine.kernels.accumulate import TARGET, show_groups
-from engine.kernels.compare import order_prefix
-from engine.kernels.frames import least_in_frames, sort_words, sum_frames
-from engine.types import Physical, SqlType
+from engine.kernels.accumulate import show_groups
+from engine.kernels.frames import least_in_frames, sum_frames
+from engine.types import SqlType
 
 Mask = NDArray[np.bool_]
 NONE: Final = np.iinfo(np.int64).max
-EXACT: Final = frozenset({Physical.BOOLEAN, Physical.SIGNED, Physical.FLOAT})
-"""Layouts whose order prefix is the order."""
 
 
 class WindowCalls:
@@ -101,7 +95,8 @@ class _Evaluation:
                 if kind in EXTREME:
                     done[i] = self._extreme(call, self._ranges(call.frame))
                 elif kind in WHOLE_GROUP:
-                    done[i] = self._whole(call, kind)
+                    counted, ranges = self._counted(call.filter), self._ranges(call.frame)
+                    done[i] = of_frames(call, kind, ranges, counted, self._columns, self._of.row, self._of.heap)
                 else:
                     sums.setdefault((call.frame, call.filter), []).append(i)
             elif kind in RANKINGS:
@@ -129,8 +124,8 @@ class _Evaluation:
             place = running.place(call)
             if place is not None:
                 datum = self._extreme(call, self._so_far) if call.kind in EXTREME else self._value(call, self._so_far)
-                words[:, place] = self._null(datum)
-                words[:, place + 1] = np.where(self._null(datum), np.uint64(0), datum.words)
+                words[:, place] = null_of(datum)
+                words[:, place + 1] = np.where(null_of(datum), np.uint64(0), datum.words)
         return States(words, self._sum_states)
 
     def _before(self, place: int) -> Positions:
@@ -144,15 +139,12 @@ class _Evaluation:
     def _integers(self, column: int) -> tuple[Positions, Mask]:
         """An integer column and where it is NULL."""
         vector = self._columns[column]
-        return vector.words.view(np.int64), self._null(vector)
-
-    def _null(self, vector: Vector) -> Mask:
-        return np.zeros(len(vector), np.bool_) if vector.nulls is None else vector.nulls
+        return vector.words.view(np.int64), null_of(vector)
 
     def _picked(self, vector: Vector, at: Positions, missing: Mask) -> Vector:
         """The datum at each of those positions, NULL where it is missing."""
         safe = np.where(missing, 0, at)
-        nulls = missing | self._null(vector)[safe]
+        nulls = missing | null_of(vector)[safe]
         return Vector(np.where(missing, np.uint64(0), vector.words[safe]), nulls)
 
     # Rankings.
@@ -198,9 +190,9 @@ class _Evaluation:
         by, absent = self._integers(call.columns[1])
         by = np.clip(by, -rows.n - 1, rows.n + 1) * way
         if call.ignore_nulls:
-            there = np.flatnonzero(~self._null(value))
+            there = np.flatnonzero(~null_of(value))
             count = np.zeros(rows.n + 1, np.int64)
-            np.cumsum(~self._null(value), out=count[1:])
+            np.cumsum(~null_of(value), out=count[1:])
             # Row i stands among the non-NULL rows before its own place if it is NULL, at it if it is not.
             place = np.where(by > 0, count[1:] + by - 1, count[:-1] + by)
             inside = (place >= count[rows.begin]) & (place < count[rows.end])
@@ -211,7 +203,7 @@ class _Evaluation:
             inside = (at >= rows.begin) & (at < rows.end)
         found = self._picked(value, at, ~inside)
         words = np.where(inside, found.words, fallback.words)
-        nulls = np.where(inside, self._null(found), self._null(fallback)) | absent
+        nulls = np.where(inside, null_of(found), null_of(fallback)) | absent
         return Vector(np.where(nulls, np.uint64(0), words), nulls)
 
     def _value(self, call: WindowCall, ranges: Ranges) -> Vector:
@@ -220,9 +212,9 @@ class _Evaluation:
         value = self._replaced(call)
         there: Positions | None = None
         if call.ignore_nulls:
-            there = np.flatnonzero(~self._null(value))
+            there = np.flatnonzero(~null_of(value))
             count = np.zeros(self._rows.n + 1, np.int64)
-            np.cumsum(~self._null(value), out=count[1:])
+            np.cumsum(~null_of(value), out=count[1:])
             begin, end = count[begin], count[end]
         sizes = end - begin
         total = sizes.sum(axis=0)
@@ -330,79 +322,29 @@ class _Evaluation:
         vector, largest, counts = self._replaced(call), call.kind is AggregateKind.MAX, self._counted(call.filter)
         if self._rows.carried is not None and running(call):
             counts[self._rows.carried.at] = True
-        words, (places,) = self._order_of([vector], self._of.row[call.columns[0]])
+        words, (places,) = order_of([vector], self._of.row[call.columns[0]].physical, self._of.heap)
         wanted = len(words) - 1 - places if largest else places
-        wanted = np.where(self._null(vector) | ~counts, NONE, wanted)
+        wanted = np.where(null_of(vector) | ~counts, NONE, wanted)
         begin, end = (np.ascontiguousarray(part) for part in ranges)
         least = least_in_frames(np.ascontiguousarray(wanted), begin, end)
         nulls = least == NONE
         place = np.where(nulls, -1, len(words) - 1 - least if largest else least)
         return Vector(np.append(words, np.uint64(0))[place], nulls)
 
-    def _order_of(self, columns: Sequence[Vector], column_type: SqlType) -> tuple[Words, list[Positions]]:
-        """The distinct values of those columns in their order, and the place of each datum among them; of a NULL, 0."""
-        physical = column_type.physical
-        there = np.concatenate([~self._null(column) for column in columns])
-        distinct, which = np.unique(np.concatenate([column.words for column in columns])[there], return_inverse=True)
-        view = self._of.heap.view()
-        prefixes = order_prefix(int(physical), distinct, *view)
-        order = np.argsort(prefixes) if physical in EXACT else sort_words(int(physical), distinct, prefixes, *view)
-        places = np.empty(len(distinct), np.int64)
-        places[order] = np.arange(len(distinct))
-        every = np.zeros(len(there), np.int64)
-        every[there] = places[which.ravel()]
-        return distinct[order], np.split(every, len(columns))
-
     def _places(self, frame: Frame) -> tuple[Positions, Positions, Positions]:
         """The places of the ordering column and of the bounds of RANGE, ascending along each partition."""
         key = frame.columns()[0]
         moved = {bound.offset for bound in (frame.start, frame.end)} & set(frame.columns()[1:])
         columns = [key, *sorted(moved)]
-        column_type = self._of.row[key]
-        words, places = self._order_of([self._columns[column] for column in columns], column_type)
+        physical = self._of.row[key].physical
+        words, places = order_of([self._columns[column] for column in columns], physical, self._of.heap)
         descending, nulls_first = next(iter(self._of.directions.values()))
         found: dict[int, Positions] = {}
         for column, place in zip(columns, places, strict=True):
             along = len(words) - place if descending else place + 1
             beyond = 0 if nulls_first else len(words) + 1
-            found[column] = np.where(self._null(self._columns[column]), beyond, along)
+            found[column] = np.where(null_of(self._columns[column]), beyond, along)
         return found[key], found.get(frame.start.offset, found[key]), found.get(frame.end.offset, found[key])
-
-    def _whole(self, call: WindowCall, kind: AggregateKind) -> Vector:
-        """string_agg and its like: every distinct frame is a group, its rows in the order within the call, then the
-        window's. O(rows of all frames)."""
-        counted = self._counted(call.filter)
-        frames, which = np.unique(np.concatenate(self._ranges(call.frame)), axis=1, return_inverse=True)
-        ranges, count = len(frames) // 2, frames.shape[1]
-        begin, end = frames[:ranges].ravel(), frames[ranges:].ravel()
-        sizes = end - begin
-        at = np.repeat(begin - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-        groups = np.repeat(np.tile(np.arange(count, dtype=np.int32), ranges), sizes)
-        at, groups = at[counted[at]], groups[counted[at]]
-        read = [*call.columns, *(column for column, _, _ in call.within)]
-        vectors = [*(self._columns[column].take(at) for column in read), whole(at)]
-        width = len(call.columns)
-        order = [Order(width + i, descending, first) for i, (_, descending, first) in enumerate(call.within)]
-        aggregate = Aggregate(kind, tuple(range(width)), call.type, (*order, Order(len(read))))
-        row = [*(self._of.row[column] for column in read), types.BIGINT]
-        group = (Spliced if spliced(kind, row[0]) else WholeGroup)(aggregate, row, 0, self._of.heap)
-        records = np.zeros((count, 3), np.uint64)
-        if len(at):
-            group.add(Batch.from_vectors(vectors, np.ones(len(at), np.int64)), groups, records)
-        shown = np.zeros((count, 3), np.uint64)  # NULL bit, value, status
-        shown[:, 2] = 1
-        every = np.arange(count)
-        result = np.zeros(6, np.int64)
-        result[TARGET] = 1
-        group.show(every, every.astype(np.int32), result, shown)
-        shown = shown[which.ravel()]
-        errors = np.where(shown[:, 2] > 1, shown[:, 2] - np.uint64(1), np.uint64(0))
-        return Vector(np.ascontiguousarray(shown[:, 1]), shown[:, 0] != 0, errors)
-
-
-def whole(numbers: Positions) -> Vector:
-    """bigint values."""
-    return Vector(np.ascontiguousarray(numbers).view(np.uint64))
 
 
 def real(numbers: NDArray[np.float64]) -> Vector:
