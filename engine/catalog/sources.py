@@ -235,7 +235,8 @@ FETCH_BYTES_MAX = 16 << 20
 @dataclass(frozen=True, slots=True)
 class KafkaSource:
     """`start_offsets` by partition (fewer than partitions: the rest start at 0) or `start_ms` (a time, negative:
-    before the source is made) say where reading begins, once and for all: the log keeps what that came to."""
+    before the source is made) say where reading begins, once and for all: the log keeps what that came to.
+    `group_prefix`: how the group of consumers begins that is told how far the source is; None: none is."""
 
     connection: KafkaConnection
     topic: str
@@ -249,6 +250,7 @@ class KafkaSource:
     refresh_ms: int = REFRESH_MS
     fetch_bytes_max: int = FETCH_BYTES_MAX
     client_id: str = "tailrace"
+    group_prefix: str | None = None
 
 
 class WebhookBody(Enum):

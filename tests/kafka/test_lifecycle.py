@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from engine.connectors.kafka.partitions import kept_offsets, kept_seen, name_of, owner, seen_offsets
 from engine.database import Database, Options
@@ -156,7 +156,7 @@ def test_options_of_materialize(db, topic, broker):
         start_offset = [0, 5], security_protocol = 'plaintext') FORMAT JSON INCLUDE PARTITION AS p""")
     until(db, "SELECT * FROM s", [(1, "a", 0)])
     for option, error in (
-        ("enable_auto_commit = true", "no consumer group"), ("timeline = 'user'", "one timeline"),
+        ("timeline = 'user'", "one timeline"),
         ("epoch_ms_timeline = false", "the clock's"), ("tx_metadata = 'm'", "tx_metadata"),
         ("deduplication_start = '2020-01-01'", "full_in_range"),
         ("deduplication = 'maybe'", "is not known"), ("sasl_password_env = 'HOME'", "environment"),
@@ -169,6 +169,43 @@ def test_options_of_materialize(db, topic, broker):
             db.execute(f"CREATE SOURCE r {at} WITH ({option}) FORMAT TEXT")
         assert error in f"{refused.value.message} {refused.value.detail}", option
         assert refused.value.sqlstate in ("0A000", "22023")
+
+
+def test_a_group_is_told(topic, broker, admin, tmp_path):
+    """With enable_auto_commit a group of consumers shows how far the source is; where reading goes on is the log's."""
+    events = topic(2)
+    events.send(b"a", b"b")
+    events.send(b"c", partition=1)
+    with Database.open(tmp_path) as db:
+        db.execute(f"""CREATE SOURCE s FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+            WITH (enable_auto_commit = true, group_id_prefix = 'ours-') FORMAT TEXT""")
+        (group,) = in_group(admin, events.name, {0: 2, 1: 1})
+        assert group.startswith("ours-materialize-")
+    with Database.open(tmp_path) as db:
+        told = [TopicPartition(events.name, partition, 0) for partition in (0, 1)]
+        admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, told)])[group].result(30)
+        events.send(b"d")
+        until(db, "SELECT text FROM s", [("a",), ("b",), ("c",), ("d",)])
+        in_group(admin, events.name, {0: 3, 1: 1})
+
+
+def in_group(admin, topic: str, wanted: dict[int, int]) -> list[str]:
+    """The groups that have read a topic, once one is there."""
+    deadline = time.monotonic() + 30
+    found: dict[str, dict[int, int]] = {}
+    while time.monotonic() < deadline:
+        names = [each.group_id for each in admin.list_consumer_groups().result(30).valid]
+        found = {}
+        for name in names:
+            request = ConsumerGroupTopicPartitions(name)
+            offsets = admin.list_consumer_group_offsets([request])[name].result(30).topic_partitions
+            mine = {each.partition: each.offset for each in offsets if each.topic == topic}
+            if mine:
+                found[name] = mine
+        if wanted in found.values():
+            return list(found)
+        time.sleep(0.1)
+    raise AssertionError(found)
 
 
 def test_a_topic_that_comes_late_goes_and_comes_again(db, topic, broker):

@@ -16,6 +16,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.api import Request
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
@@ -39,8 +40,8 @@ NONE, OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER = 0, 
 MOVED: Final = frozenset({UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE, NOT_LEADER, 9, 56, 72, 74, 75, 76, 100, 103})
 """Errors of a partition after which new metadata may help."""
 
-TRANSACTIONS: Final = 1
-"""The kind of name that a coordinator is looked up by; groups are 0."""
+GROUPS, TRANSACTIONS = 0, 1
+"""What a coordinator is looked up for."""
 COORDINATOR_COMES: Final = frozenset({14, 15})
 """Errors of a look-up that pass: the broker loads, or the topic of transactions is being made."""
 COORDINATOR_PAUSE_SECONDS: Final = 0.05
@@ -86,6 +87,7 @@ class Client:
         self._hosts: dict[int, tuple[str, int]] = {}
         self._connected: dict[int, AIOKafkaConnection] = {}
         self._bootstrap: AIOKafkaConnection | None = None
+        self._groups: dict[str, int] = {}  # who keeps which
 
     async def topic(self, name: str) -> Topic:
         """Where the partitions of a topic are. SourceError when there is none of that name."""
@@ -169,16 +171,30 @@ class Client:
             self._hosts = {node: (host, port) for node, host, port, *_ in response.brokers}
         return response
 
-    async def coordinator(self, name: str) -> int:
-        """The broker that keeps the transactions of that name; it can be asked from here on."""
+    async def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+        """Tell the group of consumers, which nobody is a member of, up to where a topic was read."""
+        if group not in self._groups:
+            self._groups[group] = await self.coordinator(group, GROUPS)
+        told = [(partition, at, "") for partition, at in offsets.items()]
+        response = await self.ask(self._groups[group], OffsetCommitRequest(group, -1, "", -1, [(topic, told)]))
+        for _, partitions in response.topics:
+            for partition, code in partitions:
+                if code != NONE:
+                    self._groups.pop(group, None)  # another broker may keep it by now
+                    raise SourceError(f'group "{group}" is not told of partition {partition}: {named(code)}')
+
+    async def coordinator(self, name: str, kind: int = TRANSACTIONS) -> int:
+        """The broker that keeps the transactions or the group of that name; it can be asked from here on."""
         deadline = time.monotonic() + COORDINATOR_SECONDS_MAX
         while True:
-            answer = await self._ask_any(FindCoordinatorRequest(name, TRANSACTIONS))
+            answer = await self._ask_any(FindCoordinatorRequest(name, kind))
             if answer.error_code == NONE:
                 self._hosts[answer.coordinator_id] = (answer.host, answer.port)
                 return answer.coordinator_id
             if answer.error_code not in COORDINATOR_COMES or time.monotonic() > deadline:
-                raise SourceError(f"no broker keeps our transactions: {named(answer.error_code)}")
+                raise SourceError(
+                    f"no broker keeps our {'transactions' if kind else 'group'}: {named(answer.error_code)}"
+                )
             await asyncio.sleep(COORDINATOR_PAUSE_SECONDS)
 
     async def ask(self, node: int, request: Request) -> Any:  # noqa: ANN401 - nor here

@@ -55,6 +55,9 @@ FETCH_BYTES_BEGIN: Final = 1 << 20
 POLL_SECONDS: Final = 0.05
 """How long a poll waits for an answer: what dropping a source has to wait for."""
 
+TELL_SECONDS: Final = 1.0
+"""Between two commits to the group of consumers."""
+
 LEADERLESS_SECONDS: Final = 0.5
 """Between two looks for a leader that a partition has lost."""
 
@@ -120,6 +123,8 @@ class KafkaReader(Unattended):
         self._first: dict[int, int] = {}  # by broker, the partition that the last request began with
         self._measured_at = time.monotonic()
         self._measured: dict[int, int] = {}  # by partition, the records of then
+        self._to_tell: dict[int, int] = {}  # by partition, what the group of consumers has not been told
+        self._tell_at = 0.0
         self._rows_wanted = 1 << 31
         self._row_bytes = 0.0  # of the last fetches: records as they are sent
         self._refresh_at = 0.0
@@ -140,6 +145,9 @@ class KafkaReader(Unattended):
         except SourceError:
             self._loop.run_until_complete(self._let_go())
             raise
+
+    def committed(self, offsets: Mapping[str, int]) -> None:
+        self._to_tell |= kept_offsets(offsets, self._topic_id)
 
     def pace(self, rows: int) -> None:
         self._rows_wanted = rows
@@ -177,6 +185,8 @@ class KafkaReader(Unattended):
             begun = await self._refresh()
             if begun is not None:
                 return begun
+        if self._description.group_prefix is not None and time.monotonic() >= self._tell_at:
+            await self._tell(self._description.group_prefix)
         if self._transactions is not None:
             settled = await self._settled(self._transactions)
             if settled is not None:
@@ -214,6 +224,20 @@ class KafkaReader(Unattended):
             progress.position = at
             progress.records += mine
             progress.bytes += size * mine // max(1, len(records))
+
+    async def _tell(self, prefix: str) -> None:
+        """Tell the group how far the source is, once a second. Reading goes on when it cannot be told."""
+        self._tell_at = time.monotonic() + TELL_SECONDS
+        told, self._to_tell = self._to_tell, {}
+        if not told:
+            return
+        group = f"{prefix}materialize-{self._spec.id}-{self._description.topic}"
+        try:
+            await self._client.commit(group, self._description.topic, told)
+            self.complaint = None
+        except SourceError as error:
+            self._to_tell = told | self._to_tell
+            self.complaint = error
 
     async def _settled(self, transactions: "_Transactions") -> Decoded | None:
         """The block of the next transactions, if they are whole."""

@@ -69,6 +69,8 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
     fetch_bytes = options.integer("fetch message max bytes", 1, 1 << 30)
     client_id = options.text("client id") or "tailrace"
     deduplication, between = _deduplication(options, connector.at)
+    prefix = options.text("group id prefix") or ""
+    group_prefix = prefix if options.flag("enable auto commit") else None
     _check_others(options)
     options.done()
     key_format, value_format = record_formats(statement, reads)
@@ -112,7 +114,7 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
     return KafkaSource(
         connection, topic, key_format, value_format, statement.included, envelope, offsets, start_ms,
         isolation == "read_committed", REFRESH_MS if refresh_ms is None else refresh_ms,
-        fetch_bytes or FETCH_BYTES_MAX, client_id,
+        fetch_bytes or FETCH_BYTES_MAX, client_id, group_prefix,
     )  # fmt: skip
 
 
@@ -192,14 +194,11 @@ def _check_others(options: Options) -> None:
     moment, the log has a copy of the topic, keys of schemas are no promise. What would be otherwise is refused."""
     for name in ("statistics interval ms", "timestamp frequency ms"):
         options.integer(name, 0, MILLISECONDS_MAX)
-    for name in ("group id prefix", "progress group id prefix"):
-        options.text(name)
+    options.text("progress group id prefix")
     options.flag("ignore source keys")
     for name, only, why in (
         ("epoch ms timeline", True, "Every source is of the clock's timeline."),
         ("cache", True, "What was read stays in the data directory."),
-        ("enable auto commit", False, "There is no consumer group: offsets are in the log, "
-         "mz_internal.mz_source_partitions shows them."),
     ):  # fmt: skip
         option = options.peek(name)
         if option is not None and options.flag(name) is not only:
