@@ -1,4 +1,4 @@
-"""One history of small tables lived through by Tailrace and by PostgreSQL, the queries kept as views from the start."""
+"""PostgreSQL as the peer of a history."""
 
 import json
 from collections import Counter
@@ -8,54 +8,55 @@ from random import Random
 
 import psycopg
 
-from engine.database import Database, Options
-from engine.errors import SqlError
+from engine.database import Database
 from engine.types import SqlType
 from tests.postgres.random_expressions import JSON, TABLES
 from tests.postgres.random_queries import random_literal, random_query
+from tests.queries.history import Rows
 from tests.queries.random_sql import Select
 
-Rows = Counter[tuple[object, ...]]
 
+class PostgreSQL:
+    """A database of a real server. Its tables are made anew."""
 
-def history(
-    seed: int, postgres: psycopg.Connection, queries: int, batches: int, *, optimize: bool = True
-) -> tuple[int, list[str]]:
-    """How many answers were compared, and what was wrong with which query. The tables are those of the database."""
-    random = Random(seed)
-    wrong: list[str] = []
-    compared = 0
-    postgres.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; SET TimeZone = 'UTC'")
-    with Database.in_memory(Options(optimize=optimize)) as db:
+    name = "PostgreSQL"
 
-        def both(sql: str) -> None:
-            db.execute(sql)
-            postgres.execute(sql)
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._run("DROP SCHEMA public CASCADE; CREATE SCHEMA public; SET TimeZone = 'UTC'")
 
+    def create(self, db: Database, random: Random) -> None:
         for name, columns in TABLES.items():
             listed = ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in columns)
-            both(f"CREATE TABLE {name} ({listed}{', PRIMARY KEY (k)' if name == 'v' else ''})")
+            sql = f"CREATE TABLE {name} ({listed}{', PRIMARY KEY (k)' if name == 'v' else ''})"
+            db.execute(sql)
+            self._run(sql)
         if random.random() < 0.5:
-            both("CREATE INDEX ua ON u (a)")
-        views: dict[str, Select] = {}
-        for i in range(queries):
-            query = random_query(seed * 1000 + i)
-            try:
-                db.execute(f"CREATE MATERIALIZED VIEW m{i} AS {query.sql}")
-                views[f"m{i}"] = query
-            except SqlError as error:
-                if answer(postgres, query) is not None:
-                    wrong.append(f"{query.sql}\n  refused: {error}")
-        for _ in range(batches):
-            for statement in changes(random):
-                both(statement)
-            for name, query in list(views.items()):
-                compared += 1
-                problem = differs(db, postgres, name, query)
-                if problem:
-                    wrong.append(f"{query.sql}\n  {problem}")
-                    del views[name]
-    return compared, wrong
+            db.execute("CREATE INDEX ua ON u (a)")
+            self._run("CREATE INDEX ua ON u (a)")
+
+    def query(self, seed: int) -> Select:
+        return random_query(seed)
+
+    def sql(self, query: Select) -> str:
+        return query.sql
+
+    def change(self, db: Database, random: Random) -> None:
+        for statement in changes(random):
+            db.execute(statement)
+            self._run(statement)
+
+    def ours(self, db: Database, view: str | None, query: Select) -> Rows:
+        return rows(db.execute(as_texts(view or f"({query.sql})", query)).rows(), query.types)
+
+    def answer(self, query: Select) -> Rows | None:
+        try:
+            return rows(self._run(as_texts(f"({query.sql})", query)).fetchall(), query.types)
+        except psycopg.Error:
+            return None
+
+    def _run(self, sql: str) -> psycopg.Cursor:
+        return self._connection.execute(sql.encode())
 
 
 def changes(random: Random) -> list[str]:
@@ -76,29 +77,6 @@ def changes(random: Random) -> list[str]:
         conflict = " ON CONFLICT (k) DO NOTHING" if name == "v" else ""
         made.append(f"INSERT INTO {name} VALUES {', '.join(rows)}{conflict}")
     return made
-
-
-def differs(db: Database, postgres: psycopg.Connection, name: str, query: Select) -> str:
-    """What is wrong with a view, if anything."""
-    try:
-        kept = rows(db.execute(as_texts(name, query)).rows(), query.types)
-        again = rows(db.execute(as_texts(f"({query.sql})", query)).rows(), query.types)
-    except SqlError as error:
-        return f"failed: {error}" if answer(postgres, query) is not None else ""
-    if kept != again:
-        return f"the view has {kept - again} more and {again - kept} less than the query"
-    peer = answer(postgres, query)
-    if peer is not None and kept != peer:
-        return f"{kept - peer} more and {peer - kept} less than PostgreSQL"
-    return ""
-
-
-def answer(postgres: psycopg.Connection, query: Select) -> Rows | None:
-    """PostgreSQL's rows; None where it cannot."""
-    try:
-        return rows(postgres.execute(as_texts(f"({query.sql})", query).encode()).fetchall(), query.types)
-    except psycopg.Error:
-        return None
 
 
 def as_texts(relation: str, query: Select) -> str:

@@ -3,12 +3,13 @@ step. Every fourth history is lived through with the optimiser off."""
 
 import pytest
 
-from tests.postgres.compared import history
+from tests.postgres.compared import PostgreSQL
 from tests.postgres.conftest import Upstream
+from tests.queries.history import history
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_queries(upstream: Upstream, seed: int) -> None:
-    compared, wrong = history(seed, upstream.connection, queries=10, batches=3, optimize=seed % 4 != 3)
+    compared, wrong = history(PostgreSQL(upstream.connection), seed, queries=10, batches=3, optimize=seed % 4 != 3)
     assert not wrong, "\n".join(wrong)
     assert compared > 20
