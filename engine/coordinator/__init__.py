@@ -10,7 +10,8 @@ sequence.py                                a statement -> bind -> what its bound
         ddl.py, sources.py, sinks.py           CREATE and DROP, and what the worker is told of it
         reshape.py                             ALTER TABLE that makes it and what depends on it anew
         replacing.py                           ALTER MATERIALIZED VIEW that gives one another query
-        alter.py, roles.py, secrets.py         ALTER, COMMENT ON; roles: what changes and is not computed
+        alter.py, comments.py, clusters.py,    ALTER, COMMENT ON, roles: what changes and is not computed
+            retention.py, roles.py, secrets.py
     dml.py, write.py                         INSERT, UPDATE, DELETE, and rows without SQL: one write
     reads.py, finishing.py                   SELECT: look-up or one run of a dataflow; sort, cut, project
     explain.py, pipeline.py                  the planner's line and its stages

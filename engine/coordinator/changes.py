@@ -2,10 +2,12 @@
 
 from typing import TypeAlias
 
-from engine.coordinator import alter, ddl, roles
+from engine.coordinator import alter, clusters, ddl, roles
+from engine.coordinator.comments import comment
 from engine.coordinator.draft import Draft
 from engine.coordinator.replacing import turn
 from engine.coordinator.result import Result
+from engine.coordinator.retention import retain
 from engine.coordinator.secrets import alter_secret, create_connection, create_secret
 from engine.coordinator.sinks import create_sink
 from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies
@@ -94,14 +96,14 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
         case BoundRedefine():
             return alter.redefine(draft, bound)
         case BoundRetain():
-            return alter.retain(draft, bound)
+            return retain(draft, bound)
         case BoundTurn():
             return turn(draft, bound)
         case BoundComment():
-            return alter.comment(draft, bound)
+            return comment(draft, bound)
         case BoundCreateCluster():
-            return alter.create_cluster(draft, bound)
+            return clusters.create_cluster(draft, bound)
         case BoundRenameCluster():
-            return alter.rename_cluster(draft, bound)
+            return clusters.rename_cluster(draft, bound)
         case BoundDropClusters():
-            return alter.drop_clusters(draft, bound)
+            return clusters.drop_clusters(draft, bound)

@@ -15,7 +15,8 @@ from engine.catalog.items import MaterializedView, Source
 from engine.catalog.sources import PostgresSource
 from engine.catalog.system.oids import OID
 from engine.coordinator import ddl, replay
-from engine.coordinator.alter import restore_facts
+from engine.coordinator.clusters import restore_clusters
+from engine.coordinator.comments import restore_comments
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import NEXT_ID, ORDER, TURNED, Draft
 from engine.coordinator.feeding import resume
@@ -80,7 +81,8 @@ def restore(coordinator: Coordinator, log: Log) -> None:
         for relation in coordinator.catalog.items.values():
             if isinstance(relation, Source) and isinstance(relation.description, PostgresSource):
                 resume(coordinator, relation)
-        restore_facts(coordinator, log)
+        restore_clusters(coordinator, log)
+        restore_comments(coordinator, log)
         next_id = int(log.facts(NEXT_ID[0]).get(NEXT_ID[1], 0))
         coordinator.catalog = replace(coordinator.catalog, next_id=max(next_id, coordinator.catalog.next_id))
         if coordinator.replay is not None:

@@ -11,8 +11,8 @@ log, or not at all. Others read the old table until then. Cost: O(rows), and wha
 
 from engine.catalog.catalog import Catalog
 from engine.catalog.items import Index, Item, Table
-from engine.coordinator.alter import comment
 from engine.coordinator.changes import drafted
+from engine.coordinator.comments import comment
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.dml import check_not_null
 from engine.coordinator.draft import Draft
