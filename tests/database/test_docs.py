@@ -1,4 +1,4 @@
-"""The pages on variables and sources say what the code does."""
+"""The pages on variables, sources and SQL say what the code does."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.coordinator.variables import VARIABLES
+from engine.database import Database, Options
+from engine.errors import DuplicateObject, DuplicateRelation
 from engine.sql.dialect import parse
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,3 +27,35 @@ def test_variables() -> None:
 def test_statements_are_ones_that_the_grammar_reads(page: str) -> None:
     for block in re.findall(r"```sql\n(.*?)```", (DOCS / page).read_text(), re.DOTALL):
         assert parse(block), block
+
+
+STAGE = """
+CREATE SECRET hook AS 'x'; CREATE ROLE ann LOGIN; CREATE SCHEMA s;
+CREATE TABLE t (k text CONSTRAINT t_pkey PRIMARY KEY, v bigint NOT NULL DEFAULT 0, note text, name text,
+    a int, b int, CONSTRAINT t_k_v_key UNIQUE (k, v));
+CREATE TABLE news (k text, v bigint, gone boolean); CREATE TABLE edges (a int, b int);
+CREATE VIEW small AS SELECT k, sum(v) AS total FROM t GROUP BY k;
+CREATE VIEW big AS SELECT k, sum(v) AS total FROM t GROUP BY k;
+CREATE MATERIALIZED VIEW totals AS SELECT k, sum(v) AS total FROM t GROUP BY k;
+CREATE REPLACEMENT MATERIALIZED VIEW better FOR totals AS SELECT k, sum(v) AS total FROM t WHERE v > 0 GROUP BY k;
+"""
+"""What the statements of sql.md are about."""
+
+
+def test_statements_of_sql(tmp_path: Path) -> None:
+    """Each runs where what it is about is there, or says that this is there already."""
+    (tmp_path / "events.ndjson").write_text('{"id": 1}\n')
+    (tmp_path / "prices.csv").write_text("item,price\nx,1\n")
+    (tmp_path / "syslog").write_text("a line\n")
+    page = (DOCS / "sql.md").read_text().replace("/data/", f"{tmp_path}/").replace("/var/log/", f"{tmp_path}/")
+    blocks = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    ran = 0
+    for statement in (each for block in blocks for each in parse(block)):
+        with Database.in_memory(Options(roots=(tmp_path,))) as db:
+            db.execute(STAGE)
+            ran += 1
+            try:
+                assert len(list(db.session().run(statement.span.text))) == 1
+            except (DuplicateRelation, DuplicateObject):
+                continue
+    assert ran > 40
