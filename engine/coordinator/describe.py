@@ -30,8 +30,8 @@ from engine.types import Column
 
 @dataclass(frozen=True, slots=True)
 class SourceProgress:
-    """How far a source is. `rows` were decoded, `waiting` of them are in no tick yet; `offsets` by partition are those
-    of the last block that is in one; `bytes` were read where that is counted."""
+    """How far a source is. `rows` were decoded, `waiting` of them are in no tick yet; `offsets` by partition (or file)
+    are those of the last block that is in one; `bytes` were read where that is counted."""
 
     state: str
     rows: int
@@ -209,7 +209,10 @@ def _progress(coordinator: Coordinator, item: Item) -> SourceProgress | None:
     if status is None:
         return None
     error = None if status.error is None else status.error.message
-    offsets = tuple(sorted((status.offsets or {}).items()))
+    named = {name: each.partition for name, each in status.progress.items()}  # others are the log's own notes
+    offsets = tuple(
+        sorted((named.get(name, name), at) for name, at in status.offsets.items() if name in named or not named)
+    )
     read = sum(at.bytes for at in status.progress.values())
     return SourceProgress(status.state.value, status.rows, read, status.waiting, status.finished, error, offsets)
 

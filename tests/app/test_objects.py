@@ -153,6 +153,7 @@ def test_what_a_file_needs_beside_its_path(http, tmp_path):
         return found
 
     assert rows("ob_gz") == [["a", "1", str(lines)], ["b", "2", str(lines)]]
+    assert list(http.get("/api/sources/ob_gz").json()["statistics"]["offsets"]) == [str(lines)]
     assert rows("ob_pq") == [["1", "x"], ["2", "y"]]
 
 
