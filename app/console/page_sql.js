@@ -16,28 +16,25 @@ CREATE MATERIALIZED VIEW top_sellers AS
   GROUP BY a.seller ORDER BY bids DESC LIMIT 20;`],
   ["What there is", "SHOW OBJECTS;"],
 ];
+const AS_JSON = "EXPLAIN PHYSICAL PLAN AS JSON FOR ";
 const CHANGES = /^\s*(create|drop|alter|insert|update|delete|comment|grant|revoke)/i;
 
-/** The boxes of a plan from its lines, which are indented by what they are inputs of. */
-export function planGraph(text) {
+/** The boxes of a plan, as EXPLAIN ... AS JSON tells it, each with an edge to who reads it. What a With shares is one box. */
+export function planGraph(plan) {
   const nodes = [];
   const edges = [];
-  const above = []; // [indent, id]
-  const operators = /^\s*(?:With|Let|Return|%\d+ =|[A-Z][A-Za-z]*)/;
-  for (const line of text.split("\n")) {
-    const indent = line.search(/\S/);
-    if (indent < 0) continue;
-    while (above.length && above.at(-1)[0] >= indent) above.pop();
-    const [, title, rest] = /^\s*(\S+)\s*(.*)$/.exec(line);
-    if (!operators.test(line) && above.length) {
-      nodes[above.at(-1)[1]].lines.push(line.trim());
-      continue;
-    }
+  const shared = new Map(); // the box of what a With binds, by its name
+  const walk = (node) => {
+    for (const { name, plan: part } of node.parts ?? []) shared.set(name.replace(/^cte /, ""), walk(part));
+    if (node.result) return walk(node.result);
+    if (node.operator === "Local" && shared.has(node.name)) return shared.get(node.name);
     const id = nodes.length;
-    nodes.push({ id, title, lines: rest ? [rest] : [] });
-    if (above.length) edges.push([id, above.at(-1)[1]]);
-    above.push([indent, id]);
-  }
+    const [, title, rest] = /^(\S+)\s*(.*)$/.exec(node.text);
+    nodes.push({ id, title, lines: [...(rest ? [rest] : []), ...(node.lines ?? [])] });
+    for (const input of node.inputs ?? []) edges.push([walk(input), id]);
+    return id;
+  };
+  walk(plan);
   return { nodes, edges };
 }
 
@@ -160,20 +157,20 @@ export class SqlPage {
     const { text, from } = this.editor.chosen;
     const query = text.trim().replace(/;\s*$/, "");
     if (!query) return;
-    const results = await this.#ask(`EXPLAIN PHYSICAL PLAN FOR ${query}`);
+    const results = await this.#ask(`${AS_JSON}${query};EXPLAIN PHYSICAL PLAN FOR ${query}`);
     if (!results) return;
-    const [result] = results;
+    const [result, asText] = results;
     if (result.error) {
       this.#answers.replaceChildren(this.#failure(result.error));
-      const ahead = "EXPLAIN PHYSICAL PLAN FOR ".length - (text.length - text.trimStart().length);
+      const ahead = AS_JSON.length - (text.length - text.trimStart().length);
       if (result.error.position > ahead) this.editor.mark(wordAt(this.editor.text, result.error.position - ahead + from));
       return;
     }
-    const plan = result.rows.map(([line]) => line).join("\n");
+    const plan = asText.rows.map(([line]) => line).join("\n");
     const graph = new Graph();
     const shownText = element("details", {}, element("summary", { class: "message" }, "as text"), element("div", { class: "message" }, plan));
     this.#answers.replaceChildren(element("div", { class: "answer" }, element("header", {}, "physical plan: inputs above, the answer below"), graph.host, shownText));
-    const { nodes, edges } = planGraph(plan);
+    const { nodes, edges } = planGraph(JSON.parse(result.rows[0][0]).plan);
     graph.draw(nodes, edges);
   }
 }

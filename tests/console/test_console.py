@@ -147,6 +147,12 @@ def test_explain_draws_the_plan(page: Page, server: Running):
     expect(titles.filter(has_text="Reduce")).to_have_count(1)
     expect(titles.filter(has_text="DeltaJoin")).to_have_count(1)
     expect(titles.filter(has_text="Source")).to_have_count(2)
+    expect(page.locator(".answer details div.message")).to_contain_text("%0 » %1")
+    page.fill("#sql", "WITH c AS (SELECT x, count(*) AS n FROM a GROUP BY x) SELECT * FROM c p JOIN c q ON p.n = q.n")
+    page.keyboard.press("Control+e")
+    expect(titles.filter(has_text="DeltaJoin")).to_have_count(1)
+    expect(titles.filter(has_text="Reduce")).to_have_count(1)  # which both sides read
+    expect(page.locator(".answer .node").filter(has_text="Get")).to_have_count(0)
 
 
 def test_the_dataflow_shows_who_shares_an_operator(page: Page, server: Running):

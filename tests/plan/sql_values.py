@@ -86,6 +86,8 @@ def apply(name: str, values: list) -> object:
         return values[0] is not None
     if name == "is_not_distinct_from":
         return values[0] == values[1]
+    if name == "is_not_true":
+        return values[0] is not True
     if any(value is None for value in values):
         return None
     if name == "error_if_many":
