@@ -17,6 +17,7 @@ from engine.coordinator.result import Result
 from engine.dataflow.graph import Mfp, Plan, Source, nodes
 from engine.plan.decorrelate import decorrelate
 from engine.plan.explain import finished, lookup_text, plan_node, query_node
+from engine.plan.explaining.dataflows import schedule_text
 from engine.plan.explaining.options import Shown
 from engine.plan.explaining.tree import Json, Node, as_json, lines
 from engine.plan.lookup import as_lookup, missing
@@ -37,6 +38,8 @@ def explain(coordinator: Coordinator, bound: BoundExplain, catalog: Catalog) -> 
     """The stage of a query as one text: its relation, or with PHYSICAL its dataflow. `catalog` is the transaction's."""
     began = time.perf_counter()
     node = _node(coordinator, bound, catalog)
+    if bound.schedule is not None and node.operator != "Refresh":
+        node = Node("Refresh", f"Refresh {schedule_text(bound.schedule)}", inputs=(node,))
     ms = round((time.perf_counter() - began) * 1000, 3)
     if bound.as_json:
         timed: dict[str, Json] = {"planning_ms": ms} if bound.shown.timing else {}

@@ -183,3 +183,15 @@ def test_its_lag_is_the_time_since_its_last_refresh(db: Database) -> None:
     assert lags["v"] >= at - refreshed
     assert lags["i"] >= at - refreshed
     assert (lags["plain"], lags["late"]) == (0, None)
+
+
+def test_explain_says_when_it_is_refreshed(db: Database) -> None:
+    """Of a view that is there and of one that would be, at every stage."""
+    db.execute(f"{TABLE} CREATE MATERIALIZED VIEW v WITH (REFRESH EVERY '1 day' ALIGNED TO '2024-01-01') AS {SUMS}")
+    would = f"CREATE MATERIALIZED VIEW w WITH (REFRESH EVERY '1 day' ALIGNED TO '2024-01-01') AS {SUMS}"
+    for what in ("MATERIALIZED VIEW v", "REPLAN MATERIALIZED VIEW v", would):
+        for stage in ("RAW", "DECORRELATED", "OPTIMIZED", "PHYSICAL"):
+            text = str(db.execute(f"EXPLAIN {stage} PLAN FOR {what}").rows()[0][0])
+            assert text.startswith("Refresh every 86400000 ms aligned to 2024-01-01 00:00:00+00\n  "), what
+            assert text.count("Refresh") == 1
+    assert "Refresh" not in str(db.execute(f"EXPLAIN CREATE MATERIALIZED VIEW w AS {SUMS}").rows())

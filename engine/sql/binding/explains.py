@@ -10,6 +10,7 @@ from engine.plan.relation import Query
 from engine.sql import bound, dialect, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
+from engine.sql.binding.options import schedule
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.reads import query, time_of
 from engine.sql.binding.session import settle
@@ -22,7 +23,7 @@ IMPLIED: Final = ("join_implementations",)
 
 
 def explain(statement: statements.Explain, context: Context) -> bound.BoundExplain:
-    runs, kept = None, False
+    runs, kept, refreshed = None, False, None
     if isinstance(statement.target, syntax.Name):
         name = statement.target
         item = context.catalog.resolve(name.parts, context.path, name.at)
@@ -33,11 +34,15 @@ def explain(statement: statements.Explain, context: Context) -> bound.BoundExpla
         relation = item.relation if own else Queries(context).read(item, name.at)
         found = Query(relation, tuple(column.name for column in item.columns))
         runs = item.id if own and not statement.replan else None
+        refreshed = item.schedule if isinstance(item, MaterializedView) else None
+    elif isinstance(statement.target, statements.CreateView):
+        found, _ = Queries(context).top(statement.target.query)
+        refreshed = schedule(statement.target.options, context.now) if statement.target.materialized else None
     else:
         found, _ = Queries(context).top(statement.target)
     relation = ticking(found.relation) if kept else found.relation
     whole = Query(settle(relation, context, goes_on=kept), found.names, found.finishing)
-    return bound.BoundExplain(statement.stage, whole, _shown(statement), statement.form is Form.JSON, runs)
+    return bound.BoundExplain(statement.stage, whole, _shown(statement), statement.form is Form.JSON, runs, refreshed)
 
 
 def _shown(statement: statements.Explain) -> Shown:

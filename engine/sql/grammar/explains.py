@@ -104,7 +104,7 @@ class Explains(Copies):
         replan = self.accept("replan")
         return Explain(stage, self._subject(replan), self.span(), form, options, replan)
 
-    def _subject(self, named: bool) -> Query | Name:
+    def _subject(self, named: bool) -> Query | Name | CreateView:
         """What is explained. A plan is of no time: AS OF may stand there, and means nothing."""
         if self.accept("materialized", "view") or self.accept("view") or self.accept("index"):
             return self.name()
@@ -113,7 +113,7 @@ class Explains(Copies):
         if self.at("create"):  # what making it would run
             made = self.create()
             if isinstance(made, CreateView):
-                return made.query
+                return made
             if isinstance(made, CreateIndex):
                 return made.on
             self.unsupported("EXPLAIN of this CREATE")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from engine.dataflow.graph import Schedule
 from engine.plan.explaining.options import Shown
 from engine.plan.relation import Query, Relation
 from engine.sql.resolved.rows import BoundAsOf
@@ -17,14 +18,15 @@ class BoundInert:
 
 @dataclass(frozen=True, slots=True)
 class BoundExplain:
-    """The stage of a query. For a view `query.relation` is the view's. `runs` is the id of what is maintained, where
-    its dataflow as it runs is asked for."""
+    """The stage of a query. For a view `query.relation` is the view's, and `schedule` when it is refreshed. `runs` is
+    the id of what is maintained, where its dataflow as it runs is asked for."""
 
     stage: Stage
     query: Query
     shown: Shown = field(default_factory=Shown)
     as_json: bool = False
     runs: int | None = None
+    schedule: Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True)

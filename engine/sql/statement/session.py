@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from engine.sql.statement.data import SelectStatement, Subscribe
+from engine.sql.statement.definitions import CreateView
 from engine.sql.statement.parts import AsOf, ObjectKind, Option, Span
 from engine.sql.syntax import Name, Query
 
@@ -27,11 +28,11 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Explain:
-    """`target` is a query, or the view or materialized view of that name, or an index of one. `replan`: as it would be
-    planned at this moment, not as it runs."""
+    """`target` is a query, or the view or materialized view of that name, or an index of one, or a view that would be
+    made. `replan`: as it would be planned at this moment, not as it runs."""
 
     stage: Stage
-    target: Query | Name
+    target: Query | Name | CreateView
     span: Span
     form: Form = Form.TEXT
     options: tuple[Option, ...] = ()
