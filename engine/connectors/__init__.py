@@ -4,6 +4,7 @@ feed.py         the protocol: Feed, SourceSpec, Decoded, Reader
 ingest.py       describe() for CREATE SOURCE; Ingest: one thread and one bounded inbox a source
 files/          files of the host and of object stores, read once or followed; and written, by COPY
 decode_*.py     lines to columns, and to error rows what is no row; abreast.py long blocks of them in parts, at once
+encode.py       columns to the bytes of records; avro/encode.py in Avro
 json_values.py  what a JSON value is in a column
 debezium.py     Debezium's changes; cdc.py those of Materialize's CDC
 remembered.py   deduplication by all that was seen

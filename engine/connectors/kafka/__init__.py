@@ -1,4 +1,4 @@
-"""Kafka: topics as sources.
+"""Kafka: topics as sources, and as what sinks write.
 
 client.py     connections to brokers: metadata, offsets, fetches; TLS and SASL
 kerberos.py   the tickets of SASL's GSSAPI
@@ -12,4 +12,8 @@ settling.py   Materialize's CDC: what waits until all of its time is there
 partitions.py which partitions are whose, where reading begins, how far it is
 sample.py     a few records, to infer columns from
 reader.py     the source: fetches ahead, decodes whole fetches, survives its brokers
+outgoing.py   records to be, and the batches that carry them: no object a record
+transactions.py   the requests of one transactional producer
+marks.py      where transactions begin and end, for a topic that is told so
+writer.py     a sink's side: its topics, and transactions that carry their own number
 """

@@ -200,8 +200,10 @@ class KafkaWriter:
             following = asyncio.ensure_future(asyncio.to_thread(next, parts))
             try:
                 await self._transactions.send(batches, packing)
-            finally:
+            except BaseException:
                 await asyncio.wait({following})
+                following.exception()  # the error of sending is the one that is told
+                raise
             batches, last = await following
         await self._transactions.send(batches, packing)
         await _bounded(self._transactions.commit(), COMMIT_SECONDS_MAX, "the brokers do not commit")
