@@ -40,7 +40,7 @@ def written(db: Database, seed: int, ticks: int) -> list[int]:
 
 @pytest.fixture
 def world(db: Database) -> tuple[Database, list[int]]:
-    db.execute(WORLD)
+    db.execute(f"{WORLD} SELECT count(*) FROM c")  # waits until the source has begun: its history does then
     return db, written(db, 1, 12)
 
 
