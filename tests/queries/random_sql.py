@@ -281,7 +281,7 @@ class Generator:
         if pick < 0.55:
             return f"{item.sql} IS {random.choice(('', 'NOT '))}NULL"
         if pick < 0.62:
-            values = listed([self.literal(item.type) for _ in range(random.choice((1, 2, 3)))])
+            values = listed([self.literal(item.type) for _ in range(random.choice((1, 2, 3, 9)))])
             return f"{item.sql} {random.choice(('IN', 'IN', 'NOT IN'))} ({values})"
         if pick < 0.66 and item.type == TEXT:
             return f"{item.sql} LIKE {random.choice(('%a%', 'a%', '%b', '_'))!r}"
