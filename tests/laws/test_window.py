@@ -18,7 +18,7 @@ from engine.dataflow.operators.window import WindowOperator
 from engine.expr.aggregate import Kind as Aggregate
 from engine.expr.window import DEFAULT_FRAME, MOVED, Bound, Edge, Exclude, Frame, Kind, Unit, WindowCall, walk_of
 from engine.kernels.compare import order_prefix
-from engine.kernels.frames import least_in_frames, sort_words, sum_frames
+from engine.kernels.frames import least_in_frames, run_sums, sort_words, sum_frames
 from tests.laws import naive_window
 from tests.laws.test_reduce import batch_of, contents_of, naive, plain, rows_of
 from tests.laws.test_topk import before, place
@@ -249,6 +249,9 @@ def test_kernels_equal_numpy(seed):
     records = rng.integers(0, 2**63, (n, 3)).astype(np.uint64)
     runs = np.array([[0, 1], [1, 2]], np.int64)
     sums = sum_frames(records.copy(), runs, begin, end)
+    first = np.maximum.accumulate(np.where(rng.random(n) < 0.2, np.arange(n), 0))
+    so_far = sum_frames(records.copy(), runs, first[None], np.arange(1, n + 1)[None])
+    assert np.array_equal(run_sums(records.copy(), runs, first), so_far)
     wide = [int(row[1]) + (int(row[2]) << 64) for row in records]
     for i in range(40):
         spans = list(zip(begin[:, i].tolist(), end[:, i].tolist(), strict=True))

@@ -254,11 +254,13 @@ class Accumulators:
         for p in np.flatnonzero(self.program[:, kernels.PARAMETER] != other.program[:, kernels.PARAMETER]).tolist():
             self._rescale(p, int(other.program[p, kernels.PARAMETER]), records, used)
 
-    def copy_asides(self, other: "Accumulators", rows: Sequence[int], to: Sequence[int]) -> None:
+    def copy_asides(self, other: "Accumulators", rows: NDArray[np.integer], to: NDArray[np.integer]) -> None:
         """What `other` has beside its records `rows` is what there is beside the records `to` here."""
         for offset in {*self._asides, *other._asides}:
             there, here = other._asides.get(offset, {}), self._asides.setdefault(offset, {})
-            for row, target in zip(rows, to, strict=True):
+            if not there and not here:
+                continue
+            for row, target in zip(rows.tolist(), to.tolist(), strict=True):
                 if row in there:
                     here[target] = there[row]
                 else:

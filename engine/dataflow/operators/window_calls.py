@@ -31,7 +31,7 @@ from engine.expr.aggregate import EXTREME, WHOLE_GROUP
 from engine.expr.aggregate import Kind as AggregateKind
 from engine.expr.window import OFFSETS, RANKINGS, Frame, Kind, WindowCall
 from engine.kernels.accumulate import show_groups
-from engine.kernels.frames import least_in_frames, sum_frames
+from engine.kernels.frames import least_in_frames, run_sums, sum_frames
 from engine.types import SqlType
 
 Mask = NDArray[np.bool_]
@@ -282,20 +282,23 @@ class _Evaluation:
             )
             sums.add(batch, counted.astype(np.int32), records, n)
         begin, end = (np.ascontiguousarray(part) for part in self._ranges(frame))
-        if kept is not None:
+        so_far = np.array_equal(begin, self._so_far[0]) and np.array_equal(end, self._so_far[1])
+        if kept is not None and not so_far:
             begin, end = (
-                np.hstack([part, np.pad(so_far, ((0, len(part) - 1), (0, 0)))])
-                for part, so_far in zip((begin, end), self._so_far, strict=True)
+                np.hstack([part, np.pad(run, ((0, len(part) - 1), (0, 0)))])
+                for part, run in zip((begin, end), self._so_far, strict=True)
             )
         runs = [(0, 1)]
         for operation, _, _, _, offset, _, _ in sums.program.tolist():
             for length in RUNS[operation]:
                 runs.append((offset, length))
                 offset += length
-        framed = sum_frames(records, np.array(runs, np.int64), begin, end)
+        numbers = np.array(runs, np.int64)
+        framed = run_sums(records, numbers, begin[0]) if so_far else sum_frames(records, numbers, begin, end)
         sums.frame_asides(begin, end)
         if kept is not None:
-            self._sum_states[key] = SumStates(sums, framed[n:], n)
+            first = 0 if so_far else n
+            self._sum_states[key] = SumStates(sums, framed[first:], first)
             framed = framed[:n]
         leading = null_words(len(calls))
         shown = np.empty((n, leading + len(calls) + 1), np.uint64)

@@ -51,14 +51,14 @@ class RunningSums:
         if carried is None:
             return
         records[carried.at] = self.records[carried.slots]
-        sums.copy_asides(self.kept, carried.slots.tolist(), carried.at.tolist())
+        sums.copy_asides(self.kept, carried.slots, carried.at)
 
     def keep(self, state: "SumStates", rows: Positions, slots: Ids, capacity: int) -> None:
         """Keep those rows of a new state by their slots."""
         self.records = grown(self.records, capacity)
         self.kept.follow(state.sums, self.records, len(self.records))
         put(self.records, slots, state.records, rows)
-        self.kept.copy_asides(state.sums, (rows + state.first).tolist(), slots.tolist())
+        self.kept.copy_asides(state.sums, rows + state.first, slots)
 
 
 class SumStates:
