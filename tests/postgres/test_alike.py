@@ -20,6 +20,8 @@ QUERIES = (
     "SELECT i FROM t WHERE x IN (SELECT y FROM t) ORDER BY i",
     "SELECT count(DISTINCT x), cardinality(array_agg(DISTINCT y[1])) FROM t",
     "SELECT i, dense_rank() OVER (ORDER BY x) FROM t ORDER BY i",
+    "SELECT i, (SELECT count(*) FROM t WHERE x = least), (SELECT count(*) FROM t WHERE x = most) FROM (SELECT i, "
+    "min(x) OVER (ORDER BY i) AS least, max(x) OVER (ORDER BY i ROWS 3 PRECEDING) AS most FROM t) q ORDER BY i",
     "SELECT i, x @> y, x && y, array_position(x, y[1]), x[1] = ANY (y), array_positions(x, y[1]) FROM t ORDER BY i",
     "SELECT i, greatest(x, y) = x, least(x, y) = x, x IS DISTINCT FROM y, nullif(x, y) IS NULL FROM t ORDER BY i",
     "SELECT (SELECT count(*) FROM t b WHERE b.x = max(t.x)), (SELECT count(*) FROM t b WHERE b.x = min(t.x)) FROM t",
