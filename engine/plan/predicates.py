@@ -1,7 +1,7 @@
 """Predicates that the planner makes and recognises: equality, NULL tests, negation, equalities between two sides."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -146,6 +146,20 @@ def equi(predicates: Iterable[Scalar], width: int) -> Equi | None:
             left.append(pair[0])
             right.append(shifted(pair[1], -width))
     return Equi(tuple(left), tuple(right), tuple(left_only), tuple(right_only))
+
+
+def not_false(condition: Equi) -> list[Equi]:
+    """The conditions of which one is true where `condition` is true or unknown: each of its equalities is true, or its
+    left side is NULL, or its right. Up to 3^n of n equalities, fewer where sides cannot be NULL."""
+    left_only = tuple(map(test_true_or_null, condition.left_only))
+    right_only = tuple(map(test_true_or_null, condition.right_only))
+    ways = [Equi((), (), left_only, right_only)]
+    for left, right in zip(condition.left, condition.right, strict=True):
+        equal = [replace(way, left=(*way.left, left), right=(*way.right, right)) for way in ways]
+        asker = [replace(way, left_only=(*way.left_only, test_null(left))) for way in ways if left.nullable]
+        other = [replace(way, right_only=(*way.right_only, test_null(right))) for way in ways if right.nullable]
+        ways = [*equal, *asker, *other]
+    return ways
 
 
 def across(predicate: Scalar, width: int) -> tuple[Scalar, Scalar] | None:

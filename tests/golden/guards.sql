@@ -1079,7 +1079,7 @@ Project (#0)
 Mfp project=(#0)
   Source a
 
--- row_lists: fewer rows than a join is worth are compared one by one, and under NOT all of them are: NULL is not false there.
+-- row_lists: fewer rows than a join is worth are compared one by one.
 SELECT k FROM a WHERE (k, v) IN ((1, 2), (3, NULL));
 [plan]>
 Project (#0)

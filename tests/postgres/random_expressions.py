@@ -154,6 +154,9 @@ class Expressions(Generator):
         if self.chance(0.25):
             inner = self.select(depth, outer, (INT, TEXT))
             row = f"({self.scalar(INT, 0, outer, ())}, {self.scalar(TEXT, 0, outer, ())})"
+            if self.chance(0.2):  # so many rows of constants that they are joined with
+                rows = ", ".join(f"({self.literal(INT)}, {self.literal(TEXT)})" for _ in range(80))
+                return f"{row} {self.random.choice(('IN', 'NOT IN'))} ({rows})"
             return f"{row} {self.random.choice(('IN', 'NOT IN', '= ANY', '<> ALL'))} ({inner.sql})"
         if self.chance(0.25):
             kind = self.random.choice(PLAIN)

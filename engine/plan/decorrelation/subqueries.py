@@ -21,7 +21,7 @@ from engine.plan.predicates import (
     equi,
     negate,
     negated,
-    test_null,
+    not_false,
     test_true_or_null,
 )
 from engine.plan.relation import (
@@ -51,6 +51,10 @@ from engine.plan.scalars import (
 
 COUNT_ROWS: Final = Overload("count", Kind.COUNT_ROWS, (), types.BIGINT)
 BOOL_OR: Final = Overload("bool_or", Kind.BOOL_OR, (types.BOOLEAN,), types.BOOLEAN)
+
+WAYS_MAX: Final = 16
+"""Each way in which a comparison is true or unknown costs an antijoin: four columns that can be NULL on one side, two
+on both. Beyond them each distinct asker is compared with each row."""
 
 
 class Subqueries(Shapes, ABC):
@@ -236,19 +240,11 @@ class Subqueries(Shapes, ABC):
             return None
         if not unknown or not comparison.nullable:
             return [self.partners(self.unread(bound.relation, row), condition)]
-        if len(condition.left) != 1 or condition.left_only or condition.right_only:
+        ways = not_false(condition)
+        if len(ways) > WAYS_MAX:
             return None
-        # One nullable equality, as in NOT IN: unknown where the asker is NULL and there is any row, or where any
-        # row is NULL.
         rows = self.shared(row, self.unread(bound.relation, row))
-        equal = self.partners(rows, condition)
-        found = [equal]
-        if condition.left[0].nullable:
-            found.append(Partners(Distinct(Project(rows, ())), (), (test_null(condition.left[0]),)))
-        if condition.right[0].nullable:
-            absent = Filter(rows, (test_null(condition.right[0]),))
-            found.append(Partners(Distinct(Project(absent, ())), ()))
-        return found
+        return [self.partners(rows, way) for way in ways]
 
     def compared(self, bound: Quantified, row: Row, scope: Scope) -> tuple[tuple[int, ...], Scope, Row, Scalar]:
         """The columns that a quantified comparison reads, their distinct values, those with each row of the subquery

@@ -126,14 +126,12 @@ def in_subqueries(relation: Relation, facts: Facts) -> Relation:
             case Quantified():
                 inner = without_padding(scalar.relation, NONE, facts)
                 return replace(scalar, relation=inner, condition=change(scalar.condition))
-            case _:
+            case _ if scalar.subquery:
                 return with_parts(scalar, tuple(map(change, parts(scalar))))
+            case _:
+                return scalar
 
-    return map_scalars(relation, change) if any(map(holds_relation, scalars(relation))) else relation
-
-
-def holds_relation(scalar: BoundScalar) -> bool:
-    return isinstance(scalar, Exists | ScalarSubquery | Quantified) or any(map(holds_relation, parts(scalar)))
+    return map_scalars(relation, change) if any(scalar.subquery for scalar in scalars(relation)) else relation
 
 
 def rejects(predicate: BoundScalar) -> Columns:

@@ -1,16 +1,19 @@
-"""`WHERE (a, b) IN ((1, 2), ...)` of many rows, bound as an OR of ANDs, is IN of a relation of these rows: a semijoin.
+"""`WHERE (a, b) IN ((1, 2), ...)` of many rows, bound as an OR of ANDs, is IN of a relation of these rows: a semijoin;
+NOT IN is an antijoin.
 
 The rows of a collection then meet the list by key: a change looks its own row up, and a query that runs once looks the
-list's rows up in an index, where the OR would compare each row with each. Only where a filter asks for it to be true:
-false and NULL are one there. A list of single values needs none of it (engine/expr/membership.py searches it).
+list's rows up in an index, where the OR would compare each row with each. Only where a filter asks for it to be true,
+where false and NULL are one, or to be false: then a row of the list that holds a NULL counts. A list of single values
+needs none of it (engine/expr/membership.py searches it).
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard, cast
 
 from engine.collection.value import Value
 from engine.expr.scalar import Call, Literal, Logic, Ref, Scalar
 from engine.plan.facts import Facts
+from engine.plan.predicates import negate, negated
 from engine.plan.relation import BoundScalar, Constant, Filter, Quantified, Relation, children, with_children
 from engine.plan.scalars import conjunction, conjuncts, is_plain
 
@@ -23,7 +26,7 @@ def join_row_lists(relation: Relation) -> Relation:
     relation = with_children(relation, tuple(map(join_row_lists, children(relation))))
     if not isinstance(relation, Filter):
         return relation
-    width = Facts().arity(relation.input) if any(map(is_long, conjuncts(relation.predicates))) else 0
+    width = Facts().arity(relation.input) if any(map(asks_list, conjuncts(relation.predicates))) else 0
     return with_predicates(relation, [as_subquery(part, width) for part in conjuncts(relation.predicates)])
 
 
@@ -32,28 +35,41 @@ def with_predicates(relation: Filter, predicates: Sequence[BoundScalar]) -> Filt
     return relation if same else Filter(relation.input, tuple(predicates))
 
 
-def is_long(predicate: BoundScalar) -> bool:
+def asks_list(predicate: BoundScalar) -> bool:
+    return is_long(predicate) or is_long(negated(predicate))
+
+
+def is_long(predicate: BoundScalar | None) -> TypeGuard[Logic]:
     return isinstance(predicate, Logic) and not predicate.conjunction and len(predicate.arguments) >= ROWS_MIN
 
 
 def as_subquery(predicate: BoundScalar, width: int) -> BoundScalar:
-    """The predicate, over a row of so many columns, as IN of a relation, if it is such a list."""
-    if not is_long(predicate) or not isinstance(predicate, Logic):
-        return predicate
+    """The predicate, over a row of so many columns, as IN or NOT IN of a relation, if it asks such a list."""
+    inner = negated(predicate)
+    if is_long(inner):
+        found = as_in(inner, width, with_nulls=True)
+        return predicate if found is None else negate(cast(Scalar, found))
+    return (as_in(predicate, width, with_nulls=False) if is_long(predicate) else None) or predicate
+
+
+def as_in(predicate: Logic, width: int, *, with_nulls: bool) -> Quantified | None:
+    """The OR as IN of a relation of its rows, without those that hold a NULL if it is enough to know where it is true.
+    None: it is no such list."""
     branches = [tests(branch) for branch in predicate.arguments]
     first = branches[0]
     if first is None or any(operand.fallible or operand.volatile for operand, _, _ in first):
-        return predicate
+        return None
     asked = [(operand, test.function, literal.type) for operand, test, literal in first]
     rows: dict[tuple[Value, ...], None] = {}
     for branch in branches:
         if branch is None or [(operand, test.function, literal.type) for operand, test, literal in branch] != asked:
-            return predicate
+            return None
         rows[tuple(literal.value for _, _, literal in branch)] = None
-    met = tuple((row, 1) for row in rows if None not in row)
+    met = tuple((row, 1) for row in rows if with_nulls or None not in row)
+    unknown = {i for row, _ in met for i, value in enumerate(row) if value is None}
     relation = Constant(met, tuple(type for _, _, type in asked))
     equalities = [
-        Call(function, (operand, Ref(width + i, type, False)), predicate.type)
+        Call(function, (operand, Ref(width + i, type, i in unknown)), predicate.type)
         for i, (operand, function, type) in enumerate(asked)
     ]
     return Quantified(relation, conjunction(equalities), False, width)
