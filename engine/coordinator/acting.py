@@ -54,6 +54,11 @@ def taken_on(catalog: Catalog, login: Login, wanted: Mapping[str, str], *changed
     return {"session_authorization": authorization, "role": role, "is_superuser": superuser}
 
 
+def is_guest(login: Login, values: Mapping[str, str]) -> bool:
+    """Whether the session acts as one who was let in without being a role."""
+    return login.unknown and acting(values) == login.name
+
+
 def _is_superuser(catalog: Catalog, login: Login, name: str) -> bool:
     role = catalog.roles.get(name)
     return (login.unknown and name == login.name) if role is None else role.superuser

@@ -9,7 +9,7 @@ from typing import Final
 
 from engine.catalog.catalog import SYSTEM_DATABASE, TEMPORARY, Path
 from engine.collection.wanted import asking
-from engine.coordinator.acting import WHO, Login, acting, taken_on
+from engine.coordinator.acting import WHO, Login, acting, is_guest, taken_on
 from engine.coordinator.activity import Run
 from engine.coordinator.advisory import Holder
 from engine.coordinator.coordinator import Coordinator
@@ -160,6 +160,7 @@ class Conversation:
             transaction=self._transaction_number,
             locks=self._locks,
             session_user=self._settings.values["session_authorization"],
+            guest=is_guest(self._login, self._settings.values),
         )
 
     def _transaction_number(self) -> int:

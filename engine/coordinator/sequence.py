@@ -188,7 +188,7 @@ def run(coordinator: Coordinator, client: Client, bound: Bound) -> Answer:
                 client.transaction.restrict(checked(bound.name, bound.value)[1] == "on")
             else:
                 client.set_variable(bound.name, bound.value, bound.local)
-            return Result("RESET" if bound.value is None else "SET")
+            return Result("RESET" if bound.resets else "SET")
         case BoundTransaction():
             return _transaction(coordinator, client, bound)
         case BoundDiscard():

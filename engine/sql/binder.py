@@ -154,7 +154,7 @@ def bind(statement: Statement, context: Context) -> Bound:
 
 def _set(statement: statements.SetVariable) -> bound.BoundSet:
     if statement.values is None:
-        return bound.BoundSet(statement.name, None, statement.local)
+        return bound.BoundSet(statement.name, None, statement.local, statement.resets)
     if len(statement.values) > 1 and statement.name != "search_path":
         raise InvalidParameter(f"SET {statement.name} takes only one argument")
     return bound.BoundSet(statement.name, ", ".join(statement.values), statement.local)

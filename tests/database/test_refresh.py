@@ -177,7 +177,8 @@ def test_its_lag_is_the_time_since_its_last_refresh(db: Database) -> None:
     assert at is not None
     lags = dict(
         db.execute(
-            "SELECT name, local_lag_ms FROM mz_internal.mz_materialization_lag JOIN mz_objects ON id = object_id"
+            """SELECT name, (extract(epoch FROM local_lag) * 1000)::bigint FROM mz_internal.mz_materialization_lag
+                JOIN mz_objects ON id = object_id"""
         ).rows()
     )
     assert lags["v"] >= at - refreshed

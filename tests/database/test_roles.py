@@ -141,8 +141,18 @@ def test_who_is_no_superuser_may_only_be_itself(db: Database) -> None:
                 session.execute(sql)
         session.execute("SET ROLE joe; SET SESSION AUTHORIZATION joe; RESET ROLE")
         db.execute("DROP ROLE joe")
-        with pytest.raises(InsufficientPrivilege):
-            session.execute("SET ROLE materialize")
+        assert session.execute("SELECT mz_is_superuser()").rows() == [(False,)]
+        for sql in ("SET ROLE materialize", "CREATE ROLE eve SUPERUSER", "ALTER ROLE ann SUPERUSER", "DROP ROLE ann"):
+            with pytest.raises(InsufficientPrivilege):
+                session.execute(sql)
+    with db.session("guest") as session:  # let in without being a role
+        session.execute("CREATE ROLE eve; ALTER ROLE eve CREATEROLE; SET ROLE eve")
+        db.execute("DROP ROLE eve")
+        for sql in ("CREATE ROLE eve SUPERUSER", "ALTER ROLE ann SUPERUSER"):
+            with pytest.raises(InsufficientPrivilege):
+                session.execute(sql)
+        session.execute("RESET ROLE; ALTER ROLE ann NOLOGIN")
+        assert session.execute("SELECT mz_is_superuser()").rows() == [(True,)]
     db.execute("ALTER ROLE ann SET role = materialize")
     with pytest.raises(InsufficientPrivilege):
         db.session("ann")
@@ -154,7 +164,15 @@ def test_privileges_are_listed_by_kind_and_role(db: Database) -> None:
     for sql in (*(f"PRIVILEGES ON {kind}" for kind in kinds), "DEFAULT PRIVILEGES ON TABLE FOR joe",
                 "DEFAULT PRIVILEGES FOR joe", "ROLE MEMBERSHIP FOR joe"):  # fmt: skip
         assert db.execute(f"SHOW {sql}").rows() == []
-    assert len(db.execute("SHOW PRIVILEGES ON DATABASES").rows()) == 2
+    everything = db.execute("SHOW PRIVILEGES ON DATABASES").rows()
+    assert [row[0] for row in everything] == ["materialize"] * 2  # the grantor, as SHOW DATABASES names the owner
     for sql in ("PRIVILEGES ON NOTHING", "ROLE MEMBERSHIP ON TABLES"):
         with pytest.raises(SqlError):
             db.execute(f"SHOW {sql}")
+
+
+def test_the_default_is_set_or_reset(db: Database) -> None:
+    """The tag says which of the two was written."""
+    with db.session() as session:
+        tags = [session.execute(sql).tag for sql in ("SET timezone TO DEFAULT", "RESET timezone", "RESET ALL")]
+    assert tags == ["SET", "RESET", "RESET"]

@@ -9,8 +9,9 @@ from typing import Final
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
 from engine.catalog.items import Index, MaterializedView, Retaining, Sink, Source
+from engine.catalog.roles import SUPERUSER
 from engine.catalog.system.definition import Changes, Row, Rows, Runtime, define
-from engine.catalog.system.ids import OWNER_ID, database_id, object_id, role_id, schema_id
+from engine.catalog.system.ids import database_id, object_id, role_id, schema_id
 from engine.catalog.system.mz_catalog import every, items, source_word, word_of
 from engine.collection.value import Interval
 
@@ -93,7 +94,7 @@ def _lag(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
         if lag is not None and isinstance(of, MaterializedView) and of.schedule is not None:
             last, _ = runtime.refreshes.get(of.id, (None, None))
             lag = None if last is None else runtime.frontiers[of.id][1] - last
-        yield object_id(item.id), lag
+        yield object_id(item.id), None if lag is None else Interval(0, 0, lag * 1000)
 
 
 def _source_statuses(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -227,7 +228,7 @@ def _database_privileges(catalog: Catalog, _: Runtime) -> Iterator[Row]:
     """Privileges are not enforced, so everybody has all of them."""
     for name in sorted(catalog.databases):
         for privilege in ("CREATE", "USAGE"):
-            yield OWNER_ID, name, privilege
+            yield SUPERUSER, name, privilege
 
 
 RUNTIME, CATALOG = Changes.RUNTIME, Changes.CATALOG
@@ -253,7 +254,7 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
     ("mz_materialized_view_refresh_strategies", CATALOG,
      "materialized_view_id text!, type text!, interval interval, aligned_to timestamptz, at timestamptz",
      "when views are refreshed: at-creation, at, every, or on-commit, at every tick", _strategies),
-    ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag_ms bigint",
+    ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag interval",
      "how far views and indexes are behind their inputs, what is refreshed since its last refresh; NULL before "
      "they have hydrated or were refreshed", _lag),
     ("mz_source_statuses", RUNTIME,

@@ -52,6 +52,7 @@ class Context:
     read_at: int | None = None
     restoring: bool = False  # the statement is of the log
     session_user: str = "materialize"  # who logged in, unless it was changed; `user` is who acts
+    guest: bool = False  # `user` was let in without being a role of the catalog, and may do everything
 
     def resolve(self, name: Name) -> Item:
         """The item of that name; UndefinedTable where there is none."""

@@ -90,7 +90,8 @@ def _with_options(role: Role, options: Sequence[Option]) -> tuple[Role, str | No
 
 
 def _refuse_unless_manager(context: Context, what: str) -> None:
-    """Roles are made by superusers and by roles with CREATEROLE; and by whoever was let in without being a role."""
+    """Roles are made by superusers and by roles with CREATEROLE; and by whoever was let in without being a role, which
+    is not the one whose role was dropped since."""
     role = context.catalog.roles.get(context.user)
-    if role is not None and not role.manages_roles:
+    if not (context.guest if role is None else role.manages_roles):
         raise InsufficientPrivilege(f"permission denied to {what}", hint="Ask a superuser.")

@@ -98,7 +98,7 @@ class Sessions(Explains):
 
     def reset(self) -> SetVariable:
         self.expect("reset")
-        return SetVariable(self._variable(), None, False, self.span())
+        return SetVariable(self._variable(), None, False, self.span(), resets=True)
 
     def transaction(self) -> Transaction:
         word = self.advance().key

@@ -48,11 +48,12 @@ class BoundShowVariable:
 
 @dataclass(frozen=True, slots=True)
 class BoundSet:
-    """`value` None sets the default again; `name` "all" is RESET ALL."""
+    """`value` None sets the default again, for RESET (`resets`) or SET; `name` "all" is RESET ALL."""
 
     name: str
     value: str | None
     local: bool
+    resets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,12 +86,13 @@ class ShowVariable:
 
 @dataclass(frozen=True, slots=True)
 class SetVariable:
-    """`values` is None for SET x TO DEFAULT and RESET x. RESET ALL has the name "all"."""
+    """`values` is None for SET x TO DEFAULT and RESET x, of which the second `resets`. RESET ALL has the name "all"."""
 
     name: str
     values: tuple[str, ...] | None
     local: bool
     span: Span
+    resets: bool = False
 
 
 class TransactionVerb(Enum):

@@ -86,7 +86,7 @@ def _column_updatable(names: Names) -> Answer:
 def _superuser(names: Names) -> Answer:
     def answer() -> RawValue:
         found = names.around.catalog.roles.get(names.around.user)
-        return True if found is None else found.superuser
+        return names.around.guest if found is None else found.superuser
 
     return answer
 
