@@ -7,9 +7,9 @@ Law    a collection has that history only if all that it is made from is replaye
        process, as it does where nobody asks for more.
 Cost   a tick for each tick since the horizon that wrote to what is wanted. Nothing where nobody wants a past.
 
-Wanted is what says RETAIN HISTORY, what CHANGES tells from some time on, and what durable subscriptions have not
-acknowledged. Of a view that is refreshed no more is wanted than the rows of its last refresh. The log keeps the writes
-since then apart (recovery.py puts older ones together).
+Wanted is what says RETAIN HISTORY, and what CHANGES tells from some time on. Of a view that is refreshed no more is
+wanted than the rows of its last refresh. The log keeps the writes since then apart (recovery.py puts older ones
+together).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,14 @@
 """RETAIN HISTORY on all that can be read: AS OF any tick since is what a subscriber had been told by then."""
 
+import json
+import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -178,3 +184,92 @@ def replayed(db: Database, relation: str, since: int) -> list[tuple[int, Counter
         while (batch := changes.poll()) is not None:
             found.append((batch.timestamp, Counter({str(c.row): c.diff for c in batch.changes()})))
     return found
+
+
+FOLLOWED = """
+import json, sys, threading, time
+from engine.database import Database
+
+db, begun = Database.open(sys.argv[1]), int(sys.argv[2])
+
+def follow(relation):
+    with db.subscribe(f"SUBSCRIBE {relation} AS OF {begun}") as changes:
+        while True:
+            changes.wait(1)
+            while (batch := changes.poll()) is not None:
+                told = [[str(change.row), change.diff] for change in batch.changes()]
+                sys.stdout.write(json.dumps([relation, batch.timestamp, told]) + "\\n")
+                sys.stdout.flush()
+
+for relation in sys.argv[3:]:
+    threading.Thread(target=follow, args=(relation,), daemon=True).start()
+i = 0
+while True:
+    i += 1
+    soon = time.time_ns() // 1_000_000 + 3
+    db.write("early", [(i % 3, soon if i % 2 else 5)])
+    db.write("plain", [(i * 7 % 5, i)])
+    db.webhook(("hook",), [], b'{"a": 1}')
+    db.write("other", [(1,)])
+    time.sleep(0.005)
+"""
+"""What writes, and tells what its subscribers are told from a time on, until it is killed."""
+
+
+def test_no_kill_changes_the_past(directory: Directory) -> None:
+    """Whatever a subscriber was told before the kill, at whichever moment, is what is read and told as of then."""
+    db = directory.open()
+    db.execute(PAST)
+    begun = db.execute("SELECT * FROM early").timestamp
+    assert begun is not None
+    retained = "WITH (RETAIN HISTORY FOR '1h')"
+    db.execute(f"CREATE MATERIALIZED VIEW audit {retained} AS SELECT * FROM CHANGES(plain AS OF {begun})")
+    relations = ("m", "soon", "plain", "hook")
+    chance = random.Random(5)
+    seen: dict[tuple[str, int], Counter] = {}
+    before: dict[str, list[tuple[int, Counter]]] = {each: [] for each in relations}
+    for _ in range(2):
+        directory.close()
+        told = killed(directory.path, begun, relations, 0.2 + chance.random() / 5)
+        for relation in relations:
+            state: Counter = Counter()
+            for at, changes in told[relation]:
+                state.update(changes)
+                assert seen.setdefault((relation, at), +state) == +state
+        db = directory.open()
+        for (relation, at), rows in seen.items():
+            assert Counter(map(str, db.execute(f"SELECT * FROM {relation} AS OF {at}").rows())) == rows, relation
+        for relation, changes in before.items():
+            again = replayed(db, relation, begun)
+            assert again[: len(changes)] == changes, relation
+            assert {at for at, _ in told[relation]} <= {at for at, _ in again}, relation
+            before[relation] = again
+        grown = db.execute(f"SELECT sum(mz_diff) FROM CHANGES(plain AS OF {begun})").rows()
+        assert grown == db.execute("SELECT sum(mz_diff) FROM audit").rows()
+        assert grown == db.execute("SELECT count(*)::numeric FROM plain").rows()
+
+
+def killed(path: Path, begun: int, relations: tuple[str, ...], after: float) -> dict[str, list[tuple[int, Counter]]]:
+    """What the subscribers of a process were told, that was killed so many seconds after all of them began."""
+    told: dict[str, list[tuple[int, Counter]]] = {each: [] for each in relations}
+    begin_by = time.monotonic() + 120
+    end = begin_by
+    with subprocess.Popen(
+        [sys.executable, "-c", FOLLOWED, str(path), str(begun), *relations], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as writer:  # fmt: skip
+        assert writer.stdout is not None
+        try:
+            for line in writer.stdout:
+                if line.endswith("\n"):  # else it was killed in the middle of it
+                    relation, at, changes = json.loads(line)
+                    told[relation].append((at, Counter(dict(changes))))
+                if end == begin_by and all(told.values()):
+                    end = time.monotonic() + after
+                if time.monotonic() > end:
+                    writer.send_signal(signal.SIGKILL)
+        finally:
+            writer.kill()
+    assert writer.returncode == -signal.SIGKILL
+    assert all(told.values())
+    return told
