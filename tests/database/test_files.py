@@ -88,11 +88,14 @@ def test_a_source_that_does_not_go_on_is_what_its_files_were(tmp_path: Path) -> 
     for name in "ab":
         (files / name).write_text("".join(f"{name}{i}\n" for i in range(5000)))
     count = "SELECT n FROM n"
+    partitions = "SELECT partition, offset_committed, lag FROM mz_internal.mz_source_partitions ORDER BY 1"
     with Database.open(data) as db:
         db.execute(f"CREATE SOURCE s FROM FILE '{files}/*' FORMAT TEXT INCLUDE FILE")
         db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s")
         wait_for(db, STATUS, [("finished", None)])
         wait_for(db, count, [(10000,)])
+        size = (files / "a").stat().st_size
+        assert db.execute(partitions).rows() == [(str(files / name), size, 0) for name in "ab"]
     (files / "a").write_text("changed\n")
     (files / "b").unlink()
     (files / "c").write_text("new\n")
@@ -101,6 +104,7 @@ def test_a_source_that_does_not_go_on_is_what_its_files_were(tmp_path: Path) -> 
             assert db.execute(count).rows() == [(10000,)]
             wait_for(db, STATUS, [("finished", None)])
             assert db.execute("SELECT count(*), min(text), max(text) FROM s").rows() == [(10000, "a0", "b999")]
+            assert db.execute(partitions).rows() == [(str(files / "a"), size, 0)]  # those that are still there
 
 
 def test_errors_can_be_subscribed_to(db: Database, tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ class FileReader(Unattended):
 
     def poll(self) -> Decoded | None:
         if self.finished:
+            self._recall()
             return None
         now = time.monotonic()
         self._measure(now)
@@ -191,7 +192,9 @@ class FileReader(Unattended):
         elif file.ending and file.part is None:
             file.ending = False
         file.found = found
-        file.progress.partition, file.progress.known = found.path, found.size
+        file.progress.partition = found.path
+        if not file.done:
+            file.progress.known = found.size
         if not file.done and file.error is None and file not in self._queue and self._may_have(file):
             self._queue.append(file)
 
@@ -223,6 +226,22 @@ class FileReader(Unattended):
             file.ending = moved_on or file.growing is None or self._is_deleted(file, now)
             if file not in self._queue:
                 self._queue.appendleft(file) if moved_on else self._queue.append(file)
+
+    def _recall(self) -> None:
+        """After a restart: what the files of a source that is complete are called. It needs them no more, so one that
+        is not there, or not to be reached, is only not told of."""
+        if self._listed:
+            return
+        self._listed = True
+        try:
+            found = self._store.list()
+        except SourceError:
+            return
+        for each in found:
+            if each.id in self._kept:
+                kept = self._kept.pop(each.id)
+                file = self._files[each.id] = _File(each, kept)
+                self._take_up(file, kept[-1])
 
     # One file
 
@@ -290,6 +309,8 @@ class FileReader(Unattended):
         file.kept.remove(kept)
         file.number, file.at, file.done = kept.number, kept.reached, kept.done
         file.progress.position = kept.reached.position
+        if file.done:
+            file.progress.known = file.progress.position
 
     def _at_end(self, file: _File, sign: Sign) -> Decoded | None:
         """What is left of a file that has nothing more for now."""
@@ -306,6 +327,7 @@ class FileReader(Unattended):
         self._let_go(file)
         if sign is Sign.END and (self._whole or not self._tail):
             file.done = True
+            file.progress.position = file.progress.known = reached.position
             try:
                 self._store.check(file.found)
             except SourceError as error:
