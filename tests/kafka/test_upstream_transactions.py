@@ -100,6 +100,13 @@ def balanced(followed: Subscription) -> None:
         assert all(row[-1] == 0 for row in batch.rows()), batch.rows()
 
 
+CLAUSES = {
+    "debits": "(TRANSACTION METADATA (SOURCE ends, COLLECTION 'public.debits'))",
+    "credits": "WITH (tx_metadata = ends, tx_metadata_collection = 'public.credits')",
+}
+"""The two ways to say it, for the two tables."""
+
+
 @pytest.mark.parametrize("format", ["json", "avro"])
 def test_one_transaction_is_one_tick(topic, broker, registry, tmp_path, format):
     """Also in another process, which goes on in the middle; and what Debezium sends again changes nothing."""
@@ -123,8 +130,7 @@ def test_one_transaction_is_one_tick(topic, broker, registry, tmp_path, format):
         db.execute(f"CREATE SOURCE ends FROM KAFKA BROKER '{broker.address}' TOPIC '{upstream.ends.name}' {whole}")
         for name, each in upstream.tables.items():
             db.execute(f"""CREATE SOURCE {name} {columns} FROM KAFKA BROKER '{broker.address}' TOPIC '{each.name}'
-                FORMAT {said} ENVELOPE DEBEZIUM
-                (TRANSACTION METADATA (SOURCE ends, COLLECTION 'public.{name}'))""")
+                FORMAT {said} ENVELOPE DEBEZIUM {CLAUSES[name]}""")
         db.execute("""CREATE MATERIALIZED VIEW total AS SELECT count(*) / 2 AS n, coalesce(sum(amount), 0) AS amount
             FROM (SELECT amount FROM debits UNION ALL SELECT amount FROM credits) AS t""")
         with pytest.raises(DependentObjects):
@@ -156,6 +162,13 @@ def test_what_is_refused(db, broker):
         ("DEBEZIUM (TRANSACTION METADATA (SOURCE t, COLLECTION 'c'))", "is no source of Kafka"),
         ("DEBEZIUM (TRANSACTION METADATA (SOURCE texts))", "syntax error"),
         ("DEBEZIUM UPSERT (TRANSACTION METADATA (SOURCE texts, COLLECTION 'c'))", "the last change of a key"),
+        ("DEBEZIUM WITH (tx_metadata = texts, tx_metadata_collection = 'c')", "does not have the transactions"),
+        ("DEBEZIUM WITH (tx_metadata = nobody, tx_metadata_collection = 'c')", "nobody"),
+        ("DEBEZIUM WITH (tx_metadata = 'texts', tx_metadata_collection = 'c')", "must be a name"),
+        ("DEBEZIUM WITH (tx_metadata = texts)", "go together"),
+        ("DEBEZIUM WITH (tx_metadata_collection = 'c')", "go together"),
+        ("NONE WITH (tx_metadata = texts, tx_metadata_collection = 'c')", "is of ENVELOPE DEBEZIUM"),
+        ("DEBEZIUM (TRANSACTION METADATA (SOURCE texts, COLLECTION 'c')) WITH (tx_metadata = texts)", "one of them"),
     ):
         with pytest.raises(SqlError, match=said):
             db.execute(f"CREATE SOURCE s (n int) {at} KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE {envelope}")

@@ -71,14 +71,15 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
     deduplication, between = _deduplication(options, connector.at)
     prefix = options.text("group id prefix") or ""
     group_prefix = prefix if options.flag("enable auto commit") else None
+    transactions = _named_transactions(statement, options)
     _check_others(options)
     options.done()
     key_format, value_format = record_formats(statement, reads)
     envelope = statement.envelope
     if isinstance(envelope, Debezium):
         envelope = replace(envelope, deduplication=deduplication, between=between)
-        if statement.transactions is not None:
-            envelope = replace(envelope, transactions=_transactions(statement.transactions, envelope, reads))
+        if transactions is not None:
+            envelope = replace(envelope, transactions=_transactions(transactions, envelope, reads))
         if envelope.upsert and deduplication is Deduplication.FULL:
             raise InvalidParameter("ENVELOPE DEBEZIUM UPSERT goes by keys: there is nothing to remember",
                                    hint="Leave DEDUPLICATION out.", position=connector.at)  # fmt: skip
@@ -116,6 +117,26 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
         isolation == "read_committed", REFRESH_MS if refresh_ms is None else refresh_ms,
         fetch_bytes or FETCH_BYTES_MAX, client_id, group_prefix,
     )  # fmt: skip
+
+
+def _named_transactions(statement: statements.CreateSource, options: Options) -> TransactionClause | None:
+    """What TRANSACTION METADATA says, or the options tx_metadata and tx_metadata_collection in its place."""
+    source, collection = options.peek("tx metadata"), options.peek("tx metadata collection")
+    name, called = options.name("tx metadata"), options.text("tx metadata collection")
+    given = source or collection
+    if given is None:
+        return statement.transactions
+    if statement.transactions is not None:
+        raise SyntaxError_("TRANSACTION METADATA says what tx_metadata does: give one of them", position=given.at)
+    if not isinstance(statement.envelope, Debezium):
+        raise InvalidParameter("tx_metadata is of ENVELOPE DEBEZIUM", position=given.at)
+    if name is None or called is None:
+        raise InvalidParameter(
+            "tx_metadata and tx_metadata_collection go together",
+            hint="tx_metadata = source, tx_metadata_collection = 'schema.table', as Debezium calls the table",
+            position=given.at,
+        )
+    return TransactionClause(name, called)
 
 
 def _transactions(clause: TransactionClause, envelope: Debezium, reads: Reads) -> TransactionTopic:
@@ -203,10 +224,6 @@ def _check_others(options: Options) -> None:
         option = options.peek(name)
         if option is not None and options.flag(name) is not only:
             raise Unsupported(f"{name} = {str(not only).lower()}", detail=why, position=option.at)
-    option = options.take("tx metadata")
-    if option is not None:
-        hint = "ENVELOPE DEBEZIUM (TRANSACTION METADATA (SOURCE s, COLLECTION 'schema.table'))"
-        raise Unsupported("option tx_metadata", hint=hint, position=option.at)
     for name, why in REFUSED.items():
         option = options.take(name)
         if option is not None:

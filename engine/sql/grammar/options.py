@@ -8,6 +8,9 @@ from engine.sql.grammar.tokens import Kind
 from engine.sql.statement.parts import Option, OptionValue
 from engine.sql.syntax import Name
 
+NAMING: Final = frozenset({"tx_metadata"})
+"""Names behind which the name of a relation is the value."""
+
 WHOLE: Final = frozenset({"security protocol"})
 """Names behind which a word is the value, with or without =."""
 
@@ -84,8 +87,8 @@ class Options(Groups):
         return self.advance().value
 
     def _names(self, words: list[str]) -> bool:
-        """Whether the value is the name of a connection."""
-        return len(words) > 1 and words[-1].lower() == "connection"
+        """Whether the value is the name of a connection or another object."""
+        return (len(words) > 1 and words[-1].lower() == "connection") or words[-1].lower() in NAMING
 
     def _is_word(self) -> bool:
         return self.next.kind in (Kind.WORD, Kind.QUOTED)
