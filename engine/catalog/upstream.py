@@ -54,13 +54,15 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Selected:
     """Which tables a statement asks for: those `wanted`, or all (of `schemas`, if it names some); and which columns of
-    them, as (schema or None, table, column), are copied as text or not at all."""
+    them, as (schema or None, table, column), are copied as text or not at all. The relation of one of all is called as
+    the table, behind a `prefix`."""
 
     wanted: tuple[Wanted, ...] = ()
     every: bool = False
     schemas: tuple[str, ...] = ()
     as_text: tuple[tuple[str | None, str, str], ...] = ()
     excluded: tuple[tuple[str | None, str, str], ...] = ()
+    prefix: str = ""
 
 
 NOTHING_SELECTED: Final = Selected()

@@ -30,6 +30,7 @@ from engine.sql.bound import (
     BoundCreateTable,
     BoundCreateType,
     BoundCreateView,
+    BoundCreateViews,
     BoundDrop,
     BoundDropClusters,
     BoundDropRoles,
@@ -44,7 +45,7 @@ BoundChange: TypeAlias = (
     | BoundCreateIndex | BoundCreateType | BoundCreateSource | BoundCreateSecret | BoundCreateConnection
     | BoundAlterSecret | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles
     | BoundRedefine | BoundRetain | BoundTurn | BoundComment | BoundCreateCluster
-    | BoundRenameCluster | BoundDropClusters | BoundCreateCopies
+    | BoundRenameCluster | BoundDropClusters | BoundCreateCopies | BoundCreateViews
 )  # fmt: skip
 
 
@@ -69,6 +70,9 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
             return ddl.create_view(draft, bound)
         case BoundCreateMaterializedView():
             return ddl.create_materialized_view(draft, bound)
+        case BoundCreateViews():
+            made = [drafted(draft, view) for view in bound.views]
+            return Result(bound.tag, notices=tuple(notice for each in made for notice in each.notices))
         case BoundCreateIndex():
             return ddl.create_index(draft, bound)
         case BoundCreateType():

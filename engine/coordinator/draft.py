@@ -202,6 +202,8 @@ class Draft:
         if gone:
             facts[NEXT_ID] = str(after.next_id)
             facts |= {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
+            # The value itself stays with the process: a reader that ends late lets go of its slot with it.
+            facts |= {("secret", str(item.id)): None for item in gone if isinstance(item, Source)}
             facts |= {(BROKEN, str(item.id)): None for item in gone if isinstance(item, SourceRelation)}
             facts |= {(TURNED, str(item.id)): None for item in gone if isinstance(item, MaterializedView)}
         for target, _ in self._state.turned:

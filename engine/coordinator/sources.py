@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from engine.catalog.catalog import Catalog
+from engine.catalog.connections import SecretRef
 from engine.catalog.items import Item, QualifiedName, Role, Source, SourceRelation
 from engine.catalog.sources import (
     AvroFormat,
@@ -38,6 +39,7 @@ from engine.coordinator.draft import Draft
 from engine.coordinator.feeding import refeed, resume
 from engine.coordinator.record import BROKEN, unpacked
 from engine.coordinator.result import Result
+from engine.coordinator.secrets import KIND as SECRET
 from engine.coordinator.ticks import NOTHING_BROKEN
 from engine.durable.log import Log
 from engine.sql.binding.options import history_sql, with_history
@@ -150,12 +152,14 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
     own = next((feed for feed in feeds if feed.name == ""), None)
     coordinator, restored = draft.coordinator, id is not None
     source_id = draft.new_id(id, 1 + len(feeds) + len(prepared.copies))
+    facts: dict[tuple[str, str], str | None] = {}
+    if isinstance(description, PostgresSource):
+        description, facts = _with_own_secret(coordinator, source_id, description)
     columns, append_only, keys = ((), True, ()) if own is None else (own.columns, own.append_only, own.keys)
     source = Source(
         source_id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on,
         bound.history_ms,
     )  # fmt: skip
-    facts: dict[tuple[str, str], str | None] = {}
     if isinstance(description, KafkaSource) and description.start_ms is not None and description.start_ms < 0:
         since = coordinator.log.facts(SINCE).get(str(source_id)) if restored and coordinator.log is not None else None
         if since is None:
@@ -212,6 +216,21 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
 
     draft.enter([*entries, *made], make, {} if restored else facts)
     return Result("CREATE SOURCE")
+
+
+def _with_own_secret(
+    coordinator: Coordinator, id: int, description: PostgresSource
+) -> tuple[PostgresSource, dict[tuple[str, str], str | None]]:
+    """A source whose statement had a password: it is kept as a secret is, under the source's id, and what the log is to
+    know of that. The statement that makes it again does not have it."""
+    to = description.connection
+    facts: dict[tuple[str, str], str | None] = {}
+    if isinstance(to.password, str):
+        coordinator.secrets[id] = to.password.encode()
+        facts[SECRET, str(id)] = coordinator.secrets[id].hex()
+    if id not in coordinator.secrets:
+        return description, facts
+    return replace(description, connection=replace(to, password=SecretRef(id))), facts
 
 
 def copy_of(

@@ -38,7 +38,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
     ("create", "or", "replace", "trigger"): STATEMENTS["trigger"],
     ("create", "or", "replace", "rule"): STATEMENTS["trigger"],
     ("create", "rule"): STATEMENTS["trigger"],
-    ("create", "views"): "CREATE SOURCE ... FOR TABLES (...), and CREATE TABLE ... FROM SOURCE, make relations.",
     ("create", "unique"): "Give the table the constraint UNIQUE: CREATE TABLE, or ALTER TABLE ... ADD UNIQUE (...).",
     ("create", "aggregate"): "Write the expression where it is used, or in a view.",
     ("create", "operator"): "Write the expression where it is used, or in a view.",

@@ -77,6 +77,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return sources.create_source(statement, context)
         case statements.CreateCopy():
             return postgres.create_copy(statement, context)
+        case statements.CreateViews():
+            return postgres.create_views(statement, context)
         case statements.AlterAddSubsources():
             return postgres.add_subsources(statement, context)
         case statements.CreateSecret():

@@ -25,6 +25,7 @@ from engine.sql.resolved.definitions import (
     BoundCreateTableAs,
     BoundCreateType,
     BoundCreateView,
+    BoundCreateViews,
     BoundDrop,
     BoundDropClusters,
     BoundDropRoles,
@@ -60,7 +61,7 @@ from engine.sql.resolved.session import (
 Bound: TypeAlias = (
     BoundSelect | BoundInsert | BoundDelete | BoundUpdate | BoundMerge | BoundTruncate
     | BoundCreateDatabase | BoundCreateSchema
-    | BoundCreateTable | BoundCreateTableAs | BoundCreateView
+    | BoundCreateTable | BoundCreateTableAs | BoundCreateView | BoundCreateViews
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
     | BoundCreateSecret | BoundAlterSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies
     | BoundValidateConnection

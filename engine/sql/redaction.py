@@ -17,6 +17,11 @@ BEHIND: Final = re.compile(
     r"(?:password|passwort|passwd|token|access[ _]key|ssl[ _]key)\s*=?\s*(?:" + LITERAL + r"|(?P<word>\w+))",
     re.IGNORECASE | re.DOTALL,
 )
+IN_SETTINGS: Final = re.compile(
+    r"password\s*=\s*(?:(?P<quote>''?)(?P<text>(?:[^'\\]|\\'{1,2}|\\.)*)(?P=quote)|(?P<word>(?:[^\s'\\]|\\'{1,2}|\\.)+))",
+    re.IGNORECASE | re.DOTALL,
+)
+"""As libpq has it, within a literal of SQL."""
 IN_URL: Final = re.compile(r"://[^\s/:@']*:(?P<word>[^\s/@']+)@")
 NO_SECRETS: Final = frozenset({"secret", "null", "with", "valid", "url"})
 """Words that may stand there without being one."""
@@ -42,7 +47,7 @@ def _secrets(sql: str) -> list[re.Pattern[str]]:
     """What finds each secret of a statement."""
     about = ABOUT.search(sql)
     found = [] if about is None else list(LITERALS.finditer(sql, about.end()))
-    matches = (*found, *BEHIND.finditer(sql), *IN_URL.finditer(sql))
+    matches = (*found, *BEHIND.finditer(sql), *IN_SETTINGS.finditer(sql), *IN_URL.finditer(sql))
     secrets = {text for match in matches for text in _texts(match)}
     return [re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)") for secret in sorted(secrets, key=len, reverse=True)]
 

@@ -13,6 +13,7 @@ from engine.sql.statement.connectors import (
     CreateSecret,
     CreateSink,
     CreateSource,
+    CreateViews,
     ValidateConnection,
 )
 from engine.sql.statement.data import (
@@ -80,6 +81,7 @@ CatalogStatement: TypeAlias = (
     | Drop | CreateSecret | AlterSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
     | AlterRenameConstraint | AlterSetSchema | AlterSwap | ApplyReplacement | AlterSinkFrom | AlterRetain | CommentOn
     | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
+    | CreateViews
 )  # fmt: skip
 """What changes the catalog."""
 

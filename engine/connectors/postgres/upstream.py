@@ -130,7 +130,8 @@ def _tables(connection: Connection, description: PostgresSource, selected: Selec
         for schema in selected.schemas:
             if all(each.schema != schema for each in there):
                 raise UndefinedTable(f'publication "{description.publication}" has no table of schema "{schema}"')
-        chosen = [(each.name, each) for each in there if not selected.schemas or each.schema in selected.schemas]
+        of = [each for each in there if not selected.schemas or each.schema in selected.schemas]
+        chosen = [(selected.prefix + each.name, each) for each in of]
         if not chosen:
             raise UndefinedTable(f'publication "{description.publication}" has no tables')
     names = [alias for alias, _ in chosen]

@@ -1,22 +1,35 @@
 """Sources FROM POSTGRES: the connection, which tables are to be copied, and one more table of one that is there."""
 
 import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from engine.catalog.connections import POSTGRES_PORT, PostgresConnection, Tls
-from engine.catalog.items import QualifiedName, Source
+from engine.catalog.items import QualifiedName, Source, SourceRelation
 from engine.catalog.sources import PostgresSource
 from engine.catalog.upstream import Selected, UpstreamTable, Wanted, table_details, table_of
-from engine.errors import InvalidParameter, SyntaxError_, WrongObjectType
+from engine.errors import InvalidParameter, SyntaxError_, UndefinedTable, WrongObjectType
+from engine.plan.relation import Get, Query
 from engine.sql import bound, statements
 from engine.sql.binding.context import Context
-from engine.sql.binding.options import history, history_sql
+from engine.sql.binding.options import history, history_sql, moment_ms
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.writing import full, quoted, text
 from engine.sql.statement.connectors import FromPostgres
+from engine.sql.statement.parts import Option
 from engine.sql.syntax import Name
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+IN_LINE: Final = {"dbname": "database"}
+"""What libpq calls otherwise than options here are called."""
+
+SETTING: Final = re.compile(
+    r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<quoted>(?:[^'\\]|\\.)*)'|(?P<value>(?:[^\s'\\]|\\.)+))(?:\s+|\Z)", re.DOTALL
+)
 
 
 def connection(options: Options, at: int) -> PostgresConnection:
@@ -49,9 +62,45 @@ def connection(options: Options, at: int) -> PostgresConnection:
     )  # fmt: skip
 
 
-def source(connector: FromPostgres, reads: Reads, position: int) -> PostgresSource:
+def in_line(given: str, reads: Reads, at: int) -> PostgresConnection:
+    """A connection as libpq writes it: key=value, a value with blanks in quotes. Whoever makes the source takes the
+    password out of it."""
+    found: dict[str, str] = {}
+    place = 0
+    for part in SETTING.finditer(given):
+        if part.start() != place:
+            break
+        place = part.end()
+        value = part["value"] if part["quoted"] is None else part["quoted"]
+        found[part["key"].lower()] = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
+    if place != len(given):
+        raise SyntaxError_(
+            "the connection is not a list of key=value", hint="'host=h port=5432 dbname=d user=u password=p'",
+            position=at,
+        )  # fmt: skip
+    password = found.pop("password", None)
+    options = Options(
+        "PostgreSQL connection", (Option(IN_LINE.get(key, key), value, at) for key, value in found.items()), reads
+    )
+    made = connection(options, at)
+    options.done()
+    return replace(made, password=password)
+
+
+def in_line_text(to: PostgresConnection) -> str:
+    """The same without the password."""
+    settings = {"host": to.host, "port": str(to.port), "dbname": to.database, "user": str(to.user),
+                "sslmode": to.ssl_mode}  # fmt: skip
+    escaped = {key: re.sub(r"(['\\])", r"\\\1", value) for key, value in settings.items()}
+    return " ".join(f"{key}='{value}'" for key, value in escaped.items())
+
+
+def source(connector: FromPostgres, reads: Reads, name: Name) -> PostgresSource:
     """The description of CREATE SOURCE ... FROM POSTGRES."""
-    to = reads.connection(connector.connection)
+    if isinstance(connector.connection, str):
+        to = in_line(connector.connection, reads, connector.at)
+    else:
+        to = reads.connection(connector.connection)
     if not isinstance(to, PostgresConnection):
         raise WrongObjectType(f'connection "{connector.connection}" is not to PostgreSQL', position=connector.at)
     options = Options("PostgreSQL source", connector.options, reads)
@@ -65,17 +114,21 @@ def source(connector: FromPostgres, reads: Reads, position: int) -> PostgresSour
     if not wanted and not connector.every and (as_text or excluded):
         raise SyntaxError_(
             "TEXT COLUMNS and EXCLUDE COLUMNS need the tables that they are of", hint="FOR TABLES (...)",
-            position=position,
+            position=name.end,
         )  # fmt: skip
-    selected = Selected(wanted, connector.every, connector.schemas, as_text, excluded)
+    prefix = f"{name.parts[-1]}_" if connector.behind else ""
+    selected = Selected(wanted, connector.every, connector.schemas, as_text, excluded, prefix)
     return PostgresSource(to, publication, selected, slot, system)
 
 
 def source_sql(connector: FromPostgres, description: PostgresSource, reads: Reads) -> str:
     """What the log keeps from FROM on: the tables have statements of their own."""
-    name = reads.context.resolve(connector.connection).name
+    if isinstance(connector.connection, str):
+        to = text(in_line_text(description.connection))
+    else:
+        to = full(reads.context.resolve(connector.connection).name)
     details = "" if not description.slot else f", DETAILS {text(details_of(description))}"
-    return f" FROM POSTGRES CONNECTION {full(name)} (PUBLICATION {text(description.publication)}{details})"
+    return f" FROM POSTGRES CONNECTION {to} (PUBLICATION {text(description.publication)}{details})"
 
 
 def details_of(description: PostgresSource) -> str:
@@ -167,6 +220,61 @@ def add_subsources(statement: statements.AlterAddSubsources, context: Context) -
         of.id, of.name, Selected(wanted, as_text=as_text, excluded=excluded), False, None, False, "ALTER SOURCE",
         history_ms,
     )  # fmt: skip
+
+
+def create_views(statement: statements.CreateViews, context: Context) -> bound.BoundCreateViews:
+    """A view over each of the source's copies that are named, or over all of them."""
+    of = _source(statement.source, context)
+    there = [each for each in context.catalog.dependents(of.id) if isinstance(each, SourceRelation) and each.upstream]
+    if not there:
+        hint = f"ALTER SOURCE {statement.source} ADD SUBSOURCE ...; or make it with FOR ALL TABLES."
+        raise UndefinedTable(f'source "{statement.source}" has no tables', hint=hint, position=statement.source.at)
+    chosen: list[tuple[SourceRelation, Name]] = []
+    for name, alias in statement.tables:
+        copy = _copy(name, there, statement.source)
+        chosen.append((copy, alias or replace(name, parts=name.parts[-1:])))
+    for copy in () if statement.tables else there:
+        assert copy.upstream is not None
+        chosen.append((copy, replace(statement.source, parts=(copy.upstream.name,))))
+    made = tuple(_view(copy, name, statement, context) for copy, name in chosen)
+    return bound.BoundCreateViews(made, "CREATE MATERIALIZED VIEWS" if statement.materialized else "CREATE VIEWS")
+
+
+def _copy(name: Name, there: Sequence[SourceRelation], source: Name) -> SourceRelation:
+    """The one copy of a table that is named as it is upstream."""
+    wanted = _wanted(name, None)
+    found = [
+        each for each in there
+        if each.upstream and each.upstream.name == wanted.table and wanted.schema in (None, each.upstream.schema)
+    ]  # fmt: skip
+    if not found:
+        raise UndefinedTable(
+            f'source "{source}" has no table "{name}"', hint=f"ALTER SOURCE {source} ADD SUBSOURCE {name}",
+            position=name.at,
+        )  # fmt: skip
+    if len(found) > 1:
+        raise InvalidParameter(
+            f'table "{name}" is ambiguous: {", ".join(each.name.item for each in found)} copy one of that name',
+            hint="Name its schema, or CREATE VIEW over the copy.", position=name.at,
+        )  # fmt: skip
+    return found[0]
+
+
+def _view(
+    copy: SourceRelation, called: Name, statement: statements.CreateViews, context: Context
+) -> bound.BoundCreateView | bound.BoundCreateMaterializedView:
+    name = context.catalog.new_name(called.parts, context.path, called.at)
+    columns, reads = copy.columns, frozenset({copy.id})
+    rows = Get(copy.id, str(copy.name), columns, copy.append_only, copy.keys)
+    word = "MATERIALIZED VIEW" if statement.materialized else "VIEW"
+    listed = ", ".join(quoted(column.name) for column in columns)
+    sql = f"CREATE {word} {full(name)} AS SELECT {listed} FROM {full(copy.name)}"
+    if statement.materialized:
+        return bound.BoundCreateMaterializedView(
+            name, rows, columns, reads, statement.if_not_exists, None, None, sql, None, moment_ms(context.now)
+        )
+    query = Query(rows, tuple(column.name for column in columns))
+    return bound.BoundCreateView(name, query, columns, reads, False, statement.if_not_exists, None, sql)
 
 
 def _source(name: Name, context: Context) -> Source:

@@ -114,7 +114,7 @@ def _description(statement: statements.CreateSource, reads: Reads) -> Descriptio
     if isinstance(connector, FromPostgres):
         if statement.columns or statement.format is not None or statement.included or statement.options:
             raise WrongObjectType("the columns of a table and their types are the server's", position=connector.at)
-        return postgres.source(connector, reads, statement.name.end)
+        return postgres.source(connector, reads, statement.name)
     if statement.key_format is not None or statement.included:
         raise Unsupported("KEY FORMAT and INCLUDE are for Kafka sources")
     if statement.columns or statement.format is not None:

@@ -5,7 +5,14 @@ from typing import TypeAlias
 from engine.errors import Unsupported
 from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.sinks import Sinks
-from engine.sql.statement.connectors import CreateConnection, CreateCopy, CreateSecret, CreateSink, CreateSource
+from engine.sql.statement.connectors import (
+    CreateConnection,
+    CreateCopy,
+    CreateSecret,
+    CreateSink,
+    CreateSource,
+    CreateViews,
+)
 from engine.sql.statement.definitions import (
     CreateCluster,
     CreateDatabase,
@@ -29,6 +36,7 @@ Definition: TypeAlias = (
     CreateTable
     | CreateTableAs
     | CreateCopy
+    | CreateViews
     | CreateView
     | CreateSource
     | CreateIndex
@@ -60,9 +68,6 @@ class Definitions(Sinks, Roles):
         temporary = self.accept_any("temporary", "temp") is not None
         materialized = self.accept("materialized")
         token = self.next
-        if token.key == "views":
-            hint = "CREATE SOURCE ... FOR ALL TABLES, or ALTER SOURCE name ADD SUBSOURCE table makes relations."
-            self.unsupported("CREATE VIEWS FROM SOURCE", token, hint)
         if token.key == "recursive" and not materialized:
             self.advance()
             return self._create_view(False, replace, temporary, recursive=True)
@@ -76,6 +81,8 @@ class Definitions(Sinks, Roles):
                 return self.create_subsource()
             case "view":
                 return self._create_view(materialized, replace, temporary)
+            case "views":
+                return self.create_views(materialized)
             case "source":
                 return self.create_source(materialized)
             case "secret":
@@ -117,7 +124,7 @@ class Definitions(Sinks, Roles):
         if replace:
             return ("view",)
         if materialized:
-            return ("view", "source")
+            return ("view", "source", "views")
         return ("table", "view") if temporary else ()
 
     def _create_view(

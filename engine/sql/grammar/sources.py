@@ -28,6 +28,7 @@ from engine.sql.statement.connectors import (
     CreateCopy,
     CreateSecret,
     CreateSource,
+    CreateViews,
     FormatClause,
     FromFile,
     FromGenerator,
@@ -208,12 +209,13 @@ class Sources(Webhooks):
         return FromKafka(self.name(), (), None, self.options(), at)
 
     def _postgres(self, at: int) -> FromPostgres:
-        """CONNECTION name (PUBLICATION 'p', ...) [FOR ...]."""
+        """CONNECTION {name | 'key=value ..'} {(PUBLICATION 'p', ...) [FOR ...] | PUBLICATION 'p'}."""
         self.expect("connection")
-        if self.next.kind is Kind.STRING:
-            hint = "CREATE CONNECTION c TO POSTGRES (HOST ..); then FROM POSTGRES CONNECTION c (PUBLICATION 'p')"
-            self.unsupported("a connection in the open, with its password for all to read,", self.next, hint)
-        connection, options = self.name(), self.options()
+        connection = self.string() if self.next.kind is Kind.STRING else self.name()
+        here = self.here
+        if self.accept("publication"):
+            return FromPostgres(connection, (Option("publication", self.string(), here),), (), True, (), True, at)
+        options = self.options()
         tables: tuple[tuple[Name, str | None], ...] = ()
         schemas: tuple[str, ...] = ()
         every = False
@@ -224,11 +226,23 @@ class Sources(Webhooks):
         elif self.accept("for"):
             self.expect("all", "tables")
             every = True
-        return FromPostgres(connection, options, tables, every, schemas, at)
+        return FromPostgres(connection, options, tables, every, schemas, False, at)
 
     def upstream_table(self) -> tuple[Name, str | None]:
         """name [AS alias]."""
         return self.name(), self.identifier() if self.accept("as") else None
+
+    def create_views(self, materialized: bool) -> CreateViews:
+        """VIEWS [IF NOT EXISTS] FROM SOURCE name [(upstream [AS name], ...)]."""
+        self.expect("views")
+        if_not_exists = self.if_not_exists()
+        self.expect("from", "source")
+        source = self.name()
+        tables = self.parenthesised(self._viewed) if self.next.key == "(" else ()
+        return CreateViews(source, tables, materialized, if_not_exists, self.span())
+
+    def _viewed(self) -> tuple[Name, Name | None]:
+        return self.name(), self.name() if self.accept("as") else None
 
     def create_copy(self, name: Name, is_table: bool, if_not_exists: bool) -> CreateCopy:
         """SOURCE name (REFERENCE upstream [, DETAILS 'details']) [WITH (options)]."""

@@ -85,6 +85,14 @@ class BoundCreateMaterializedView:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundCreateViews:
+    """All of them or none."""
+
+    views: tuple[BoundCreateView | BoundCreateMaterializedView, ...]
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundCreateIndex:
     name: QualifiedName
     on: int

@@ -84,13 +84,15 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class FromPostgres:
-    """FROM POSTGRES CONNECTION name (options) [FOR {TABLES (name [AS alias], ...) | ALL TABLES | SCHEMAS (names)}]."""
+    """FROM POSTGRES CONNECTION {name | 'key=value ..'}, then (options) [FOR {TABLES (name [AS alias], ...)
+    | ALL TABLES | SCHEMAS (names)}], or PUBLICATION 'p': all tables, each `behind` the source's name."""
 
-    connection: Name
+    connection: Name | str
     options: tuple[Option, ...]
     tables: tuple[tuple[Name, str | None], ...]
     every: bool
     schemas: tuple[str, ...]
+    behind: bool
     at: int
 
 
@@ -290,4 +292,15 @@ class AlterAddSubsources:
     name: Name
     tables: tuple[tuple[Name, str | None], ...]
     options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CreateViews:
+    """CREATE [MATERIALIZED] VIEWS FROM SOURCE source [(upstream [AS name], ...)]; without a list, of all its tables."""
+
+    source: Name
+    tables: tuple[tuple[Name, Name | None], ...]
+    materialized: bool
+    if_not_exists: bool
     span: Span
