@@ -26,9 +26,13 @@ class Oracle:
     def next(self, due: int | None = None) -> int:
         """The next tick's timestamp: max(now, last + 1), or `due` if that is a time before it which had no tick yet."""
         with self._lock:
-            following = max(self._now(), self._last + 1)
+            following = self.following()
             self._last = due if due is not None and self._last < due < following else following
             return self._last
+
+    def following(self) -> int:
+        """What `next` would give."""
+        return max(self._now(), self._last + 1)
 
     @property
     def last(self) -> int:

@@ -253,11 +253,9 @@ class Ticks:
     def _timestamp(self) -> int:
         """The time of the tick, behind ticks at all times before it at which something changed by itself: what is read
         as of such a time, or followed, has to show it."""
-        while (due := self._cluster.worker.due()) is not None:
-            timestamp = self._oracle.next(due)
-            if timestamp != due:
-                return timestamp
-            self._cluster.send(Tick(timestamp, {}, self._oracle.held()))
+        present = self._oracle.following()  # a view that is refreshed each millisecond is due at every time behind it too
+        while (due := self._cluster.worker.due()) is not None and self._oracle.last < due < present:
+            self._cluster.send(Tick(self._oracle.next(due), {}, self._oracle.held()))
         return self._oracle.next()
 
     def _missing(self, write: Write) -> SqlError | None:

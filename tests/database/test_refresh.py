@@ -47,6 +47,17 @@ def test_it_is_the_answer_as_of_the_last_time_of_its_grid(db: Database) -> None:
     assert len(seen) > 2
 
 
+def test_a_view_may_be_refreshed_at_every_time(db: Database) -> None:
+    """What is due at each time is behind the present one too: the ticks end with the present."""
+    db.execute(TABLE)
+    db.execute(f"CREATE MATERIALIZED VIEW v WITH (REFRESH EVERY '1 ms') AS {SUMS}")
+    for i in range(20):
+        written = db.execute(f"INSERT INTO t VALUES (1, {i})").timestamp
+        assert written is None or written <= now_ms() + 1000
+        wait_until(now_ms())
+        assert rows(db, "SELECT * FROM v") == rows(db, SUMS)
+
+
 def test_what_was_never_refreshed_cannot_be_read(db: Database) -> None:
     db.execute(TABLE)
     at = now_ms() + 1000
