@@ -253,7 +253,7 @@ class Ticks:
     def _timestamp(self) -> int:
         """The time of the tick, behind ticks at all times before it at which something changed by itself: what is read
         as of such a time, or followed, has to show it."""
-        present = self._oracle.following()  # a view that is refreshed each millisecond is due at every time behind it too
+        present = self._oracle.following()  # a view that is refreshed each millisecond is due at all times behind it
         while (due := self._cluster.worker.due()) is not None and self._oracle.last < due < present:
             self._cluster.send(Tick(self._oracle.next(due), {}, self._oracle.held()))
         return self._oracle.next()
