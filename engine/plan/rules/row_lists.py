@@ -15,6 +15,7 @@ from engine.expr.scalar import Call, Literal, Logic, Ref, Scalar
 from engine.plan.facts import Facts
 from engine.plan.predicates import negate, negated
 from engine.plan.relation import BoundScalar, Constant, Filter, Quantified, Relation, children, with_children
+from engine.plan.rules.fold import folded
 from engine.plan.scalars import conjunction, conjuncts, is_plain
 
 ROWS_MIN: Final = 64
@@ -83,7 +84,8 @@ def tests(branch: Scalar) -> list[tuple[Scalar, Call, Literal]] | None:
     for test in branch.arguments:
         if not isinstance(test, Call) or test.function.name != "=":
             return None
-        operand, literal = test.arguments
+        operand, value = test.arguments
+        literal = folded(value)  # DATE '2020-01-01' + 1
         if not isinstance(literal, Literal) or not is_plain(operand):
             return None
         found.append((operand, test, literal))
