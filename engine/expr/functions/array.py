@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from engine import types
 from engine.collection.nested import Array
@@ -19,9 +19,6 @@ from engine.expr.functions.comparison import comparisons
 from engine.expr.registry import Function, Generic
 from engine.expr.text_forms import RawValue
 from engine.types import Nesting, SqlType
-
-if TYPE_CHECKING:
-    pass
 
 Types = tuple[SqlType, ...]
 ARRAY, ELEMENT, INTEGER, TEXT = types.ANYARRAY, types.ANYELEMENT, types.INTEGER, types.TEXT

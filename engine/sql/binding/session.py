@@ -9,7 +9,7 @@ constants, functions of this catalog, the rows of the session's database. What i
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from engine import types
 from engine.catalog.system import functions
@@ -35,9 +35,6 @@ from engine.sql.binding.tree import rewrite
 from engine.sql.parameters import number_of
 from engine.sql.shown import pretty_sql, redact_sql
 from engine.types import SqlType
-
-if TYPE_CHECKING:
-    pass
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 VERSION: Final = "PostgreSQL 15.0 (Tailrace 0.1)"
