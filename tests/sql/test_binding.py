@@ -114,7 +114,8 @@ def test_subscribe_options(tables: World):
 
 def test_session_statements(tables: World):
     assert tables.run("SET search_path = a, b") == BoundSet("search_path", "a, b", False)
-    assert tables.run("RESET timezone") == BoundSet("timezone", None, False)
+    assert tables.run("RESET timezone") == BoundSet("timezone", None, False, resets=True)
+    assert tables.run("SET timezone TO DEFAULT") == BoundSet("timezone", None, False)
     assert tables.run("BEGIN") == BoundTransaction(TransactionVerb.BEGIN)
     assert isinstance(tables.run("COPY (SELECT 1) TO STDOUT"), BoundCopy)
     assert isinstance(tables.run("EXPLAIN OPTIMIZED PLAN FOR MATERIALIZED VIEW named"), BoundExplain)
