@@ -289,7 +289,10 @@ class Settings:
     shutdown_seconds_max: int = field(
         default=5,
         metadata=knob(
-            positive, "seconds", "How long replies under way may take after SIGTERM before their connections are cut."
+            positive,
+            "seconds",
+            "How long replies under way may take after SIGTERM before their connections are cut. "
+            "After twice as long the process ends whatever it computes.",
         ),
     )
 

@@ -178,6 +178,8 @@ class Database:
             self._closed = True
             sessions = list(self._sessions)
         for session in sessions:
+            session.terminate()  # all of them first: closing one may wait for what another runs
+        for session in sessions:
             session.close()
         self._coordinator.close()
 

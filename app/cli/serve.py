@@ -2,8 +2,11 @@
 
 import argparse
 import asyncio
+import logging
+import os
 import signal
 import sys
+import threading
 from typing import Final
 
 import uvloop
@@ -22,6 +25,23 @@ TURN_SECONDS: Final = 0.001
 ticks. Python's own 5 ms made the slowest look-ups beside a source take 18 ms, this 6; a third of it gains no more."""
 
 
+STOPS: Final = 2
+"""Streams may take shutdown_seconds_max for their goodbye, then replies may take it."""
+
+
+def stop_within(seconds: float) -> None:
+    """End the process after so long whatever still computes: a tick is not given up half-way, and may take minutes. It
+    is as after a crash: what was acknowledged is in the log, and what was not comes back as it was."""
+
+    def give_up() -> None:
+        logging.getLogger("tailrace").warning("what still ran after %g seconds of shutting down is given up", seconds)
+        os._exit(0)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+
+
 async def serve(settings: Settings) -> None:
     configure(settings)
     stop = asyncio.Event()
@@ -32,6 +52,7 @@ async def serve(settings: Settings) -> None:
         kept = settings.data_directory or "memory"
         print(f"tailrace is ready: pgwire {server.pg}, http http://{server.http}, data in {kept}", flush=True)
         await stop.wait()
+        stop_within(STOPS * settings.shutdown_seconds_max)
 
 
 def run(asked: argparse.Namespace) -> int:

@@ -122,6 +122,12 @@ class Conversation:
         self._session.cancel()
         self._socket.wake()
 
+    def end(self) -> None:
+        """End the statement that runs, and whatever else was sent fails; the caller ends the task."""
+        self._session.on_terminate = lambda: None
+        self._session.terminate()
+        self.cancel()
+
     def greeting(self, key: bytes) -> bytes:
         """What follows the authentication; `key` is the BackendKeyData."""
         return self._statuses() + key + messages.ready_for_query(self._session.transaction_status)

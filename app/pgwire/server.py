@@ -33,6 +33,7 @@ from engine.database import Database, Metric, Session
 from engine.errors import InvalidAuthorization, SqlError
 
 READ_BYTES: Final = 1 << 16
+SHUTTING_DOWN: Final = "terminating connection: the server is shutting down"
 TERMINATED: Final = "terminating connection due to administrator command"
 KEY_BYTES: Final = 32
 """Of a cancel key in protocol 3.2, as PostgreSQL's; in 3.0 there is room for four."""
@@ -59,15 +60,19 @@ class Server:
         self._server = await asyncio.get_running_loop().create_server(self._peer, sock=listening)
 
     async def close(self) -> None:
-        """Stop listening, and end every conversation; the statement that it runs is cancelled."""
+        """Stop listening, and end every conversation; the statement that it runs fails, and none begins after it."""
         if self._server is not None:
             self._server.close()
         for _, conversation in self._conversations.values():
-            conversation.cancel()
+            conversation.end()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.shutdown_seconds_max)
+        for peer in self._peers:  # whose statement is in a tick, which is not given up half-way
+            peer.write(fatal("57P01", SHUTTING_DOWN))
+            peer.close()
+        await asyncio.sleep(0)  # in which they leave
 
     def metrics(self) -> list[Metric]:
         """What was sent to clients, as Materialize counts it."""
@@ -104,7 +109,7 @@ class Server:
         except ConnectionError:
             pass  # the client left while we wrote: nobody is there to be told
         except asyncio.CancelledError as error:
-            said = error.args[0] if error.args else "terminating connection: the server is shutting down"
+            said = error.args[0] if error.args else SHUTTING_DOWN
             peer.write(fatal("57P01", said))
         finally:
             self._tasks.discard(task)

@@ -12,8 +12,15 @@ from typing import Final
 from engine.cluster.command import Command, Lookup, Peek, Response, Rows
 from engine.cluster.worker import Worker
 from engine.collection.heap import Heap
-from engine.collection.wanted import unasked
+from engine.collection.wanted import asking, unasked
 from engine.dataflow.watch import ALWAYS, Watch
+
+CLOSE_SECONDS: Final = 0.5
+"""How long closing waits for a hydration to end where it asks next. One that is in a long kernel is left behind."""
+
+
+class Closed(Exception):
+    """Nobody waits for what hydrates any more."""
 
 
 class Local:
@@ -45,17 +52,21 @@ class Local:
         return self.worker.peek(command, watch)
 
     def close(self) -> None:
-        """Stop hydrating. What runs is abandoned."""
+        """Stop hydrating. What runs is abandoned: it is private until it joins, which it does not any more."""
         with self.lock:
             self._closed = True
             hydrator = self._hydrator
         if hydrator is not None:
-            hydrator.join()
+            hydrator.join(CLOSE_SECONDS)
 
     def _hydrate_more(self) -> None:
         if self._hydrator is None and not self._closed and self.worker.has_hydrations():
             self._hydrator = Thread(target=self._hydrate, name="hydration", daemon=True)
             self._hydrator.start()
+
+    def _still_wanted(self) -> None:
+        if self._closed:
+            raise Closed
 
     def _hydrate(self) -> None:
         """Run hydrations one after the other until there is none. The thread ends with them."""
@@ -66,7 +77,10 @@ class Local:
                     self._hydrator = None
                     return
             try:
-                hydration.run()
+                with asking(self._still_wanted):
+                    hydration.run()
+            except Closed:
+                return
             except BaseException:
                 # The view never becomes readable, which its readers are told; the others behind it go on.
                 with self.lock:
@@ -74,4 +88,6 @@ class Local:
                     self._hydrate_more()
                 raise
             with self.lock:
+                if self._closed:
+                    return
                 self._deliver(self.worker.adopt(hydration))

@@ -52,6 +52,8 @@ UNTOLD = np.empty(0, np.int32), np.empty(0, np.uint8)
 
 COPY_SLOTS: Final = 1 << 16
 """Records that are copied out between two questions whether they are still wanted: some milliseconds."""
+CROSS_ROWS: Final = 1 << 18
+"""Rows of a product that are made at once, likewise: other threads have to get their turn."""
 
 
 class Groups:
@@ -227,9 +229,19 @@ class Arrangement:
             return Batch.empty(len(sources))
         if by:
             heads, total = self.find(by, stream.words, stream.columns, on, strict)
-        else:
-            stream, heads = self._cross(stream)
-            total = len(heads)
+            return self._joined(by, stream, heads, total, sources)
+        live = self._live()
+        step = max(1, CROSS_ROWS // len(live))
+        crossed = [
+            self._joined(by, *_crossed(stream, begin, min(begin + step, len(stream)), live), sources)
+            for begin in range(0, len(stream), step)
+        ]
+        return Batch.concat(crossed) if crossed else Batch.empty(len(sources))
+
+    def _joined(
+        self, by: Key, stream: Batch, heads: NDArray[np.int32], total: int, sources: NDArray[np.int64]
+    ) -> Batch:
+        """Each row of the stream beside the rows of its group, which begins at its head."""
         ask()
         link = self._groups[by].link if by in self._groups else NOT_LISTED
         width = null_words(len(sources)) + len(sources)
@@ -240,13 +252,6 @@ class Arrangement:
         ):  # fmt: skip
             raise LimitExceeded("the multiplicity of a joined row does not fit in 64 bits")
         return Batch(out, diffs, len(sources))
-
-    def _cross(self, stream: Batch) -> tuple[Batch, NDArray[np.int32]]:
-        """The stream with each row once for each row here, and the slots that they meet."""
-        live = self._live()
-        repeated = np.repeat(np.arange(len(stream), dtype=np.int64), len(live))
-        words = np.ascontiguousarray(stream.words[:, repeated])
-        return Batch(words, stream.diffs[repeated], stream.columns), np.tile(live, len(stream))
 
     def _live(self) -> NDArray[np.int32]:
         used = int(self._state[USED])
@@ -297,6 +302,13 @@ class Arrangement:
             return 0
         used = int(self._state[USED]) * self._records.shape[1]
         return 8 * (used + len(self._index) + sum(len(groups.table) for groups in self._groups.values()))
+
+
+def _crossed(stream: Batch, begin: int, end: int, live: NDArray[np.int32]) -> tuple[Batch, NDArray[np.int32], int]:
+    """Those rows of the stream, each once for each of the slots, the slots that they meet, and how many they are."""
+    repeated = np.repeat(np.arange(begin, end), len(live))
+    words = np.ascontiguousarray(stream.words[:, repeated])
+    return Batch(words, stream.diffs[repeated], stream.columns), np.tile(live, end - begin), len(repeated)
 
 
 def _grown(table: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -238,10 +238,11 @@ class Session(Conversation):
         return statement
 
     def close(self) -> None:
-        """End the session: its transaction is rolled back, its subscriptions end. Idempotent."""
+        """End the session: its transaction is rolled back, its subscriptions end. Idempotent. A statement that a thread
+        left behind still runs for it fails where it asks next."""
         if self._closed:
             return
-        self._closed = True
+        self._closed = self._terminated = True
         self._names.close(None)
         self._transaction.clear(self._coordinator)
         self._locks.end()

@@ -1,15 +1,20 @@
 """The `tailrace` command as people run it: in a process of its own."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +60,48 @@ def test_serve_stops_with_clients_connected_and_subscribed():
     _, said = client.communicate(timeout=20)
     assert client.returncode == 1
     assert "FATAL:  terminating connection: the server is shutting down" in said
+
+
+LONG_STATEMENTS = (
+    "SELECT mz_unsafe.mz_sleep(1000)",
+    "SELECT mz_unsafe.mz_sleep(0.1); SELECT mz_unsafe.mz_sleep(1000)",
+    "SELECT count(*) FROM t a, t b WHERE (a.k * b.k) % 7 = 3",
+    "SELECT * FROM hydrating",
+    "SELECT pg_advisory_lock(1)",
+    "COPY copied FROM STDIN",
+)
+
+
+def test_serve_stops_whatever_its_clients_run():
+    """Each is told; a view that hydrates and a request over HTTP do not keep the process either."""
+    with ThreadPoolExecutor(len(LONG_STATEMENTS)) as threads, serving("--shutdown-seconds-max", "1") as ready:
+        connect = partial(psycopg.connect, host="127.0.0.1", port=ready[1], user="materialize", autocommit=True)
+        with connect() as holder:
+            for made in (
+                "CREATE TABLE t (k int)", "CREATE TABLE copied (k int)",
+                "INSERT INTO t SELECT generate_series(1, 20000)", "SELECT pg_advisory_lock(1)",
+                "CREATE MATERIALIZED VIEW hydrating AS SELECT count(*) FROM t a, t b WHERE (a.k * b.k) % 7 = 3",
+            ):  # fmt: skip
+                holder.execute(made)
+            clients = [connect() for _ in LONG_STATEMENTS]
+            asked = [
+                threads.submit(client.execute, sql)
+                for client, sql in zip(clients, LONG_STATEMENTS, strict=True)
+                if not sql.startswith("COPY")
+            ]
+            clients[-1].pgconn.send_query(LONG_STATEMENTS[-1].encode())
+            body = json.dumps({"query": LONG_STATEMENTS[0]}).encode()
+            request = urllib.request.Request(f"http://127.0.0.1:{ready[2]}/api/sql", body)
+            request.add_header("Content-Type", "application/json")
+            asked_http = threads.submit(urllib.request.urlopen, request, timeout=60)
+            while holder.execute("SELECT count(*) FROM mz_internal.mz_sessions").fetchone()[0] < len(clients) + 2:
+                time.sleep(0.05)
+            time.sleep(0.3)
+    for one in asked:
+        assert isinstance(one.exception(), psycopg.errors.AdminShutdown)
+    assert isinstance(asked_http.exception(), OSError)  # urllib's errors are
+    for client in clients:
+        client.close()
 
 
 def test_what_was_written_outlives_the_process(tmp_path):
