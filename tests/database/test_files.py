@@ -95,7 +95,11 @@ def test_a_source_that_does_not_go_on_is_what_its_files_were(tmp_path: Path) -> 
         wait_for(db, STATUS, [("finished", None)])
         wait_for(db, count, [(10000,)])
         size = (files / "a").stat().st_size
-        assert db.execute(partitions).rows() == [(str(files / name), size, 0) for name in "ab"]
+        read = [(str(files / name), size, 0) for name in "ab"]
+        assert db.execute(partitions).rows() == read
+    with Database.open(data) as db:
+        wait_for(db, STATUS, [("finished", None)])
+        assert db.execute(partitions).rows() == read
     (files / "a").write_text("changed\n")
     (files / "b").unlink()
     (files / "c").write_text("new\n")
@@ -104,7 +108,7 @@ def test_a_source_that_does_not_go_on_is_what_its_files_were(tmp_path: Path) -> 
             assert db.execute(count).rows() == [(10000,)]
             wait_for(db, STATUS, [("finished", None)])
             assert db.execute("SELECT count(*), min(text), max(text) FROM s").rows() == [(10000, "a0", "b999")]
-            assert db.execute(partitions).rows() == [(str(files / "a"), size, 0)]  # those that are still there
+            assert db.execute(partitions).rows() == []  # "a" is another file, "c" may have the inode of "b"
 
 
 def test_errors_can_be_subscribed_to(db: Database, tmp_path: Path) -> None:

@@ -229,7 +229,7 @@ class FileReader(Unattended):
 
     def _recall(self) -> None:
         """After a restart: what the files of a source that is complete are called. It needs them no more, so one that
-        is not there, or not to be reached, is only not told of."""
+        is not there, has other bytes, or is not to be reached, is only not told of."""
         if self._listed:
             return
         self._listed = True
@@ -238,10 +238,23 @@ class FileReader(Unattended):
         except SourceError:
             return
         for each in found:
-            if each.id in self._kept:
-                kept = self._kept.pop(each.id)
-                file = self._files[each.id] = _File(each, kept)
-                self._take_up(file, kept[-1])
+            kept = next((kept for kept in reversed(self._kept.get(each.id, ())) if self._is_same(each, kept)), None)
+            if kept is not None:
+                file = _File(each, [kept])
+                self._take_up(file, kept)
+                self._files[each.id] = file
+
+    def _is_same(self, found: Found, kept: Kept) -> bool:
+        """Whether a file is the one that was read: an inode comes again."""
+        if self._whole:
+            return True
+        part = self._part_of(found, None)
+        try:
+            return part.resume(kept.reached)
+        except SourceError:
+            return False
+        finally:
+            part.close()
 
     # One file
 
