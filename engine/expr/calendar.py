@@ -3,6 +3,7 @@
 From Howard Hinnant, "chrono-compatible low-level date algorithms"; columns of days go to engine/kernels/calendar.py.
 """
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, NoReturn
@@ -104,6 +105,9 @@ def zone(name: str) -> tzinfo:
     offset = ABBREVIATIONS.get(plain.lower())
     if offset is not None:
         return FixedOffset(timedelta(hours=offset))
+    posix = POSIX_ZONE.fullmatch(plain)
+    if posix is not None:
+        return FixedOffset(-timedelta(hours=int(posix[1]), minutes=int(posix[1][0] + (posix[2] or "0"))))
     try:
         return ZoneInfo(_spelling(plain))
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
@@ -147,6 +151,8 @@ class FixedOffset(tzinfo):
         return str(self.offset)
 
 
+POSIX_ZONE: Final = re.compile(r"[A-Za-z]{3,}([+-]\d{1,2})(?::(\d{2}))?")
+"""UTC+3, whatever its letters are: hours and minutes west of Greenwich."""
 ABBREVIATIONS: Final = {
     "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "cet": 1, "cest": 2,
     "bst": 1, "eet": 2, "eest": 3, "msk": 3, "jst": 9,

@@ -32,6 +32,7 @@ TOKENS: Final = re.compile(
     r"\s*(?:,|(?P<clock>\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.\d*)?)?(?:\s*[ap]m\b)?)"
     r"|(?P<date>\d+[-/.]\d{1,2}[-/.]\d+|\d{1,4}-[a-z]{3,}-\d{1,4})"
     r"|(?P<offset>[+-]\d{1,2}(?::?\d{2}){0,2}(?![\d:]))"
+    r"|(?P<posix>[a-z]{3,}(?P<west>[+-]\d{1,2}(?::?\d{2}){0,2})(?![\d:]))"
     r"|(?P<word>[a-z_]+(?:/[a-z_+\-0-9]+)*)"
     r"|(?P<number>\d+(?:\.\d+)?))"
 )
@@ -135,6 +136,10 @@ def _read(text: str, name: str) -> _Fields:
             if fields.clock is None and fields.date is None and name != "time":
                 raise _invalid(name, text)
             fields.offset = _offset(value)
+        elif token["posix"] is not None:  # UTC+3, whatever its letters are: hours west of Greenwich
+            if fields.zone is not None or fields.offset is not None or (fields.date is None and fields.clock is None):
+                raise _invalid(name, text)
+            fields.offset = -_offset(token["west"])
         elif (value := token["number"]) is not None:
             numbers.append(value)
         elif (value := token["word"]) is not None:

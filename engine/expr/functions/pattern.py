@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 Match = Callable[[pa.Array, str], pa.Array]
 """(texts, pattern) -> booleans. Raises a DataError for a pattern that is none."""
 
-ESCAPES: Final = {"m": r"\b", "M": r"\b", "y": r"\b", "Y": r"\B", "Z": r"\z", "e": r"\x1b", "0": r"\x00"}
+ESCAPES: Final = {"y": r"\b", "Y": r"\B", "Z": r"\z", "e": r"\x1b", "0": r"\x00"}
 """Escapes of PostgreSQL's that RE2 spells otherwise."""
+LETTERS: Final = (
+    r"\\[wd]|\[(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_])+\]|\((?:\?:)?[A-Za-z0-9_]+(?:\|[A-Za-z0-9_]+)*\)"
+)
+BEFORE_WORD: Final = re.compile(rf"(?:[A-Za-z0-9_]|{LETTERS})(?![*?{{])")
+BEHIND_WORD: Final = re.compile(rf"(?:(?:^|[^\\A-Za-z0-9_])[A-Za-z0-9_]+|(?:^|[^\\])(?:{LETTERS}))\+?$")
+"""What a pattern goes on with, or has come to, where a letter or digit of a word is sure to stand."""
 CODE: Final = r"(?P<code>u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})"
 CODE_POINT: Final = re.compile(CODE)
 BRACKET_PART: Final = re.compile(r"\[(?P<mark>[.=])(?P<letter>.)(?P=mark)\]|\[:\w+:\]|\\" + CODE + r"|\\.|.", re.DOTALL)
@@ -125,6 +131,10 @@ def _translated(pattern: str) -> str:
                 at = code.end()
                 continue
             escape = pattern[at + 1 : at + 2]
+            if escape in ("m", "M"):
+                _end_of_word(pattern, at, out)
+                at += 2
+                continue
             out.append(ESCAPES.get(escape, "\\" + escape))
             at += 2
         elif letter == "[":
@@ -135,6 +145,19 @@ def _translated(pattern: str) -> str:
             out.append(letter)
             at += 1
     return "".join(out)
+
+
+def _end_of_word(pattern: str, at: int, out: list[str]) -> None:
+    r"""\m and \M, a word's beginning and end: RE2's \b, where a letter of the word must stand on the one side."""
+    begins = pattern[at + 1] == "m"
+    stands = BEFORE_WORD.match(pattern, at + 2) if begins else BEHIND_WORD.search(pattern[:at])
+    if stands is None:
+        side = "before" if begins else "behind"
+        raise InvalidRegex(
+            rf"invalid regular expression: \{pattern[at + 1]} must stand {side} a letter or digit, or \w",
+            hint=r"\y is either end of a word.",
+        )
+    out.append(r"\b")
 
 
 def _bracket(pattern: str, at: int, out: list[str]) -> int:
