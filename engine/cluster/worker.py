@@ -308,7 +308,8 @@ class Worker:
                 first = self.circuit.contents(id, None if start == self.upper else start).consolidate()
             rows.append(Rows(command.request, start, first))
             if start < self.upper:
-                failed = self.circuit.first_error(id, start)
+                healed = self.circuit.error(id) is None
+                failed = None if healed else self.circuit.first_error(id, start)
                 rows += [
                     Rows(command.request, at, change.consolidate())
                     for at, change in self.circuit.changes(id, start)

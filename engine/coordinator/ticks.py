@@ -256,7 +256,7 @@ class Ticks:
         present = self._oracle.following()  # a view that is refreshed each millisecond is due at all times behind it
         while (due := self._cluster.worker.due()) is not None and self._oracle.last < due < present:
             self._cluster.send(Tick(self._oracle.next(due), {}, self._oracle.held()))
-        return self._oracle.next()
+        return self._oracle.next(present)
 
     def _missing(self, write: Write) -> SqlError | None:
         """The error when the write takes away rows that are not there."""

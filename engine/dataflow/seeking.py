@@ -10,7 +10,7 @@ Law    all of it happens while the publish lock is held, so that it is of one ti
 Cost   O(rows found), where reading whole inputs costs all their rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -71,6 +71,7 @@ class Seeking:
         self._held = held
         self._seeks = seeks  # by id of the Mfp, with their keys
         self._seen: set[int] = set()
+        self._answers: dict[Hashable, tuple[Batch, Batch | None]] = {}  # of `_asked`, each with its stream
 
     def look(self, plan: Plan) -> None:
         """Find what can be found by key in a plan and all below it."""
@@ -163,7 +164,14 @@ class Seeking:
 
     def _asked(self, plan: Plan, on: Mapping[int, int], stream: Batch) -> Batch | None:
         """Rows of a plan, all those among them whose column c is column on[c] of a row of the stream, for all of `on`;
-        None if they are not easily had. Where a plan keeps rows apart by a column, its input is asked for them."""
+        None if they are not easily had. Where a plan keeps rows apart by a column, its input is asked for them. Once
+        each: outer joins share their inputs, so a chain of them has 2^n paths down."""
+        asked = (id(plan), tuple(sorted(on.items())), id(stream))
+        if asked not in self._answers:
+            self._answers[asked] = stream, self._ask(plan, on, stream)
+        return self._answers[asked][1]
+
+    def _ask(self, plan: Plan, on: Mapping[int, int], stream: Batch) -> Batch | None:
         node = self._held.node(plan)
         if node is not None:
             found = self._looked_up(node, on, stream)

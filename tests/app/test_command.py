@@ -76,31 +76,31 @@ def test_serve_stops_whatever_its_clients_run():
     """Each is told; a view that hydrates and a request over HTTP do not keep the process either."""
     with ThreadPoolExecutor(len(LONG_STATEMENTS)) as threads, serving("--shutdown-seconds-max", "1") as ready:
         connect = partial(psycopg.connect, host="127.0.0.1", port=ready[1], user="materialize", autocommit=True)
-        with connect() as holder:
-            for made in (
-                "CREATE TABLE t (k int)", "CREATE TABLE copied (k int)",
-                "INSERT INTO t SELECT generate_series(1, 20000)", "SELECT pg_advisory_lock(1)",
-                "CREATE MATERIALIZED VIEW hydrating AS SELECT count(*) FROM t a, t b WHERE (a.k * b.k) % 7 = 3",
-            ):  # fmt: skip
-                holder.execute(made)
-            clients = [connect() for _ in LONG_STATEMENTS]
-            asked = [
-                threads.submit(client.execute, sql)
-                for client, sql in zip(clients, LONG_STATEMENTS, strict=True)
-                if not sql.startswith("COPY")
-            ]
-            clients[-1].pgconn.send_query(LONG_STATEMENTS[-1].encode())
-            body = json.dumps({"query": LONG_STATEMENTS[0]}).encode()
-            request = urllib.request.Request(f"http://127.0.0.1:{ready[2]}/api/sql", body)
-            request.add_header("Content-Type", "application/json")
-            asked_http = threads.submit(urllib.request.urlopen, request, timeout=60)
-            while holder.execute("SELECT count(*) FROM mz_internal.mz_sessions").fetchone()[0] < len(clients) + 2:
-                time.sleep(0.05)
-            time.sleep(0.3)
+        holder = connect()  # its lock is held until the server ends
+        for made in (
+            "CREATE TABLE t (k int)", "CREATE TABLE copied (k int)",
+            "INSERT INTO t SELECT generate_series(1, 20000)", "SELECT pg_advisory_lock(1)",
+            "CREATE MATERIALIZED VIEW hydrating AS SELECT count(*) FROM t a, t b WHERE (a.k * b.k) % 7 = 3",
+        ):  # fmt: skip
+            holder.execute(made)
+        clients = [connect() for _ in LONG_STATEMENTS]
+        asked = [
+            threads.submit(client.execute, sql)
+            for client, sql in zip(clients, LONG_STATEMENTS, strict=True)
+            if not sql.startswith("COPY")
+        ]
+        clients[-1].pgconn.send_query(LONG_STATEMENTS[-1].encode())
+        body = json.dumps({"query": LONG_STATEMENTS[0]}).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{ready[2]}/api/sql", body)
+        request.add_header("Content-Type", "application/json")
+        asked_http = threads.submit(urllib.request.urlopen, request, timeout=60)
+        while holder.execute("SELECT count(*) FROM mz_internal.mz_sessions").fetchone()[0] < len(clients) + 2:
+            time.sleep(0.05)
+        time.sleep(0.3)
     for one in asked:
         assert isinstance(one.exception(), psycopg.errors.AdminShutdown)
     assert isinstance(asked_http.exception(), OSError)  # urllib's errors are
-    for client in clients:
+    for client in (holder, *clients):
         client.close()
 
 

@@ -211,9 +211,10 @@ while True:
     db.write("plain", [(i * 7 % 5, i)])
     db.webhook(("hook",), [], b'{"a": 1}')
     db.write("other", [(1,)])
-    time.sleep(0.005)
+    time.sleep(0.03)
 """
-"""What writes, and tells what its subscribers are told from a time on, until it is killed."""
+"""What writes, and tells what its subscribers are told from a time on, until it is killed: so slowly that those who ask
+for all of it later are told of each tick, not of several merged into one."""
 
 
 def test_no_kill_changes_the_past(directory: Directory) -> None:
