@@ -23,7 +23,7 @@ from engine.collection.wanted import ask
 from engine.dataflow import graph
 from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator
-from engine.dataflow.operators.loop import Making, Step, Types
+from engine.dataflow.operators.loop import Making, Step, Steps, Types
 from engine.dataflow.operators.passes import Group, Meeting, arranged, at_time
 
 ENTRIES_MIN: Final = 1 << 20
@@ -45,41 +45,27 @@ class Iterated:
     def __init__(self, leaves: Sequence[Types], bodies: Sequence[Plan], limit: int, making: Making) -> None:
         self._making = making
         self._limit = limit
-        self._made: dict[int, Step] = {}
-        self._steps: list[Step] = []  # in topological order
-        self._works: list[Operator | Group | Meeting | None] = []  # of each step; None: a leaf
-        self._leaves: Final = [self._entered(Step(types, None, []), None) for types in leaves]
+        steps = Steps(leaves, making)
+        self._steps: Final = steps.all
+        self._leaves: Final = steps.leaves
+        self._works: Final[list[Operator | Group | Meeting | None]] = [None for _ in leaves]  # of each step
         self._inputs: Final = self._leaves[: len(leaves) - len(bodies)]
         self._variables: Final = self._leaves[len(leaves) - len(bodies) :]
         for leaf in self._inputs:
             arranged(leaf, ())  # what a loop that is computed anew begins with
-        self._bodies: Final = [self._step(body) for body in bodies]
+        self._bodies: Final = [steps.of(body, self._step) for body in bodies]
         self.beyond: Final = [Arrangement(len(variable.types)) for variable in self._variables]
 
-    def _entered(self, step: Step, work: Operator | Group | Meeting | None) -> Step:
-        self._steps.append(step)
-        self._works.append(work)
-        return step
-
-    def _step(self, plan: Plan) -> Step:
-        made = self._made.get(id(plan))
-        if made is None:
-            made = self._made[id(plan)] = self._make(plan)
-        return made
-
-    def _make(self, plan: Plan) -> Step:
-        if isinstance(plan, graph.Local):
-            return self._leaves[plan.index]
-        inputs = [self._step(child) for child in graph.inputs(plan)]
-        types = self._making.types_of(plan, [child.types for child in inputs])
-        step = Step(types, None, inputs)
+    def _step(self, plan: Plan, types: Types, inputs: list[Step]) -> Step:
         match plan:
             case graph.Mfp() | graph.FlatMap() | graph.Union() | graph.Negate():
-                return self._entered(step, self._making.render(plan, [child.types for child in inputs], []))
+                work = self._making.render(plan, [child.types for child in inputs], [])
             case graph.Join():
-                return self._entered(step, Meeting(plan, inputs, self._making))
+                work = Meeting(plan, inputs, self._making)
             case _:
-                return self._entered(step, Group(plan, types, inputs, self._making))
+                work = Group(plan, types, inputs, self._making)
+        self._works.append(work)
+        return Step(types, None, inputs)
 
     def run(self, tick: int, deltas: Sequence[Batch]) -> list[Batch]:
         """What a change of the inputs changes in each leaf in all passes together."""

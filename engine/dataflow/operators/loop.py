@@ -54,6 +54,28 @@ class Step:
         return self.trace.arrangement.rows()
 
 
+class Steps:
+    """Plans over leaves as steps, in topological order: a plan object becomes one step, however many read it."""
+
+    def __init__(self, leaves: Sequence[Types], making: Making) -> None:
+        self._making = making
+        self._made: dict[int, Step] = {}  # by id of the plan object, which the plan of the recursion keeps alive
+        self.leaves: Final = [Step(types, None, []) for types in leaves]
+        self.all: Final = [*self.leaves]
+
+    def of(self, plan: Plan, make: Callable[[Plan, Types, list[Step]], Step]) -> Step:
+        """The step of a plan; `make` it of its plan, its types and the steps that it reads, if it is the first time."""
+        if isinstance(plan, graph.Local):
+            return self.leaves[plan.index]
+        made = self._made.get(id(plan))
+        if made is None:
+            inputs = [self.of(child, make) for child in graph.inputs(plan)]
+            types = self._making.types_of(plan, [child.types for child in inputs])
+            made = self._made[id(plan)] = make(plan, types, inputs)
+            self.all.append(made)
+        return made
+
+
 class Gate:
     """The members of a Distinct inside a loop: rows with a derivation, `counts` how many.
 
@@ -104,44 +126,30 @@ class Loop:
     def __init__(
         self, leaves: Sequence[Types], bodies: Sequence[Plan], result: Plan, gated: bool, making: Making
     ) -> None:
-        self.steps: list[Step] = []  # in topological order
         self.gates: list[Gate] = []
         self.arrived: list[list[Batch]] = [[] for _ in bodies]
         self.output: list[Batch] = []
-        self._gated = gated
         self._making = making
-        self._made: dict[int, Step] = {}  # by id of the plan object, which the plan of the recursion keeps alive
-        self.leaves: Final = [self._entered(Step(types, None, [])) for types in leaves]
+        steps = Steps(leaves, making)
+        self.steps: Final = steps.all
+        self.leaves: Final = steps.leaves
         # What only the result reads are plain operators: gates are for what the rounds depend on.
-        self._bodies = [self._step(body) for body in bodies]
+        self._bodies: Final = [steps.of(body, self._gate_or_operator if gated else self._operator) for body in bodies]
         for leaf in self.leaves[: len(leaves) - len(bodies)] if gated else ():
             if leaf.trace is None:
                 leaf.arranged(tuple(range(len(leaf.types))))  # a loop that fails starts again from its inputs
-        self._gated = False
-        self._result = self._step(result)
+        self._result: Final = steps.of(result, self._operator)
 
-    def _entered(self, step: Step) -> Step:
-        self.steps.append(step)
-        return step
+    def _gate_or_operator(self, plan: Plan, types: Types, inputs: list[Step]) -> Step:
+        if not isinstance(plan, graph.Distinct):
+            return self._operator(plan, types, inputs)
+        out = Step(types, None, inputs)
+        self.gates.append(Gate(inputs[0], out))
+        return out
 
-    def _step(self, plan: Plan) -> Step:
-        made = self._made.get(id(plan))
-        if made is None:
-            made = self._made[id(plan)] = self._make(plan)
-        return made
-
-    def _make(self, plan: Plan) -> Step:
-        if isinstance(plan, graph.Local):
-            return self.leaves[plan.index]
-        inputs = [self._step(child) for child in graph.inputs(plan)]
-        types = self._making.types_of(plan, [child.types for child in inputs])
-        if self._gated and isinstance(plan, graph.Distinct):
-            out = self._entered(Step(types, None, inputs))
-            self.gates.append(Gate(inputs[0], out))
-            return out
+    def _operator(self, plan: Plan, types: Types, inputs: list[Step]) -> Step:
         traces = [inputs[i].arranged(key) for i, key in self._making.demands(plan, types)]
-        operator = self._making.render(plan, [child.types for child in inputs], traces)
-        return self._entered(Step(types, operator, inputs))
+        return Step(types, self._making.render(plan, [child.types for child in inputs], traces), inputs)
 
     def push(self, tick: int, fed: Mapping[Step, Batch]) -> None:
         """One round: these changes of leaves and gates through every operator that they reach."""
