@@ -1,7 +1,8 @@
 """Where changes come from: brokers, databases, files and generators, decoded off the tick.
 
 feed.py         the protocol: Feed, SourceSpec, Decoded, Reader
-ingest.py       describe() for CREATE SOURCE; Ingest: one thread and one bounded inbox a source
+kinds.py        each kind of source: describe() for CREATE SOURCE, open_reader()
+ingest.py       Ingest: one thread and one bounded inbox a source
 files/          files of the host and of object stores, read once or followed; and written, by COPY
 decode_*.py     lines to columns, and to error rows what is no row; abreast.py long blocks of them in parts, at once
 encode.py       columns to the bytes of records; avro/encode.py in Avro

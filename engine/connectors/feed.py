@@ -1,6 +1,6 @@
 """The reader protocol: how a source's bytes become deltas of collections, off the tick.
 
-    describe (ingest.py)     CREATE SOURCE asks which relations the source fills: `Feed`s
+    describe (kinds.py)      CREATE SOURCE asks which relations the source fills: `Feed`s
     SourceSpec               the source in the catalog: its description, and each feed with its collection's id
     Reader.poll -> Decoded   one block: deltas by collection, and the offsets that the source has then reached
 

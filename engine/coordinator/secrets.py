@@ -2,7 +2,7 @@
 
 from engine.catalog.catalog import Catalog
 from engine.catalog.items import Connection, Secret
-from engine.connectors.ingest import check
+from engine.connectors.kinds import check
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists
 from engine.coordinator.draft import Draft

@@ -32,7 +32,7 @@ from engine.catalog.upstream import NOTHING_SELECTED
 from engine.cluster.command import CreateCollection
 from engine.collection.batch import Batch
 from engine.connectors.feed import ERRORS, PROGRESS, SEEN, Feed, SourceSpec
-from engine.connectors.ingest import copies, describe, infer, resolved
+from engine.connectors.kinds import copies, describe, infer, resolved
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists, history_of, types_of
 from engine.coordinator.draft import Draft

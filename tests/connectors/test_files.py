@@ -16,7 +16,8 @@ from engine.collection.heap import Heap
 from engine.collection.words import decode_column
 from engine.connectors.feed import Decoded, SourceSpec
 from engine.connectors.files import streams
-from engine.connectors.ingest import Ingest, describe, open_reader, resolved
+from engine.connectors.ingest import Ingest
+from engine.connectors.kinds import describe, open_reader, resolved
 from engine.errors import MalformedSource, MissingFile, SourceError
 from engine.types import Column
 

@@ -34,7 +34,7 @@ from engine.collection.heap import Heap
 from engine.collection.words import decode_column
 from engine.connectors.feed import Reader, SourceSpec
 from engine.connectors.files import reader, streams
-from engine.connectors.ingest import describe, open_reader, resolved
+from engine.connectors.kinds import describe, open_reader, resolved
 from engine.errors import MissingFile, SourceError
 from engine.types import Column
 
