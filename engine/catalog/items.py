@@ -186,18 +186,32 @@ class Index:
     def depends_on(self) -> frozenset[int]:
         return frozenset({self.on})
 
+    @property
+    def collection(self) -> int:
+        """What the index arranges: its relation, or the collection that it is by itself."""
+        return self.id if self.expressions else self.on
+
+    def shown(self, width: int) -> tuple[int, ...]:
+        """The key as who reads the catalog sees it, given how many columns the relation has: a constraint is on
+        columns, whatever is computed of one so that equal values are equal words."""
+        if not self.constraint:
+            return self.key
+        return tuple(
+            column if column < width else min(self.expressions[column - width].scalar.reads) for column in self.key
+        )
+
     def keyed(self, columns: Sequence[Column]) -> tuple[Column, ...]:
         """The columns of the key, given the relation's; an expression is called as it is written."""
         computed = (Column(each.text, each.scalar.type) for each in self.expressions)
         row = (*columns, *computed)
-        return tuple(row[column] for column in self.key)
+        return tuple(row[column] for column in self.shown(len(columns)))
 
     def written(self, columns: Sequence[Column], quote: Callable[[str], str]) -> str:
         """The key in SQL."""
         width = len(columns)
         return ", ".join(
             quote(columns[column].name) if column < width else self.expressions[column - width].text
-            for column in self.key
+            for column in self.shown(width)
         )
 
     @property

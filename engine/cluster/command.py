@@ -19,7 +19,7 @@ class CreateCollection:
     """A collection fed from outside: a table, or a relation of a source. Append-only ones are kept as a log.
 
     One that `awaits` is complete from the tick on that says that it began: until then whoever reads it waits. Writes
-    look for rows by `keys`, so it is arranged by them before it has any.
+    look for rows by `keys`, and by what is `computed` of them, so all of that is there before it has any.
     """
 
     id: int
@@ -28,6 +28,7 @@ class CreateCollection:
     history_ms: int
     awaits: bool = False
     keys: tuple[tuple[int, ...], ...] = ()
+    computed: tuple["Maintain", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Worker:
     upper: int = 0
     circuit: Turning = field(init=False)
     _live: set[int] = field(default_factory=set)  # collections and indexes that are complete
-    _awaited: set[int] = field(default_factory=set)  # collections that a tick has yet to begin
+    _awaited: dict[int, int] = field(default_factory=dict)  # what a tick has yet to begin, by the collection it is of
     _waiting: list[Building] = field(default_factory=list)  # for an input to be live, in order of arrival
     _hydrations: dict[int, Hydration] = field(default_factory=dict)
     _todo: list[Hydration] = field(default_factory=list)  # those that no thread has taken yet
@@ -99,11 +99,7 @@ class Worker:
             case Lookup() | Peek():
                 return [self.peek(command)]
             case CreateCollection():
-                self.circuit.create(command.id, command.types, command.append_only, command.history_ms, command.keys)
-                if command.awaits:
-                    self._awaited.add(command.id)
-                    return []
-                return self._now_live(command.id)
+                return self._create(command)
             case Maintain() | Arrange() | Subscribe():
                 self._waiting.append(command)
                 return self._build()
@@ -119,6 +115,17 @@ class Worker:
                 return []
             case _:
                 assert_never(command)
+
+    def _create(self, command: CreateCollection) -> list[Response]:
+        self.circuit.create(command.id, command.types, command.append_only, command.history_ms, command.keys)
+        with self.heap.pinned():
+            for each in command.computed:
+                self.circuit.install(each.id, each.plan, each.keys, each.history_ms)
+        made = [command.id, *(each.id for each in command.computed)]
+        if command.awaits:
+            self._awaited |= dict.fromkeys(made, command.id)
+            return []
+        return [response for id in made for response in self._now_live(id)]
 
     # Ticks
 
@@ -137,8 +144,8 @@ class Worker:
             for id in sorted(turned):
                 responses += self._now_live(id)
             responses += self._build()
-        for id in sorted(command.began & self._awaited):
-            self._awaited.remove(id)
+        for id in sorted(id for id, of in self._awaited.items() if of in command.began):
+            del self._awaited[id]
             self.circuit.begin(id)
             responses += self._now_live(id)
         responses.append(Ticked(command.timestamp))
@@ -245,7 +252,7 @@ class Worker:
 
     def known(self) -> frozenset[int]:
         """The ids of collections and indexes that are there or on their way."""
-        return self.unfinished() | self._awaited | frozenset(id for id in self._live if id >= 0)
+        return self.unfinished() | self._awaited.keys() | frozenset(id for id in self._live if id >= 0)
 
     def unfinished(self) -> frozenset[int]:
         """The ids of those that are on their way."""
@@ -266,7 +273,7 @@ class Worker:
             self._abandon(hydration)
         elif id in self._live or id in self._awaited:
             self._live.discard(id)
-            self._awaited.discard(id)
+            self._awaited.pop(id, None)
             self.circuit.drop(id)
 
     def _abandon(self, hydration: Hydration) -> None:

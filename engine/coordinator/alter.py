@@ -26,7 +26,7 @@ def redefine(draft: Draft, bound: BoundRedefine) -> Result:
 def _known_as(coordinator: Coordinator, table: Table) -> None:
     """Errors of writes name its columns."""
     coordinator.tables[table.id] = table.columns
-    coordinator.constraints.keep(table.id, table.columns, table.keys)
+    coordinator.constraints.keep(table)
 
 
 def inert(bound: BoundInert) -> Result:

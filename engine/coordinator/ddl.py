@@ -1,7 +1,6 @@
 """CREATE and DROP: what each makes of a draft of the catalog, and what the worker is told once that is published."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine.catalog.catalog import SYSTEM_DATABASE
 from engine.catalog.items import (
@@ -15,7 +14,7 @@ from engine.catalog.items import (
     kind,
 )
 from engine.cluster.command import Arrange, CreateCollection, Maintain
-from engine.coordinator.constraints import by
+from engine.coordinator.constraints import indexes_of
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.draft import Draft
 from engine.coordinator.pipeline import dataflow
@@ -26,7 +25,7 @@ from engine.dataflow.graph import Changes, Plan, Refresh, Schedule, nodes
 from engine.errors import DuplicateRelation, InvalidParameter
 from engine.expr.datetime_text import format_timestamptz
 from engine.plan.lower import with_finishing_as_topk
-from engine.plan.relation import Get, Map
+from engine.plan.relation import Get, Map, Relation
 from engine.sql.binding.clock import ticking
 from engine.sql.bound import (
     BoundCreateDatabase,
@@ -65,20 +64,27 @@ def create_table(draft: Draft, bound: BoundCreateTable, id: int | None = None) -
         draft.new_id(id, count), bound.name, bound.columns, bound.create_sql, bound.temporary, bound.keys,
         bound.defaults, bound.depends_on, bound.history_ms, bound.default_texts,
     )  # fmt: skip
-    arranged = [Index(item.id + n, replace(item.name, item=key.name), item.id, by(key), "", True, item.history_ms)
-                for n, key in enumerate(item.keys, 1)]  # fmt: skip
-    for index in arranged:
+    indexes = indexes_of(item)
+    for index in indexes:
         exists(draft, "", index.name, False)
     coordinator.tables[item.id] = item.columns
-    coordinator.constraints.keep(item.id, item.columns, item.keys)
+    coordinator.constraints.keep(item)
+    rows, types = Get(item.id, item.name.item, item.columns), types_of(item.columns)
+    plain = [index for index in indexes if not index.expressions]
+    computed = [
+        (index, dataflow(with_expressions(rows, index), draft.catalog, coordinator.options))
+        for index in indexes
+        if index.expressions
+    ]
 
     def make() -> None:
         history_ms = history_of(coordinator, item.history_ms)
-        awaits, keys = item.id in draft.filled, tuple(map(by, item.keys))
-        coordinator.send(CreateCollection(item.id, types_of(item.columns), False, history_ms, awaits, keys))
-        coordinator.send(*(Arrange(i.id, item.id, types_of(item.columns), i.key, history_ms) for i in arranged))
+        awaits, keys = item.id in draft.filled, tuple(index.key for index in plain)
+        made = tuple(Maintain(index.id, plan, (index.key,), history_ms) for index, plan in computed)
+        coordinator.send(CreateCollection(item.id, types, False, history_ms, awaits, keys, made))
+        coordinator.send(*(Arrange(index.id, item.id, types, index.key, history_ms) for index in plain))
 
-    draft.enter([item, *arranged], make)
+    draft.enter([item, *indexes], make)
     return Result("CREATE TABLE")
 
 
@@ -164,9 +170,7 @@ def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -
     plan = None
     if item.expressions or isinstance(on, View):
         rows = ticking(on.relation) if isinstance(on, View) else Get(on.id, on.name.item, on.columns)
-        if item.expressions:
-            rows = Map(rows, tuple(each.scalar for each in item.expressions))
-        plan = dataflow(rows, draft.catalog, coordinator.options)
+        plan = dataflow(with_expressions(rows, item), draft.catalog, coordinator.options)
         if id is None:
             _need(draft, item, plan)
 
@@ -180,6 +184,11 @@ def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -
 
     draft.enter([item], make)
     return Result("CREATE INDEX")
+
+
+def with_expressions(rows: Relation, index: Index) -> Relation:
+    """The rows of an index's relation as the index has them."""
+    return Map(rows, tuple(each.scalar for each in index.expressions)) if index.expressions else rows
 
 
 def drop(draft: Draft, bound: BoundDrop) -> Result:

@@ -87,7 +87,7 @@ def _look_ups(catalog: Catalog, plan: Plan, names: Mapping[int, str], shown: Sho
     for node in nodes(plan):
         if not isinstance(node, Mfp) or not isinstance(node.input, Source):
             continue
-        own = [index for index in indexes if node.input.id == (index.id if index.expressions else index.on)]
+        own = [index for index in indexes if node.input.id == index.collection]
         found = as_lookup(node, keys)
         if found is not None:
             name = next((str(index.name.item) for index in own if index.key == found.key), None)

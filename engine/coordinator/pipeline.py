@@ -25,7 +25,7 @@ def arranged(catalog: Catalog) -> Arranged:
     for item in catalog.items.values():
         match item:
             case Index():
-                keys.setdefault(item.id if item.expressions else item.on, set()).add(item.key)
+                keys.setdefault(item.collection, set()).add(item.key)
             case Table() | Source(append_only=False) | SourceRelation(append_only=False):
                 keys.setdefault(item.id, set()).add(tuple(range(len(item.columns))))
             case _:

@@ -5,14 +5,15 @@ written, and a materialized view over such a table as its query: the view itself
 said by changing the relation, so one read path serves all.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import count
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import Item, MaterializedView, SourceRelation, View
+from engine.catalog.items import Index, Item, MaterializedView, SourceRelation, View
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs
+from engine.coordinator.constraints import indexed
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.reads import Check, constant, peek
@@ -168,19 +169,35 @@ class Snapshot:
         """How often the table has each row (no two equal): int64[n]."""
         every = tuple(range(rows.columns))
         held = Arrangement(rows.columns, every)
-        held.apply(self.lookup(table, every, rows))
+        held.apply(self._found(table, table, every, rows, self._written(table)))
         return held.counts(rows)
 
-    def lookup(self, table: int, key: tuple[int, ...], keys: Batch) -> Batch:
-        """The rows of a table whose columns `key`, a constraint's or all, are one of `keys` (no two equal)."""
-        circuit = self.coordinator.cluster.worker.circuit
-        if table not in self.coordinator.tables:
+    def arbiters(self, table: int, keys: Sequence[tuple[int, ...]]) -> list[Index]:
+        """The indexes of a table's constraints on these columns."""
+        self._written(table)
+        return [self.coordinator.constraints.index(table, columns) for columns in keys]
+
+    def indexed(self, rows: Batch, index: Index) -> Batch:
+        """A table's rows as a constraint's index has them."""
+        return indexed(rows, index, self.coordinator.heap)
+
+    def lookup(self, index: Index, keys: Batch) -> Batch:
+        """The rows of a table whose constraint's key is one of `keys` (no two equal), as its index has them."""
+        own = self.indexed(self._written(index.on), index)
+        return self._found(index.on, index.collection, index.key, keys, own)
+
+    def _written(self, table: int) -> Batch:
+        """What the block has written to a table."""
+        columns = self.coordinator.tables.get(table)
+        if columns is None:
             raise UndefinedTable("the table that the statement writes to was dropped")
-        own = self.own.get(table)
+        return self.own.get(table, Batch.empty(len(columns)))
+
+    def _found(self, table: int, collection: int, key: tuple[int, ...], keys: Batch, own: Batch) -> Batch:
+        """The rows of a collection, a table's or its index's, that have one of the keys; `own` are the block's."""
         if table not in self.coordinator.catalog.items:  # the block has made it: it has what the block has written
-            width = len(self.coordinator.tables[table])
-            return Batch.empty(width) if own is None else with_key(own, key, keys.words)
-        found = circuit.lookup(table, key, keys.words, self.at)
-        if own is None or not len(own):
+            return with_key(own, key, keys.words)
+        found = self.coordinator.cluster.worker.circuit.lookup(collection, key, keys.words, self.at)
+        if not len(own):
             return found
         return Batch.concat([found, with_key(own, key, keys.words)]).consolidate()

@@ -6,11 +6,10 @@ Rule   a row conflicts when a row that is there (or, for DO NOTHING, one before 
 Cost   O(rows inserted) probes of the key's index, whatever the table holds.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.catalog.items import Index
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, null_words
 from engine.coordinator.snapshot import Snapshot
@@ -24,39 +23,44 @@ def resolved(
     snapshot: Snapshot, table: int, conflict: BoundConflict, new: Batch, columns: tuple[Column, ...]
 ) -> tuple[Batch, Batch]:
     """(rows that go, rows that come) when `new` is inserted."""
-    rows = each(new)
-    none = Batch.empty(rows.columns)
+    rows, width = each(new), new.columns
+    none = Batch.empty(width)
+    indexes = snapshot.arbiters(table, conflict.keys)
     if conflict.update is None:
-        for key in conflict.keys:
-            rows = rows.take(~_conflicts(snapshot, table, key, rows)[0])
-        return none, _first(rows, conflict.keys)
-    (key,) = conflict.keys
-    if len(_first(rows, [key])) < len(rows):
+        for index in indexes:
+            rows = rows.take(~_conflicts(snapshot, index, snapshot.indexed(rows, index))[0])
+        for index in indexes:
+            rows = _first(snapshot.indexed(rows, index), index.key).project(range(width))
+        return none, rows
+    (index,) = indexes
+    key, rows = index.key, snapshot.indexed(rows, index)
+    if len(_first(rows, key)) < len(rows):
         raise CardinalityViolation(
             "ON CONFLICT DO UPDATE command cannot affect row a second time",
             hint="Two of the rows to insert have the same key: insert one of them.",
         )
-    hit, there = _conflicts(snapshot, table, key, rows)
+    hit, there = _conflicts(snapshot, index, rows)
     if not hit.any():
-        return none, rows
-    width = rows.columns
-    held = Arrangement(width, key)
+        return none, rows.project(range(width))
+    held = Arrangement(rows.columns, key)
     held.apply(there)
     beside = np.array([*(-1 - c for c in range(width)), *range(width)], np.int64)
     pairs = held.join(key, rows.take(hit), np.array(key, np.int64), beside)
     both = each(snapshot.filled(conflict.update, pairs, columns * 2))
-    fresh = rows.take(~hit)
+    fresh = rows.take(~hit).project(range(width))
     after = both.project(range(width, 2 * width))
     return both.project(range(width)), Batch.concat([fresh, after]) if len(fresh) else after
 
 
-def _conflicts(snapshot: Snapshot, table: int, key: tuple[int, ...], rows: Batch) -> tuple[NDArray[np.bool_], Batch]:
-    """Which of the rows have a key that a row of the table has, and those rows of the table."""
+def _conflicts(snapshot: Snapshot, index: Index, rows: Batch) -> tuple[NDArray[np.bool_], Batch]:
+    """Which of the rows have a key that a row of the table has, and those rows of the table; all as the index has
+    them."""
     if not len(rows):
         return np.zeros(0, bool), Batch.empty(rows.columns)
+    key = index.key
     keys, full = _keys(rows, key)
     distinct = keys.take(full).consolidate()
-    there = snapshot.lookup(table, key, Batch(distinct.words, np.ones(len(distinct), np.int64), len(key), True))
+    there = snapshot.lookup(index, Batch(distinct.words, np.ones(len(distinct), np.int64), len(key), True))
     held = Arrangement(len(key), range(len(key)))
     held.apply(Batch(there.key_words(key), there.diffs, len(key)))
     return (held.counts(keys) > 0) & full, there
@@ -69,15 +73,13 @@ def _keys(rows: Batch, key: tuple[int, ...]) -> tuple[Batch, NDArray[np.bool_]]:
     return Batch(words, rows.diffs, len(key)), full
 
 
-def _first(rows: Batch, keys: Sequence[tuple[int, ...]]) -> Batch:
-    """The rows without those that have a key of one before them."""
-    for key in keys:
-        cut, full = _keys(rows, key)
-        _, at = np.unique(cut.words.T, axis=0, return_index=True)
-        kept = ~full
-        kept[at] = True
-        rows = rows.take(kept)
-    return rows
+def _first(rows: Batch, key: tuple[int, ...]) -> Batch:
+    """The rows without those that have the key of one before them."""
+    cut, full = _keys(rows, key)
+    _, at = np.unique(cut.words.T, axis=0, return_index=True)
+    kept = ~full
+    kept[at] = True
+    return rows.take(kept)
 
 
 def each(rows: Batch) -> Batch:

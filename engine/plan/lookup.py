@@ -20,7 +20,7 @@ from engine.expr.scalar import INTEGERS, Call, Literal, Logic, Ref, Scalar, Valu
 from engine.plan.lower import Arranged
 from engine.plan.predicates import equal_sides, same_sides
 from engine.plan.relation import BoundScalar
-from engine.plan.scalars import conjuncts, parts, rewrite
+from engine.plan.scalars import conjuncts, map_refs, parts, rewrite
 from engine.types import CastContext, Physical, SqlType, cast_context
 
 LOOKUP_KEYS_MAX: Final = 10_000
@@ -198,10 +198,13 @@ class Given:
             column, zeros = operand.arguments[0], True
         if not isinstance(column, Ref) or column.type.physical is Physical.INTERVAL or not self.known(array):
             return None
-        if not self.comparable(column, array.type.within) or (column.type.physical is Physical.FLOAT and not zeros):
+        if not self.comparable(column, array.type.within):
             return None
+        double = column.type.physical is Physical.FLOAT
         if not isinstance(array, Literal):
-            return column.index, (Each(array),)
+            return None if double else (column.index, (Each(array),))
+        if double and not zeros and any(not literal.value or literal.value == MINUS_ZERO for literal in each_of(array)):
+            return None
         found = [literal for literal in each_of(array) if not zeros or literal.value != 0]
         if zeros and len(found) < len(each_of(array)):
             found += [Literal(0.0, column.type), Literal(MINUS_ZERO, column.type)]
@@ -252,11 +255,28 @@ def placeholder(scalar: Scalar) -> Call | None:
     return None
 
 
+def number_asked(predicate: Scalar) -> Ref | None:
+    """The double of which a predicate asks whether it is some number, which is not 0."""
+    sides = equal_sides(predicate)
+    for one, other in () if sides is None else (sides, sides[::-1]):
+        if isinstance(one, Ref) and one.type.physical is Physical.FLOAT and isinstance(other, Literal) and other.value:
+            return one
+    return None
+
+
 def over_index(plan: Mfp, id: int, expressions: tuple[Scalar, ...]) -> Mfp:
     """A plan over the rows of a collection as one over collection `id`, which has those rows with `expressions` behind
-    their columns: what is asked of an expression is asked of its column. What the plan computes stands behind both."""
+    their columns: what is asked of an expression is asked of its column. What the plan computes stands behind both.
+
+    A double that is to be another number than 0 is that as what it is compared by too."""
     assert isinstance(plan.input, Source)
     width = len(plan.input.types)
+    unsigned = {
+        inner.index: place
+        for place, expression in enumerate(expressions, width)
+        if isinstance(expression, Call) and expression.function.name == "unsigned_zero"
+        and isinstance(inner := expression.arguments[0], Ref)
+    }  # fmt: skip
 
     def change(scalar: Scalar) -> Scalar:
         if isinstance(scalar, Ref) and scalar.index >= width:
@@ -264,7 +284,9 @@ def over_index(plan: Mfp, id: int, expressions: tuple[Scalar, ...]) -> Mfp:
         for place, expression in enumerate(expressions, width):
             if scalar == expression:
                 return Ref(place, scalar.type, scalar.nullable)
-        return scalar
+        number = number_asked(scalar)
+        place = None if number is None else unsigned.get(number.index)
+        return scalar if place is None else map_refs(scalar, lambda ref: Ref(place, ref.type, ref.nullable))
 
     steps = tuple(
         Compute(rewrite(step.expression, change))

@@ -12,8 +12,10 @@ from operator import is_
 from typing import ClassVar, TypeAlias, cast
 
 from engine import types
+from engine.collection import nested
 from engine.collection.value import planned
 from engine.collection.wanted import ask
+from engine.collection.words import raw_of
 from engine.dataflow.graph import Order, Ties
 from engine.expr.aggregate import Overload
 from engine.expr.scalar import Opaque, Scalar, Value
@@ -143,9 +145,16 @@ class Constant:
     types: tuple[SqlType, ...]
 
     def __post_init__(self) -> None:
-        if any(type.physical is types.Physical.FLOAT for type in self.types):
-            rows = tuple((tuple(map(planned, row)), count) for row, count in self.rows)
+        if any(type.physical is types.Physical.FLOAT or type.nesting is not None for type in self.types):
+            rows = tuple((tuple(map(_held, row, self.types)), count) for row, count in self.rows)
             object.__setattr__(self, "rows", rows)
+
+
+def _held(value: Value, type: SqlType) -> Value:
+    """A value as plans hold it: they are hashed, and are the same when they are equal."""
+    if type.nesting is None or value is None or isinstance(value, bytes):
+        return planned(value)
+    return nested.encode(raw_of(value, type), type)
 
 
 @dataclass(frozen=True, slots=True)

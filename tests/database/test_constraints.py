@@ -141,3 +141,27 @@ def test_keys_and_defaults_are_durable(tmp_path: Path) -> None:
         db.execute("INSERT INTO t VALUES (8, 'r')")
         assert db.execute("SELECT n FROM v").rows() == [(2,)]
         assert failure(db, "INSERT INTO t VALUES (9, 'r')").message.endswith('"t_c_key"')
+
+
+def test_a_key_that_is_computed_holds_from_the_first_row_on(db: Database) -> None:
+    """Of a table that comes with more rows than are indexed at once."""
+    with db.session() as session:
+        session.execute("BEGIN")
+        session.execute("CREATE TABLE t (a interval PRIMARY KEY, b double precision UNIQUE)")
+        session.execute("INSERT INTO t SELECT g * interval '1 day', -g FROM generate_series(0, 40000) AS g")
+        session.execute("COMMIT")
+    assert failure(db, "INSERT INTO t VALUES ('1000 months', 1)").detail == "Key (a)=(83 years 4 mons) already exists."
+    assert failure(db, "INSERT INTO t VALUES ('-1 day', '-0')").detail == "Key (b)=(-0) already exists."
+    db.execute("DELETE FROM t WHERE b < -1; ALTER TABLE t DROP CONSTRAINT t_b_key")
+    assert failure(db, "INSERT INTO t VALUES ('24:00', 0)").sqlstate == "23505"
+    with db.session() as session:
+        plan = session.execute("EXPLAIN PHYSICAL PLAN FOR SELECT b FROM t WHERE a = '24:00'").rows()[0][0]
+        assert "Lookup t_pkey" in plan
+    assert db.execute("SELECT b FROM t WHERE a = '24:00'").rows() == [(-1.0,)]
+
+
+@pytest.mark.parametrize("asked", ["b = 1.5", "b IN (1.5, 2.5)", "b = 0", "b = '-0'"])
+def test_a_double_is_found_by_its_key(db: Database, asked: str) -> None:
+    db.execute("CREATE TABLE t (b double precision PRIMARY KEY); INSERT INTO t VALUES (1.5), ('-0'), (3)")
+    assert "Lookup t_pkey" in db.execute(f"EXPLAIN PHYSICAL PLAN FOR SELECT b FROM t WHERE {asked}").rows()[0][0]
+    assert db.execute(f"SELECT b FROM t WHERE {asked}").rows() == [(1.5 if "1.5" in asked else -0.0,)]

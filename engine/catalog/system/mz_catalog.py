@@ -177,7 +177,7 @@ def _index_columns(catalog: Catalog, _: Runtime) -> Iterator[Row]:
     for item in items(catalog, Index):
         assert isinstance(item, Index)
         of = catalog.items[item.on].columns
-        for position, (place, column) in enumerate(zip(item.key, item.keyed(of), strict=True), 1):
+        for position, (place, column) in enumerate(zip(item.shown(len(of)), item.keyed(of), strict=True), 1):
             computed = place >= len(of)
             at, text = (None, column.name) if computed else (place + 1, None)
             yield object_id(item.id), position, at, text, column.name, column.nullable

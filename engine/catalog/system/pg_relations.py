@@ -137,10 +137,11 @@ def _indexes(catalog: Catalog, _: Runtime) -> Iterator[Row]:
         of, key, n = catalog.items[item.on].columns, describe.key_of(item, catalog), len(item.key)
         yield (
             item.id, item.on, n, n, key is not None, key is not None and key.primary,
-            [0 if column >= len(of) else column + 1 for column in item.key],
+            [0 if column >= len(of) else column + 1 for column in item.shown(len(of))],
             [collation(column.type) for column in item.keyed(of)],
             [class_of(column.type) for column in item.keyed(of)],
-            [0] * n, ", ".join(each.text for each in item.expressions) or None, database_of(item),
+            [0] * n, ", ".join(each.text for each in item.expressions if not item.constraint) or None,
+            database_of(item),
         )  # fmt: skip
 
 

@@ -39,7 +39,6 @@ from engine.sql.binding.queries import Queries
 from engine.sql.binding.select import projected
 from engine.sql.binding.session import settle
 from engine.sql.binding.tables import create_table
-from engine.sql.binding.writes import stored
 from engine.sql.binding.writing import quoted, type_sql
 from engine.sql.scope import Around, Range, Scope, ScopeColumn
 from engine.sql.statement.definitions import (
@@ -183,7 +182,7 @@ def alter_table(statement: AlterTable, context: Context) -> bound.BoundReshape |
         if new is not None:
             action = shape.converted.get(found.columns[new].name)
             given[new] = _value(table, old, found.columns[new], action, context)
-    rows = settle(projected(relation, len(table.columns), stored(given, found.keys)), context)
+    rows = settle(projected(relation, len(table.columns), given), context)
     return bound.BoundReshape(table.id, found, rows, shape.places(), shape.cascade, tuple(shape.notices))
 
 

@@ -26,7 +26,6 @@ from engine.sql.binding.writes import (
     defaults,
     named_column,
     range_of,
-    stored,
     written_table,
 )
 from engine.sql.resolved.rows import MergeAction
@@ -69,7 +68,7 @@ def merge(statement: statements.Merge, context: Context) -> bound.BoundMerge:
                 case MergeUpdate(assignments):
                     changed = changed_by(assignments, table, binder, scope)
                     new = [changed.get(i, scalar) for i, scalar in enumerate(old)]
-                    action, row = MergeAction.UPDATE, [*old, *stored(new, table.keys)]
+                    action, row = MergeAction.UPDATE, [*old, *new]
                 case MergeDelete():
                     action, row = MergeAction.DELETE, [*old, *nothing]
                 case MergeInsert():
@@ -99,4 +98,4 @@ def _inserted(
             column = table.columns[target]
             if not isinstance(node, syntax.Default):
                 row[target] = assigned(binder.towards(node, Place(scope, "VALUES"), column.type), column, node.at)
-    return stored(row, table.keys)
+    return row

@@ -14,21 +14,19 @@ from engine.errors import (
     UndefinedObject,
     WrongObjectType,
 )
-from engine.expr.functions.comparable import has_spans, has_two_zeros
 from engine.expr.scalar import Literal, Ref
 from engine.plan.relation import BoundScalar, Filter, Local, Query, Relation, TopK
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.applying import cast, located
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_file
-from engine.sql.binding.keys import as_key
 from engine.sql.binding.place import Place
 from engine.sql.binding.queries import Queries, rows_of
 from engine.sql.binding.select import projected
 from engine.sql.resolved.rows import BoundConflict, Over
 from engine.sql.scope import Around, Range, Scope, ScopeColumn, Source, moved, shifted
 from engine.sql.statement.data import OnConflict
-from engine.types import CastContext, Column, SqlType
+from engine.types import CastContext, Column
 
 
 def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
@@ -36,7 +34,7 @@ def insert(statement: statements.Insert, context: Context) -> bound.BoundInsert:
     targets = _targets(statement, table)
     binder = Queries(context)
     if statement.query is None:
-        relation = rows_of([stored(defaults(table, binder), table.keys)])
+        relation = rows_of([defaults(table, binder)])
     else:
         relation = _given(binder, statement.query, table, targets, statement)
     conflict = None if statement.conflict is None else _conflict(statement, statement.conflict, table, binder)
@@ -80,7 +78,7 @@ def _conflict(statement: statements.Insert, conflict: OnConflict, table: Table, 
     if conflict.where is not None:
         relation = Filter(relation, (binder.boolean(conflict.where, Place(scope, "WHERE"), "WHERE"),))
     changed = changed_by(conflict.assignments, table, binder, scope)
-    row = stored([changed.get(i, column.ref) for i, column in enumerate(old)], table.keys)
+    row = [changed.get(i, column.ref) for i, column in enumerate(old)]
     return BoundConflict(keys, Over(local.id, projected(relation, 2 * width, [*(column.ref for column in old), *row])))
 
 
@@ -125,7 +123,7 @@ def _given(
             for node, target, column in zip(row, targets, wanted, strict=False):
                 if not isinstance(node, syntax.Default):
                     given[target] = assigned(binder.towards(node, place, column.type), column, node.at)
-            rows.append(stored(given, table.keys))
+            rows.append(given)
         return rows_of(rows)
     sub = binder.closed(binder.query(query, around))
     width = len(sub.columns)
@@ -138,23 +136,13 @@ def _given(
             given[target] = located(query.at, cast, ref, column.type, CastContext.EXPLICIT)
         else:
             given[target] = assigned(ref, column, query.at)
-    return projected(sub.relation, width, stored(given, table.keys))
+    return projected(sub.relation, width, given)
 
 
 def defaults(table: Table, binder: Queries) -> list[BoundScalar]:
     """What each column holds that a statement does not give. Session functions in it are still to be settled."""
     binder.unsettled = binder.unsettled or bool(table.defaults)
     return list(table.defaults) or [Literal(None, column.type) for column in table.columns]
-
-
-def stored(row: Sequence[BoundScalar], keys: Sequence[UniqueKey]) -> list[BoundScalar]:
-    """The table's new row as it is stored: keys are told apart by words, so zeros in one are as they are compared."""
-    keyed = {column for key in keys for column in key.columns}
-    return [as_key(scalar) if i in keyed and _has_zeros(scalar.type) else scalar for i, scalar in enumerate(row)]
-
-
-def _has_zeros(kind: SqlType) -> bool:
-    return has_two_zeros(kind) and not has_spans(kind)
 
 
 def _fits(width: int, targets: Sequence[int], statement: statements.Insert, at: int) -> None:
@@ -255,7 +243,7 @@ def update(statement: statements.Update, context: Context) -> bound.BoundUpdate:
     width = len(table.columns)
     old = [column.ref for column in columns_at(table, 0)]
     changed = changed_by(statement.assignments, table, binder, scope)
-    new = stored([changed.get(i, scalar) for i, scalar in enumerate(old)], table.keys)
+    new = [changed.get(i, scalar) for i, scalar in enumerate(old)]
     once = bool(statement.from_)
     relation = _once(relation, width, once)
     beside = [Ref(i, types.UNKNOWN) for i in range(width, scope.width)] if statement.returning else []
@@ -310,6 +298,6 @@ def copy_from(statement: statements.CopyFrom, context: Context) -> bound.BoundCo
         value = Ref(i, kind) if kind == plain else located(at, cast, Ref(i, kind), plain, CastContext.EXPLICIT)
         row[target] = assigned(value, column, at)
     local = Local(binder.fresh(), tuple(column.type for column in given))
-    relation = projected(local, len(targets), stored(row, table.keys))
+    relation = projected(local, len(targets), row)
     over = Over(local.id, relation)
     return bound.BoundCopyFrom(table.id, table.name.item, tuple(given), over, form, binder.unsettled, file)
