@@ -13,7 +13,7 @@ from engine.collection.arrow import from_arrow
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
-from engine.connectors.feed import PROGRESS, Decoded, Feed, Progress, SourceSpec, Unattended
+from engine.connectors.feed import PROGRESS, ROWS_BEGIN, Decoded, Feed, Progress, SourceSpec, Unattended
 from engine.connectors.generate_auction import Auction
 from engine.connectors.generate_counter import Counter
 from engine.connectors.generate_key_value import KeyValue
@@ -89,6 +89,7 @@ class GeneratorReader(Unattended):
             self._begins_at = min(self._begins_at, description.up_to)
         self._begun = False
         self._progress: Final = Progress(TICK)
+        self._block_rows = ROWS_BEGIN
         self._measured = clock_ms(), 0
         self._told: int | None = None
 
@@ -106,6 +107,9 @@ class GeneratorReader(Unattended):
         due_ms = self._start_ms + (self._ticks - self._of.as_of + 1) * self._of.tick_ms
         return max(0.001, (due_ms - self._clock_ms()) / 1000)
 
+    def pace(self, rows: int) -> None:
+        self._block_rows = min(rows, BLOCK_ROWS)
+
     def poll(self) -> Decoded | None:
         self._measure()
         if self._before is not None:
@@ -113,7 +117,7 @@ class GeneratorReader(Unattended):
             if tables is not None:
                 return self._decoded({name: (rows, np.ones(len(rows), np.int64)) for name, rows in tables.items()})
             self._before = None
-        end = min(self._due(), self._ticks + max(1, BLOCK_ROWS // self._generator.rows_per_tick))
+        end = min(self._due(), self._ticks + max(1, self._block_rows // self._generator.rows_per_tick))
         if end <= self._ticks:
             return None if self._begun else self._decoded({})
         begin, self._ticks = self._ticks, end

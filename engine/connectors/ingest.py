@@ -17,7 +17,7 @@ from typing import Final
 
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
-from engine.connectors.feed import Decoded, Progress, Reader, Resolve, SourceSpec
+from engine.connectors.feed import ROWS_BEGIN, Decoded, Progress, Reader, Resolve, SourceSpec
 from engine.connectors.files.roots import ANYWHERE, Roots
 from engine.connectors.kafka.reader import KafkaReader
 from engine.connectors.kinds import NOTHING, TRANSACTION_BYTES_MAX, open_reader
@@ -26,9 +26,6 @@ from engine.errors import SourceError
 
 STOP_SECONDS_MAX: Final = 2.0
 """How long whoever stops a source waits for its thread."""
-
-ROWS_BEGIN: Final = 16_384
-"""Of the first tick: a tenth of a second where views do much with a row, four ticks from all where they do little."""
 
 TICKS_AHEAD: Final = 4
 """What a source may be ahead of the ticks, as they are by then: enough that none waits for its reader."""

@@ -66,8 +66,9 @@ class Coordinator:
         self.cluster: Final = Local(self.heap, self._deliver)
         record = None if log is None else self._record
         self.ticks: Final = Ticks(
-            self.cluster, self.oracle, record, Pace(options.tick_rows_max, options.tick_ms_max / 1000)
-        )
+            self.cluster, self.oracle, record,
+            Pace(options.tick_rows_max, options.tick_ms_max / 1000, options.tick_bytes_max),
+        )  # fmt: skip
         self.ticks.after = self._sweep_if_due
         self.constraints: Final = Constraints(self.cluster.worker.circuit, self.heap)
         self.ticks.constraints = self.constraints

@@ -17,6 +17,10 @@ class Options:
     longer, and sources are read in smaller pieces. A piece that was read, a transaction and what a statement writes are
     never cut, so one may take longer."""
 
+    tick_bytes_max: int = 256 << 20
+    """What the operators of a tick should make of changes of sources, all of it at once in memory: it takes fewer where
+    the last ones say that each makes many. As of time, what is never cut may make more."""
+
     inbox_rows_max: int = 1_048_576
     """Decoded rows of one source that may wait for a tick. A reader that is ahead of the ticks by four of them blocks:
     this is the back-pressure."""

@@ -82,6 +82,7 @@ class Ticks:
         self.after: Callable[[], None] | None = None  # runs at the boundary behind each tick
         self.due_changed: Callable[[], None] | None = None  # what is to change by itself next is another
         self._due: int | None = None
+        self._operators = 0  # that there were when rows were taken last
         self._turning: list[tuple[int, int]] = []
         self.count = 0
         self.rows = 0
@@ -218,6 +219,7 @@ class Ticks:
         """One tick for a group of writes and what the sources have."""
         taken = Taken()
         if self.sources is not None and self.sources.ready:
+            self._look_at_views()
             taken = self.sources.take(self._pace.rows)
         deltas, offsets = taken.deltas, taken.offsets
         for id in taken.cleared:
@@ -246,9 +248,18 @@ class Ticks:
         seconds = time.perf_counter() - begin
         self.seconds += seconds
         if taken.rows:
-            self._pace.took(taken.rows, seconds)
+            self._pace.took(taken.rows, seconds, self._cluster.worker.circuit.made_bytes)
         if self.after is not None:
             self.after()
+
+    def _look_at_views(self) -> None:
+        """What is known of the cost of a row is of the views that there were."""
+        operators = self._cluster.worker.circuit.operators_ever
+        if operators != self._operators:
+            self._operators = operators
+            self._pace.unknown()
+        elif self._cluster.worker.unfinished():
+            self._pace.building()
 
     def _timestamp(self) -> int:
         """The time of the tick, behind ticks at all times before it at which something changed by itself: what is read

@@ -254,6 +254,17 @@ class Circuit(Reading):
                 fed.append((node, node.empty))
         self._touched = compute(tick, fed, due_nodes(self._timed, tick) if self._timed else (), self.clock)
 
+    @property
+    def made_bytes(self) -> int:
+        """What the operators made in the last step, all at once in memory. O(touched operators)."""
+        deltas = [node.delta for node in self._touched if node.delta is not None]
+        return sum(delta.words.nbytes + delta.diffs.nbytes for delta in deltas)
+
+    @property
+    def operators_ever(self) -> int:
+        """How many operators there have been: it grows when there is another."""
+        return self._ranks
+
     def has(self, id: int) -> bool:
         """Whether there is a collection or an index of that id."""
         return id in self._exports

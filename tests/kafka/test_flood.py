@@ -24,7 +24,7 @@ never, connector, rows = threading.Event(), sys.argv[1], int(sys.argv[2])
 with Database.in_memory(Options(tick_ms_max=10, history_ms=0)) as db:
     db.execute(f"CREATE SOURCE s (id bigint, pad text) FROM {connector} FORMAT JSON")
     db.execute('''CREATE MATERIALIZED VIEW m AS
-        SELECT (id + x) % 100 AS k, count(*) AS n FROM s CROSS JOIN generate_series(1, 400) AS x GROUP BY 1''')
+        SELECT (id + x) % 100 AS k, count(*) AS n FROM s CROSS JOIN generate_series(1, 1000) AS x GROUP BY 1''')
     ticks, ingest = db._coordinator.ticks, db._coordinator.ingest
     while ticks.count < 8:
         never.wait(0.05)

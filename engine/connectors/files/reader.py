@@ -38,10 +38,7 @@ LISTING_SHARE: Final = 20
 """A listing is repeated after so many times what it took."""
 
 BLOCK_BYTES_MIN: Final = 64 << 10
-"""Read at once, however slow ticks are."""
-
-BLOCK_BYTES_BEGIN: Final = 1 << 20
-"""Read at once before a tick has said how many rows it takes."""
+"""Read at once, however slow ticks are, and before one has said how many rows it takes."""
 
 RETRY_SECONDS: Final = 1.0
 """Between two attempts at a file, or a store, that failed."""
@@ -119,7 +116,7 @@ class FileReader(Unattended):
         self._complete = False  # whether the log was told that nothing will come any more
         self._absent: SourceError | None = None  # why there is no list of files
         self._measured: tuple[float, dict[int, int]] = time.monotonic(), {}
-        self._block_bytes = BLOCK_BYTES_BEGIN
+        self._block_bytes = BLOCK_BYTES_MIN
         self._row_bytes = 0.0  # of the last rows: bytes of the file
         self.finished = offsets.get(COMPLETE, 0) > 0
 
@@ -129,7 +126,7 @@ class FileReader(Unattended):
         return self._absent or next((file.error for file in self._files.values() if file.error is not None), None)
 
     def pace(self, rows: int) -> None:
-        self._block_bytes = max(BLOCK_BYTES_MIN, int(rows * self._row_bytes)) if self._row_bytes else BLOCK_BYTES_BEGIN
+        self._block_bytes = max(BLOCK_BYTES_MIN, int(rows * self._row_bytes))
 
     def poll(self) -> Decoded | None:
         if self.finished:

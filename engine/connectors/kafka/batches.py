@@ -6,7 +6,7 @@ transaction that was aborted, no control record. `next` says for each partition 
 
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -65,7 +65,7 @@ class Records:
         """What their data take."""
         return len(self.keys.data) + len(self.values.data) + len(self.headers.data) + 24 * len(self)
 
-    def take(self, rows: NDArray[np.int64]) -> "Records":
+    def take(self, rows: NDArray[np.int64] | slice) -> "Records":
         """Those records, in that order."""
         return Records(
             self.partitions[rows], self.offsets[rows], self.times[rows], self.keys.take(rows), self.values.take(rows),
@@ -76,6 +76,13 @@ class Records:
         """The same in buffers of their own."""
         keys, values, headers = (spans.compact() for spans in (self.keys, self.values, self.headers))
         return Records(self.partitions, self.offsets, self.times, keys, values, headers, self.next)
+
+    def cut(self, rows: int) -> "tuple[Records, Records]":
+        """The first of them, which say where to go on behind them, and the rest. O(rows)."""
+        first, rest = self.take(slice(rows)), self.take(slice(rows, None))
+        # They are in the order of their offsets in each partition, so that the last one of each stays.
+        behind = dict(zip(first.partitions.tolist(), (first.offsets + 1).tolist(), strict=True))
+        return replace(first, next=behind), replace(rest, next=self.next)
 
     @staticmethod
     def together(parts: "Sequence[Records]") -> "Records":

@@ -22,7 +22,7 @@ from engine.catalog.sources import Debezium, KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors.debezium import Seen, TransactionDecoder
-from engine.connectors.feed import ERRORS, SEEN, Decoded, Progress, Resolve, SourceSpec, Unattended
+from engine.connectors.feed import ERRORS, ROWS_BEGIN, SEEN, Decoded, Progress, Resolve, SourceSpec, Unattended
 from engine.connectors.kafka.batches import Records, records_of
 from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, Topic
 from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
@@ -125,8 +125,9 @@ class KafkaReader(Unattended):
         self._measured: dict[int, int] = {}  # by partition, the records of then
         self._to_tell: dict[int, int] = {}  # by partition, what the group of consumers has not been told
         self._tell_at = 0.0
-        self._rows_wanted = 1 << 31
-        self._row_bytes = 0.0  # of the last fetches: records as they are sent
+        self._rows_wanted = ROWS_BEGIN
+        self._row_bytes = 0.0  # of the last fetch: records as they are sent
+        self._fetched: Records | None = None  # what was fetched and is to be decoded next, in pieces that ticks take
         self._refresh_at = 0.0
         self._started = False
         self._polling: asyncio.Task[Decoded | None] | None = None
@@ -192,6 +193,8 @@ class KafkaReader(Unattended):
             if settled is not None:
                 return settled
         self._ask()
+        if self._fetched is not None:
+            return await self._piece(self._fetched)
         if not self._fetching:
             await asyncio.sleep(POLL_SECONDS)
             return None
@@ -212,18 +215,27 @@ class KafkaReader(Unattended):
         records = records_of(parts)
         for number, at in records.next.items():
             self._partitions[number].next = at
+        if len(records):
+            self._row_bytes = sum(len(part.data) for part in parts) / len(records)
         self._ask()
+        return await self._piece(records)
+
+    async def _piece(self, records: Records) -> Decoded:
+        """The block of the first records, no more than a tick takes."""
+        self._fetched = None
+        if len(records) > self._rows_wanted:
+            records, self._fetched = records.cut(self._rows_wanted)
         await asyncio.sleep(0)  # the requests leave before the decoding begins
         free = records if self._transactions is None else self._held(self._transactions, records)
-        return self._decoded(free, records, sum(len(part.data) for part in parts))
+        return self._decoded(free, records)
 
-    def _counted(self, records: Records, size: int) -> None:
+    def _counted(self, records: Records) -> None:
         for number, at in records.next.items():
             progress = self._partitions[number].progress
             mine = int((records.partitions == number).sum())
             progress.position = at
             progress.records += mine
-            progress.bytes += size * mine // max(1, len(records))
+            progress.bytes += int(self._row_bytes * mine)
 
     async def _tell(self, prefix: str) -> None:
         """Tell the group how far the source is, once a second. Reading goes on when it cannot be told."""
@@ -244,7 +256,7 @@ class KafkaReader(Unattended):
         gate = transactions.gate
         gate.hear(*await transactions.ends.look())
         step = gate.step()
-        return None if step is None else self._decoded(step.records, Records.together([]), 0, step)
+        return None if step is None else self._decoded(step.records, Records.together([]), step)
 
     def _held(self, transactions: "_Transactions", records: Records) -> Records:
         """The records of no transaction that no process has read; the others wait for the end of theirs."""
@@ -257,14 +269,12 @@ class KafkaReader(Unattended):
         read = [self._read.get(number, 0) for number in records.partitions.tolist()]
         return records.take(np.flatnonzero(free & (records.offsets >= np.array(read, np.int64))))
 
-    def _decoded(self, records: Records, read: Records, size: int, step: Step | None = None) -> Decoded:
-        """The block of some records. `read` were read just then, of so many bytes: the same, where none waits."""
+    def _decoded(self, records: Records, read: Records, step: Step | None = None) -> Decoded:
+        """The block of some records. `read` were read just then: the same, where none waits."""
         with self._lock:
             changes = self._envelope.apply(records)
             held, kept = self._envelope.held(), self._envelope.kept()
-        self._counted(read, size)
-        if len(read):
-            self._row_bytes = size / len(read)
+        self._counted(read)
         if self._transactions is not None:
             gate = self._transactions.gate
             if step is not None:
@@ -359,6 +369,7 @@ class KafkaReader(Unattended):
         topic = await self._client.topic(description.topic)
         self._refresh_at = time.monotonic() + max(description.refresh_ms, 100) / 1000
         if topic.id != self._topic_id:
+            self._fetched = None
             self._partitions.clear()
             self._resumed.clear()
             with self._lock:
@@ -412,6 +423,7 @@ class KafkaReader(Unattended):
         return {number: max(low[number], given.get(number, 0)) for number in numbers}
 
     async def _let_go(self) -> None:
+        self._fetched = None
         tasks = list(self._fetching.values())
         self._fetching.clear()
         for task in tasks:
