@@ -26,7 +26,7 @@ Resolve = Callable[[Setting], str]
 PROGRESS: Final = "progress"
 """The feed that says how far a source is (the catalog calls it <source>_progress)."""
 ROWS_BEGIN: Final = 1_024
-"""Of the first tick, and of what is read for it: tens of MiB where a view makes a thousand rows of each, eight ticks
+"""Of the first tick, and of what is read for it: tens of MiB where a view makes a thousand rows of each, four ticks
 from all where views do little."""
 ERRORS: Final = "errors"
 SEEN: Final = "seen"

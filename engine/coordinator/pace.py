@@ -2,10 +2,10 @@
 
 Law    after ticks whose rows cost the same each, a tick takes no longer than its time and makes no more than its bytes,
        if ROWS_MIN rows do not; it takes all that it may if they fit. One tick that went beyond is believed at once;
-       from small ticks it doubles, since a tick has costs that are not its rows'. So it does from ROWS_BEGIN when
-       nobody knows what a row costs: at the beginning, and whenever there is another view, of which a row may make a
-       thousand. While views are being built, of which nobody knows that yet, ROWS_BUILDING is the most: what was read
-       when one of them joins goes into ticks in the pieces in which it was read.
+       from small ticks it grows by GROWTH, since a tick has costs that are not its rows'. So it does from ROWS_BEGIN
+       when nobody knows what a row costs: at the beginning, and whenever there is another view, of which a row may
+       make a thousand. While views are being built, of which nobody knows that yet, ROWS_BUILDING is the most: what
+       was read when one of them joins goes into ticks in the pieces in which it was read.
 """
 
 from typing import Final
@@ -17,6 +17,9 @@ ROWS_MIN: Final = 256
 
 ROWS_BUILDING: Final = 4_096
 """Of which a tick's own cost is a twentieth where views do little with a row."""
+
+GROWTH: Final = 4
+"""From a thousand rows to all in four ticks."""
 
 
 class Pace:
@@ -35,7 +38,7 @@ class Pace:
         if load > 1:
             self.rows = max(min(ROWS_MIN, self._rows_max), min(self.rows, fitting))
         elif rows * 2 >= self.rows:
-            self.rows = max(self.rows, min(self._rows_max, self.rows * 2, fitting))
+            self.rows = max(self.rows, min(self._rows_max, self.rows * GROWTH, fitting))
 
     def building(self) -> None:
         """There is going to be another view."""
