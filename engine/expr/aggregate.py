@@ -20,6 +20,18 @@ class Kind(Enum):
     STDDEV_POP = "stddev_pop"
     VAR_SAMP = "var_samp"
     VAR_POP = "var_pop"
+    COVAR_POP = "covar_pop"
+    COVAR_SAMP = "covar_samp"
+    CORR = "corr"
+    REGR_COUNT = "regr_count"
+    REGR_AVGX = "regr_avgx"
+    REGR_AVGY = "regr_avgy"
+    REGR_SXX = "regr_sxx"
+    REGR_SYY = "regr_syy"
+    REGR_SXY = "regr_sxy"
+    REGR_SLOPE = "regr_slope"
+    REGR_INTERCEPT = "regr_intercept"
+    REGR_R2 = "regr_r2"
     BOOL_AND = "bool_and"
     BOOL_OR = "bool_or"
     MIN = "min"
@@ -44,17 +56,24 @@ class Kind(Enum):
     MODE = "mode"
 
 
+PAIRED = frozenset(
+    {Kind.COVAR_POP, Kind.COVAR_SAMP, Kind.CORR, Kind.REGR_COUNT, Kind.REGR_AVGX, Kind.REGR_AVGY, Kind.REGR_SXX,
+     Kind.REGR_SYY, Kind.REGR_SXY, Kind.REGR_SLOPE, Kind.REGR_INTERCEPT, Kind.REGR_R2}
+)  # fmt: skip
+"""Aggregates of (y, x), of the rows where neither is NULL."""
+BITWISE = frozenset({Kind.BIT_AND, Kind.BIT_OR, Kind.BIT_XOR})
 ACCUMULABLE = frozenset(
     {Kind.COUNT_ROWS, Kind.COUNT, Kind.SUM, Kind.AVG, Kind.STDDEV_SAMP, Kind.STDDEV_POP, Kind.VAR_SAMP, Kind.VAR_POP,
-     Kind.BOOL_AND, Kind.BOOL_OR}
+     Kind.BOOL_AND, Kind.BOOL_OR, *PAIRED, *BITWISE}
 )  # fmt: skip
+COUNTS = frozenset({Kind.COUNT_ROWS, Kind.COUNT, Kind.REGR_COUNT})
+"""Aggregates that are 0 of no rows; the others are NULL."""
 EXTREME = frozenset({Kind.MIN, Kind.MAX})
-BITWISE = frozenset({Kind.BIT_AND, Kind.BIT_OR, Kind.BIT_XOR})
 ORDERED_SET = frozenset({Kind.PERCENTILE_CONT, Kind.PERCENTILE_DISC, Kind.MODE})
 """Aggregates over the values of WITHIN GROUP (ORDER BY x), their first argument; the others stand in parentheses."""
 WHOLE_GROUP = frozenset(
     {Kind.STRING_AGG, Kind.JSONB_AGG, Kind.JSONB_OBJECT_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.MAP_AGG, Kind.FIRST,
-     Kind.INTERVAL_SUM, Kind.INTERVAL_AVG, *BITWISE, *ORDERED_SET}
+     Kind.INTERVAL_SUM, Kind.INTERVAL_AVG, *ORDERED_SET}
 )  # fmt: skip
 PERCENTILES = frozenset({Kind.PERCENTILE_CONT, Kind.PERCENTILE_DISC})
 JOINED = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG})
@@ -109,6 +128,20 @@ MOMENTS: Final[Mapping[str, tuple[Kind, str]]] = {
     "var_samp": (Kind.VAR_SAMP, "sample variance; NULL for one value"),
     "var_pop": (Kind.VAR_POP, "population variance"),
 }
+PAIRS: Final[Mapping[Kind, str]] = {
+    Kind.COVAR_POP: "population covariance of (y, x), of the rows where neither is NULL as in all that follow",
+    Kind.COVAR_SAMP: "sample covariance; NULL for one row",
+    Kind.CORR: "correlation coefficient; NULL where y or x is the same in all rows",
+    Kind.REGR_COUNT: "the number of rows where neither y nor x is NULL",
+    Kind.REGR_AVGX: "the mean of x",
+    Kind.REGR_AVGY: "the mean of y",
+    Kind.REGR_SXX: "the sum of the squares of how far x is from its mean",
+    Kind.REGR_SYY: "the sum of the squares of how far y is from its mean",
+    Kind.REGR_SXY: "the sum of the products of how far x and y are from their means",
+    Kind.REGR_SLOPE: "slope of the line that fits best by least squares; NULL where all x are the same",
+    Kind.REGR_INTERCEPT: "where that line is at x = 0; NULL where all x are the same",
+    Kind.REGR_R2: "square of the correlation; 1 where all y are the same, NULL where all x are",
+}
 
 
 def _table() -> Iterator[Overload]:
@@ -122,6 +155,9 @@ def _table() -> Iterator[Overload]:
         yield Overload("avg", Kind.AVG, (kind,), mean, "the mean; NULL of no values")
         for name, (moment, doc) in MOMENTS.items():
             yield Overload(name, moment, (kind,), mean, doc)
+    for kind, doc in PAIRS.items():
+        result = types.BIGINT if kind is Kind.REGR_COUNT else types.DOUBLE
+        yield Overload(kind.value, kind, (types.DOUBLE, types.DOUBLE), result, doc)
     for kind in ORDERED:
         yield Overload("min", Kind.MIN, (kind,), kind, "the least value")
         yield Overload("max", Kind.MAX, (kind,), kind, "the greatest value")

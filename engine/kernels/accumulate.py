@@ -2,7 +2,7 @@
 # numba compiles these from their signatures; array element types are not Python's.
 """The inner loops of a reduce: a program of accumulators run over rows, and results read from the groups' records.
 
-A reduce has one `program` int64[states, 7] of what to accumulate and one `results` int64[aggregates, 6] of what to
+A reduce has one `program` int64[states, 10] of what to accumulate and one `results` int64[aggregates, 6] of what to
 show, so one kernel call serves any number of aggregates. Records are those of kernels/groups.py.
 
 State of an operation, in words from its offset (linear in the diffs unless stated; all zero when no row is there):
@@ -12,6 +12,9 @@ State of an operation, in words from its offset (linear in the diffs unless stat
   DECIMAL   the same, in units of 10^-scale
   TRUTH     rows that are not NULL; rows that are true
   SQUARES_* rows that are not NULL; entry beside; sum in 6 limbs; sum of squares in 6 limbs
+  PAIRS     of two doubles y and x, rows where neither is NULL; entry beside; in 6 limbs each the sums of y, x, y^2, x^2
+            and x y
+  BITS      rows that are not NULL; for each bit of the value, from the lowest, the rows that have it
   LARGEST   0; whether there is a value; the value (append-only input)
 """
 
@@ -45,22 +48,27 @@ from engine.kernels.wide import (
 BLOCK = 512
 """Rows that all operations see before the next ones: their records stay in the second cache level."""
 
-COUNT, INTEGER, DOUBLE, DECIMAL, TRUTH, SQUARES_INTEGER, SQUARES_DOUBLE, SQUARES_DECIMAL, LARGEST = range(9)
+(
+    COUNT, INTEGER, DOUBLE, DECIMAL, TRUTH, SQUARES_INTEGER, SQUARES_DOUBLE, SQUARES_DECIMAL, LARGEST, PAIRS, BITS,
+) = range(11)  # fmt: skip
 
 # Columns of `program`.
-OPERATION, VALUE, NULL_WORD, NULL_BIT, OFFSET, PARAMETER, ASIDE = range(7)
-"""VALUE, NULL_WORD: rows of the batch's words. PARAMETER: scale of a DECIMAL; physical * 2 + smallest of LARGEST.
+OPERATION, VALUE, NULL_WORD, NULL_BIT, OFFSET, PARAMETER, ASIDE, VALUE_2, NULL_WORD_2, NULL_BIT_2 = range(10)
+"""VALUE, NULL_WORD: rows of the batch's words; those of the second column of PAIRS. PARAMETER: scale of a DECIMAL;
+physical * 2 + smallest of LARGEST; how many BITS.
 ASIDE is written: how many rows the operation left to the caller (`is_aside` says which), or the scale it needs."""
 
 (
     SHOW_ROWS, SHOW_COUNT, SHOW_BIGINT, SHOW_INTEGER, SHOW_MEAN_INTEGER, SHOW_DOUBLE, SHOW_MEAN_DOUBLE, SHOW_DECIMAL,
-    SHOW_MEAN_DECIMAL, SHOW_AND, SHOW_OR, SHOW_VALUE, SHOW_SPREAD, SHOW_LATER,
-) = range(14)  # fmt: skip
+    SHOW_MEAN_DECIMAL, SHOW_AND, SHOW_OR, SHOW_VALUE, SHOW_SPREAD, SHOW_BITS, SHOW_LATER,
+) = range(15)  # fmt: skip
 
 # Columns of `results`.
 FUNCTION, STATE, TARGET, TARGET_NULL, TARGET_BIT, OPTION = range(6)
 """STATE: offset into the record. TARGET, TARGET_NULL: words of the shown row. OPTION: scale of a decimal; 1 of a
-double that is shown as real; of SHOW_SPREAD population * 2 + square root."""
+double that is shown as real; of SHOW_SPREAD population * 2 + square root; of SHOW_BITS bits * 4 + BIT_AND or its like,
+the highest bit being the sign."""
+BIT_AND, BIT_OR, BIT_XOR = range(3)
 
 LONE_MAX = 1 << 20
 """Diffs of floats above this are added aside: the window of a sum is stated for |diff| below it."""
@@ -83,7 +91,7 @@ def is_aside(operation, word, diff):
         if word == ZERO:
             return False
         return e < EXPONENT_LOW or e >= EXPONENT_HIGH or diff >= LONE_MAX or diff <= -LONE_MAX
-    if operation == SQUARES_DOUBLE:
+    if operation == SQUARES_DOUBLE or operation == PAIRS:
         e = np.int64((word >> np.uint64(52)) & np.uint64(2047))
         if word == ZERO:
             return False
@@ -95,6 +103,37 @@ def is_aside(operation, word, diff):
             return True
         return decimal_parts(word)[0] > SQUARE_SCALE_MAX
     return False
+
+
+@register_jitable
+def double_parts(word):
+    """(mantissa, exponent of its last bit, whether negative) of a double that is not tiny."""
+    e = np.int64((word >> np.uint64(52)) & np.uint64(2047))
+    return (word & MANTISSA) | (ONE << np.uint64(52)), e - 1075, (word >> np.uint64(63)) != ZERO
+
+
+@register_jitable
+def add_double_product(records, g, at, a, b, d, down):
+    """Add a * b * d, a and b doubles that are not 0, d < SQUARE_DIFF_MAX."""
+    m, e, minus = double_parts(a)
+    n, f, other = double_parts(b)
+    low, high = m * n, multiply_high(m, n)
+    high = high * d + multiply_high(low, d)
+    add_at_bit(records, g, at, low * d, high, e + f + FLOAT_SCALE, (minus != other) != down)
+
+
+@register_jitable
+def add_pair(records, g, at, y, x, diff):
+    """Add what PAIRS has from its sums on."""
+    d, down = magnitude(diff)
+    for k in range(2):
+        word = y if k == 0 else x
+        if word != ZERO:
+            m, e, minus = double_parts(word)
+            add_at_bit(records, g, at + k * LIMBS, m * d, multiply_high(m, d), e + FLOAT_SCALE, minus != down)
+            add_double_product(records, g, at + (2 + k) * LIMBS, word, word, d, down)
+    if y != ZERO and x != ZERO:
+        add_double_product(records, g, at + 4 * LIMBS, y, x, d, down)
 
 
 @njit("int64(uint64[:, ::1], int64[::1], int32[::1], uint64[:, ::1], int64[:, ::1])", cache=True, nogil=True)
@@ -217,6 +256,26 @@ def accumulate(words, diffs, gids, records, program):
                             high = high * d + multiply_high(low, d)
                             r = product_2_3(low * d, high, POWERS[2 * up, 0], POWERS[2 * up, 1], POWERS[2 * up, 2])
                             add_wide(records, g, at + 2 + LIMBS, LIMBS, 0, r[0], r[1], r[2], r[3], r[4], down)
+            elif operation == PAIRS:
+                second, second_null = program[p, VALUE_2], program[p, NULL_WORD_2]
+                second_bit = np.uint64(program[p, NULL_BIT_2])
+                for i in range(begin, end):
+                    if ((words[null, i] >> bit) | (words[second_null, i] >> second_bit)) & ONE == ZERO:
+                        g = gids[i]
+                        records[g, at] += np.uint64(diffs[i])
+                        y, x = words[value, i], words[second, i]
+                        if is_aside(operation, y, diffs[i]) or is_aside(operation, x, diffs[i]):
+                            program[p, ASIDE] += 1
+                            continue
+                        add_pair(records, g, at + 2, y, x, diffs[i])
+            elif operation == BITS:
+                for i in range(begin, end):
+                    if (words[null, i] >> bit) & ONE == ZERO:
+                        g = gids[i]
+                        records[g, at] += np.uint64(diffs[i])
+                        word = words[value, i]
+                        for b in range(parameter):
+                            records[g, at + 1 + b] += ((word >> np.uint64(b)) & ONE) * np.uint64(diffs[i])
             elif operation == SQUARES_INTEGER:
                 for i in range(begin, end):
                     if (words[null, i] >> bit) & ONE == ZERO:
@@ -236,12 +295,19 @@ def accumulate(words, diffs, gids, records, program):
 def aside_rows(words, diffs, program, p):
     """The rows that operation `p` left aside. O(rows)."""
     out = np.empty(program[p, ASIDE], np.int64)
-    bit, found = np.uint64(program[p, NULL_BIT]), 0
+    bit, second_bit, found = np.uint64(program[p, NULL_BIT]), np.uint64(program[p, NULL_BIT_2]), 0
+    operation = program[p, OPERATION]
     for i in range(len(diffs)):
-        if (words[program[p, NULL_WORD], i] >> bit) & ONE == ZERO:
-            if is_aside(program[p, OPERATION], words[program[p, VALUE], i], diffs[i]):
-                out[found] = i
-                found += 1
+        if (words[program[p, NULL_WORD], i] >> bit) & ONE != ZERO:
+            continue
+        aside = is_aside(operation, words[program[p, VALUE], i], diffs[i])
+        if operation == PAIRS:
+            if (words[program[p, NULL_WORD_2], i] >> second_bit) & ONE != ZERO:
+                continue
+            aside = aside or is_aside(operation, words[program[p, VALUE_2], i], diffs[i])
+        if aside:
+            out[found] = i
+            found += 1
     return out
 
 
@@ -388,6 +454,19 @@ def show_groups(records, touched, keys, columns, results, errors, shown, later):
                 word = ONE if records[g, state] == records[g, state + 1] else ZERO
             elif function == SHOW_OR:
                 word = ONE if records[g, state + 1] != ZERO else ZERO
+            elif function == SHOW_BITS:
+                count, bits_of = records[g, state], option >> 2
+                for b in range(bits_of):
+                    having = records[g, state + 1 + b]
+                    if option & 3 == BIT_AND:
+                        is_set = having == count
+                    elif option & 3 == BIT_OR:
+                        is_set = having != ZERO
+                    else:
+                        is_set = having & ONE != ZERO
+                    if is_set:
+                        word |= ONE << np.uint64(b)
+                word = np.uint64(np.int64(word << np.uint64(64 - bits_of)) >> (64 - bits_of))
             elif function == SHOW_SPREAD:
                 if np.int64(records[g, state]) == 1 and option & 2 == 0:
                     is_null = True

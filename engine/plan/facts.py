@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.collection.wanted import ask
 from engine.dataflow.graph import Ties
-from engine.expr.aggregate import Kind
+from engine.expr.aggregate import COUNTS
 from engine.expr.scalar import Literal, Ref, Value
 from engine.expr.window import Kind as WindowKind
 from engine.plan.predicates import equal_sides
@@ -38,9 +38,6 @@ from engine.plan.relation import (
 )
 from engine.plan.scalars import conjuncts
 from engine.types import SqlType
-
-COUNTS: Final = frozenset({Kind.COUNT_ROWS, Kind.COUNT})
-"""Aggregates that are never NULL."""
 
 KEYS_KEPT: Final = 4
 """Unique keys remembered of a relation: joins multiply them, and the shortest few decide."""

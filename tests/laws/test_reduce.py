@@ -20,7 +20,7 @@ from engine.collection.value import Interval
 from engine.collection.words import decode_column, vector_of
 from engine.dataflow.graph import Aggregate, Order, Reduce, Source
 from engine.dataflow.operators.reduce import ReduceOperator
-from engine.expr.aggregate import Kind
+from engine.expr.aggregate import PAIRED, Kind
 
 EXACT = Context(prec=1000, rounding=ROUND_HALF_UP)
 KEYS = (types.TEXT, types.INTEGER)
@@ -114,6 +114,51 @@ def nearest(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
+def naive_pairs(kind, pairs):
+    """An aggregate over pairs (y, x) without NULLs, from fractions."""
+    n = len(pairs)
+    if kind is Kind.REGR_COUNT:
+        return n
+    if n == 0 or (kind is Kind.COVAR_SAMP and n == 1):
+        return None
+    ys, xs = ([pair[side] for pair in pairs] for side in (0, 1))
+    if kind in (Kind.REGR_AVGX, Kind.REGR_AVGY):
+        values = xs if kind is Kind.REGR_AVGX else ys
+        wild = {"NaN" if math.isnan(v) else v for v in values if not math.isfinite(v)}
+        if wild:
+            return "NaN" if "NaN" in wild or len(wild) == 2 else wild.pop()
+        return nearest(sum(map(Fraction, values), Fraction(0)) / n)
+    nan_y, nan_x = (not all(map(math.isfinite, values)) for values in (ys, xs))
+    y, x = ([Fraction(0) if nan else Fraction(v) for v in side] for side, nan in ((ys, nan_y), (xs, nan_x)))
+    syy, sxx, sxy = (
+        sum(((a - sum(p) / n) * (b - sum(q) / n) for a, b in zip(p, q, strict=True)), Fraction(0))
+        for p, q in ((y, y), (x, x), (y, x))
+    )
+    flat_y, flat_x = not nan_y and syy == 0, not nan_x and sxx == 0
+    if kind in (Kind.REGR_SXX, Kind.REGR_SYY):
+        return "NaN" if (nan_x if kind is Kind.REGR_SXX else nan_y) else nearest(sxx if kind is Kind.REGR_SXX else syy)
+    sums = {Kind.REGR_SXY: 1, Kind.COVAR_POP: n, Kind.COVAR_SAMP: n - 1}
+    if kind in sums:
+        return "NaN" if nan_x or nan_y else nearest(sxy / sums[kind])
+    if (kind is Kind.CORR and (flat_x or flat_y)) or (kind is not Kind.CORR and flat_x):
+        return None
+    if kind is Kind.REGR_R2 and flat_y:
+        return 1.0
+    if nan_x or nan_y:
+        return "NaN"
+    if kind is Kind.CORR:
+        square = sxy**2 / (sxx * syy)
+        root = EXACT.sqrt(EXACT.divide(Decimal(square.numerator), Decimal(square.denominator)))
+        return float(root if sxy > 0 else -root)
+    slope = sxy / sxx
+    return nearest(
+        {
+            Kind.REGR_SLOPE: slope, Kind.REGR_INTERCEPT: sum(y) / n - slope * sum(x) / n,
+            Kind.REGR_R2: sxy**2 / (sxx * syy) if syy else None,
+        }[kind]
+    )  # fmt: skip
+
+
 def oracle(contents, aggregates, row_types):
     """(rows, number of groups in error) of the multiset `contents`."""
     groups = defaultdict(list)
@@ -125,6 +170,9 @@ def oracle(contents, aggregates, row_types):
         for a in aggregates:
             if a.kind is Kind.COUNT_ROWS:
                 out.append(len(members))
+            elif a.kind in PAIRED:
+                pairs = [(m[2], m[3]) for m in members if m[2] is not None and m[3] is not None]
+                out.append(naive_pairs(a.kind, pairs))
             else:
                 values = [m[a.columns[0]] for m in members if m[a.columns[0]] is not None]
                 out.append(naive(a.kind, values, row_types[a.columns[0]], a.type))
@@ -282,6 +330,24 @@ def test_spreads_of_exact_types(value_type):
 @given(histories(doubles))
 def test_spreads_of_doubles(history):
     check(*history, tuple(Aggregate(kind, (2,), types.DOUBLE) for kind in SPREADS), (*KEYS, types.DOUBLE), close=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(st.tuples(st.one_of(st.none(), doubles), st.one_of(st.none(), doubles, st.sampled_from([1.0, 2.0])))))
+def test_pairs_of_doubles(history):
+    """Covariance, correlation, least squares: of exact sums, whatever came and went."""
+
+    def flat(row):
+        return (*row[:2], *(row[2] or (None, None)))
+
+    ticks, present = history
+    ticks = [[(flat(row), n) for row, n in tick] for tick in ticks]
+    aggregates = tuple(
+        Aggregate(kind, (2, 3), types.BIGINT if kind is Kind.REGR_COUNT else types.DOUBLE)
+        for kind in sorted(PAIRED, key=lambda kind: kind.value)
+    )
+    row_types = (*KEYS, types.DOUBLE, types.DOUBLE)
+    check(ticks, [(flat(row), n) for row, n in present], aggregates, row_types, close=True)
 
 
 def run(rows, aggregates, row_types, key=(), monotonic=False):

@@ -10,7 +10,7 @@ large or small for the fixed point of the limbs, squares of numerics of more tha
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
-from math import inf, isinf, isnan, nan, sqrt
+from math import isnan, nan, sqrt
 from typing import Final
 
 import numpy as np
@@ -23,17 +23,22 @@ from engine.collection.groups import Ids
 from engine.collection.heap import DECIMAL_TAG, Heap
 from engine.collection.numeric import pack_decimal, unpack_decimal
 from engine.dataflow.graph import Aggregate
-from engine.dataflow.operators.asides import Aside, from_limbs, quotient, scaled, to_limbs
+from engine.dataflow.operators.asides import (
+    FINE_BITS,
+    FINE_DIGITS,
+    Aside,
+    from_limbs,
+    quotient,
+    scaled,
+    to_limbs,
+)
+from engine.dataflow.operators.regression import Moments, regression
 from engine.errors import OutOfRange
-from engine.expr.aggregate import EXTREME, WHOLE_GROUP, Kind
+from engine.expr.aggregate import BITWISE, EXTREME, PAIRED, SMALL_UNSIGNED, WHOLE_GROUP, Kind
 from engine.kernels import accumulate as kernels
 from engine.kernels import wide
 from engine.types import Physical, SqlType
 
-FINE_BITS: Final = 1074
-"""Every double is a whole number of 2^-1074."""
-FINE_DIGITS: Final = 39
-"""Every numeric is a whole number of 10^-39."""
 ROUGH: Final = Context(prec=80, Emax=999_999, Emin=-999_999)
 """Quotients and roots before they are rounded to 39 digits."""
 NAN_WORD: Final = 0x7FF8000000000000
@@ -57,14 +62,16 @@ MEANS: Final = {
 WIDTHS: Final = {
     kernels.COUNT: 1, kernels.INTEGER: 3, kernels.DOUBLE: 8, kernels.DECIMAL: 8, kernels.TRUTH: 2,
     kernels.SQUARES_INTEGER: 14, kernels.SQUARES_DOUBLE: 14, kernels.SQUARES_DECIMAL: 14, kernels.LARGEST: 3,
+    kernels.PAIRS: 32, kernels.BITS: 1,
 }  # fmt: skip
-"""Words of state by operation."""
+"""Words of state by operation; of BITS the bits come to them."""
 RUNS: Final = {
     kernels.COUNT: (1,), kernels.INTEGER: (1, 2), kernels.DOUBLE: (1, 1, 6), kernels.DECIMAL: (1, 1, 6),
     kernels.TRUTH: (1, 1), kernels.SQUARES_INTEGER: (1, 1, 6, 6), kernels.SQUARES_DOUBLE: (1, 1, 6, 6),
-    kernels.SQUARES_DECIMAL: (1, 1, 6, 6),
+    kernels.SQUARES_DECIMAL: (1, 1, 6, 6), kernels.PAIRS: (1, 1, 6, 6, 6, 6, 6), kernels.BITS: (1,),
 }  # fmt: skip
 """The numbers in them, by how many words each has: what it takes to add states up."""
+BITS: Final = {Kind.BIT_AND: kernels.BIT_AND, Kind.BIT_OR: kernels.BIT_OR, Kind.BIT_XOR: kernels.BIT_XOR}
 IN_ORDER: Final = frozenset({Physical.UNSIGNED, Physical.BOOLEAN, Physical.SIGNED, Physical.FLOAT})
 """Words that an order key sorts completely: what LARGEST compares."""
 
@@ -89,7 +96,7 @@ class Accumulators:
         self._types = input_types
         self.aggregates: Final = aggregates
         self.places: Final[list[int]] = []
-        self._states: Final[dict[tuple[int, int, bool], int]] = {}
+        self._states: Final[dict[tuple[int, tuple[int, ...], bool], int]] = {}
         self._asides: Final[dict[int, dict[int, Aside]]] = {}
         self.extra = 0
         self._base = base
@@ -101,6 +108,8 @@ class Accumulators:
             parameter = 0
             if operation == kernels.LARGEST:
                 parameter = 2 * input_types[aggregate.columns[0]].physical + (aggregate.kind is Kind.MIN)
+            elif operation == kernels.BITS:
+                parameter = option >> 2
             place = 0
             if function == kernels.SHOW_ROWS:
                 place = 0
@@ -108,10 +117,10 @@ class Accumulators:
                 place = base + self.extra
                 self.extra += extremes.WIDTH if aggregate.kind in EXTREME else 1
             else:
-                place = self._state(operation, aggregate.columns[0], parameter, program)
+                place = self._state(operation, aggregate.columns, parameter, program)
             self.places.append(place)
             results.append([function, place, null_words(columns) + keys + a, (keys + a) >> 6, (keys + a) & 63, option])
-        self.program: Final = np.array(program, np.int64).reshape(-1, 7)
+        self.program: Final = np.array(program, np.int64).reshape(-1, kernels.NULL_BIT_2 + 1)
         self.results: Final = np.array(results, np.int64).reshape(-1, 6)
         self.errors: Final = np.array(
             [heap.intern(b"22003 bigint out of range"), heap.intern(b"22003 numeric field overflow")], np.uint64
@@ -130,6 +139,10 @@ class Accumulators:
             return (kernels.LARGEST if alone else None), kernels.SHOW_VALUE, 0
         if kind is Kind.COUNT:
             return kernels.COUNT, kernels.SHOW_COUNT, 0
+        if kind in PAIRED:
+            return kernels.PAIRS, kernels.SHOW_COUNT if kind is Kind.REGR_COUNT else kernels.SHOW_LATER, 0
+        if kind in BITWISE:
+            return kernels.BITS, kernels.SHOW_BITS, 4 * bits_of(aggregate.type) + BITS[kind]
         if kind is Kind.BOOL_AND or kind is Kind.BOOL_OR:
             return kernels.TRUTH, kernels.SHOW_AND if kind is Kind.BOOL_AND else kernels.SHOW_OR, 0
         if kind in SPREADS:
@@ -143,15 +156,16 @@ class Accumulators:
             return kernels.INTEGER, kernels.SHOW_BIGINT, 0
         return ADDITIVE[physical], SUMS[physical], real
 
-    def _state(self, operation: int, column: int, parameter: int, program: list[list[int]]) -> int:
-        """The offset of a state, taken up anew unless the column has one."""
-        key = (operation, column, bool(parameter & 1) and operation == kernels.LARGEST)
+    def _state(self, operation: int, columns: tuple[int, ...], parameter: int, program: list[list[int]]) -> int:
+        """The offset of a state, taken up anew unless the columns have one."""
+        key = (operation, columns, bool(parameter & 1) and operation == kernels.LARGEST)
         if key not in self._states:
             offset = self._base + self.extra
             self._states[key] = offset
-            self.extra += WIDTHS[operation]
-            value = null_words(len(self._types)) + column
-            program.append([operation, value, column >> 6, column & 63, offset, parameter, 0])
+            self.extra += WIDTHS[operation] + parameter * (operation == kernels.BITS)
+            leading = null_words(len(self._types))
+            (first, *second) = ([leading + c, c >> 6, c & 63] for c in (columns[0], columns[-1]))
+            program.append([operation, *first, offset, parameter, 0, *second[0]])
         return self._states[key]
 
     # Adding
@@ -169,7 +183,10 @@ class Accumulators:
             for p in np.flatnonzero(program[:, kernels.ASIDE]).tolist():
                 rows = kernels.aside_rows(batch.words, batch.diffs, program, p)
                 words = batch.words[program[p, kernels.VALUE], rows]
-                if program[p, kernels.OPERATION] == kernels.DECIMAL:
+                if program[p, kernels.OPERATION] == kernels.PAIRS:
+                    others = batch.words[program[p, kernels.VALUE_2], rows]
+                    self._add_pairs(p, words, others, batch.diffs[rows], gids[rows], records)
+                elif program[p, kernels.OPERATION] == kernels.DECIMAL:
                     self._add_heap_decimals(p, words, batch.diffs[rows], gids[rows], records, used)
                 else:
                     self._add_aside(p, words, batch.diffs[rows], gids[rows], records)
@@ -212,20 +229,25 @@ class Accumulators:
         floats = words.view(np.float64).tolist()
         for word, x, diff, gid in zip(words.tolist(), floats, diffs.tolist(), gids.tolist(), strict=True):
             entry = asides.setdefault(gid, Aside())
-            if decimal:
-                value = unpack_decimal(word, self._heap)
-                x = 0.0 if value.is_finite() else float(value)
-                unit = scaled(value, FINE_DIGITS) if value.is_finite() else 0
-            elif isnan(x) or isinf(x):
-                unit = 0
+            value = unpack_decimal(word, self._heap) if decimal else x
+            if isinstance(value, Decimal) and value.is_finite():
+                entry.add_units(scaled(value, FINE_DIGITS), diff)
             else:
-                over, under = x.as_integer_ratio()
-                unit = over * ((1 << FINE_BITS) // under)
-            entry.nans += diff * isnan(x)
-            entry.infinities += diff * (x == inf)
-            entry.negative_infinities += diff * (x == -inf)
-            entry.total += diff * unit
-            entry.squares += diff * unit * unit
+                entry.add(float(value), diff)
+            records[gid, flag] = not entry.empty
+            if entry.empty:
+                del asides[gid]
+
+    def _add_pairs(
+        self, p: int, words: Words, others: Words, diffs: NDArray[np.int64], gids: Ids, records: Words
+    ) -> None:
+        """Pairs that do not go into limbs. O(rows) in Python."""
+        asides = self._asides.setdefault(int(self.program[p, kernels.OFFSET]), {})
+        flag = int(self.program[p, kernels.OFFSET]) + 1
+        pairs = zip(words.view(np.float64).tolist(), others.view(np.float64).tolist(), strict=True)
+        for (y, x), diff, gid in zip(pairs, diffs.tolist(), gids.tolist(), strict=True):
+            entry = asides.setdefault(gid, Aside())
+            entry.add_pair(y, x, diff)
             records[gid, flag] = not entry.empty
             if entry.empty:
                 del asides[gid]
@@ -270,6 +292,16 @@ class Accumulators:
         """Whether records of both mean the same."""
         return np.array_equal(self.program[:, kernels.PARAMETER], other.program[:, kernels.PARAMETER])
 
+    def runs(self) -> NDArray[np.int64]:
+        """Where in a record numbers lie, and how many words each has, the count of rows first: what it takes to add
+        records up."""
+        runs = [(0, 1)]
+        for operation, *_, offset, parameter, _, _, _, _ in self.program.tolist():
+            for length in (*RUNS[operation], *(1,) * (parameter * (operation == kernels.BITS))):
+                runs.append((offset, length))
+                offset += length
+        return np.array(runs, np.int64)
+
     @property
     def beside(self) -> bool:
         """Whether any record has something beside its limbs."""
@@ -283,6 +315,9 @@ class Accumulators:
         if function in (kernels.SHOW_DOUBLE, kernels.SHOW_MEAN_DOUBLE, kernels.SHOW_SPREAD):
             words = [self._double(a, gid, records) for gid in gids.tolist()]
             shown[rows, self.results[a, kernels.TARGET]] = np.array(words, np.uint64)
+            return
+        if self.aggregates[a].kind in PAIRED:
+            self._show_pairs(a, rows, gids, records, shown)
             return
         if function == kernels.SHOW_LATER:
             for row, gid in zip(rows.tolist(), gids.tolist(), strict=True):
@@ -381,3 +416,25 @@ class Accumulators:
             shown[row, self.results[a, kernels.TARGET]] = pack_decimal(value, self._heap)
         except OutOfRange:
             self._fail(np.array([row]), shown)
+
+    def _show_pairs(self, a: int, rows: NDArray[np.int64], gids: Ids, records: Words, shown: Words) -> None:
+        """Covariance, correlation and the like in Python integers. 10 us a group."""
+        kind, place, limbs = self.aggregates[a].kind, self.places[a], wide.LIMBS
+        target, word, bit = self.results[a, kernels.TARGET : kernels.TARGET_BIT + 1].tolist()
+        asides = self._asides.get(place, {})
+        for row, gid in zip(rows.tolist(), gids.tolist(), strict=True):
+            record = records[gid, place : place + WIDTHS[kernels.PAIRS]]
+            sums = [from_limbs(record[at : at + limbs]) for at in range(2, len(record), limbs)]
+            moments = Moments(int(record[0].view(np.int64)), wide.FLOAT_SCALE, *sums)
+            entry = asides.get(gid)
+            value = regression(kind, moments if entry is None else moments.beside(entry))
+            if value is None:
+                shown[row, word] |= np.uint64(1 << bit)
+            else:
+                shown[row, target] = NAN_WORD if isnan(value) else np.float64(value + 0.0).view(np.uint64)
+
+
+def bits_of(column_type: SqlType) -> int:
+    """The bits of an integer's word that say it, the highest one the sign; uint2 and uint4 have none, so one more."""
+    small = column_type.plain in SMALL_UNSIGNED
+    return 8 * column_type.length + small

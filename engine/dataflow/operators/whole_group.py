@@ -1,11 +1,10 @@
-"""Aggregates that look at the rows of a group one by one: map_agg, jsonb_object_agg, mode, bit_and, first_value...
+"""Aggregates that look at the rows of a group one by one: map_agg, jsonb_object_agg, mode, first_value...
 
 Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the
 rows).
 State  the arguments and order columns of all rows, in one B+tree over all groups (engine/collection/ordered.py).
 Cost   Of first_value and of percentiles O(log n) a touched group, which have their rows by place. Of the others O(rows
-       of the touched groups) a tick: 20 ns a row of bit_and and its like, some 0.5 us of the rest. What string_agg and
-       its like come to is spliced.py's.
+       of the touched groups) a tick, some 0.5 us each. What string_agg and its like come to is spliced.py's.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +24,7 @@ from engine.collection.value import Interval
 from engine.collection.wanted import ask
 from engine.dataflow.graph import Aggregate
 from engine.errors import DataError
-from engine.expr.aggregate import BITWISE, KEEPS_NULL, PERCENTILES, Kind
+from engine.expr.aggregate import KEEPS_NULL, PERCENTILES, Kind
 from engine.expr.arrays import stacked
 from engine.expr.columns import pack, unpack
 from engine.expr.evaluate import Context
@@ -35,8 +34,6 @@ from engine.expr.percentiles import between, on_the_way, upon
 from engine.expr.text_forms import RawValue
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
 from engine.types import SqlType
-
-BITWISE_OF: Final = {Kind.BIT_AND: np.bitwise_and, Kind.BIT_OR: np.bitwise_or, Kind.BIT_XOR: np.bitwise_xor}
 
 
 class WholeGroup:
@@ -73,7 +70,7 @@ class WholeGroup:
         if self._kind in PERCENTILES:
             found = self._percentiles(gids)
         else:
-            found = self._bits(gids) if self._kind in BITWISE else self._values(gids)
+            found = self._values(gids)
         for row, value in zip(rows.tolist(), found, strict=True):
             if isinstance(value, DataError):
                 shown[row, -1] = self._heap.intern(f"{value.sqlstate} {value.message}".encode()) + 1
@@ -85,16 +82,6 @@ class WholeGroup:
     def _word(self, value: RawValue) -> np.uint64 | None:
         """The word of a result, None of a NULL."""
         return None if value is None else pack([value], self._result, Context(self._heap))[0]
-
-    def _bits(self, gids: Ids) -> Iterator[np.uint64 | None]:
-        """bit_and and its like of each group, None of no rows."""
-        slots, takes, bounds = self._rows.walk(gids, 0, -1)
-        words, _ = self._words(self._arguments[0], slots)
-        if self._kind is Kind.BIT_XOR:
-            words = np.where(takes % 2 == 1, words, np.uint64(0))
-        combine = BITWISE_OF[self._kind]
-        for begin, end in pairwise(bounds.tolist()):
-            yield combine.reduce(words[begin:end]) if end > begin else None
 
     def _values(self, gids: Ids) -> Iterator[np.uint64 | int | DataError | None]:
         """The result of each group by its rows, None of no rows."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.collection.batch import Batch, Words, null_words
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
-from engine.dataflow.operators.accumulators import RUNS, Accumulators
+from engine.dataflow.operators.accumulators import Accumulators
 from engine.dataflow.operators.window_frames import Partitions, Positions, Ranges
 from engine.dataflow.operators.window_running import (
     NUMBER,
@@ -288,12 +288,7 @@ class _Evaluation:
                 np.hstack([part, np.pad(run, ((0, len(part) - 1), (0, 0)))])
                 for part, run in zip((begin, end), self._so_far, strict=True)
             )
-        runs = [(0, 1)]
-        for operation, _, _, _, offset, _, _ in sums.program.tolist():
-            for length in RUNS[operation]:
-                runs.append((offset, length))
-                offset += length
-        numbers = np.array(runs, np.int64)
+        numbers = sums.runs()
         framed = run_sums(records, numbers, begin[0]) if so_far else sum_frames(records, numbers, begin, end)
         sums.frame_asides(begin, end)
         if kept is not None:

@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Final, cast
 
 from engine import types
-from engine.expr.aggregate import KEEPS_NULL, Kind, Overload
+from engine.expr.aggregate import COUNTS, KEEPS_NULL, Kind, Overload
 from engine.expr.scalar import Case, Literal, Ref, Scalar
-from engine.plan.facts import COUNTS, Facts
+from engine.plan.facts import Facts
 from engine.plan.relation import (
     UNIT,
     AggregateCall,

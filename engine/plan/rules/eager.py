@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Final, cast
 
 from engine.collection.value import Interval
-from engine.expr.aggregate import Kind, Overload
+from engine.expr.aggregate import COUNTS, Kind, Overload
 from engine.expr.overload import call
 from engine.expr.scalar import INTEGERS, Literal, Ref, Scalar
-from engine.plan.facts import COUNTS, Facts
+from engine.plan.facts import Facts
 from engine.plan.relation import (
     UNIT,
     AggregateCall,

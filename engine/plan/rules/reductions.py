@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from engine.expr.aggregate import Kind
+from engine.expr.aggregate import COUNTS, Kind
 from engine.expr.scalar import INTEGERS, Ref, Scalar
-from engine.plan.facts import COUNTS, Facts
+from engine.plan.facts import Facts
 from engine.plan.lowering.joins import without_nulls
 from engine.plan.relation import (
     UNIT,

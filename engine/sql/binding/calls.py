@@ -6,7 +6,7 @@ from dataclasses import replace
 from engine import types
 from engine.errors import GroupingError, InvalidParameter, UndefinedFunction, Unsupported, WrongObjectType
 from engine.expr import overload
-from engine.expr.aggregate import AGGREGATES, EXTREME_ROWS, HYPOTHETICAL, OF_EXTREME, ORDERED_SET, Kind
+from engine.expr.aggregate import AGGREGATES, COUNTS, EXTREME_ROWS, HYPOTHETICAL, OF_EXTREME, ORDERED_SET, Kind
 from engine.expr.functions.comparable import ordered_by_key
 from engine.expr.scalar import Call, Case, Coalesce, Literal, Logic
 from engine.expr.table import TableFunction
@@ -28,7 +28,6 @@ from engine.types import CastContext
 KEYS = Kind.JSONB_OBJECT_AGG
 """The keys of an object are the texts of whatever they are: its casts are those of an assignment."""
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "mz_catalog", "mz_internal", "mz_unsafe", "information_schema"})
-NEVER_NULL = frozenset({Kind.COUNT, Kind.COUNT_ROWS})
 
 
 class Calls(WindowFunctions, Nested):
@@ -142,7 +141,7 @@ class Calls(WindowFunctions, Nested):
         if made not in aggregates:
             aggregates.append(made)
         index, found = aggregates.index(made), made.overload
-        nullable = found.kind not in NEVER_NULL
+        nullable = found.kind not in COUNTS
         if level:
             return Outer(level, width + index, found.result, nullable)
         return Slot(index, found.result, nullable)  # pyright: ignore[reportReturnType]

@@ -20,8 +20,7 @@ from engine.errors import (
     WrongObjectType,
 )
 from engine.expr import overload
-from engine.expr.aggregate import WHOLE_GROUP
-from engine.expr.aggregate import Kind as AggregateKind
+from engine.expr.aggregate import COUNTS, WHOLE_GROUP
 from engine.expr.scalar import Interval, Literal
 from engine.expr.window import FUNCTIONS, MOVED, OFFSETS, Bound, Edge, Frame, Kind, Unit
 from engine.plan.relation import AggregateCall, BoundScalar
@@ -43,7 +42,6 @@ ARGUMENTS = {
     Kind.NTH_VALUE: (2, 2),
 }  # fmt: skip
 """How many, at least and at most; the others take none."""
-COUNTS = (AggregateKind.COUNT, AggregateKind.COUNT_ROWS)
 
 
 class WindowFunctions(Scalars):
