@@ -18,7 +18,7 @@ import numpy as np
 
 from engine.catalog.catalog import Catalog, Path
 from engine.catalog.connections import FileRef, SecretRef, Setting
-from engine.catalog.items import Item
+from engine.catalog.items import Item, MaterializedView, Source, SourceRelation, Table, View
 from engine.catalog.system.definition import Runtime
 from engine.catalog.system.oids import Oids
 from engine.cluster.command import Arrange, Cancel, Command, Drop, Hydrated, Maintain, Response, Rows, Subscribe, Ticked
@@ -246,9 +246,7 @@ class Coordinator:
         with self._live_changed:
             while not wanted <= self._live:
                 check()
-                gone = next((id for id in wanted if id not in self.catalog.items), None)
-                if gone is not None:
-                    raise UndefinedTable("a relation that the statement reads was dropped")
+                self.check_there(wanted)
                 if left_ms <= 0:
                     raise LimitExceeded(
                         "the relation is still hydrating after hydration_wait_ms_max",
@@ -256,6 +254,22 @@ class Coordinator:
                     )
                 self._live_changed.wait(0.05)
                 left_ms -= 50
+
+    def holding_rows(self, ids: Iterable[int]) -> frozenset[int]:
+        """The items among `ids` that hold rows of their own, or will: others know of them, and a plan may name them."""
+        items = self.catalog.items
+        return frozenset(
+            id for id in ids if isinstance(items.get(id), Table | Source | SourceRelation | MaterializedView)
+        )
+
+    def check_there(self, ids: Iterable[int]) -> None:
+        """Raises UndefinedTable if what a plan reads was dropped since it was planned. A view that had an index then
+        is read as its query once it has none."""
+        catalog = self.catalog
+        for id in ids:
+            item = catalog.items.get(id)
+            if item is None or (isinstance(item, View) and not catalog.indexes(id)):
+                raise UndefinedTable("a relation that the statement reads was dropped")
 
     def forget(self, ids: Iterable[int]) -> None:
         """These are dropped: nobody may wait for them."""
@@ -283,7 +297,7 @@ class Coordinator:
     ) -> Subscription:
         """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated. `unbounded`: for
         one who keeps what was sent, so that what waits is never more than the relation's contents then and now.
-        `behind`: as of the command."""
+        `behind`: as of the command. Raises UndefinedTable if what the plan reads was dropped meanwhile."""
         request = self.request()
 
         def end(_: Subscription) -> None:
@@ -298,6 +312,7 @@ class Coordinator:
             rows_max=sys.maxsize if unbounded else self.options.subscription_rows_max, on_close=end, telling=telling,
         )  # fmt: skip
         with self.ticks.lock:
+            self.check_there(sources(plan))
             self.subscriptions[request] = subscription
             self._subscribed[request] = sources(plan)
             self.system.watch(-request, sources(plan))

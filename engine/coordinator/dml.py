@@ -65,7 +65,7 @@ def write(coordinator: Coordinator, bound: BoundWrite, check: Check) -> Result:
     else:
         # Before the tick lock is taken: what hydrates needs it to join.
         items = coordinator.catalog.items
-        coordinator.wait_live(beneath(items, bound.reads, items) & coordinator.maintained(), check)
+        coordinator.wait_live(coordinator.holding_rows(beneath(items, bound.reads, items)), check)
         answer.timestamp = coordinator.ticks.commit_computed(compute)
     return answer
 

@@ -69,7 +69,7 @@ class Draft:
         self.durable: Final = durable
         self._base: Final = coordinator.catalog
         self._state = State(self._base)
-        self._made: Final[set[int]] = set()  # ids of all that was ever entered
+        self.made: Final[set[int]] = set()  # ids of all that was ever entered
         self.filled: frozenset[int] = frozenset()  # new tables whose first rows commit with the draft
 
     @property
@@ -97,7 +97,7 @@ class Draft:
         catalog = self.catalog
         for item in items:
             catalog = catalog.create(item)
-            self._made.add(item.id)
+            self.made.add(item.id)
         self.catalog = catalog
         if then is not None:
             self.later(items[0].id, then)
@@ -181,7 +181,7 @@ class Draft:
     def discard(self) -> None:
         """Forget what was known early of items that are not there."""
         coordinator = self.coordinator
-        for id in self._made - coordinator.catalog.items.keys():
+        for id in self.made - coordinator.catalog.items.keys():
             coordinator.tables.pop(id, None)
             coordinator.constraints.forget(id)
             coordinator.secrets.pop(id, None)
@@ -194,7 +194,7 @@ class Draft:
         new = [item for id, item in after.items.items() if item is not before.items.get(id)]
         kept = [item for item in new if item.create_sql and not is_temporary(item.name)]
         facts = {
-            key: value for key, value in self._state.facts.items() if not _is_of(key, self._made - after.items.keys())
+            key: value for key, value in self._state.facts.items() if not _is_of(key, self.made - after.items.keys())
         }
         upper = self.coordinator.cluster.worker.upper
         facts |= {(MADE, str(item.id)): str(upper) for item in kept if item.id not in before.items}

@@ -79,9 +79,8 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check, wai
             seeks = seeks_of(plan, {id: frozenset(circuit.arranged(id)) for id in reads})
             rows = coordinator.cluster.peek(Peek(coordinator.request(), plan, at, seeks), coordinator.watched(check))
     except KeyError:
-        if reads <= coordinator.catalog.items.keys():
-            raise
-        raise UndefinedTable("a relation that the statement reads was dropped") from None
+        coordinator.check_there(reads)
+        raise
     coordinator.peeks.add(time.perf_counter_ns() - began)
     check()
     if rows.error is not None:

@@ -29,7 +29,7 @@ from engine.coordinator.secrets import validate_connection
 from engine.coordinator.snapshot import Snapshot
 from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies, printed
 from engine.coordinator.subscription import Subscription
-from engine.coordinator.transaction import Transaction
+from engine.coordinator.transaction import Transaction, made_anew
 from engine.coordinator.variables import VARIABLES, byte_count, checked, variable
 from engine.errors import LimitExceeded, RaisedError, UndefinedTable, Unsupported
 from engine.plan.lower import with_finishing_as_topk
@@ -114,7 +114,7 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
             reads_from = bind(statement.statement, replace(client.context(), parameters=parameters))
             assert isinstance(reads_from, BoundSelect)
             reads_from = client.transaction.beneath(coordinator, reads_from.reads)
-            coordinator.wait_live(reads_from & coordinator.maintained(), client.check)
+            coordinator.wait_live(coordinator.holding_rows(reads_from), client.check)
         if isinstance(statement, ApplyReplacement):
             turns = bind(statement, client.context())
             if isinstance(turns, BoundTurn):
@@ -128,8 +128,11 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
             except UndefinedTable:
                 # What it names may have been made anew since it was bound (ALTER TABLE); so far it has done nothing.
                 asks = isinstance(bound, BoundSelect | BoundInsert | BoundUpdate | BoundDelete | BoundMerge)
-                if not asks or client.transaction.status != "I" or coordinator.catalog is context.catalog:
+                if not asks or coordinator.catalog is context.catalog:
                     raise
+                if client.transaction.status != "I":
+                    _bound(coordinator, client, statement, ready)
+                    raise made_anew() from None
 
 
 def _bound(

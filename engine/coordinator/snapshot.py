@@ -79,6 +79,7 @@ class Snapshot:
     at: int | None = None
     own: Mapping[int, Batch] = field(default_factory=dict)
     draft: Catalog | None = None  # the catalog as the block has changed it, if it has
+    made: Set[int] = frozenset()  # the ids of what the block has made itself
 
     def rows(self, relation: Relation) -> Batch:
         """The rows of a bound relation."""
@@ -105,7 +106,7 @@ class Snapshot:
             if node.id < FIRST_USER_ID:
                 return self._catalogued(node)
             item = self._items.get(node.id)
-            drafted = node.id not in self.coordinator.catalog.items
+            drafted = self._is_drafted(node.id)
             if node.changes is not None:
                 if drafted:
                     raise ActiveTransaction(
@@ -142,6 +143,14 @@ class Snapshot:
             held = self.coordinator.system.rows(node.id, self.draft)
         values = Result("", node.columns, batch=held, heap=self.coordinator.heap).rows()
         return Constant(tuple(zip(values, held.diffs.tolist(), strict=True)), types)
+
+    def _is_drafted(self, id: int) -> bool:
+        """Whether only the block knows the item. UndefinedTable where nobody does: others have dropped it."""
+        if id in self.coordinator.catalog.items:
+            return False
+        if id not in self.made:
+            raise UndefinedTable("a relation that the statement reads was dropped")
+        return True
 
     @property
     def _items(self) -> Mapping[int, Item]:
@@ -195,7 +204,7 @@ class Snapshot:
 
     def _found(self, table: int, collection: int, key: tuple[int, ...], keys: Batch, own: Batch) -> Batch:
         """The rows of a collection, a table's or its index's, that have one of the keys; `own` are the block's."""
-        if table not in self.coordinator.catalog.items:  # the block has made it: it has what the block has written
+        if self._is_drafted(table):  # it has what the block has written
             return with_key(own, key, keys.words)
         found = self.coordinator.cluster.worker.circuit.lookup(collection, key, keys.words, self.at)
         if not len(own):

@@ -2,9 +2,10 @@
 
 A block's first read fixes the tick that all of its reads are as of; what it writes gathers here, and its own reads see
 it (engine/coordinator/snapshot.py). At the end the writes commit together if nothing that the block read has changed
-since that tick; else the block fails with 40001, and the client runs it again. A block that only writes, or only reads,
-never fails so. Changes of the catalog are a draft (engine/coordinator/draft.py) that nobody else sees and that is
-published with the writes, in one transaction of the log; it fails with 40001 where others changed the same.
+since that tick; else the block fails with 40001, and the client runs it again. A block that only writes never fails so;
+one that only reads does where others have dropped, or made anew, what it reads next. Changes of the catalog are a draft
+(engine/coordinator/draft.py) that nobody else sees and that is published with the writes, in one transaction of the
+log; it fails with 40001 where others changed the same.
 
 A savepoint is what was written and drafted up to it: values, so keeping one costs a dictionary.
 """
@@ -183,16 +184,20 @@ class Transaction:
     def snapshot(self, coordinator: Coordinator, check: Check, reads: frozenset[int]) -> Snapshot:
         """What a statement of the block reads these items by."""
         reads = self.beneath(coordinator, reads)
+        known = coordinator.holding_rows(reads)  # not what it has drafted
+        coordinator.wait_live(known, check)
         if reads and self.read_at is None:
-            coordinator.wait_live(reads & coordinator.maintained(), check)
             # No tick may be published in between: it would not know that its histories are held.
             with coordinator.cluster.worker.circuit.publish_lock:
                 self.read_at = coordinator.cluster.worker.upper
                 self.held = coordinator.oracle.hold(self.read_at)
-        self.read |= reads
-        return Snapshot(
-            coordinator, check, self.read_at, self.own(), None if self.draft is None else self.draft.catalog
-        )
+        circuit = coordinator.cluster.worker.circuit
+        if self.read_at is not None and any(circuit.has(id) and circuit.since(id) > self.read_at for id in known):
+            raise made_anew()
+        self.read |= known
+        if self.draft is None:
+            return Snapshot(coordinator, check, self.read_at, self.own())
+        return Snapshot(coordinator, check, self.read_at, self.own(), self.draft.catalog, self.draft.made)
 
     def beneath(self, coordinator: Coordinator, reads: frozenset[int]) -> frozenset[int]:
         """The items whose contents a statement of the block reads that names these."""
@@ -217,12 +222,22 @@ class Transaction:
         if not deltas.keys() <= coordinator.tables.keys():
             raise UndefinedTable("a table that the transaction writes to was dropped")
         circuit = coordinator.cluster.worker.circuit
-        for id in self.read & coordinator.maintained():
+        for id in self.read:
             assert self.read_at is not None
-            if circuit.changes(id, self.read_at):
-                raise SerializationFailure(
-                    "could not serialize access due to concurrent update",
-                    detail=f'"{coordinator.catalog.items[id].name.item}" has changed since the transaction read it.',
-                    hint="Run the transaction again.",
-                )
+            if id not in coordinator.catalog.items or circuit.changes(id, self.read_at):
+                item = coordinator.catalog.items.get(id)
+                raise made_anew() if item is None else failure(f'"{item.name.item}" has changed')
         return deltas
+
+
+def made_anew() -> SerializationFailure:
+    """Others have changed what there is to read."""
+    return failure("What it reads was dropped, or made anew,")
+
+
+def failure(what: str) -> SerializationFailure:
+    return SerializationFailure(
+        "could not serialize access due to concurrent update",
+        detail=f"{what} since the transaction began to read.",
+        hint="Run the transaction again.",
+    )
