@@ -142,6 +142,20 @@ INTERNAL_CHAR: Final = SqlType('"char"', 18, 1, Physical.BYTES, S, pa.large_stri
 """PostgreSQL's one-letter codes in its catalog: drivers tell relkind and typtype by this OID."""
 NAME: Final = SqlType("name", 19, 64, Physical.BYTES, S, pa.large_string())
 """PostgreSQL's type of identifiers: texts of at most 63 bytes."""
+XID: Final = SqlType("xid", 28, 4, Physical.SIGNED, Category.USER, pa.int64())
+"""The number of a transaction in 32 bits: there is = of them, and no order, as they begin again."""
+CID: Final = SqlType("cid", 29, 4, Physical.SIGNED, Category.USER, pa.int64())
+TID: Final = SqlType("tid", 27, 6, Physical.UNSIGNED, Category.USER, pa.uint64())
+"""Where a row is, (block,offset): the block in the bits from 16 on."""
+XID8: Final = SqlType("xid8", 5069, 8, Physical.UNSIGNED, Category.USER, pa.uint64())
+PG_LSN: Final = SqlType("pg_lsn", 3220, 8, Physical.UNSIGNED, Category.USER, pa.uint64())
+"""A place in a log: bytes from its beginning."""
+NUMBERED: Final = (XID, CID, TID, XID8, PG_LSN)
+"""What PostgreSQL numbers by itself; no number becomes one without a text between."""
+ACLITEM: Final = SqlType("aclitem", 1033, 12, Physical.BYTES, Category.USER, pa.large_string())
+MZ_ACLITEM: Final = SqlType("mz_aclitem", 16566, -1, Physical.BYTES, Category.USER, pa.large_string())
+SPELLED: Final = (ACLITEM, MZ_ACLITEM)
+"""Types whose datum is the text that it is written as."""
 UNKNOWN: Final = SqlType("unknown", 705, -2, Physical.BYTES, Category.UNKNOWN, pa.large_string())
 """An untyped literal ('x' or NULL) before resolution; the binder leaves none behind."""
 
@@ -189,7 +203,7 @@ ARRAY_OIDS: Final[Mapping[int, int]] = {
     3904: 3905, 3906: 3907, 3908: 3909, 3910: 3911, 3912: 3913, 3926: 3927,
     16460: 16461, 16462: 16463, 16464: 16465, 16552: 16553,
     2249: 2287, 19: 1003, 18: 1002, 2205: 2210, 2206: 2211, 24: 1008, 2202: 2207, 4089: 4090, 4096: 4097,
-    2203: 2208, 2204: 2209,
+    2203: 2208, 2204: 2209, 28: 1011, 29: 1012, 27: 1010, 5069: 271, 3220: 3221, 1033: 1034, 16566: 16567,
 }  # fmt: skip
 """PostgreSQL's OID of the array type, by that of its element type."""
 
@@ -275,7 +289,8 @@ def _plain_nested(kind: SqlType) -> SqlType:
 
 TYPES: Final[tuple[SqlType, ...]] = (
     BOOLEAN, SMALLINT, INTEGER, BIGINT, *UNSIGNED, OID, REAL, DOUBLE, NUMERIC, TEXT, VARCHAR, CHAR, BYTEA, DATE, TIME,
-    TIMESTAMP, TIMESTAMPTZ, MZ_TIMESTAMP, INTERVAL, UUID, JSONB, INTERNAL_CHAR, NAME, *REGISTERED, UNKNOWN,
+    TIMESTAMP, TIMESTAMPTZ, MZ_TIMESTAMP, INTERVAL, UUID, JSONB, INTERNAL_CHAR, NAME, *REGISTERED, *NUMBERED, *SPELLED,
+    UNKNOWN,
 )  # fmt: skip
 ARRAYS: Final = tuple(array_of(row) for row in (*TYPES, *RANGES) if row.oid in ARRAY_OIDS)
 BY_OID: Final[dict[int, SqlType]] = {row.oid: row for row in (*TYPES, *RANGES, *ARRAYS, *VECTORS)}
@@ -343,6 +358,7 @@ CASTS: Final[Mapping[SqlType, Mapping[SqlType, CastContext]]] = {
     TIMESTAMPTZ: {TIMESTAMP: AS, DATE: AS, TIME: AS, MZ_TIMESTAMP: AS},
     MZ_TIMESTAMP: {NUMERIC: IM, UINT8: AS, BIGINT: AS, TIMESTAMP: AS, TIMESTAMPTZ: AS},
     INTERVAL: {TIME: AS},
+    XID8: {XID: EX},
     JSONB: {BOOLEAN: EX, SMALLINT: EX, INTEGER: EX, BIGINT: EX, REAL: EX, DOUBLE: EX, NUMERIC: EX},
 }  # fmt: skip
 """PostgreSQL's pg_cast for these types, and Materialize's for its own: from, to, the least context.

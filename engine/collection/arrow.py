@@ -261,6 +261,8 @@ CONVERTERS: Final[dict[int, Callable[[pa.Array, SqlType, Heap], Codes]]] = {
     types.TIMESTAMPTZ.oid: _timestamp,
     types.INTERVAL.oid: _interval,
     types.UUID.oid: _uuid,
+    **{kind.oid: _unsigned for kind in types.NUMBERED},
+    **{kind.oid: _text for kind in types.SPELLED},
     types.JSONB.oid: _jsonb,
 }
 

@@ -40,7 +40,7 @@ from engine.collection.plain_bytes import (
 )
 from engine.collection.value import Range
 from engine.errors import ArrayTooLarge
-from engine.types import Category, Nesting, Physical, SqlType
+from engine.types import SPELLED, Category, Nesting, Physical, SqlType
 
 Raw: TypeAlias = Any
 """Which Python type it is follows from the SQL type, unknown to pyright."""
@@ -311,7 +311,7 @@ def _plain_reader(type: SqlType) -> Reader:
             return read_json
         case Physical.BYTES if type.length == 16:
             return lambda data, at: (data[at : at + 16], at + 16)
-        case Physical.BYTES if type.category not in (Category.STRING, Category.UNKNOWN):
+        case Physical.BYTES if type.category not in (Category.STRING, Category.UNKNOWN) and type not in SPELLED:
             return read_bytes
         case _:
             return read_text

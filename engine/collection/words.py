@@ -280,6 +280,8 @@ ENCODERS: Final[dict[int, Callable[[Value, Interning], int]]] = {
     types.TIMESTAMPTZ.oid: _timestamptz,
     types.INTERVAL.oid: _interval,
     types.UUID.oid: _uuid,
+    **{kind.oid: _signed for kind in types.NUMBERED},
+    **{kind.oid: _text for kind in types.SPELLED},
     types.JSONB.oid: _json,
 }
 
@@ -372,5 +374,7 @@ DECODERS: Final[dict[int, Callable[[Codes, Heap], list[Value]]]] = {
     types.TIMESTAMPTZ.oid: _instants,
     types.INTERVAL.oid: _intervals,
     types.UUID.oid: _uuids,
+    **{kind.oid: _unsigned for kind in types.NUMBERED},
+    **{kind.oid: _texts for kind in types.SPELLED},
     types.JSONB.oid: _texts,
 }

@@ -118,6 +118,7 @@ ORDERED: Final = (
     types.BOOLEAN, *INTEGERS, *types.UNSIGNED, types.MZ_TIMESTAMP,
     types.OID, *FLOATS, types.NUMERIC, types.TEXT, types.CHAR, types.BYTEA, types.DATE,
     types.TIME, types.TIMESTAMP, types.TIMESTAMPTZ, types.INTERVAL, types.UUID, types.JSONB,
+    types.TID, types.XID8, types.PG_LSN,
 )  # fmt: skip
 
 MOMENTS: Final[Mapping[str, tuple[Kind, str]]] = {

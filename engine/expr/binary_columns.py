@@ -46,7 +46,7 @@ def sent_binary(vector: Vector, type: SqlType, context: "Context") -> pa.LargeBi
 
 def _binary(words: Codes, type: SqlType, context: "Context") -> pa.LargeBinaryArray:
     """Words none of which is a NULL's."""
-    if type.nesting is not None:
+    if type.nesting is not None or type.plain in types.NUMBERED:
         return pa.array([binary_forms.send(raw, type) for raw in unpack(words, type, context)], pa.large_binary())
     if type.category in (Category.STRING, Category.UNKNOWN):
         return to_text(Vector(words), type, context).cast(pa.large_binary())

@@ -221,6 +221,11 @@ def _receive_json(data: bytes) -> str:
     return text_forms.parse_json(data[1:].decode())
 
 
+def _received_tid(data: bytes) -> int:
+    block, offset = struct.unpack(">IH", data)
+    return block << 16 | offset
+
+
 SENDERS: Final[Mapping[int, Callable[[RawValue], bytes]]] = {
     types.BOOLEAN.oid: _packed(">?"),
     types.SMALLINT.oid: _packed(">h"),
@@ -244,6 +249,12 @@ SENDERS: Final[Mapping[int, Callable[[RawValue], bytes]]] = {
     types.INTERVAL.oid: lambda span: struct.pack(">qii", span.microseconds, span.days, span.months),
     types.UUID.oid: bytes,
     types.JSONB.oid: lambda text: JSONB_VERSION + text.encode(),
+    types.XID.oid: _packed(">I"),
+    types.CID.oid: _packed(">I"),
+    types.TID.oid: lambda place: struct.pack(">IH", place >> 16, place & 0xFFFF),
+    types.XID8.oid: _packed(">Q"),
+    types.PG_LSN.oid: _packed(">Q"),
+    **{kind.oid: str.encode for kind in types.SPELLED},
 }
 
 RECEIVERS: Final[Mapping[int, Callable[[bytes], RawValue]]] = {
@@ -269,4 +280,10 @@ RECEIVERS: Final[Mapping[int, Callable[[bytes], RawValue]]] = {
     types.INTERVAL.oid: _receive_interval,
     types.UUID.oid: _exactly(16),
     types.JSONB.oid: _receive_json,
+    types.XID.oid: _unpacked(">I"),
+    types.CID.oid: _unpacked(">I"),
+    types.TID.oid: _received_tid,
+    types.XID8.oid: _unpacked(">Q"),
+    types.PG_LSN.oid: _unpacked(">Q"),
+    **{kind.oid: lambda data, kind=kind: text_forms.parse(data.decode(), kind) for kind in types.SPELLED},
 }

@@ -87,7 +87,7 @@ def unpack(words: Codes, type: SqlType, context: "Context") -> list[RawValue]:
         case Physical.JSON:
             return [datum.decode() for datum in _data(words, context)]
         case Physical.BYTES:
-            if type.category in (types.Category.STRING, types.Category.UNKNOWN):
+            if type.category in (types.Category.STRING, types.Category.UNKNOWN) or type in types.SPELLED:
                 return [datum.decode() for datum in _data(words, context)]
             return _data(words, context)
 

@@ -29,7 +29,8 @@ class Expanded:
 @dataclass(frozen=True, slots=True)
 class TableFunction:
     """One overload of a function in FROM. A NULL argument yields no rows, unless it is `on_null`: then the kernel sees
-    the null masks and decides. Equal when name, parameters, columns are."""
+    the null masks and decides. `through` names the function that its argument goes through first, and whose parameter is
+    the one to be told: one that reads the catalog. Equal when name, parameters, columns are."""
 
     name: str
     parameters: tuple[SqlType, ...]
@@ -38,6 +39,7 @@ class TableFunction:
     can_fail: bool = False
     doc: str = field(default="", compare=False)
     on_null: bool = False
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from engine import types
 from engine.collection import json
 from engine.collection.value import Interval, Uuid
 from engine.errors import InvalidArgument, InvalidText, OutOfRange, StringTooLong, Untranslatable
-from engine.expr import datetime_text
+from engine.expr import acl, datetime_text
 from engine.expr.interval_text import format_interval, parse_interval
 from engine.expr.nested_text import format_nested, parse_nested
 from engine.types import SqlType
@@ -40,7 +40,7 @@ INTEGER_RANGES: Final[Mapping[SqlType, tuple[int, int]]] = {
 }
 
 UNSIGNED_RANGES: Final[Mapping[SqlType, tuple[int, int]]] = dict.fromkeys(
-    (types.UINT8, types.MZ_TIMESTAMP), (0, (1 << 64) - 1)
+    (types.UINT8, types.MZ_TIMESTAMP, types.XID8), (0, (1 << 64) - 1)
 )
 RANGES: Final = {**INTEGER_RANGES, **UNSIGNED_RANGES}
 """Of every type of whole numbers; those of INTEGER_RANGES fit an int64."""
@@ -118,6 +118,44 @@ def parse_mz_timestamp(text: str) -> int:
     if milliseconds < 0:
         raise OutOfRange(f'value "{text}" is out of range for type mz_timestamp')
     return milliseconds
+
+
+def parse_xid(type: SqlType) -> Callable[[str], int]:
+    """The parser of numbers of 32 bits, which go around: -1 is the last."""
+
+    def parse_number(text: str) -> int:
+        if INTEGER_TEXT.fullmatch(text.strip()) is None or not text.isascii():
+            raise _invalid(type, text)
+        value = int(text) if len(text) < 4000 else 1 << 64
+        if not -(1 << 31) <= value < 1 << 32:
+            raise OutOfRange(f'value "{text}" is out of range for type {type.name}')
+        return value & 0xFFFF_FFFF
+
+    return parse_number
+
+
+def parse_tid(text: str) -> int:
+    """(block,offset), in 32 and in 16 bits."""
+    found = re.fullmatch(r"\((\d{1,10}),(\d{1,5})\)", text, re.ASCII)
+    if found is None or int(found[1]) >= 1 << 32 or int(found[2]) >= 1 << 16:
+        raise _invalid(types.TID, text)
+    return int(found[1]) << 16 | int(found[2])
+
+
+def format_tid(value: int) -> str:
+    return f"({value >> 16},{value & 0xFFFF})"
+
+
+def parse_lsn(text: str) -> int:
+    """The two halves in hexadecimal digits, a slash between them."""
+    found = re.fullmatch(r"([0-9a-fA-F]{1,8})/([0-9a-fA-F]{1,8})", text)
+    if found is None:
+        raise _invalid(types.PG_LSN, text)
+    return int(found[1], 16) << 32 | int(found[2], 16)
+
+
+def format_lsn(value: int) -> str:
+    return f"{value >> 32:X}/{value & 0xFFFF_FFFF:X}"
 
 
 def parse_double(text: str) -> float:
@@ -345,6 +383,12 @@ PARSERS: Final[Mapping[SqlType, Callable[[str], RawValue]]] = {
     types.INTERVAL: parse_interval,
     types.UUID: parse_uuid,
     types.JSONB: parse_json,
+    types.XID: parse_xid(types.XID),
+    types.CID: parse_xid(types.CID),
+    types.TID: parse_tid,
+    types.PG_LSN: parse_lsn,
+    types.ACLITEM: acl.canonical,
+    types.MZ_ACLITEM: acl.canonical_by_id,
 }
 
 FORMATTERS: Final[Mapping[SqlType, Callable[[RawValue], str]]] = {
@@ -367,6 +411,11 @@ FORMATTERS: Final[Mapping[SqlType, Callable[[RawValue], str]]] = {
     types.INTERVAL: format_interval,
     types.UUID: lambda value: str(Uuid(bytes=value)),
     types.JSONB: identity,
+    types.XID: str,
+    types.CID: str,
+    types.TID: format_tid,
+    types.PG_LSN: format_lsn,
+    **dict.fromkeys(types.SPELLED, identity),
 }
 
 

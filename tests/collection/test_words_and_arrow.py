@@ -54,6 +54,13 @@ VALUES = {
         Interval, st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1), st.integers(-(2**53), 2**53)
     ),
     types.UUID: st.uuids(),
+    types.XID: st.integers(0, 2**32 - 1),
+    types.CID: st.integers(0, 2**32 - 1),
+    types.TID: st.integers(0, 2**48 - 1),
+    types.XID8: st.integers(0, 2**64 - 1),
+    types.PG_LSN: st.integers(0, 2**64 - 1),
+    types.ACLITEM: st.sampled_from(["=r/a", "a=r*w/b", '"x y"=/b']),
+    types.MZ_ACLITEM: st.sampled_from(["=r/s10", "u1=r*w/s10"]),
     types.JSONB: st.sampled_from(["null", "1", '"é"', "[1,2.5]", '{"a":{"b":null},"c":[]}']),
 }
 

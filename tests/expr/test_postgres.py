@@ -1,4 +1,4 @@
-"""Some 15,000 calls and casts whose answers PostgreSQL 15.18 gave: value and type, or SQLSTATE.
+"""Some 15,600 calls and casts whose answers PostgreSQL 15.18 gave: value and type, or SQLSTATE.
 
 postgres.jsonl holds those that Tailrace answers alike: numeric without trailing zeros, jsonb without blanks, decimals
 to 14 digits. deviations.jsonl holds the others, with both answers: Materialize has no elements of JSON scalars; upper()
@@ -31,7 +31,7 @@ def rows(name: str) -> list[list]:
 
 
 def type_of(spelled: str) -> SqlType:
-    name, modifier = re.fullmatch(r"([a-z0-9 ]+)(?:\(([\d,]+)\))?", spelled).groups()
+    name, modifier = re.fullmatch(r"([a-z0-9_ ]+)(?:\(([\d,]+)\))?", spelled).groups()
     plain = types.UNKNOWN if name == "unknown" else types.ALIASES[name]
     return replace(plain, modifier=tuple(map(int, modifier.split(",")))) if modifier else plain
 

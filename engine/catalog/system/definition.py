@@ -250,7 +250,7 @@ SPELLINGS: Final[Mapping[str, SqlType]] = {
     "oidvector": types.OIDVECTOR,
     "name": types.TEXT,
 }
-"""Types by PostgreSQL's own names. Its `name` is text here; node trees, ACL items and the like are text too."""
+"""Types by PostgreSQL's own names. Its `name` is text here; node trees and the like are text too."""
 
 
 def define(

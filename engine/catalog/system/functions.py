@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine import types
-from engine.catalog.system.answers import comments, definitions, locks, privileges, registered, session, storage
+from engine.catalog.system.answers import acls, comments, definitions, locks, privileges, registered, session, storage
 from engine.catalog.system.answers.names import Answer, Make, Names
 from engine.catalog.system.definition import Surroundings
 from engine.collection.nested import Array
@@ -17,7 +17,7 @@ from engine.types import Nesting, SqlType
 
 ANSWERS: Final[Mapping[str, Make]] = {
     **definitions.ANSWERS, **comments.ANSWERS, **storage.ANSWERS, **registered.ANSWERS, **privileges.ANSWERS,
-    **session.ANSWERS, **locks.ANSWERS,
+    **session.ANSWERS, **locks.ANSWERS, **acls.ANSWERS,
 }  # fmt: skip
 """What makes a function's answer, by its name."""
 

@@ -33,10 +33,10 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
     ("pg_foreign_table", 3118, "foreign tables",
      "ftrelid oid!, ftserver oid!, ftoptions text[]"),
     ("pg_foreign_server", 1417, "foreign servers",
-     "oid oid!, srvname name!, srvowner oid!, srvfdw oid!, srvtype text, srvversion text, srvacl text[], "
+     "oid oid!, srvname name!, srvowner oid!, srvfdw oid!, srvtype text, srvversion text, srvacl aclitem[], "
      "srvoptions text[]"),
     ("pg_foreign_data_wrapper", 2328, "foreign data wrappers",
-     "oid oid!, fdwname name!, fdwowner oid!, fdwhandler oid!, fdwvalidator oid!, fdwacl text[], "
+     "oid oid!, fdwname name!, fdwowner oid!, fdwhandler oid!, fdwvalidator oid!, fdwacl aclitem[], "
      "fdwoptions text[]"),
     ("pg_user_mapping", 1418, "users of foreign servers",
      "oid oid!, umuser oid!, umserver oid!, umoptions text[]"),
@@ -70,7 +70,7 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
      "name name, version text, installed bool, superuser bool, trusted bool, relocatable bool, schema "
      "name, requires name[], comment text"),
     ("pg_default_acl", 826, "default privileges",
-     "oid oid!, defaclrole oid!, defaclnamespace oid!, defaclobjtype char!, defaclacl text[]!"),
+     "oid oid!, defaclrole oid!, defaclnamespace oid!, defaclobjtype char!, defaclacl aclitem[]!"),
     ("pg_db_role_setting", 2964, "settings of databases and roles",
      "setdatabase oid!, setrole oid!, setconfig text[]"),
     ("pg_auth_members", 1261, "which role is in which",
@@ -101,7 +101,7 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
     ("pg_ts_template", 3764, "text search templates",
      "oid oid!, tmplname name!, tmplnamespace oid!, tmplinit regproc!, tmpllexize regproc!"),
     ("pg_largeobject_metadata", 2995, "large objects",
-     "oid oid!, lomowner oid!, lomacl text[]"),
+     "oid oid!, lomowner oid!, lomacl aclitem[]"),
     ("pg_statio_all_tables", 12171, "reads of blocks: there are no blocks",
      "relid oid, schemaname name, relname name, heap_blks_read int8, heap_blks_hit int8, idx_blks_read int8, "
      "idx_blks_hit int8, toast_blks_read int8, toast_blks_hit int8, tidx_blks_read int8, tidx_blks_hit int8"),
@@ -117,12 +117,12 @@ _TABLE: Final[tuple[tuple[str, int, str, str], ...]] = (
      "text, label text"),
     ("pg_replication_slots", 12257, "replication slots",
      "slot_name name, plugin name, slot_type text, datoid oid, database name, temporary bool, active bool, "
-     "active_pid int4, xmin int8, catalog_xmin int8, restart_lsn text, confirmed_flush_lsn text, "
+     "active_pid int4, xmin xid, catalog_xmin xid, restart_lsn pg_lsn, confirmed_flush_lsn pg_lsn, "
      "wal_status text, safe_wal_size int8, two_phase bool"),
     ("pg_stat_replication", 12227, "replicas that follow",
      "pid int4, usesysid oid, usename name, application_name text, client_addr text, client_hostname text, "
-     "client_port int4, backend_start timestamptz, backend_xmin int8, state text, sent_lsn text, write_lsn "
-     "text, flush_lsn text, replay_lsn text, write_lag interval, flush_lag interval, replay_lag interval, "
+     "client_port int4, backend_start timestamptz, backend_xmin xid, state text, sent_lsn pg_lsn, write_lsn "
+     "pg_lsn, flush_lsn pg_lsn, replay_lsn pg_lsn, write_lag interval, flush_lag interval, replay_lag interval, "
      "sync_priority int4, sync_state text, reply_time timestamptz"),
     ("pg_stats", 12053, "statistics of columns",
      "schemaname name, tablename name, attname name, inherited bool, null_frac float4, avg_width int4, "

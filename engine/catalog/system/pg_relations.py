@@ -272,8 +272,8 @@ DEFINITIONS: Final = (
         relpersistence char!, relkind char!, relnatts int2!, relchecks int2! = 0, relhasrules bool!,
         relhastriggers bool! = false, relhassubclass bool! = false, relrowsecurity bool! = false,
         relforcerowsecurity bool! = false, relispopulated bool! = true, relreplident char! = 'd',
-        relispartition bool! = false, relrewrite oid! = 0, relfrozenxid int8! = 0, relminmxid int8! = 0,
-        relacl text[] = null, reloptions text[] = null, relpartbound text = null""",
+        relispartition bool! = false, relrewrite oid! = 0, relfrozenxid xid! = 0, relminmxid xid! = 0,
+        relacl aclitem[] = null, reloptions text[] = null, relpartbound text = null""",
         "relations and indexes", _classes, scoped=True,
     ),
     define(
@@ -282,7 +282,7 @@ DEFINITIONS: Final = (
         attndims int4!, attcacheoff int4! = -1, atttypmod int4!, attbyval bool!, attalign char!, attstorage char!,
         attcompression char! = '', attnotnull bool!, atthasdef bool!, atthasmissing bool! = false,
         attidentity char! = '', attgenerated char! = '', attisdropped bool! = false, attislocal bool! = true,
-        attinhcount int4! = 0, attcollation oid!, attacl text[] = null, attoptions text[] = null,
+        attinhcount int4! = 0, attcollation oid!, attacl aclitem[] = null, attoptions text[] = null,
         attfdwoptions text[] = null, attmissingval text = null""",
         "the columns of relations and indexes", _attributes, scoped=True,
     ),
@@ -321,7 +321,8 @@ DEFINITIONS: Final = (
         "views, as the rules that they are in PostgreSQL", _rules, scoped=True,
     ),
     define(
-        "pg_catalog", "pg_namespace", 2615, f"oid oid!, nspname name!, nspowner oid! = {OWNER}, nspacl text[] = null",
+        "pg_catalog", "pg_namespace", 2615,
+        f"oid oid!, nspname name!, nspowner oid! = {OWNER}, nspacl aclitem[] = null",
         "the schemas", _namespaces, scoped=True,
     ),
     define(

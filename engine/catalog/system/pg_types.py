@@ -125,7 +125,7 @@ DEFINITIONS: Final = (
         typoutput regproc!, typreceive regproc!, typsend regproc!, typmodin regproc! = 0,
         typmodout regproc! = 0, typanalyze regproc! = 0, typalign char!, typstorage char!, typnotnull bool! = false,
         typbasetype oid! = 0, typtypmod int4! = -1, typndims int4! = 0, typcollation oid!, typdefaultbin text = null,
-        typdefault text = null, typacl text[] = null""",
+        typdefault text = null, typacl aclitem[] = null""",
         "the types, as PostgreSQL numbers them", _types, scoped=True,
     ),
     define(
@@ -135,7 +135,7 @@ DEFINITIONS: Final = (
         proleakproof bool! = false, proisstrict bool!, proretset bool!, provolatile char!, proparallel char! = 's',
         pronargs int2!, pronargdefaults int2! = 0, prorettype oid!, proargtypes oidvector!, proallargtypes oid[] = null,
         proargmodes char[] = null, proargnames text[] = null, proargdefaults text = null, protrftypes oid[] = null,
-        prosrc text!, probin text = null, prosqlbody text = null, proconfig text[] = null, proacl text[] = null""",
+        prosrc text!, probin text = null, prosqlbody text = null, proconfig text[] = null, proacl aclitem[] = null""",
         "every overload of every function", _functions,
     ),
     define(
@@ -158,7 +158,7 @@ DEFINITIONS: Final = (
     define(
         "pg_catalog", "pg_language", 2612,
         """oid oid!, lanname name!, lanowner oid! = 10, lanispl bool! = false, lanpltrusted bool! = false,
-        lanplcallfoid oid! = 0, laninline oid! = 0, lanvalidator oid! = 0, lanacl text[] = null""",
+        lanplcallfoid oid! = 0, laninline oid! = 0, lanvalidator oid! = 0, lanacl aclitem[] = null""",
         "languages of functions", _languages,
     ),
     define(

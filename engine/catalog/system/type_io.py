@@ -71,6 +71,12 @@ BY_TYPE: Final = {
     types.REGOPERATOR: TypeIO("regoperator", 2216, 2217, 2450, 2451),
     types.REGROLE: TypeIO("regrole", 4098, 4092, 4094, 4095),
     types.REGNAMESPACE: TypeIO("regnamespace", 4084, 4085, 4087, 4088),
+    types.XID: TypeIO("xid", 50, 51, 2440, 2441),
+    types.CID: TypeIO("cid", 52, 53, 2442, 2443),
+    types.TID: TypeIO("tid", 48, 49, 2438, 2439),
+    types.XID8: TypeIO("xid8", 5070, 5081, 5082, 5083),
+    types.PG_LSN: TypeIO("pg_lsn_", 3229, 3230, 3238, 3239),
+    types.ACLITEM: TypeIO("aclitem", 1031, 1032, 0, 0),
     types.UUID: TypeIO("uuid_", 2952, 2953, 2961, 2962),
     types.JSONB: TypeIO("jsonb_", 3806, 3804, 3805, 3803),
 }

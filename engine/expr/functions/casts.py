@@ -149,6 +149,8 @@ def _conversion(source: SqlType, target: SqlType) -> tuple[Kernel, bool, bool]:
             return per_value(source, target, lambda micros: Interval(0, 0, micros)), False, False
         case types.INTERVAL, types.TIME:
             return per_value(source, target, lambda interval: interval.microseconds % DAY), False, False
+        case types.XID8, types.XID:
+            return per_value(source, target, lambda number: number & 0xFFFF_FFFF), False, False
         case types.JSONB, types.BOOLEAN:
             return per_value(source, target, from_json(target)), True, False
         case types.JSONB, _ if target.category is Category.NUMERIC:

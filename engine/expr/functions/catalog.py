@@ -11,7 +11,6 @@ import numpy as np
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument
 from engine.expr.functions.array import items_of
 from engine.expr.functions.table import expand
 from engine.expr.registry import Function, OnNull
@@ -24,12 +23,9 @@ if TYPE_CHECKING:
 
 T, OID, INT, B, N, C = types.TEXT, types.OID, types.INTEGER, types.BOOLEAN, types.BIGINT, types.REGCLASS
 SMALL: Final = types.SMALLINT
-ACL: Final = types.array_of(T)
+OPTIONS_TEXT: Final = types.array_of(T)
+ACLS: Final = types.array_of(types.ACLITEM)
 OPTIONS: Final = (Column("option_name", T, False), Column("option_value", T))
-PRIVILEGES: Final = (
-    Column("grantor", OID, False), Column("grantee", OID, False), Column("privilege_type", T, False),
-    Column("is_grantable", B, False),
-)  # fmt: skip
 IDENTITY: Final = types.record_of((("type", T), ("schema", T), ("name", T), ("identity", T)))
 Rows = tuple[tuple[str, tuple[tuple[SqlType, ...], ...], SqlType, str], ...]
 
@@ -62,8 +58,10 @@ TEXTS: Final[Rows] = (
     ("redact_sql", ((T,),), T, "SQL with '<REDACTED>' in the place of its constants"),
     ("pg_tablespace_location", ((OID,),), T, "where a tablespace is"),
     ("pg_relation_filepath", ((C,),), T, "the file of a relation: NULL, as each is in memory"),
-    ("pg_last_wal_receive_lsn", ((),), T, "how far a replica is: NULL"),
-    ("pg_last_wal_replay_lsn", ((),), T, "how far a replica is: NULL"),
+    *(
+        (name, ((),), types.PG_LSN, "how far a replica is: NULL")
+        for name in ("pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn")
+    ),
     ("pg_stat_clear_snapshot", ((),), T, "forgets statistics that were read: none are kept for a transaction"),
     ("pg_describe_object", ((OID, OID, INT),), T, "an object in words"),
     (
@@ -86,9 +84,15 @@ NUMBERS: Final[Rows] = (
     ("pg_sequence_last_value", ((C,),), N, "the last value of a sequence: NULL, as there are none"),
     ("pg_encoding_max_length", ((INT,),), INT, "the most bytes of a letter in an encoding"),
     *(
-        (name, ((),), N, "the number of the transaction")
-        for name in ("txid_current", "pg_current_xact_id", "txid_current_if_assigned", "pg_current_xact_id_if_assigned")
+        (name, ((),), kind, "the number of the transaction")
+        for name, kind in (
+            ("txid_current", N),
+            ("txid_current_if_assigned", N),
+            ("pg_current_xact_id", types.XID8),
+            ("pg_current_xact_id_if_assigned", types.XID8),
+        )
     ),
+    ("age", ((types.XID,),), INT, "how many transactions ago that one was; of one that is always there the most"),
     ("pg_my_temp_schema", ((),), OID, "the session's temporary schema; 0 before it has one"),
     ("pg_get_replica_identity_index", ((C,),), C, "the index that tells rows apart: the primary key's"),
     ("to_regclass", ((T,),), C, "the relation of that name; NULL when there is none"),
@@ -132,6 +136,20 @@ TESTS: Final[Rows] = (
     ("mz_is_superuser", ((),), B, "whether the session's role may do everything"),
 )  # fmt: skip
 OTHERS: Final[Rows] = (
+    (
+        "makeaclitem",
+        ((OID, OID, T, B),),
+        types.ACLITEM,
+        "an item of an access list: grantee (0: everybody), grantor, privileges, whether they may be granted on",
+    ),
+    (
+        "acldefault",
+        ((types.INTERNAL_CHAR, OID),),
+        ACLS,
+        "the access list of what a role owns and nobody granted: of relations (r), schemas (n), databases (d), types (T), "
+        "functions (f)",
+    ),
+    ("acl_numbers", ((ACLS,),), types.array_of(T), "an access list with the numbers of its roles for their names"),
     ("current_schemas", ((B,),), types.array_of(T), "the schemas of the search path that exist, the system's if asked"),
     ("set_config", ((T, T, B),), T, "assigns a variable of the session, and gives it; of constants only"),
     (
@@ -228,22 +246,13 @@ def _keywords(context: "Context", vectors: Sequence[Vector]) -> Expanded:
     return Expanded(np.zeros(n, np.int64), tuple(Vector(np.array(column, np.uint64)) for column in columns))
 
 
-def _privileges(acl: object) -> list[RawValue]:
-    """Of NULL, which is all that the catalog has, none; what somebody wrote names roles that nothing here knows."""
-    raise InvalidArgument("privileges are not kept: every ACL of the catalog is NULL")
-
-
-def _aclexplode(context: "Context", vectors: Sequence[Vector]) -> Expanded:
-    return expand(_privileges, vectors, (ACL,), [column.type for column in PRIVILEGES], context)
-
-
 def _options(options: RawValue) -> list[RawValue]:
     parts = (text.partition("=") for text in items_of(options) if text is not None)
     return [(name, value if given else None) for name, given, value in parts]
 
 
 def _options_to_table(context: "Context", vectors: Sequence[Vector]) -> Expanded:
-    return expand(_options, vectors, (ACL,), [column.type for column in OPTIONS], context)
+    return expand(_options, vectors, (OPTIONS_TEXT,), [column.type for column in OPTIONS], context)
 
 
 def _never(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
@@ -266,18 +275,10 @@ FUNCTIONS: Final[tuple[Function, ...]] = tuple(_functions())
 TABLE_FUNCTIONS: Final = (
     TableFunction(
         "pg_options_to_table",
-        (ACL,),
+        (OPTIONS_TEXT,),
         OPTIONS,
         _options_to_table,
         doc="options that were written name=value",
-    ),
-    TableFunction(
-        "aclexplode",
-        (ACL,),
-        PRIVILEGES,
-        _aclexplode,
-        can_fail=True,
-        doc="the privileges of an ACL: every ACL of the catalog is NULL, which has none",
     ),
     TableFunction(
         "pg_get_keywords",

@@ -108,7 +108,10 @@ COMPARED: Final = (
     types.OID, types.REAL, types.DOUBLE, types.NUMERIC,
     types.TEXT, types.CHAR, types.INTERNAL_CHAR, types.NAME, types.BYTEA, types.DATE, types.TIME, types.TIMESTAMP,
     types.TIMESTAMPTZ, types.INTERVAL, types.UUID, types.JSONB, *types.RANGES,
+    types.TID, types.XID8, types.PG_LSN,
 )  # fmt: skip
+EQUATED: Final = (types.XID, types.CID, *types.SPELLED)
+"""What is equal or not, and has no order."""
 INTEGERS: Final = (types.SMALLINT, types.INTEGER, types.BIGINT, types.UINT2, types.UINT4)
 FLOATS: Final = (types.REAL, types.DOUBLE)
 
@@ -131,7 +134,7 @@ TESTS: Final[tuple[tuple[str, Kernel, str], ...]] = (
 
 def _pairs() -> Iterator[tuple[SqlType, SqlType]]:
     """What compares with what without a cast: words of the same layout and unit."""
-    for kind in COMPARED:
+    for kind in (*COMPARED, *EQUATED):
         yield kind, kind
     for family in (INTEGERS, FLOATS):
         for left in family:
@@ -143,7 +146,7 @@ def _rows() -> Iterator[Function]:
         pair = (left, right)
         yield Function("=", pair, types.BOOLEAN, _equal(left.physical, False), on_words=True, doc="equal")
         yield Function("<>", pair, types.BOOLEAN, _equal(left.physical, True), on_words=True, doc="not equal")
-        for name, swapped, negated, doc in ORDERS:
+        for name, swapped, negated, doc in () if left in EQUATED else ORDERS:
             kernel = _ordered(left.physical, swapped, negated)
             yield Function(name, pair, types.BOOLEAN, kernel, on_words=True, doc=doc)
             if left == right and left in (types.TEXT, types.CHAR):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 from engine.expr.functions import (
+    acls,
     arithmetic,
     array,
     bytes,
@@ -21,6 +22,7 @@ from engine.expr.functions import (
     json,
     json_build,
     math,
+    numbered,
     pattern,
     ranges,
     regex,
@@ -62,6 +64,8 @@ FAMILIES: Final[Mapping[str, tuple[Function | Generic, ...]]] = {
     "Ranges": ranges.FUNCTIONS,
     "System": system.FUNCTIONS,
     "Chance": chance.FUNCTIONS,
+    "Numbers of transactions and places in a log": numbered.FUNCTIONS,
+    "Access lists": acls.FUNCTIONS,
     "Catalog": catalog.FUNCTIONS,
 }
 
@@ -75,5 +79,11 @@ def _by_name(rows: Iterable[Row]) -> Mapping[str, tuple[Row, ...]]:
 
 FUNCTIONS: Final = _by_name(row for family in FAMILIES.values() for row in family)
 TABLE_FUNCTIONS: Final = _by_name(
-    (*table.TABLE_FUNCTIONS, *catalog.TABLE_FUNCTIONS, *text_table.TABLE_FUNCTIONS, *unnest.TABLE_FUNCTIONS)
+    (
+        *table.TABLE_FUNCTIONS,
+        *catalog.TABLE_FUNCTIONS,
+        *acls.TABLE_FUNCTIONS,
+        *text_table.TABLE_FUNCTIONS,
+        *unnest.TABLE_FUNCTIONS,
+    )
 )

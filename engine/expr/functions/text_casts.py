@@ -65,11 +65,11 @@ def _texts(words: Codes, type: SqlType, context: "Context") -> pa.LargeStringArr
             return numeric.to_text(words, context.heap)
         case Physical.JSON:
             return context.heap.decode_text(words)
-        case Physical.BYTES if type.category in (Category.STRING, Category.UNKNOWN):
+        case Physical.BYTES if type.category in (Category.STRING, Category.UNKNOWN) or type in types.SPELLED:
             return context.heap.decode_text(words)
         case Physical.SIGNED if type.plain in INTEGER_RANGES:
             return pa.array(words.view(np.int64)).cast(pa.large_string())
-        case Physical.UNSIGNED:
+        case Physical.UNSIGNED if type.plain not in (types.TID, types.PG_LSN):
             return pa.array(words).cast(pa.large_string())
         case Physical.SIGNED if type.plain in (types.TIMESTAMP, types.TIMESTAMPTZ) and len(words) > 8:
             micros = words.view(np.int64)

@@ -11,7 +11,8 @@ from engine import types
 from engine.errors import SqlError, Unsupported
 from engine.expr import overload
 from engine.expr.functions.comparable import ordered_by_key
-from engine.expr.scalar import Literal, Logic, Scalar
+from engine.expr.functions.numbered import XID_OF
+from engine.expr.scalar import Call, Literal, Logic, Scalar
 from engine.plan.predicates import EQUALITIES
 from engine.plan.relation import BoundScalar
 from engine.plan.temporal import MIRRORED, is_now, milliseconds
@@ -39,12 +40,19 @@ def call(name: str, *arguments: BoundScalar) -> Scalar:
     """A function or operator by name. Subqueries and outer columns may stand wherever scalars may."""
     if name in MIRRORED and any(map(is_now, arguments)):
         arguments = tuple(map(milliseconds, arguments))
+    if name in EQUALITIES and types.XID in [argument.type for argument in arguments]:
+        arguments = tuple(map(_transaction, arguments))
     if name in SEES_BLANKS:
         arguments = tuple(map(padded, arguments))
     made = overload.call(name, *arguments)  # pyright: ignore[reportArgumentType]: BoundScalar has type and nullable too
     if name in EQUALITIES or (name in MIRRORED and ordered_by_key(made.arguments[0].type)):
         return replace(made, arguments=compared(made.arguments))
     return made
+
+
+def _transaction(scalar: BoundScalar) -> BoundScalar:
+    """An integer beside the number of a transaction: it is one to compare, though no cast makes it one."""
+    return Call(XID_OF, (scalar,), types.XID) if scalar.type == types.INTEGER else scalar  # pyright: ignore[reportArgumentType]
 
 
 SEES_BLANKS: Final = frozenset(

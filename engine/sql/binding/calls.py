@@ -90,15 +90,17 @@ class Calls(WindowFunctions, Nested):
         self.unsettled = self.unsettled or (isinstance(made, Call) and made.function.volatile)
         return made
 
-    @staticmethod
     def table_function(
-        name: str, expression: syntax.Function, arguments: Sequence[BoundScalar]
+        self, name: str, expression: syntax.Function, arguments: Sequence[BoundScalar]
     ) -> tuple[TableFunction, tuple[BoundScalar, ...]]:
         """The overload for these arguments, and the arguments cast to its parameters."""
         found, parameters = located(
             expression.at, overload.resolve_table_function, name, [argument.type for argument in arguments],
             [argument.value if isinstance(argument, Literal) else None for argument in arguments],
         )  # fmt: skip
+        if found.through is not None:
+            self.unsettled = True
+            return found, (located(expression.at, call, found.through, *arguments),)
         return found, tuple(
             located(node.at, cast, scalar, parameter, CastContext.IMPLICIT)
             for node, scalar, parameter in zip(expression.arguments, arguments, parameters, strict=True)

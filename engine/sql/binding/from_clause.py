@@ -486,8 +486,8 @@ def _with_hidden(source: Source, item: SystemRelation) -> Source:
     """PostgreSQL's columns of each row that no * has: its relation's number, by which clients tell what a comment is
     on, and the transaction that wrote it, by which they tell whether it has changed: none is kept."""
     width = source.width
-    hidden = (ScopeColumn("tableoid", width, types.OID, False), ScopeColumn("xmin", width + 1, types.OID, False))
-    relation = Map(source.relation, (Literal(item.id, types.OID), Literal(0, types.OID)))
+    hidden = (ScopeColumn("tableoid", width, types.OID, False), ScopeColumn("xmin", width + 1, types.XID, False))
+    relation = Map(source.relation, (Literal(item.id, types.OID), Literal(0, types.XID)))
     ranges = tuple(replace(range_, hidden=hidden) for range_ in source.ranges)
     return Source(relation, width + 2, source.star, ranges)
 

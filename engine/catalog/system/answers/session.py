@@ -20,6 +20,9 @@ MZ_VERSION_NUMBER: Final = 13_000
 """Of the version that mz_version() names: 0.130.0 as major * 10^6 + minor * 10^2 + patch."""
 
 MICROSECONDS: Final = 1_000_000
+XID_FIRST: Final = 3
+"""The first number that PostgreSQL gives a transaction."""
+XID_AGE_MAX: Final = (1 << 31) - 1
 
 
 def _current_schemas(names: Names) -> Answer:
@@ -117,6 +120,12 @@ def _encoding_number(names: Names) -> Answer:
     return lambda name: numbers.get(name.lower().replace("-", "").replace("_", ""), -1)
 
 
+def _age(names: Names) -> Answer:
+    """Numbers below the first that a transaction can have are of what is always there, for which PostgreSQL says so."""
+    now = names.around.transaction
+    return lambda number: XID_AGE_MAX if number < XID_FIRST else (now() - number + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
 ANSWERS: Final[Mapping[str, Make]] = {
     "current_schemas": _current_schemas,
     "pg_my_temp_schema": _temporary,
@@ -144,6 +153,7 @@ ANSWERS: Final[Mapping[str, Make]] = {
         name: lambda names: names.around.transaction
         for name in ("txid_current", "pg_current_xact_id", "txid_current_if_assigned", "pg_current_xact_id_if_assigned")
     },
+    "age": _age,
     "pg_encoding_max_length": lambda names: lambda number: {6: 4}.get(number, 1 if number in ENCODINGS else None),
     "pg_jit_available": constant(False),
     "pg_is_wal_replay_paused": constant(False),
