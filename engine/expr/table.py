@@ -29,8 +29,8 @@ class Expanded:
 @dataclass(frozen=True, slots=True)
 class TableFunction:
     """One overload of a function in FROM. A NULL argument yields no rows, unless it is `on_null`: then the kernel sees
-    the null masks and decides. `through` names the function that its argument goes through first, and whose parameter is
-    the one to be told: one that reads the catalog. Equal when name, parameters, columns are."""
+    the null masks and decides. `through` names a function that reads the catalog: its result is what the kernel sees.
+    Equal when name, parameters, columns are."""
 
     name: str
     parameters: tuple[SqlType, ...]

@@ -146,8 +146,7 @@ OTHERS: Final[Rows] = (
         "acldefault",
         ((types.INTERNAL_CHAR, OID),),
         ACLS,
-        "the access list of what a role owns and nobody granted: of relations (r), schemas (n), databases (d), types (T), "
-        "functions (f)",
+        "the access list of what a role owns and nobody granted: r relations, n schemas, d databases, T types",
     ),
     ("acl_numbers", ((ACLS,),), types.array_of(T), "an access list with the numbers of its roles for their names"),
     ("current_schemas", ((B,),), types.array_of(T), "the schemas of the search path that exist, the system's if asked"),
