@@ -266,8 +266,8 @@ class Settings:
         metadata=knob(
             positive,
             "bytes",
-            "The net changes of one transaction of a PostgreSQL source, as its server sends them: they are one tick, "
-            "so in memory at once. A longer one stalls its source, which loses nothing.",
+            "What of a PostgreSQL source's transaction or snapshot waits in memory until all of it is there. The rest "
+            "lies in the data directory, in files without names.",
         ),
     )
     reply_rows_max: int = field(

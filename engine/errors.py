@@ -466,6 +466,12 @@ class MissingFile(SourceError):
     sqlstate = "58P01"
 
 
+class DiskFull(SourceError):
+    """A file of ours has no room for what waits in it."""
+
+    sqlstate = "53100"
+
+
 class ForbiddenFile(SourceError):
     """A file of the host that no setting lets clients read."""
 

@@ -20,7 +20,8 @@ from engine.collection.heap import Heap, Marks
 from engine.connectors.feed import ROWS_BEGIN, Decoded, Progress, Reader, Resolve, SourceSpec
 from engine.connectors.files.roots import ANYWHERE, Roots
 from engine.connectors.kafka.reader import KafkaReader
-from engine.connectors.kinds import NOTHING, TRANSACTION_BYTES_MAX, open_reader
+from engine.connectors.kinds import AMPLE, NOTHING, open_reader
+from engine.connectors.postgres.held import Room
 from engine.connectors.together import Member, cut
 from engine.errors import SourceError
 
@@ -102,10 +103,10 @@ class Ingest:
         on_ready: Callable[[], None],
         resolve: Resolve,
         roots: Roots = ANYWHERE,
-        transaction_bytes_max: int = TRANSACTION_BYTES_MAX,
+        room: Room = AMPLE,
     ) -> None:
         self._heap = heap
-        self._transaction_bytes_max = transaction_bytes_max
+        self._room = room
         self._resolve = resolve
         self._roots = roots
         self._rows_max = inbox_rows_max
@@ -124,9 +125,7 @@ class Ingest:
         broken: Mapping[int, str] = NOTHING,
     ) -> None:
         """Begin to read a source."""
-        reader = open_reader(
-            spec, self._heap, offsets, kept, self._resolve, self._roots, broken, self._transaction_bytes_max
-        )
+        reader = open_reader(spec, self._heap, offsets, kept, self._resolve, self._roots, broken, self._room)
         source = _Source(spec, reader)
         source.status.offsets, source.status.broken = dict(offsets), dict(broken)
         with self._changed:

@@ -35,12 +35,13 @@ from engine.connectors.kafka.reader import KafkaReader
 from engine.connectors.kafka.sample import sample
 from engine.connectors.postgres import upstream
 from engine.connectors.postgres.connection import check_server
+from engine.connectors.postgres.held import Room
 from engine.connectors.postgres.reader import PostgresReader
 from engine.connectors.registry import Registry
 from engine.types import Column
 
-TRANSACTION_BYTES_MAX: Final = 1 << 30
-"""Of one transaction of a PostgreSQL server, where nobody says."""
+AMPLE: Final = Room(1 << 30)
+"""For rows that wait for the end of a transaction, where nobody says."""
 
 NOTHING: Final[Mapping[int, str]] = {}
 
@@ -104,7 +105,7 @@ def open_reader(
     resolve: Resolve,
     roots: Roots = ANYWHERE,
     broken: Mapping[int, str] = NOTHING,
-    transaction_bytes_max: int = TRANSACTION_BYTES_MAX,
+    room: Room = AMPLE,
 ) -> Reader:
     """A reader at the source's beginning, or where the log says that its rows have been kept up to.
 
@@ -117,11 +118,11 @@ def open_reader(
         case GeneratorSource():
             return generator.GeneratorReader(spec, spec.description, heap, offsets)
         case KafkaSource():
-            return KafkaReader(spec, spec.description, heap, offsets, kept, resolve, transaction_bytes_max)
+            return KafkaReader(spec, spec.description, heap, offsets, kept, resolve, room.bytes_max)
         case WebhookSource():
             raise AssertionError("a webhook source is written to, and read by nobody")
         case PostgresSource():
-            return PostgresReader(spec, spec.description, heap, offsets, broken, resolve, transaction_bytes_max)
+            return PostgresReader(spec, spec.description, heap, offsets, broken, resolve, room)
         case _:
             assert_never(spec.description)
 

@@ -30,6 +30,7 @@ from engine.collection.value import Value
 from engine.collection.words import vector_of
 from engine.connectors.files.roots import Roots
 from engine.connectors.ingest import Ingest
+from engine.connectors.postgres.held import Room
 from engine.coordinator.activity import Activity
 from engine.coordinator.advisory import AdvisoryLocks
 from engine.coordinator.constraints import Constraints
@@ -80,7 +81,12 @@ class Coordinator:
         written = options.roots if options.write_roots is None else options.write_roots
         self.write_roots: Final = Roots(written, directory, "file_write_roots")
         self.ingest: Final = Ingest(
-            self.heap, options.inbox_rows_max, self.ticker.wake, self.resolve, self.roots, options.transaction_bytes_max
+            self.heap,
+            options.inbox_rows_max,
+            self.ticker.wake,
+            self.resolve,
+            self.roots,
+            Room(options.transaction_bytes_max, directory),
         )
         self.ticks.sources = self.ingest
         self.oids: Final = Oids()

@@ -26,8 +26,11 @@ class Options:
     this is the back-pressure."""
 
     transaction_bytes_max: int = 1 << 30
-    """The changes of one transaction of a PostgreSQL server, as it sends them. They are one tick, so they have to be in
-    memory at once, as columns: about as much again. A longer one stalls its source, which loses nothing."""
+    """Rows of one PostgreSQL source that are in memory, as columns, while its transaction, or its snapshot, is not
+    there whole. The others are in files without names in the data directory, or else where the system has temporary
+    ones; what came and went again takes no room for long. The tick that takes them maps them from there: what its views
+    make of them is in memory as ever, and each text once. Of Kafka's sources: bytes that wait for the end of their
+    transactions, beyond which a source stalls."""
 
     history_ms: int = 1_000
     """How long each readable relation keeps its recent deltas, for AS OF and for subscriptions that reconnect. They

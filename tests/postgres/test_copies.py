@@ -138,22 +138,6 @@ def test_a_large_transaction_is_one_tick(upstream):
         assert db.execute("SELECT sum(n)::bigint FROM t").rows() == upstream.run("SELECT sum(n)::bigint FROM t")
 
 
-def test_a_transaction_that_is_too_large_stalls_its_source_and_loses_nothing(upstream, tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "CHUNK_BYTES", 10_000)
-    upstream.table("t", "n int, pad text")
-    with Database.open(tmp_path, Options(transaction_bytes_max=100_000)) as db:
-        upstream.follow(db)
-        for n in (1, 900):  # the second has some 95,000 bytes
-            upstream.run(f"INSERT INTO t SELECT {n} + i, repeat('x', 80) FROM generate_series(0, {n - 1}) i")
-        until(db, "SELECT count(*) FROM t", [(901,)])
-        upstream.run("UPDATE t SET n = -n", "INSERT INTO t VALUES (5)")
-        status = "SELECT status, error LIKE '%transaction_bytes_max (100000)%' FROM mz_internal.mz_source_statuses"
-        until(db, status, [("stalled", True)])
-        assert db.execute("SELECT count(*), min(n) FROM t").rows() == [(901, 1)]
-    with Database.open(tmp_path) as db:
-        until(db, "SELECT count(*), min(n), max(n) FROM t", [(902, -1799, 5)])
-
-
 def test_a_transaction_is_as_large_as_its_net_changes(upstream, monkeypatch):
     """What it does to a row many times, or to rows that it takes away again, is not held."""
     monkeypatch.setattr(reader, "CHUNK_BYTES", 10_000)

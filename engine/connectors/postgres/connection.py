@@ -20,6 +20,7 @@ from psycopg.pq.abc import PGconn
 
 from engine.catalog.connections import PostgresConnection
 from engine.connectors.feed import Resolve
+from engine.connectors.postgres import refusals
 from engine.errors import SourceError
 
 CONNECT_SECONDS_MAX: Final = 10.0
@@ -70,22 +71,13 @@ class Bell:
         self._ring.close()
 
 
-def quoted(name: str) -> str:
-    """A name in a statement for the server."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A constant in a statement for the server."""
-    escaped = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{escaped}'" if "\\" in text else f"'{escaped}'"
-
-
 class Connection:
     """An open connection. Errors of the server are SourceErrors in its own words."""
 
     def __init__(self, to: PostgresConnection, resolve: Resolve, bell: Bell, replication: bool = False) -> None:
         self._bell: Final = bell
+        self._to: Final = to
+        self._user: Final = resolve(to.user)
         self._where: Final = f"PostgreSQL at {to.host}:{to.port}"
         with tempfile.TemporaryDirectory(prefix="tailrace-") as folder:
             self._pg: Final = pq.PGconn.connect_start(_conninfo(to, resolve, replication, Path(folder)))
@@ -101,7 +93,8 @@ class Connection:
         state = pq.PollingStatus.WRITING
         while state != pq.PollingStatus.OK:
             if state == pq.PollingStatus.FAILED or self._pg.status == pq.ConnStatus.BAD:
-                raise SourceError(f"{self._where}: {_told(self._pg)}")
+                said = _told(self._pg)
+                raise SourceError(f"{self._where}: {said}", hint=refusals.at_the_door(said, self._to, self._user))
             left = deadline - time.monotonic()
             if left <= 0:
                 raise SourceError(f"{self._where} does not answer")
@@ -208,13 +201,15 @@ class Connection:
             pq.DiagnosticField.MESSAGE_PRIMARY,
             pq.DiagnosticField.MESSAGE_DETAIL,
             pq.DiagnosticField.MESSAGE_HINT,
+            pq.DiagnosticField.SQLSTATE,
         )
-        message, detail, hint = (result.error_field(field) for field in fields)
+        message, detail, hint, state = (result.error_field(field) for field in fields)
         said = message or result.error_message or self._pg.error_message
+        advice = refusals.inside("" if state is None else state.decode(), self._user)
         return SourceError(
             f"{self._where}: {_first_line(said.decode(errors='replace'))}",
             detail=None if detail is None else detail.decode(errors="replace"),
-            hint=None if hint is None else hint.decode(errors="replace"),
+            hint=advice if hint is None else hint.decode(errors="replace"),
         )
 
 

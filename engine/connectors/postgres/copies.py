@@ -4,7 +4,7 @@ Law: a copy has no rows before the block in which it begins, and in that one it 
 of the stream; what the stream says of the table up to there is passed over.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from engine.catalog.sources import PostgresSource
 from engine.catalog.upstream import UpstreamTable
-from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.connectors.feed import Progress
 from engine.connectors.postgres import snapshot, upstream
@@ -24,11 +23,10 @@ from engine.errors import InvalidText, LostInput
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Rows of a table as they were at a point that the stream has yet to come to; or why there are none."""
+    """A table was read at a point that the stream has yet to come to, or why that was not possible."""
 
     point: int
-    rows: list[Batch]
-    broken: str | None
+    broken: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -68,15 +66,13 @@ class Copies:
         """What is wrong with the others."""
         return [copy.broken.partition(" ")[2] for copy in self._copies if copy.broken is not None]
 
-    @property
-    def waiting(self) -> Mapping[int, list[Batch]]:
-        """Rows of those that have yet to begin. With the lock of what is pending."""
-        return {copy.id: copy.waiting.rows for copy in self._copies if copy.waiting is not None}
-
     def reset(self) -> None:
-        """At the beginning of a stream: it will tell the columns again, and what has not begun is read again."""
+        """At the beginning of a stream, before what is pending is reset: it will tell the columns again, what has not
+        begun is read again, and what broke a copy that nobody was told of comes again."""
         for copy in self._copies:
             copy.places = copy.waiting = None
+            if copy.id in self._pending.block.broken:
+                copy.broken = None
 
     def read_all(self, connection: Connection, known: Container[str]) -> int:
         """Make the slot, and read every table as it was where the slot begins: there. `known` are the tokens of those
@@ -87,12 +83,9 @@ class Copies:
         point = snapshot.begin(connection, self._description.slot, False, tables)
         lost = upstream.lost(connection, self._description.publication, tables)
         for copy in copies:
-            rows: list[Batch] = []
-            copy.waiting = Waiting(point.lsn, rows, None)  # so that a sweep sees them
-            reason = self._read(connection, copy, lost.get(copy.table.token), rows)
             if copy.table.token in known:
                 self._pending.clear(copy.id)
-            self._begin(copy, Waiting(point.lsn, rows, reason))
+            self._begin(copy, self._read(connection, copy, point.lsn, lost.get(copy.table.token)))
         snapshot.end(connection)
         return point.lsn
 
@@ -108,28 +101,23 @@ class Copies:
             point = snapshot.begin(connection, slot, True, tables)
             lost = upstream.lost(connection, self._description.publication, tables)
             for copy in new:
-                rows: list[Batch] = []
-                copy.waiting = Waiting(point.lsn, rows, None)
-                reason = self._read(connection, copy, lost.get(copy.table.token), rows)
-                copy.waiting = Waiting(point.lsn, rows, reason)
+                copy.waiting = self._read(connection, copy, point.lsn, lost.get(copy.table.token))
             snapshot.end(connection)
         finally:
             connection.close()
 
-    def _read(self, connection: Connection, copy: Copy, lost: str | None, into: list[Batch]) -> str | None:
-        """Read a table; why that is not possible."""
+    def _read(self, connection: Connection, copy: Copy, point: int, lost: str | None) -> Waiting:
+        """Read a table, unless it is lost."""
         if lost is not None:
-            return lost
+            return Waiting(point, lost)
         try:
             for batch in snapshot.copy(connection, self._description, copy.table, self._heap):
-                with self._pending.lock:
-                    into.append(batch)
+                self._pending.add_later(copy.id, batch)
                 self._progress.records += len(batch)
         except InvalidText as error:
-            with self._pending.lock:
-                into.clear()
-            return error.message
-        return None
+            self._pending.drop(copy.id)
+            return Waiting(point, error.message)
+        return Waiting(point)
 
     def due(self, position: int) -> bool:
         """Whether some copy begins before the transaction that commits at a position."""
@@ -143,9 +131,8 @@ class Copies:
 
     def _begin(self, copy: Copy, waiting: Waiting) -> None:
         """The copy is complete from the next block on."""
-        self._pending.add(copy.id, waiting.rows)
+        self._pending.begin(copy.id)
         copy.waiting = None
-        self._pending.block.began.add(copy.id)
         self._pending.block.offsets[copy.table.token] = waiting.point
         if waiting.broken is not None:
             self.break_off(copy, waiting.broken)

@@ -23,10 +23,12 @@ from engine.collection.vector import Vector
 from engine.connectors.feed import PROGRESS, Decoded, Progress, Resolve, SourceSpec
 from engine.connectors.postgres import changes, snapshot, upstream
 from engine.connectors.postgres.changes import Gathered, Relation
-from engine.connectors.postgres.connection import Bell, Connection, Interrupted, literal, quoted
+from engine.connectors.postgres.connection import Bell, Connection, Interrupted
 from engine.connectors.postgres.copies import Copies, Copy
+from engine.connectors.postgres.held import Room
 from engine.connectors.postgres.pending import Pending
-from engine.errors import InvalidText, SourceError
+from engine.connectors.postgres.quoting import literal, quoted
+from engine.errors import DiskFull, InvalidText, SourceError
 
 LSN: Final = "lsn"
 """What the position is called among the offsets; those by a table's token say where its copy began."""
@@ -41,8 +43,10 @@ CONFIRM_SECONDS: Final = 0.1
 """The same when there is a position to confirm."""
 VERIFY_SECONDS: Final = 10.0
 """Between two looks at what the server does not tell: tables that were dropped or left the publication."""
-RETRY_LARGE_SECONDS: Final = 60.0
-"""Between two attempts at a transaction that is too large: each reads as much of it as is allowed."""
+RETRY_SECONDS: Final = 1.0
+"""Between two attempts at a server that cannot be reached, or that says no."""
+RETRY_FULL_SECONDS: Final = 60.0
+"""Between two attempts at what the disk had no room for: each reads it from its beginning."""
 FORGET_SECONDS_MAX: Final = 10.0
 """How long the slot of a dropped source may be in use: by our own connection, which the server has yet to miss."""
 
@@ -59,7 +63,7 @@ class PostgresReader:
     """Reader of one publication; see feed.Reader for the protocol."""
 
     idle_seconds: float = 0.0
-    retry_seconds: float = 1.0
+    retry_seconds: float = RETRY_SECONDS
     finished: bool = False
 
     def __init__(
@@ -70,14 +74,13 @@ class PostgresReader:
         offsets: Mapping[str, int],
         broken: Mapping[int, str],
         resolve: Resolve,
-        transaction_bytes_max: int,
+        room: Room,
     ) -> None:
-        self._bytes_max: Final = transaction_bytes_max
         self._description: Final = description
         self._heap: Final = heap
         self._resolve: Final = resolve
         self._progress_id: Final = spec.collection(PROGRESS)
-        self._pending: Final = Pending({id: feed.columns for id, feed in spec.feeds})
+        self._pending: Final = Pending({id: feed.columns for id, feed in spec.feeds}, room, self._keep_up)
         self._bell = Bell()
         self._offsets: Final = dict(offsets)  # as of the last block that was given
         self._told = offsets.get(LSN)  # what the progress relation says
@@ -92,13 +95,11 @@ class PostgresReader:
 
     def _reset(self) -> None:
         """At the beginning of a stream."""
-        self._pending.reset()
         self._copies.reset()
+        self._pending.reset()
         self._gathered = Gathered()
         self._boundary: tuple[int, int] | None = None  # messages gathered up to the last commit, and its position
         self._open = False  # whether a transaction is under way
-        self._held = 0  # bytes of its net changes that were decoded
-        self._settle_at = self._bytes_max // 2  # when they are added up next
         self._idle = 0  # up to there is nothing for us
         self._stashed: memoryview | None = None
         self._reported = (0.0, 0)  # when, and what was confirmed
@@ -125,7 +126,8 @@ class PostgresReader:
             return self._receive(self._stream)
         except Interrupted:
             return None
-        except SourceError:
+        except SourceError as error:
+            self.retry_seconds = RETRY_FULL_SECONDS if isinstance(error, DiskFull) else RETRY_SECONDS
             self._let_go()
             raise
 
@@ -151,8 +153,7 @@ class PostgresReader:
                 self._let_go()
 
     def mark(self, marks: Marks) -> None:
-        with self._pending.lock:
-            self._pending.mark(marks, self._copies.waiting)
+        self._pending.mark(marks)
 
     def forget(self) -> None:
         self._let_go()
@@ -244,7 +245,8 @@ class PostgresReader:
                     continue
                 if self._boundary is not None:
                     break
-                self._hold()
+                self._flush(len(self._gathered))
+                self._pending.relieve()
             elif self._boundary is not None or time.monotonic() >= deadline:
                 break
             else:
@@ -253,22 +255,6 @@ class PostgresReader:
         self._report_if_due(stream)
         self._verify_if_due()
         return self._next_block()
-
-    def _hold(self) -> None:
-        """Decode what there is of a transaction that is under way. What it takes back itself is not held: its changes
-        are added up when they have doubled since the last time, from half of what is allowed on."""
-        self._held += self._gathered.size
-        self._flush(len(self._gathered))
-        if self._held > self._settle_at:
-            self._held = int(self._held * self._pending.settle())
-            self._settle_at = max(self._bytes_max // 2, min(2 * self._held, self._bytes_max))
-        if self._held > self._bytes_max:
-            self.retry_seconds = RETRY_LARGE_SECONDS
-            raise SourceError(
-                f"a transaction of the server has more net changes than transaction_bytes_max ({self._bytes_max})",
-                hint="Start with a larger --transaction-bytes-max: it goes on there. Or drop the source, and create it "
-                "again: its tables are copied as they are then.",
-            )
 
     def _next(self, stream: Connection) -> memoryview | None:
         try:
@@ -317,7 +303,7 @@ class PostgresReader:
             self._gathered.add(message)
             return True
         if kind == changes.COMMIT:
-            self._open, self._held, self._settle_at = False, 0, self._bytes_max // 2
+            self._open = False
             self._boundary = len(self._gathered), changes.commit_of(message)
             self._progress.bytes += len(data)
             return True
@@ -357,7 +343,7 @@ class PostgresReader:
                     self._copies.break_off(copy, error.message)
                     continue
                 self._progress.records += len(batch)
-                self._pending.add(copy.id, [batch])
+                self._pending.add(copy.id, batch)
 
     def _relate(self, relation: Relation) -> None:
         """The columns of the rows that follow. The server tells them by name alone: that they are the same columns is
@@ -394,6 +380,11 @@ class PostgresReader:
         if self._catalog is None:
             self._catalog = Connection(self._description.connection, self._resolve, self._bell)
         return upstream.lost(self._catalog, self._description.publication, [copy.table for copy in copies])
+
+    def _keep_up(self) -> None:
+        """Something takes long: the server hears from us."""
+        if self._stream is not None:
+            self._report_if_due(self._stream)
 
     def _report_if_due(self, stream: Connection) -> None:
         at, confirmed = self._reported

@@ -18,7 +18,8 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.connectors.postgres.changes import SLACK
 from engine.connectors.postgres.columns import decoded
-from engine.connectors.postgres.connection import Connection, literal, quoted
+from engine.connectors.postgres.connection import Connection
+from engine.connectors.postgres.quoting import literal, quoted
 from engine.connectors.records import Spans
 from engine.errors import InvalidText, SourceError
 from engine.kernels import postgres as kernels

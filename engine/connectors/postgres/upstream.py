@@ -15,7 +15,8 @@ from engine.catalog.sources import PostgresSource
 from engine.catalog.upstream import Selected, UpstreamColumn, UpstreamTable, Wanted
 from engine.connectors.feed import Feed, Resolve
 from engine.connectors.postgres.columns import type_of
-from engine.connectors.postgres.connection import Bell, Connection, literal, quoted
+from engine.connectors.postgres.connection import Bell, Connection
+from engine.connectors.postgres.quoting import literal, quoted
 from engine.errors import DuplicateRelation, InvalidParameter, SourceError, UndefinedColumn, UndefinedTable
 from engine.types import Column
 
