@@ -84,6 +84,7 @@ class Source:
     keys: tuple[tuple[int, ...], ...] = ()  # column sets whose values no two rows share
     depends_on: frozenset[int] = frozenset()  # the connections that it reads through, their secrets
     history_ms: int | None = None  # RETAIN HISTORY FOR, of it and of its relations; None: the setting
+    timeline: str | None = None  # of timelines.py: the one that was given; None: the clock's
 
 
 class Role(Enum):

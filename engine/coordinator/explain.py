@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
 from engine.catalog.items import Index, Item, kind
+from engine.catalog.timelines import CLOCK, timeline_of
 from engine.cluster.worker import sources
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.expression_keys import by_expression
@@ -123,16 +124,16 @@ def explain_timestamp(
     else:
         at = worker.upper if read_at is None else read_at
     upper, since = worker.upper, max((worker.circuit.since(id) for id in live), default=0)
+    items = catalog.items
     facts: dict[str, Json] = {
         "query timestamp": at,
         "largest not in advance of upper": upper,
         "upper": upper + 1,
         "since": since,
         "can respond immediately": len(live) == len(reads),
-        "timeline": "EpochMilliseconds",
+        "timeline": next((line for id in sorted(bound.reads) if (line := timeline_of(items[id], items))), CLOCK),
         "session wall time": coordinator.oracle.wall_ms(),
     }
-    items = catalog.items
     each: list[Json] = [
         {
             "name": f"{items[id].name} (u{id}, {kind(items[id])})",

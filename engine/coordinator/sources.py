@@ -42,7 +42,7 @@ from engine.coordinator.result import Result
 from engine.coordinator.secrets import KIND as SECRET
 from engine.coordinator.ticks import NOTHING_BROKEN
 from engine.durable.log import Log
-from engine.sql.binding.options import history_sql, with_history
+from engine.sql.binding.options import source_sql
 from engine.sql.binding.postgres import copy_sql, details_of
 from engine.sql.binding.writing import full, quoted, text, type_sql
 from engine.sql.bound import BoundCreateCopies, BoundCreateSource
@@ -93,8 +93,9 @@ def _seeded(bound: BoundCreateSource, description: Description, columns: tuple[C
     if isinstance(description, FileSource):
         return _told(bound, description, columns)
     if isinstance(description, PostgresSource) and description != bound.description:
-        sql = with_history(sql, None).removesuffix(")")
-        return f"{sql}, DETAILS {text(details_of(description))}){history_sql(bound.history_ms)}"
+        behind = source_sql(bound.history_ms, bound.timeline)
+        sql = sql.removesuffix(behind).removesuffix(")")
+        return f"{sql}, DETAILS {text(details_of(description))}){behind}"
     if not isinstance(description, KafkaSource):
         return sql
     for at, end, of_key, of_value in sorted(bound.seeds, reverse=True):
@@ -158,7 +159,7 @@ def create_source(draft: Draft, bound: BoundCreateSource, prepared: Prepared, id
     columns, append_only, keys = ((), True, ()) if own is None else (own.columns, own.append_only, own.keys)
     source = Source(
         source_id, bound.name, columns, description, prepared.create_sql, append_only, keys, bound.depends_on,
-        bound.history_ms,
+        bound.history_ms, bound.timeline,
     )  # fmt: skip
     if isinstance(description, KafkaSource) and description.start_ms is not None and description.start_ms < 0:
         since = coordinator.log.facts(SINCE).get(str(source_id)) if restored and coordinator.log is not None else None

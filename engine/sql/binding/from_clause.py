@@ -24,6 +24,7 @@ from engine.catalog.items import (
 from engine.catalog.items import (
     Source as SourceItem,
 )
+from engine.catalog.timelines import timeline_of
 from engine.errors import (
     AmbiguousColumn,
     DuplicateColumn,
@@ -83,11 +84,13 @@ NOTHING = Source(UNIT, 0, (), ())
 
 @dataclass
 class FromClause(Calls):
-    """Binds FROM. `reads` collects the ids of the items named, `types` those of types."""
+    """Binds FROM. `reads` collects the ids of the items named, `types` those of types; `timed` is the first of the
+    items that has a timeline, and which."""
 
     context: Context
     reads: set[int] = field(default_factory=set)
     types: set[int] = field(default_factory=set)
+    timed: tuple[Item, str] | None = None
     _last_let: int = 0
 
     def parameter(self, expression: syntax.Parameter) -> BoundScalar:
@@ -214,6 +217,7 @@ class FromClause(Calls):
     def read(self, item: Item, at: int) -> Relation:
         """The rows of an item: a view's query stands for it."""
         self.reads.add(item.id)
+        self._check_timeline(item, at)
         self.unsettled = self.unsettled or isinstance(item, View | SystemRelation)
         match item:
             case View():
@@ -241,6 +245,20 @@ class FromClause(Calls):
                 raise WrongObjectType(f'"{item.name.item}" is {article(kind(item))}', position=at)
             case _:
                 assert_never(item)
+
+    def _check_timeline(self, item: Item, at: int) -> None:
+        """It is of the same timeline as what was read before it."""
+        timeline = timeline_of(item, self.context.catalog.items)
+        if timeline is None:
+            return
+        first, other = self.timed = self.timed or (item, timeline)
+        if timeline != other:
+            raise Unsupported(
+                f'"{first.name.item}" and "{item.name.item}" are of two timelines: they cannot be read together',
+                detail=f'"{first.name.item}" is of {other}, "{item.name.item}" of {timeline}.',
+                hint="Make their sources WITH (timeline = ...) of one name, or both without, on the clock's timeline.",
+                position=at,
+            )
 
     @staticmethod
     def _renamed(

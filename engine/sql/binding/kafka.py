@@ -1,6 +1,5 @@
 """CREATE SOURCE ... FROM KAFKA: the topic, where to begin, and what its records are."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -32,11 +31,6 @@ from engine.sql.statement.connectors import FromKafka, TransactionClause
 from engine.sql.statement.parts import Option
 
 MILLISECONDS_MAX: Final = 1 << 31
-
-REFUSED: Final[Mapping[str, str]] = {
-    "timeline": "All sources are of one timeline, that of the clock, so that any of them can be joined.",
-}
-"""Options of Materialize's that are not kept, and why."""
 
 HOUR_MS: Final = 3_600_000
 
@@ -217,14 +211,6 @@ def _check_others(options: Options) -> None:
         options.integer(name, 0, MILLISECONDS_MAX)
     options.text("progress group id prefix")
     options.flag("ignore source keys")
-    for name, only, why in (
-        ("epoch ms timeline", True, "Every source is of the clock's timeline."),
-        ("cache", True, "What was read stays in the data directory."),
-    ):  # fmt: skip
-        option = options.peek(name)
-        if option is not None and options.flag(name) is not only:
-            raise Unsupported(f"{name} = {str(not only).lower()}", detail=why, position=option.at)
-    for name, why in REFUSED.items():
-        option = options.take(name)
-        if option is not None:
-            raise Unsupported(f"option {name}", detail=why, position=option.at)
+    cache = options.peek("cache")
+    if cache is not None and not options.flag("cache"):
+        raise Unsupported("cache = false", detail="What was read stays in the data directory.", position=cache.at)

@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from engine.catalog.timelines import OWN
 from engine.dataflow.graph import Schedule
 from engine.errors import InvalidParameter, SqlError
 from engine.expr.datetime_text import format_timestamptz, parse_timestamptz
 from engine.expr.interval_text import parse_interval
-from engine.sql.binding.writing import quoted
+from engine.sql.binding.writing import quoted, text
 from engine.sql.grammar.tokens import Kind, tokenize
 from engine.sql.statement.parts import Option
 
@@ -27,6 +28,25 @@ def apart(options: Sequence[Option]) -> tuple[int | None, tuple[Option, ...]]:
     """RETAIN HISTORY FOR among the options of a kind of object that has many, and the others."""
     kept = [option for option in options if option.name == "retain history"]
     return history(kept), tuple(option for option in options if option.name != "retain history")
+
+
+def timeline(options: Sequence[Option]) -> tuple[str | None, tuple[Option, ...]]:
+    """What TIMELINE and EPOCH MS TIMELINE of a source come to (timelines.py), and the others."""
+    named = next((option for option in options if option.name == "timeline"), None)
+    clock = next((option for option in options if option.name == "epoch ms timeline"), None)
+    others = tuple(option for option in options if option is not named and option is not clock)
+    if clock is not None and not isinstance(clock.value, bool | None):
+        raise InvalidParameter('option "epoch ms timeline" is either true or false', position=clock.at)
+    if named is None:
+        return (OWN if clock is not None and clock.value is False else None), others
+    if clock is not None:
+        raise InvalidParameter(
+            "timeline and epoch_ms_timeline both say which timeline the source is of", position=clock.at,
+            hint="Give one: the clock's is epoch_ms_timeline = true, and that of a source that gives none.",
+        )  # fmt: skip
+    if not isinstance(named.value, str) or not named.value:
+        raise InvalidParameter("TIMELINE is the name of one, in quotes", position=named.at)
+    return named.value, others
 
 
 ASSERTED: Final = "assert not null"
@@ -131,6 +151,14 @@ def milliseconds(option: Option) -> int:
 def history_sql(history_ms: int | None) -> str:
     """The option as SQL."""
     return "" if history_ms is None else f" WITH (RETAIN HISTORY FOR '{history_ms} ms')"
+
+
+def source_sql(history_ms: int | None, timeline: str | None) -> str:
+    """What every source may say behind all else, as SQL."""
+    if timeline is None:
+        return history_sql(history_ms)
+    said = f"TIMELINE = {text(timeline)}" if timeline != OWN else "EPOCH_MS_TIMELINE = false"
+    return f"{history_sql(history_ms)} WITH ({said})"
 
 
 def with_history(sql: str, history_ms: int | None) -> str:

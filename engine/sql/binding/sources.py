@@ -16,7 +16,7 @@ from engine.sql.binding.files import file_source
 from engine.sql.binding.formats import source_columns
 from engine.sql.binding.generators import generator
 from engine.sql.binding.kafka import kafka_source
-from engine.sql.binding.options import apart, history_sql
+from engine.sql.binding.options import apart, source_sql, timeline
 from engine.sql.binding.queries import Queries
 from engine.sql.binding.source_options import Options, Reads
 from engine.sql.binding.webhooks import webhook
@@ -37,7 +37,11 @@ from engine.types import Column
 def create_source(statement: statements.CreateSource, context: Context) -> bound.BoundCreateSource:
     name = context.catalog.new_name(statement.name.parts, context.path, statement.name.at)
     history_ms, others = apart(statement.options)
-    statement = replace(statement, options=others)
+    connector = statement.connector
+    if isinstance(connector, FromKafka):  # whose options stand in either list
+        connector, others = replace(connector, options=()), (*connector.options, *others)
+    line, others = timeline(others)
+    statement = replace(statement, options=others, connector=connector)
     reads = Reads(context)
     description = _description(statement, reads)
     columns = source_columns(statement, description, Queries(context))
@@ -47,12 +51,12 @@ def create_source(statement: statements.CreateSource, context: Context) -> bound
     text, head = with_full_names(statement.span, begin, context), f"CREATE SOURCE {full(name)}"
     if isinstance(description, PostgresSource):
         assert isinstance(statement.connector, FromPostgres)
-        text = postgres.source_sql(statement.connector, description, reads) + history_sql(history_ms)
+        text = postgres.source_sql(statement.connector, description, reads) + source_sql(history_ms, line)
     return bound.BoundCreateSource(
         name, description, columns, key, frozenset(reads.ids), statement.if_not_exists, head + text,
         tuple((len(head) + _moved(at, begin, context), len(head) + _moved(end, begin, context), of_key, of_value)
               for at, end, of_key, of_value in wanted),
-        _inferring(statement, len(head), begin, context), history_ms,
+        _inferring(statement, len(head), begin, context), history_ms, line,
     )  # fmt: skip
 
 

@@ -53,6 +53,10 @@ CONNECTIONS: Final = words("mysql ssh sql iceberg")
 """The same of connections."""
 
 
+OF_SOURCE: Final = ("retain", "retain_history", "timeline", "epoch", "epoch_ms_timeline")
+"""How options begin that every source has and no format."""
+
+
 class Sources(Webhooks):
     """What sources read, and through what. `header_end`: where the last CSV WITH HEADER ended."""
 
@@ -316,8 +320,8 @@ class Sources(Webhooks):
                 return None
 
     def _format_options(self) -> tuple[Option, ...]:
-        """WITH (options) of a format; RETAIN HISTORY is the source's."""
-        of_source = self.at("with", "(", "retain") or self.at("with", "(", "retain_history")
+        """WITH (options) of a format; a list that begins with one of OF_SOURCE is the source's."""
+        of_source = any(self.at("with", "(", name) for name in OF_SOURCE)
         return () if of_source else self.with_options()
 
     def _framed(self, options: tuple[Option, ...]) -> bool:

@@ -122,6 +122,7 @@ class BoundCreateSource:
     seeds: tuple[tuple[int, int, bool, bool], ...] = ()
     infer: tuple[int, int, int] | None = None
     history_ms: int | None = None
+    timeline: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
