@@ -10,11 +10,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from threading import Condition, Event, Thread
 from typing import Final
 
+from engine.catalog.sources import KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.connectors.feed import ROWS_BEGIN, Decoded, Progress, Reader, Resolve, SourceSpec
@@ -27,6 +28,9 @@ from engine.errors import SourceError
 
 STOP_SECONDS_MAX: Final = 2.0
 """How long whoever stops a source waits for its thread."""
+
+HELD_SECONDS: Final = 5.0
+"""How long a source may wait for the others of its group before its status says so."""
 
 TICKS_AHEAD: Final = 4
 """What a source may be ahead of the ticks, as they are by then: enough that none waits for its reader."""
@@ -60,6 +64,11 @@ class Status:
     @property
     def finished(self) -> bool:
         return self.state is State.FINISHED
+
+    @property
+    def stalled_seconds(self) -> float:
+        """How long it has been stalled; 0: it is not."""
+        return max(0.0, time.time() - self.since_ms / 1000) if self.state is State.STALLED else 0.0
 
     def become(self, state: State, error: SourceError | None = None) -> None:
         """Take on a state, with the time of it if it is another."""
@@ -187,6 +196,7 @@ class Ingest:
         """Whether some inbox has a block."""
         with self._changed:
             cuts = self._cuts(1)
+            self._look_at_held(cuts)
             return any(_may_be_taken(source, cuts) for source in self._sources.values())
 
     def _cuts(self, rows_max: int) -> dict[object, int | None]:
@@ -203,6 +213,7 @@ class Ingest:
         all = Taken()
         with self._changed:
             cuts = self._cuts(rows_max)
+            self._look_at_held(cuts)
             waiting = [source for source in self._sources.values() if _may_be_taken(source, cuts)]
             self._share = share = max(1, rows_max // max(1, len(waiting)))
             for source in waiting:
@@ -221,6 +232,33 @@ class Ingest:
             self._changed.notify_all()
         return all
 
+    def _look_at_held(self, cuts: Mapping[object, int | None]) -> None:
+        """Since when sources have what they may not give, as others of their groups do not have it."""
+        for source in self._sources.values():
+            if not source.inbox or _may_be_taken(source, cuts):
+                source.held = None
+            elif source.held is None:
+                source.held = time.time()
+
+    def _status_of(self, source: "_Source") -> Status:
+        """Its status, with what keeps it from ticks though it is read."""
+        status = source.status
+        if source.held is None or time.time() < source.held + HELD_SECONDS or status.error is not None:
+            return status
+        upto = source.inbox[0].upto if source.inbox else None
+        behind = [
+            f'"{other.spec.description.topic}"'
+            for other in self._sources.values()
+            if other.spec.group == source.spec.group and isinstance(other.spec.description, KafkaSource)
+            and upto is not None and max([other.upto, *(each.upto or 0 for each in other.inbox)]) < upto
+        ]  # fmt: skip
+        error = SourceError(
+            f"its transactions wait for those of topic {', '.join(behind) or 'the others of its group'}",
+            detail="What a transaction did is one tick, over all sources that name its topic of transactions.",
+            hint="The status of the source that reads it says what it waits for.",
+        )
+        return replace(status, state=State.STALLED, error=error, since_ms=int(source.held * 1000))
+
     def committed(self, offsets: Mapping[tuple[int, str], int]) -> None:
         """These are in the log, if there is one: readers may say so."""
         by_source: dict[int, dict[str, int]] = {}
@@ -236,7 +274,7 @@ class Ingest:
         with self._changed:
             for source in self._sources.values():
                 source.status.progress = source.reader.progress()
-            return {**self._written, **{id: source.status for id, source in self._sources.items()}}
+            return {**self._written, **{id: self._status_of(source) for id, source in self._sources.items()}}
 
     def mark(self, marks: Marks) -> None:
         """Keep the heap codes of blocks that wait: they are older than a sweep allows while ticks are slow."""
@@ -305,7 +343,7 @@ def _may_be_taken(source: "_Source", cuts: Mapping[object, int | None]) -> bool:
 
 
 class _Source:
-    __slots__ = ("forgotten", "inbox", "reader", "spec", "status", "stopping", "thread", "upto")
+    __slots__ = ("forgotten", "held", "inbox", "reader", "spec", "status", "stopping", "thread", "upto")
 
     def __init__(self, spec: SourceSpec, reader: Reader) -> None:
         self.spec: Final = spec
@@ -315,6 +353,7 @@ class _Source:
         self.stopping: Final = Event()
         self.thread: Thread | None = None
         self.forgotten = False
+        self.held: float | None = None  # since when others of its group do not have what it has
         self.upto = reader.upto if isinstance(reader, KafkaReader) else 0  # transactions before that are taken
 
     def member(self) -> Member:

@@ -153,6 +153,47 @@ def test_one_transaction_is_one_tick(topic, broker, registry, tmp_path, format):
         db.execute("DROP SOURCE credits CASCADE")
 
 
+def stalled(db: Database, name: str, said: str) -> None:
+    """The source's status comes to say that."""
+    sql = (
+        "SELECT status, position('{}' IN coalesce(error, '')) > 0 FROM mz_internal.mz_source_statuses WHERE name = '{}'"
+    )
+    until(db, sql.format(said, name), [("stalled", True)])
+
+
+def test_what_never_completes_is_told(db, topic, broker):
+    """A source that lacks a change says which transaction waits for it, the others of its group for what they wait, and
+    an END that does not come is missed; all go on by themselves."""
+    upstream = Upstream(topic, in_json)
+    while upstream.rows < 2:
+        whole = upstream.transaction()
+    at = f"FROM KAFKA BROKER '{broker.address}'"
+    db.execute(f"CREATE SOURCE ends {at} TOPIC '{upstream.ends.name}' FORMAT JSON")
+    for name, each in upstream.tables.items():
+        db.execute(f"""CREATE SOURCE {name} (id int, amount int) {at} TOPIC '{each.name}' FORMAT JSON ENVELOPE DEBEZIUM
+            {CLAUSES[name]}""")
+    id, counted = f"tx-{upstream._number}", sum(sent is upstream.tables["debits"] for sent, _, _ in whole)
+    ended = whole.pop()
+    missing = next(message for message in whole if message[0] is upstream.tables["debits"])
+    whole.remove(missing)
+    send(whole, random.Random(1))
+    stalled(db, "credits", f"{id} has not ended")
+    send([ended], random.Random(1))
+    said = f'{id} has {counted - 1} of its {counted} events of "public.debits": the rest is awaited since'
+    stalled(db, "debits", said)
+    stalled(db, "credits", f'wait for those of topic "{upstream.tables["debits"].name}"')
+    seconds = {labels["source"]: value for name, labels, value in db.metrics() if "stalled_seconds" in name}
+    assert seconds["materialize.public.debits"] > 0
+    assert seconds["materialize.public.ends"] == 0
+    assert db.execute("SELECT count(*) FROM credits").rows() == [(0,)]
+    send([missing], random.Random(1))
+    for name in ("debits", "credits"):
+        until(db, f"SELECT count(*) FROM {name}", [(counted,)])
+        until(
+            db, f"SELECT status, error FROM mz_internal.mz_source_statuses WHERE name = '{name}'", [("running", None)]
+        )
+
+
 def test_what_is_refused(db, broker):
     at = "FROM KAFKA BROKER '127.0.0.1:1' TOPIC 't'"
     db.execute(f"CREATE SOURCE texts {at} FORMAT TEXT")

@@ -7,6 +7,7 @@ columns.py    key, value and metadata of records as the columns of a source
 parts.py      what envelopes share: keys, values, metadata and errors as columns
 envelopes.py  what records do to rows: append, upsert, Debezium's before and after, updates at times
 gathering.py  transactions of the upstream: what waits until all of one is there
+waits.py      how long the rest of one is awaited
 ends.py       the topic that says which transactions there are
 settling.py   Materialize's CDC: what waits until all of its time is there
 partitions.py which partitions are whose, where reading begins, how far it is

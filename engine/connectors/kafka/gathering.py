@@ -66,6 +66,15 @@ class _Waiting:
         return Records.together(self.parts).take(rows)
 
 
+class Awaited(NamedTuple):
+    """A transaction that others wait for: `there` are its events that are there, `events` how many it has; None: that
+    it has ended is not said."""
+
+    id: str
+    there: int
+    events: int | None
+
+
 class Step(NamedTuple):
     """Transactions that are whole, and up to where they are all."""
 
@@ -146,6 +155,16 @@ class Transactions:
             self._bytes -= 0 if waiting is None else waiting.bytes
             self._end(_hash(end.id))
         self.upto = step.upto
+
+    @property
+    def awaited(self) -> Awaited | None:
+        """What the next step waits for; where none does, the first transaction that has not ended."""
+        end = next(iter(self._ends), None)
+        id = next(iter(self._waiting), None) if end is None else end.id
+        if id is None or (end is not None and self._complete(end)):
+            return None
+        waiting = self._waiting.get(id)
+        return Awaited(id, 0 if waiting is None else len(waiting.events()), None if end is None else end.events)
 
     def held(self) -> Mapping[int, int]:
         """By partition the first offset of a record that waits."""

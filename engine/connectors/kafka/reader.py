@@ -40,6 +40,7 @@ from engine.connectors.kafka.partitions import (
     owner,
     seen_offsets,
 )
+from engine.connectors.kafka.waits import Waits
 from engine.connectors.remembered import SEEN_COLUMNS, Remembered
 from engine.errors import SourceError
 
@@ -75,7 +76,6 @@ class KafkaReader(Unattended):
 
     idle_seconds: float = 0.0
     retry_seconds: float = 1.0
-    complaint: SourceError | None = None
     finished: bool = False
 
     def __init__(
@@ -107,8 +107,10 @@ class KafkaReader(Unattended):
         empty = Batch.empty(len(made.columns)), Batch.empty(len(ERROR_COLUMNS))
         self._envelope.restore(kept.get(self._rows_id, empty[0]), kept.get(self._errors_id, empty[1]))
         self._transactions: _Transactions | None = None
+        self._waits: Waits | None = None
         if isinstance(description.envelope, Debezium) and description.envelope.transactions is not None:
             topic = description.envelope.transactions
+            self._waits = Waits(topic)
             self._transactions = _Transactions(
                 Ends(topic, heap, resolve, description.client_id, offsets),
                 Transactions(topic.collection, offsets, transaction_bytes_max),
@@ -123,6 +125,7 @@ class KafkaReader(Unattended):
         self._first: dict[int, int] = {}  # by broker, the partition that the last request began with
         self._measured_at = time.monotonic()
         self._measured: dict[int, int] = {}  # by partition, the records of then
+        self._untold: SourceError | None = None  # why the group was not told the last time
         self._to_tell: dict[int, int] = {}  # by partition, what the group of consumers has not been told
         self._tell_at = 0.0
         self._rows_wanted = ROWS_BEGIN
@@ -136,6 +139,11 @@ class KafkaReader(Unattended):
     def upto(self) -> int:
         """What upstream transactions before that did has been given out, where they come together; else 0."""
         return 0 if self._transactions is None else self._transactions.gate.upto
+
+    @property
+    def complaint(self) -> SourceError | None:
+        """What is wrong though reading goes on: others wait for a transaction, or a group cannot be told."""
+        return (None if self._waits is None else self._waits.complaint()) or self._untold
 
     def poll(self) -> Decoded | None:
         self._polling = self._loop.create_task(self._poll())
@@ -246,16 +254,18 @@ class KafkaReader(Unattended):
         group = f"{prefix}materialize-{self._spec.id}-{self._description.topic}"
         try:
             await self._client.commit(group, self._description.topic, told)
-            self.complaint = None
+            self._untold = None
         except SourceError as error:
             self._to_tell = told | self._to_tell
-            self.complaint = error
+            self._untold = error
 
     async def _settled(self, transactions: "_Transactions") -> Decoded | None:
         """The block of the next transactions, if they are whole."""
         gate = transactions.gate
         gate.hear(*await transactions.ends.look())
         step = gate.step()
+        if self._waits is not None:
+            self._waits.look(gate.awaited if step is None else None)
         return None if step is None else self._decoded(step.records, Records.together([]), step)
 
     def _held(self, transactions: "_Transactions", records: Records) -> Records:
