@@ -78,6 +78,8 @@ WHOLE_GROUP = frozenset(
 PERCENTILES = frozenset({Kind.PERCENTILE_CONT, Kind.PERCENTILE_DISC})
 JOINED = frozenset({Kind.STRING_AGG, Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG})
 """Aggregates that are the bytes of all rows, one after the other."""
+KEYED = frozenset({Kind.MODE, Kind.MAP_AGG, Kind.JSONB_OBJECT_AGG})
+"""Aggregates of which one row of each key counts."""
 KEEPS_NULL = frozenset({Kind.JSONB_AGG, Kind.ARRAY_AGG, Kind.LIST_AGG, Kind.FIRST})
 """Aggregates that see rows whose first argument is NULL, so that a FILTER cannot be a CASE that makes it NULL."""
 EXTREME_ROWS = {Kind.ARG_MIN: False, Kind.ARG_MAX: True}
@@ -93,7 +95,7 @@ def spliced(kind: Kind, first: SqlType) -> bool:
 
 def recomputes(kind: Kind, first: SqlType) -> bool:
     """Whether a change has all rows of the group looked at again."""
-    return kind in WHOLE_GROUP - PERCENTILES - {Kind.FIRST} and not spliced(kind, first)
+    return kind in WHOLE_GROUP - PERCENTILES - KEYED - {Kind.FIRST} and not spliced(kind, first)
 
 
 @dataclass(frozen=True, slots=True)

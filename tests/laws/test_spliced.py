@@ -23,6 +23,10 @@ AGGREGATES = (
     Aggregate(Kind.LIST_AGG, (4,), types.list_of(types.DOUBLE)),
     Aggregate(Kind.ARRAY_AGG, (1,), types.array_of(types.TEXT), (Order(3),)),
     Aggregate(Kind.ARRAY_AGG, (5,), types.array_of(types.JSONB), (Order(3),)),
+    Aggregate(Kind.JSONB_OBJECT_AGG, (1, 5), types.JSONB, (Order(3, descending=True),)),
+    Aggregate(Kind.MAP_AGG, (2, 4), types.map_of(types.DOUBLE)),
+    Aggregate(Kind.MODE, (1,), types.TEXT, (Order(1, descending=True),)),
+    Aggregate(Kind.MODE, (3,), types.BIGINT, (Order(3),)),
 )
 OUT = (types.INTEGER, *(aggregate.type for aggregate in AGGREGATES))
 TEXTS = (None, "", "a", "b\0c", "longer than a word of eight")

@@ -4,9 +4,9 @@ Rule   out = -old +new row of each touched group whose row changed; a group with
        result fails (a sum beyond its type) has an error instead of a row, and heals when the rows that cause it go.
 State  groups by key, each with a row count and its accumulators side by side (engine/collection/groups.py); for
        min/max also their values (extremes.py), for the aggregates of whole groups their rows in order (spliced.py,
-       whole_group.py); the row that each group shows, which is also what readers copy.
+       keyed.py, whole_group.py); the row that each group shows, which is also what readers copy.
 Cost   O(|delta|) a tick for what adds up, for min and max O(|delta|) on average and O(|delta| log n) at worst;
-       O(|delta| log n) and the bytes of the results for string_agg, array_agg and the like; of the few that EXPLAIN
+       O(|delta| log n) and the bytes of the results for string_agg, map_agg and the like; of the few that EXPLAIN
        calls touched groups (whole_group.py), the touched groups' rows.
 From   Materialize's three kinds of reduction (accumulable, hierarchical, basic), in one operator with one group table.
 """
@@ -24,9 +24,10 @@ from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Reduce
 from engine.dataflow.operators.accumulators import IN_ORDER, Accumulators
 from engine.dataflow.operators.extremes import Extreme
+from engine.dataflow.operators.keyed import Keyed, in_order
 from engine.dataflow.operators.spliced import Spliced
 from engine.dataflow.operators.whole_group import WholeGroup
-from engine.expr.aggregate import EXTREME, WHOLE_GROUP, spliced
+from engine.expr.aggregate import EXTREME, WHOLE_GROUP
 from engine.kernels.accumulate import show_groups
 from engine.kernels.changes import emit_changes, publish_rows
 from engine.types import SqlType
@@ -47,7 +48,7 @@ class ReduceOperator:
         base = null_words(len(keys)) + len(keys) + 2
         self._sums: Final = Accumulators(aggregates, input_types, len(keys), base, monotonic, heap)
         self._extremes: Final[list[Extreme]] = []
-        self._whole: Final[dict[int, WholeGroup | Spliced]] = {}
+        self._whole: Final[dict[int, Keyed | Spliced | WholeGroup]] = {}
         self._monotonic = monotonic
         for a, aggregate in enumerate(aggregates):
             if aggregate.kind in EXTREME:
@@ -55,8 +56,7 @@ class ReduceOperator:
                 if not (monotonic and physical in IN_ORDER):
                     self._extremes.append(Extreme(aggregate, input_types, self._sums.places[a], heap))
             elif aggregate.kind in WHOLE_GROUP:
-                made = Spliced if spliced(aggregate.kind, input_types[aggregate.columns[0]]) else WholeGroup
-                self._whole[a] = made(aggregate, input_types, self._sums.places[a], heap)
+                self._whole[a] = in_order(aggregate, input_types, self._sums.places[a], heap)
         self._groups: Final = GroupTable(keys, len(input_types), self._sums.extra)
         self._width = null_words(self._columns) + self._columns
         self._rows: Words = np.zeros((len(self._groups.records), self._width + 1), np.uint64)

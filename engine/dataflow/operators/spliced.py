@@ -1,4 +1,5 @@
-"""string_agg, jsonb_agg, array_agg, list_agg: one datum of the pieces of all rows of a group, in order.
+"""string_agg, jsonb_agg, array_agg, list_agg, and of keys that are there once map_agg and jsonb_object_agg: one datum
+of the pieces of all rows of a group, in order.
 
 Rule   the pieces (pieces.py) of the group's rows, by ORDER BY, then by content, so that the result is a function of the
        rows. What a change leaves alone is copied from the datum that was shown before, in runs of bytes.
@@ -23,8 +24,8 @@ from engine.collection.heap import Heap, Marks
 from engine.collection.ordered import OrderedRows
 from engine.collection.wanted import ask
 from engine.dataflow.graph import Aggregate
-from engine.dataflow.operators.pieces import Column, Elements, Positions, Texts
-from engine.expr.aggregate import KEEPS_NULL, Kind
+from engine.dataflow.operators.pieces import Column, Elements, Members, Positions, Texts
+from engine.expr.aggregate import KEEPS_NULL, KEYED, Kind
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
 from engine.kernels.texts import splice_texts
 from engine.types import SqlType
@@ -79,7 +80,9 @@ class Spliced:
         self._picked: Final = [picked.index(c) for c in aggregate.columns]
         self._skips_null: Final = None if aggregate.kind in KEEPS_NULL else aggregate.columns[0]
         if aggregate.kind in (Kind.STRING_AGG, Kind.JSONB_AGG):
-            self._pieces: Texts | Elements = Texts(aggregate.kind is Kind.JSONB_AGG, heap)
+            self._pieces: Texts | Elements | Members = Texts(aggregate.kind is Kind.JSONB_AGG, heap)
+        elif aggregate.kind in KEYED:
+            self._pieces = Members(input_types[aggregate.columns[1]], aggregate.kind is Kind.MAP_AGG, heap)
         else:
             element = input_types[aggregate.columns[0]]
             self._pieces = Elements(element, aggregate.kind is Kind.ARRAY_AGG, heap)

@@ -1,4 +1,4 @@
-"""Aggregates that look at the rows of a group one by one: map_agg, jsonb_object_agg, mode, first_value...
+"""Aggregates that look at the rows of a group: first_value, percentiles, sums of intervals, arrays of arrays.
 
 Rule   the function of the group's rows in order (ORDER BY, then by content, so that the result is a function of the
 rows).
@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from engine.collection import nested
@@ -28,7 +27,6 @@ from engine.expr.aggregate import KEEPS_NULL, PERCENTILES, Kind
 from engine.expr.arrays import stacked
 from engine.expr.columns import pack, unpack
 from engine.expr.evaluate import Context
-from engine.expr.functions.comparable import raw_key
 from engine.expr.functions.intervals import interval, shared
 from engine.expr.percentiles import between, on_the_way, upon
 from engine.expr.text_forms import RawValue
@@ -37,10 +35,7 @@ from engine.types import SqlType
 
 
 class WholeGroup:
-    """One such aggregate; `place` is the word of the groups' records that counts its entries.
-
-    jsonb_object_agg takes a jsonb argument (the binder casts; an SQL NULL is a JSON null).
-    """
+    """One such aggregate; `place` is the word of the groups' records that counts its entries."""
 
     def __init__(self, aggregate: Aggregate, input_types: Sequence[SqlType], place: int, heap: Heap) -> None:
         self._kind = aggregate.kind
@@ -86,11 +81,7 @@ class WholeGroup:
     def _values(self, gids: Ids) -> Iterator[np.uint64 | int | DataError | None]:
         """The result of each group by its rows, None of no rows."""
         slots, takes, bounds = self._rows.walk(gids, 0, 1 if self._kind is Kind.FIRST else -1)
-        of_texts = self._kind is Kind.JSONB_OBJECT_AGG
-        columns = [
-            self._column(c, slots) if of_texts else self._raws(c, kind, slots)
-            for c, kind in zip(self._arguments, self._types, strict=True)
-        ]
+        columns = [self._raws(c, kind, slots) for c, kind in zip(self._arguments, self._types, strict=True)]
         for begin, end in pairwise(bounds.tolist()):
             ask()
             if begin == end:
@@ -98,10 +89,7 @@ class WholeGroup:
                 continue
             values = [column[begin:end] for column in columns]
             try:
-                if of_texts:
-                    yield self._heap.intern(object_text(*values))
-                else:
-                    yield self._word(whole_value(self._kind, values, takes[begin:end].tolist(), self._types[0]))
+                yield self._word(whole_value(self._kind, values, takes[begin:end].tolist()))
             except DataError as error:
                 yield error
 
@@ -138,12 +126,6 @@ class WholeGroup:
         """The words of one column of those rows, and where it is NULL."""
         store = self._rows.store.words
         return store[slots, self._rows.leading + c], (store[slots, c >> 6] & np.uint64(1 << (c & 63))) != 0
-
-    def _column(self, c: int, slots: Ids) -> list[bytes | None]:
-        """One column of those rows."""
-        words, nulls = self._words(c, slots)
-        data = self._heap.decode(words).to_pylist()
-        return [None if null else datum for datum, null in zip(data, nulls.tolist(), strict=True)]
 
     def _raws(self, c: int, kind: SqlType, slots: Ids) -> list[RawValue]:
         """One column of those rows, as raw values."""
@@ -188,37 +170,16 @@ class Asked:
         return found[0] if self._dims is None else nested.Array(self._dims, tuple(found))
 
 
-def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int], element: SqlType) -> RawValue:
+def whole_value(kind: Kind, values: list[list[RawValue]], counts: list[int]) -> RawValue:
     """The result over some rows' raw values, and how often each row counts; DataError where there is none."""
     match kind:
-        case Kind.MAP_AGG:
-            return {key: value for key, value in zip(values[0], values[1], strict=True) if key is not None}
         case Kind.FIRST:
             return values[0][0]
-        case Kind.MODE:
-            return _mode(values[0], counts, raw_key(element))
         case Kind.INTERVAL_SUM | Kind.INTERVAL_AVG:
             return _interval(values[0], counts, mean=kind is Kind.INTERVAL_AVG)
         case _:
             assert kind is Kind.ARRAY_AGG, "the others are spliced.py's"
             return stacked([value for value, count in zip(values[0], counts, strict=True) for _ in range(count)])
-
-
-def _mode(values: list[RawValue], counts: list[int], key: Callable[[RawValue], RawValue]) -> RawValue:
-    """The most frequent of values in order, the first if there are several; those that SQL takes for equal count as
-    the first of them."""
-    found: list[RawValue] = []
-    last: RawValue = None
-    tallies: list[int] = []
-    for value, count in zip(values, counts, strict=True):
-        by = key(value)
-        if tallies and by == last:
-            tallies[-1] += count
-        else:
-            last = by
-            found.append(value)
-            tallies.append(count)
-    return found[tallies.index(max(tallies))]
 
 
 def _interval(spans: list[Interval], counts: list[int], *, mean: bool) -> Interval:
@@ -228,9 +189,3 @@ def _interval(spans: list[Interval], counts: list[int], *, mean: bool) -> Interv
     days = sum(span.days * count for span, count in pairs)
     micros = sum(span.microseconds * count for span, count in pairs)
     return shared(months, days, micros, sum(counts)) if mean else interval(months, days, micros)
-
-
-def object_text(keys: list[bytes | None], values: list[bytes | None]) -> bytes:
-    """jsonb_object_agg over some rows: of the values of a key the last."""
-    members = {key or b"": value or b"null" for key, value in zip(keys, values, strict=True)}
-    return b"{" + b",".join(orjson.dumps(key.decode()) + b":" + members[key] for key in sorted(members)) + b"}"

@@ -12,10 +12,9 @@ from engine.collection.batch import Batch, Words
 from engine.collection.heap import Heap
 from engine.collection.vector import Vector
 from engine.dataflow.graph import Aggregate, Order
-from engine.dataflow.operators.spliced import Spliced
-from engine.dataflow.operators.whole_group import WholeGroup
+from engine.dataflow.operators.keyed import in_order
 from engine.dataflow.operators.window_frames import Positions, Ranges
-from engine.expr.aggregate import Kind, spliced
+from engine.expr.aggregate import Kind
 from engine.expr.window import WindowCall
 from engine.kernels.accumulate import TARGET
 from engine.kernels.compare import order_prefix
@@ -65,7 +64,7 @@ def of_frames(
     order = [Order(width + i, descending, first) for i, (_, descending, first) in enumerate(call.within)]
     aggregate = Aggregate(kind, tuple(range(width)), call.type, (*order, Order(len(read))))
     kinds = [*(row[column] for column in read), types.BIGINT]
-    group = (Spliced if spliced(kind, kinds[0]) else WholeGroup)(aggregate, kinds, 0, heap)
+    group = in_order(aggregate, kinds, 0, heap)
     records = np.zeros((count, 3), np.uint64)
     if len(at):
         group.add(Batch.from_vectors(vectors, np.ones(len(at), np.int64)), groups, records)

@@ -49,17 +49,25 @@ def unfiltered(call: AggregateCall) -> AggregateCall:
     if condition is None:
         return call
     if call.overload.kind in KEEPS_NULL:
-        return replace(call, arguments=tuple(guarded(condition, a) if a.fallible else a for a in call.arguments))
+        order = tuple((safe(condition, by), descending, first) for by, descending, first in call.order)
+        return replace(call, arguments=tuple(safe(condition, a) for a in call.arguments), order=order)
     if call.overload.kind is Kind.COUNT_ROWS:
         overload = replace(call.overload, kind=Kind.COUNT, parameters=(types.BOOLEAN,))
         return AggregateCall(overload, (guarded(condition, TRUE),))
     value, *others = call.arguments
-    return replace(call, arguments=(guarded(condition, value), *others), filter=None)
+    order = tuple((safe(condition, by), descending, first) for by, descending, first in call.order)
+    given = (guarded(condition, value), *(safe(condition, other) for other in others))
+    return replace(call, arguments=given, filter=None, order=order)
 
 
 def guarded(condition: BoundScalar, value: BoundScalar) -> Scalar:
     """The value where the condition is true, NULL elsewhere."""
     return Case(((cast(Scalar, condition), cast(Scalar, value)),), null(value.type), value.type)
+
+
+def safe(condition: BoundScalar, value: BoundScalar) -> BoundScalar:
+    """The value, which may fail only where the condition is true."""
+    return guarded(condition, value) if value.fallible else value
 
 
 def plain_reduce(relation: Reduce, facts: Facts) -> Relation:

@@ -216,7 +216,8 @@ class Calls(WindowFunctions, Nested):
         )
         for item in expression.within:
             first = item.descending if item.nulls_first is None else item.nulls_first
-            by = as_key(given[0]) if ordered_by_key(given[0].type) else given[0]
+            counted = found.kind is Kind.MODE or ordered_by_key(given[0].type)
+            by = as_key(given[0]) if counted else given[0]
             order = ((by, item.descending, first),)
         if expression.distinct:
             given = located(expression.at, told_apart, found, given)
