@@ -59,11 +59,18 @@ class Nesting(Enum):
     RANGE = "range"  # what lies between two values of its element type
 
 
+INTERVAL_FIELDS: Final = {"year": 2, "month": 1, "day": 3, "hour": 10, "minute": 11, "second": 12}
+"""The fields that an interval type may name, the longest first, and their bits in PostgreSQL's type modifiers."""
+ANY_FIELDS: Final = 0x7FFF
+ANY_PRECISION: Final = 0xFFFF
+
+
 @dataclass(frozen=True, slots=True)
 class SqlType:
     """One row of the type table, with the modifier that a column declaration may add.
 
-    `modifier` is () or what stands in brackets: numeric(precision, scale), varchar(n), char(n), timestamp(p).
+    `modifier` is () or what stands in brackets: numeric(precision, scale), varchar(n), char(n), timestamp(p); of an
+    interval the precision (or ANY_PRECISION) and, if it names some, its fields as the bits of INTERVAL_FIELDS.
     `length` is PostgreSQL's typlen: bytes, or -1 for variable length. The name and the modifier are the identity: plans
     are hashed and compared all the time, and the rest of a row follows from its name: that of a nested type is made of
     the names, modifiers included, of the types within (`element` of arrays, lists and maps, `fields` of records).
@@ -82,7 +89,18 @@ class SqlType:
     fields: "tuple[tuple[str, SqlType], ...]" = field(default=(), compare=False)
 
     def __str__(self) -> str:
-        return f"{self.name}({','.join(map(str, self.modifier))})" if self.modifier else self.name
+        name, modifier = self.name, self.modifier
+        if self.interval_fields:
+            name, modifier = f"{name} {self.interval_fields}", modifier[:1]
+        return f"{name}({','.join(map(str, modifier))})" if modifier and modifier[0] != ANY_PRECISION else name
+
+    @property
+    def interval_fields(self) -> str:
+        """The fields that an interval type names: "day to second"; "" are all."""
+        if len(self.modifier) < 2 or self.name != "interval":
+            return ""
+        named = [word for word, bit in INTERVAL_FIELDS.items() if self.modifier[1] >> bit & 1]
+        return " to ".join(dict.fromkeys((named[0], named[-1])))
 
     @property
     def typmod(self) -> int:
@@ -91,6 +109,9 @@ class SqlType:
             return -1
         if self.oid == 1700:
             return (self.modifier[0] << 16 | sum(self.modifier[1:])) + 4
+        if self.name == "interval":
+            precision, fields, *_ = (*self.modifier, ANY_FIELDS)
+            return fields << 16 | precision
         return self.modifier[0] + 4 if self.category is Category.STRING else self.modifier[0]
 
     @property

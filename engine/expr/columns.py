@@ -118,7 +118,7 @@ def pack(values: Sequence[RawValue], type: SqlType, context: "Context") -> Codes
         case Physical.BOOLEAN | Physical.SIGNED:
             return np.array([value or 0 for value in values], np.int64).view(np.uint64)
         case Physical.FLOAT:
-            return floats(np.array([value or 0.0 for value in values], np.float64))
+            return floats(np.array([0.0 if value is None else value for value in values], np.float64))
         case Physical.DECIMAL:
             found = [0 if value is None else numeric.pack_decimal(value, context.heap) for value in values]
             return np.array(found, np.uint64)

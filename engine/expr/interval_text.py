@@ -42,16 +42,19 @@ def parse_interval(text: str, fields: str = "") -> Interval:
         _read_iso(source, total)
         return total.interval()
     at, pending, ago, any_token = 0, None, False, False
+    days: Fraction | None = None  # a bare number before hours
     while at < len(source):
         token = TOKENS.match(source, at)
         if token is None or ago:
             raise total.invalid()
         at, any_token = token.end(), True
         if pending is not None and token["word"] is None:
-            if token["clock"] is None:
+            if days is not None or (token["clock"] is None and token["number"] is None):
                 raise total.invalid()
-            total.add(pending, "day")  # '1 04:05:06'
-            pending = None
+            days, pending = pending, None
+        if days is not None and token["clock"] is not None:
+            total.add(days, "day")  # '1 04:05:06'
+            days = None
         if (value := token["clock"]) is not None:
             total.add_clock(value, fields == "minute to second")
         elif (value := token["years"]) is not None:
@@ -66,13 +69,30 @@ def parse_interval(text: str, fields: str = "") -> Interval:
             elif pending is None:
                 raise total.invalid()
             else:
-                total.add(pending, value)
-                pending = None
+                total.add(pending, value, days)
+                days = pending = None
     if pending is not None:
-        total.add(pending, unit or "second")
+        total.add(pending, unit or "second", days)
     if not any_token:
         raise total.invalid()
     return total.interval(-1 if ago else 1)
+
+
+def down_to(span: Interval, field: str) -> Interval:
+    """The interval with all below the field dropped."""
+    match field:
+        case "year":
+            return Interval(int(span.months / 12) * 12, 0, 0)
+        case "month":
+            return Interval(span.months, 0, 0)
+        case "day":
+            return Interval(span.months, span.days, 0)
+        case "hour" | "minute":
+            unit = HOUR if field == "hour" else MINUTE
+            sign = -1 if span.microseconds < 0 else 1
+            return Interval(span.months, span.days, sign * (abs(span.microseconds) // unit * unit))
+        case _:
+            return span
 
 
 class _Sum:
@@ -83,29 +103,50 @@ class _Sum:
         self.months = 0
         self.days = 0
         self.micros = Fraction(0)
+        self._fields: set[str] = set()
 
     def invalid(self) -> InvalidDatetime:
         return InvalidDatetime(f'invalid input syntax for type interval: "{self.text}"')
 
-    def add(self, number: Fraction, unit: str) -> None:
+    def add(self, number: Fraction, unit: str, days: Fraction | None = None) -> None:
+        """So many units; a bare number before hours is days. Each field comes once."""
+        if days is not None:
+            if MICRO_UNITS.get(unit) != HOUR:
+                raise self.invalid()
+            self.add(days, "day")
+        self._come(unit)
         if unit in MONTH_UNITS:
             exact = number * MONTH_UNITS[unit]
             if unit in ("month", "months", "mon", "mons"):
                 whole = int(exact)
                 self.months += whole
-                self.add((exact - whole) * 30, "day")
+                self._add_days((exact - whole) * 30)
             else:
                 self.months += round(exact)  # PostgreSQL rounds a fraction of years to months
         elif unit in DAY_UNITS:
-            exact = number * DAY_UNITS[unit]
-            self.days += int(exact)
-            self.micros += (exact - int(exact)) * DAY
+            self._add_days(number * DAY_UNITS[unit])
         elif unit in MICRO_UNITS:
             self.micros += number * MICRO_UNITS[unit]
         else:
             raise self.invalid()
 
+    def _come(self, *units: str) -> None:
+        """A unit's field comes: once, as PostgreSQL has it."""
+        for unit in units:
+            sizes = next((sizes for sizes in (MONTH_UNITS, DAY_UNITS, MICRO_UNITS) if unit in sizes), None)
+            if sizes is None:
+                raise self.invalid()
+            field = next(name for name, size in sizes.items() if size == sizes[unit])
+            if field in self._fields:
+                raise self.invalid()
+            self._fields.add(field)
+
+    def _add_days(self, days: Fraction) -> None:
+        self.days += int(days)
+        self.micros += (days - int(days)) * DAY
+
     def add_clock(self, clock: str, in_minutes: bool) -> None:
+        self._come("hour", "minute", "second")
         sign = -1 if clock.startswith("-") else 1
         parts = clock.lstrip("+-").split(":")
         if len(parts) == 2 and (in_minutes or "." in parts[1]):

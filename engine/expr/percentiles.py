@@ -23,7 +23,7 @@ def upon(fraction: float, rows: int) -> tuple[int, int, float]:
 
 def on_the_way(low: RawValue, high: RawValue, part: float) -> RawValue:
     """The value a part of the way from one to the other."""
-    if low == high or part == 0:
+    if part == 0:
         return low
     if isinstance(low, Interval):
         return plus(low, times(minus(high, low), part))

@@ -7,15 +7,16 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
 from engine import types
 from engine.collection import json
-from engine.collection.value import Interval, Uuid
+from engine.collection.value import Uuid
 from engine.errors import InvalidArgument, InvalidText, OutOfRange, StringTooLong, Untranslatable
 from engine.expr import acl, datetime_text
-from engine.expr.interval_text import format_interval, parse_interval
+from engine.expr.interval_text import down_to, format_interval, parse_interval
 from engine.expr.nested_text import format_nested, parse_nested
 from engine.types import SqlType
 
@@ -56,6 +57,8 @@ def parse(text: str, type: SqlType) -> RawValue:
     """The raw value of a text; modifiers are not applied. Raises a DataError with PostgreSQL's message."""
     if type.nesting is not None:
         return parse_nested(text, type, _parse_within)
+    if type.interval_fields:
+        return parse_interval(text, type.interval_fields)
     return PARSERS[type.plain](text)
 
 
@@ -432,7 +435,8 @@ def fit(raw: RawValue, type: SqlType, explicit: bool) -> RawValue:
         case types.TIME | types.TIMESTAMP | types.TIMESTAMPTZ:
             return round_micros(raw, type.modifier[0])
         case types.INTERVAL:
-            return Interval(raw.months, raw.days, round_micros(raw.microseconds, type.modifier[0]))
+            kept = down_to(raw, type.interval_fields.split(" ")[-1])
+            return replace(kept, microseconds=round_micros(kept.microseconds, type.modifier[0]))
         case _:
             return raw
 

@@ -2,7 +2,7 @@
 
 postgres.jsonl holds those that Tailrace answers alike: numeric without trailing zeros, jsonb without blanks, decimals
 to 14 digits. deviations.jsonl holds the others, with both answers: Materialize has no elements of JSON scalars; upper()
-knows more letters than the C locale; an empty match does not follow another match.
+knows more letters than the C locale.
 """
 
 import json

@@ -55,6 +55,9 @@ def with_typmod(kind: SqlType, typmod: int | None) -> str:
         return f"numeric({(typmod - 4) >> 16},{(typmod - 4) & 0xFFFF})"
     if kind in (types.VARCHAR, types.CHAR):
         return f"{kind.name}({typmod - 4})"
+    if kind == types.INTERVAL:
+        precision, bits = typmod & 0xFFFF, typmod >> 16
+        return str(replace(kind, modifier=(precision,) if bits == types.ANY_FIELDS else (precision, bits)))
     return LONG_NAMES.get(kind, kind.name + "{}").format(f"({typmod})")
 
 

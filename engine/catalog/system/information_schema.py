@@ -103,7 +103,7 @@ def _measures(column: Column) -> Row:
     elif kind in PRECISIONS:
         precision, radix, scale = PRECISIONS[kind]
     elif kind in MICROSECONDS:
-        fraction = modifier[0] if modifier else 6
+        fraction = modifier[0] if modifier and modifier[0] != types.ANY_PRECISION else 6
     elif kind == types.DATE:
         fraction = 0
     return length, octets, precision, radix, scale, fraction

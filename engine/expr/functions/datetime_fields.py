@@ -149,8 +149,6 @@ def extract(field: str, values: Micros, type: SqlType) -> tuple[Micros, int]:
         case _:
             if unit == "epoch":
                 found = values, 6
-            elif unit == "julian":
-                raise _unknown(field, type)
             elif unit in ("timezone", "timezone_hour", "timezone_minute") and type == types.TIMESTAMPTZ:
                 found = np.zeros(len(values), np.int64), 0
             else:
@@ -238,9 +236,22 @@ def _trunc_kernel(kind: SqlType) -> Kernel:
     return _by_field(lambda _, field, words: truncate(field, words.view(np.int64), kind).view(np.uint64))
 
 
+def _is_julian(field: str, kind: SqlType) -> bool:
+    """Whether it is the Julian day of a moment, and what part of it is over: no decimal of so many digits."""
+    return field_of(field) == "julian" and kind in (types.TIMESTAMP, types.TIMESTAMPTZ)
+
+
+def _since_julian(stamps: NDArray[np.uint64]) -> tuple[Micros, NDArray[np.uint64]]:
+    """Microseconds since Julian day 0, before which there is no timestamp, in 128 bits."""
+    return np.zeros(len(stamps), np.int64), stamps + np.uint64(JULIAN_EPOCH * DAY)
+
+
 def _part_kernel(kind: SqlType) -> Kernel:
     def part(context: "Context", field: str, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        values, scale = extract(field, words.view(np.int64), kind)
+        stamps = words.view(np.int64)
+        if _is_julian(field, kind):
+            return floats(stamps // DAY + JULIAN_EPOCH + stamps % DAY / DAY)
+        values, scale = extract(field, stamps, kind)
         return floats(values / 10.0**scale)
 
     return _by_field(part)
@@ -255,6 +266,9 @@ def _midnight_part(context: "Context", vectors: Sequence[Vector], type: SqlType)
 
 def _extract_kernel(kind: SqlType) -> Kernel:
     def part(context: "Context", field: str, words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        if _is_julian(field, kind):
+            found, _ = numeric.divide_wide(*_since_julian(words), 0, np.full(len(words), DAY), 0, context.heap)
+            return found
         values, scale = extract(field, words.view(np.int64), kind)
         found, _ = numeric.from_wide(values >> 63, values.view(np.uint64), scale, context.heap)
         return found

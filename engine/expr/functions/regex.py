@@ -9,6 +9,8 @@ its extents: so the groups are those of the match in its text. O(text) in all.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -24,6 +26,7 @@ from engine.expr.text_forms import RawValue
 
 WHOLE: Final = "whole"
 UNREPLACED: Final = "replacement failed"
+ASSERTING: Final = re.compile(r"\\[bBAz]|[$^]")
 SEEING: Final = re.compile(r"\\[bBA]|\^")
 """Assertions that see what stands before."""
 
@@ -86,7 +89,26 @@ def matches(text: str, regex: Regex, lead: int = 0) -> list[tuple[int, int]]:
         if number % 2:
             found.append((at, at + len(piece)))
         at += len(piece)
-    return found
+    return _with_empty(text, regex.expression, found) if found and may_be_empty(regex.expression) else found
+
+
+@lru_cache(maxsize=1024)
+def may_be_empty(expression: str) -> bool:
+    """Whether the expression matches nothing at all in some place."""
+    empty = pc.match_substring_regex(pa.scalar(""), rf"\A(?:{expression})\z").as_py()
+    return empty or ASSERTING.search(expression) is not None
+
+
+def _with_empty(text: str, expression: str, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The matches with the empty ones that follow right behind another: PostgreSQL has them, RE2 passes them over.
+
+    Where one that is not empty ends and no other begins, the expression matches there if it matches what is empty
+    between the letters on both sides.
+    """
+    ends = [end for (start, end), after in zip_longest(found, found[1:]) if start < end and (after or (-1,))[0] != end]
+    pieces = pa.array([text[end - 1 : end + 1] for end in ends], pa.string())
+    more = pc.match_substring_regex(pieces, rf"\A(?s:.)(?:{expression})(?s:.?)\z").to_pylist()
+    return sorted([*found, *((end, end) for end, there in zip(ends, more, strict=True) if there)])
 
 
 def groups(text: str, regex: Regex, start: int, end: int) -> list[str | None]:
@@ -134,14 +156,16 @@ def regexp_extract(text: str, regex: Regex) -> tuple[str | None, ...] | None:
 
 
 def split(text: str, pattern: str, flags: str = "") -> list[RawValue]:
-    """The text between the matches; an empty match at either end of the text splits nothing, as in PostgreSQL."""
+    """The text between the matches; an empty match at either end of the text, or right behind another match, splits
+    nothing, as in PostgreSQL."""
     _not_global("regexp_split", flags)
     parts: list[RawValue] = []
-    at = 0
+    at = before = 0
     for start, end in matches(text, Regex.of(pattern, flags)):
-        if start < end or 0 < start < len(text):
+        if start < len(text) and end > before:
             parts.append(text[at:start])
             at = end
+        before = end
     return [*parts, text[at:]]
 
 
@@ -163,21 +187,31 @@ def _regexp_replace(text: str, pattern: str, replacement: str, flags: str = "") 
     regex = Regex.of(pattern, flags)
     every = None if "g" in flags else 1
     by = _replacement(replacement, len(regex.groups))
+    if every is None and may_be_empty(regex.expression):
+        return _replaced(text, regex, by, matches(text, regex))
     try:
         found = pc.replace_substring_regex(pa.scalar(text), regex.expression, by, max_replacements=every)
     except pa.ArrowInvalid as error:
         if UNREPLACED not in str(error):
             raise invalid(error) from None
-        return _first_replaced(text, regex, by)
+        return _replaced(text, regex, by, matches(text, regex)[:1])
     return found.as_py()
 
 
-def _first_replaced(text: str, regex: Regex, by: str) -> str:
-    """The first match replaced, where Arrow cannot: it finds no empty match of an assertion again by itself."""
-    start, end = matches(text, regex)[0]
-    held = [text[start:end], *groups(text, regex, start, end)]
-    made = re.sub(r"\\(.)", lambda found: (held[int(found[1])] or "") if found[1].isdigit() else found[1], by)
-    return text[:start] + made + text[end:]
+def _replaced(text: str, regex: Regex, by: str, found: Sequence[tuple[int, int]]) -> str:
+    """Those matches replaced, where Arrow cannot: it finds no empty match of an assertion again by itself, and none
+    right behind another."""
+    out: list[str] = []
+    at = 0
+    for start, end in found:
+        held = [text[start:end], *groups(text, regex, start, end)]
+
+        def part(mark: re.Match[str], held: list[str | None] = held) -> str:
+            return (held[int(mark[1])] or "") if mark[1].isdigit() else mark[1]
+
+        out += [text[at:start], re.sub(r"\\(.)", part, by)]
+        at = end
+    return "".join([*out, text[at:]])
 
 
 def _substring(text: str, pattern: str) -> str | None:

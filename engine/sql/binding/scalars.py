@@ -8,13 +8,10 @@ from engine import types
 from engine.collection.wanted import ask
 from engine.errors import SyntaxError_, TypeMismatch, UndefinedColumn, UndefinedTable
 from engine.expr import overload
-from engine.expr.functions.datetime_fields import truncate_interval
 from engine.expr.functions.quantified import quantified_function
-from engine.expr.interval_text import parse_interval
 from engine.expr.literal import array_of
 from engine.expr.membership import LISTED_MIN
 from engine.expr.scalar import Call, Case, Literal, Ref
-from engine.expr.text_forms import fit
 from engine.plan.relation import BoundScalar, Exists, Project, Quantified, ScalarSubquery
 from engine.sql import syntax
 from engine.sql.binding.applying import FALSE, TRUE, call, cast, compare_rows, conjunction, located, negated, settled
@@ -23,7 +20,7 @@ from engine.sql.binding.place import Place, Subrelation
 from engine.sql.binding.types import number
 from engine.sql.scope import Around, Range, Scope
 from engine.sql.syntax import Expression, Test
-from engine.types import CastContext, Category, SqlType
+from engine.types import CastContext, SqlType
 
 IS_TESTS: Final = {
     (Test.TRUE, False): "is_true", (Test.TRUE, True): "is_not_true",
@@ -333,26 +330,6 @@ class Scalars(ABC):
         operand = self.towards(expression.operand, place, to)
         if to.plain in types.REGISTERED and isinstance(expression.operand, syntax.Parameter):
             operand = settled(operand)  # a name comes as text, which the catalog of the moment reads
-        if to.plain == types.INTERVAL and (to.modifier or expression.type.fields or isinstance(operand, Literal)):
-            return self._interval(expression, operand, to)
         at = expression.operand.at if operand.type == types.UNKNOWN else expression.at
         self.unsettled = self.unsettled or types.is_registered(to) or types.is_registered(operand.type)
         return located(at, cast, operand, to, CastContext.EXPLICIT)
-
-    def _interval(self, expression: syntax.Cast, operand: BoundScalar, to: SqlType) -> BoundScalar:
-        """A cast to interval, which leaves out what is below the last field that the type names."""
-        at, fields = expression.operand.at, expression.type.fields
-        last = fields.rsplit(" ", maxsplit=1)[-1]
-        whole = not last or last == "second"
-        if isinstance(operand, Literal) and _is_text(operand):
-            span = located(at, parse_interval, str(operand.value), fields)
-            span = span if whole else truncate_interval(last, span)
-            return Literal(located(at, fit, span, to, True), to)
-        made = located(at, cast, operand, to, CastContext.EXPLICIT)
-        return made if whole else located(at, call, "date_trunc", Literal(last, types.TEXT), made)
-
-
-def _is_text(literal: Literal) -> bool:
-    """Whether it is a text that may be read as a value of any type."""
-    known = literal.type.category in (Category.STRING, Category.UNKNOWN) and literal.type != types.INTERNAL_CHAR
-    return known and literal.value is not None

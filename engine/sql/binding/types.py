@@ -54,6 +54,8 @@ def _modified(found: SqlType, name: TypeName) -> SqlType:
         return types.REAL if max(modifier) <= 24 else types.DOUBLE
     if found == types.CHAR and not modifier and name.name != "bpchar":
         modifier = (1,)
+    if found == types.INTERVAL and name.fields:
+        modifier = _restricted(name)
     if not modifier:
         return found
     if found == types.NUMERIC and len(modifier) <= 2:
@@ -66,14 +68,27 @@ def _modified(found: SqlType, name: TypeName) -> SqlType:
     elif found in (types.VARCHAR, types.CHAR) and len(modifier) == 1:
         if modifier[0] < 1:
             _invalid(f"length for type {name.name} must be at least 1", name)
-    elif found in WITH_PRECISION and len(modifier) == 1:
-        if modifier[0] > 6:
+    elif found in WITH_PRECISION and len(modifier) == 1 + bool(name.fields):
+        if modifier[0] > 6 and modifier[0] != types.ANY_PRECISION:
             _invalid(f"precision of type {name.name} must be between 0 and 6", name)
     else:
         _invalid(f'type modifier is not allowed for type "{name.name}"', name)
     return SqlType(
         found.name, found.oid, found.length, found.physical, found.category, found.arrow, found.preferred, modifier
     )
+
+
+def _restricted(name: TypeName) -> tuple[int, ...]:
+    """The modifier of an interval type that names fields."""
+    if name.modifier and not name.fields.endswith("second"):
+        _invalid("only seconds have a precision", name)
+    order = list(types.INTERVAL_FIELDS)
+    first, *rest = (order.index(word) for word in name.fields.split(" to "))
+    last = rest[0] if rest else first
+    if last < first:
+        _invalid(f"interval fields are named from the longest to the shortest: {name.fields}", name)
+    bits = sum(1 << types.INTERVAL_FIELDS[word] for word in order[first : last + 1])
+    return (*(name.modifier or (types.ANY_PRECISION,)), bits)
 
 
 def _invalid(message: str, name: TypeName) -> None:
