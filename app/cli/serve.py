@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -49,6 +50,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as server:
+        gc.collect()  # what a start leaves stays: planning a long statement would have it searched again and again
+        gc.freeze()
         kept = settings.data_directory or "memory"
         print(f"tailrace is ready: pgwire {server.pg}, http http://{server.http}, data in {kept}", flush=True)
         await stop.wait()

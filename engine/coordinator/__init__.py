@@ -14,7 +14,7 @@ sequence.py                                a statement -> bind -> what its bound
             retention.py, roles.py, secrets.py
     dml.py, write.py                         INSERT, UPDATE, DELETE, and rows without SQL: one write
     reads.py, finishing.py                   SELECT: look-up or one run of a dataflow; sort, cut, project
-    explain.py, pipeline.py                  the planner's line and its stages
+    explain.py, pipeline.py, plans.py        the planner's line and its stages; the plans of SELECTs asked before
 ticks.py                                   group commit: whoever has work runs the tick for all that waits
 subscription.py                            the bounded queue between the ticks and one subscriber
 load.py                                    rows as JSON, CSV or Arrow: one write

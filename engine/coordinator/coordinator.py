@@ -39,6 +39,7 @@ from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
 from engine.coordinator.pace import Pace
 from engine.coordinator.past import Past
+from engine.coordinator.plans import Plans
 from engine.coordinator.record import record
 from engine.coordinator.replay import REFRESHED, Replay
 from engine.coordinator.result import Notice, Result
@@ -95,6 +96,7 @@ class Coordinator:
         self.locks: Final = AdvisoryLocks()
         self.activity: Final = Activity()
         self.metrics: Callable[[], Iterable[tuple[str, Mapping[str, str], float]]] = tuple  # set by who has them all
+        self.plans: Final = Plans(options)
         self.peeks: Final = Durations()
         self.commands: Final = Commands()
         self._steps: Final = threading.Semaphore(STEPS_MAX)

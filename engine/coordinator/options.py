@@ -49,6 +49,10 @@ class Options:
     result_rows_max: int = 10_000_000
     """Rows of one answer. A result is held in memory whole; more than this is a SUBSCRIBE or a COPY, not a SELECT."""
 
+    plan_nodes_max: int = 65_536
+    """Operators, expressions and fixed values of the plans that are kept for when a SELECT is asked again: several
+    hundred queries, some 30 MB. 0 plans each anew."""
+
     subscription_rows_max: int = 1_000_000
     """Pending changes of one subscription. Its ticks are merged from `subscription_ticks_max` on, which bounds the
     changes by the relation's size; a subscriber that is behind by more rows than this even so ends with an error."""

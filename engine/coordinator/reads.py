@@ -34,10 +34,10 @@ Check = Callable[[], None]
 
 def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: Check) -> Result:
     """The answer to a SELECT: as of tick `at`, or of its own AS OF, or of the last tick."""
-    options = coordinator.options
+    most = coordinator.options.result_rows_max
     if at is None:
         coordinator.ticks.run_due()
-    plan = bound.plan or dataflow(bound.query.relation, coordinator.catalog, options)
+    plan = bound.plan or coordinator.plans.of(bound.query.relation, coordinator.catalog)
     coordinator.wait_live(sources(plan), check)  # without the pin: while somebody holds one, no dead datum is freed
     with coordinator.heap.pinned():
         if bound.as_of is not None:
@@ -47,7 +47,7 @@ def select(coordinator: Coordinator, bound: BoundSelect, at: int | None, check: 
             rows = peek(coordinator, plan, at, check, waited=True)
         finishing = bound.query.finishing
         batch = coordinator.watched(check).run(
-            lambda: finish(rows.batch, finishing, output_types(plan), coordinator.heap, options.result_rows_max),
+            lambda: finish(rows.batch, finishing, output_types(plan), coordinator.heap, most),
             len(rows.batch),
         )
         timestamp = rows.timestamp or None

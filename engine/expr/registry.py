@@ -28,7 +28,8 @@ For a STRICT function the caller merges nulls and errors of the arguments. The k
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One overload. Two are equal when name, parameters and result are, so expressions compare structurally."""
+    """One overload. Two are equal when name, parameters and result are, so expressions compare structurally; and what
+    a statement has put into the kernel is (`of`)."""
 
     name: str
     parameters: tuple[SqlType, ...]
@@ -42,6 +43,7 @@ class Function:
     volatile: bool = False  # differs between calls: refused in materialized views, never folded
     catches: bool = False  # tells whether its argument failed: the argument's error is not its own
     doc: str = field(default="", compare=False)
+    of: object = field(default=None, repr=False)  # what the kernel knows beside its arguments
 
     def nullable(self, arguments: tuple[bool, ...]) -> bool:
         """Whether the result can be NULL when these arguments can."""

@@ -59,7 +59,7 @@ def drawn(name: str, result: SqlType, seed: int) -> Function:
         return Vector(draw(context, len(vectors[0].words)))
 
     kernel: Kernel = of_rows
-    return Function(name, (types.BIGINT,), result, kernel, never_null=True, volatile=True)
+    return Function(name, (types.BIGINT,), result, kernel, never_null=True, volatile=True, of=seed)
 
 
 FUNCTIONS: Final = (

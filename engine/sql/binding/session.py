@@ -140,10 +140,13 @@ def _of_database(node: Get, definition: Definition, context: Context) -> Relatio
 def answered(call: Call, context: Context) -> BoundScalar:
     """The call of a function that reads the catalog, as one of this catalog: a constant if its arguments are."""
     function = call.function
-    answer = WRITTEN.get(function.name)
-    answer = answer or functions.answer(function.name, function.parameters, function.result, context)
-    if answer is None:
-        return call
+    if function.name in WRITTEN:
+        answer, of = WRITTEN[function.name], None
+    else:
+        found = functions.answer(function.name, function.parameters, function.result, context)
+        if found is None:
+            return call
+        answer, of = found
     arguments = [folded(argument) if is_plain(argument) else argument for argument in call.arguments]
     given = [argument.value for argument in arguments if isinstance(argument, Literal)]
     plain = function.on_null is OnNull.OWN or all(isinstance(value, PLAIN) for value in given)
@@ -155,7 +158,8 @@ def answered(call: Call, context: Context) -> BoundScalar:
     if function.name in OF_CONSTANTS:
         raise InvalidParameter(f"the arguments of {function.name}() must be constants")
     make = own if function.on_null is OnNull.OWN else _fallible
-    return replace(call, function=make(function.name, function.parameters, function.result, answer))
+    made = make(function.name, function.parameters, function.result, answer)
+    return replace(call, function=replace(made, of=of))
 
 
 def _fallible(name: str, parameters: tuple[SqlType, ...], result: SqlType, answer: functions.Answer) -> Function:

@@ -5,19 +5,19 @@ from typing import Final
 
 from engine.catalog import privileges
 from engine.catalog.system import describe
-from engine.catalog.system.answers.names import Answer, Make, Names
+from engine.catalog.system.answers.names import Answer, MakeNow, Moment
 from engine.collection.nested import Array
 from engine.errors import InvalidArgument
 from engine.expr import acl
 from engine.expr.acl import PUBLIC, AclItem
 
 
-def _name(names: Names, oid: int) -> str:
+def _name(names: Moment, oid: int) -> str:
     found = names.roles.get(oid)
     return str(oid) if found is None else found.name
 
 
-def _made(names: Names) -> Answer:
+def _made(names: Moment) -> Answer:
     def answer(grantee: int, grantor: int, text: str, grantable: bool) -> str:
         wanted = acl.privileges_of(text)
         whom = PUBLIC if grantee == 0 else _name(names, grantee)
@@ -26,7 +26,7 @@ def _made(names: Names) -> Answer:
     return answer
 
 
-def _default(names: Names) -> Answer:
+def _default(names: Moment) -> Answer:
     def answer(letter: str, owner: int) -> Array:
         kind = privileges.OBJECT_TYPES.get(letter)
         if kind is None:
@@ -36,13 +36,13 @@ def _default(names: Names) -> Answer:
     return answer
 
 
-def _number(names: Names, name: str) -> str:
+def _number(names: Moment, name: str) -> str:
     if name == PUBLIC or (name.isdigit() and int(name) not in names.roles):
         return name  # of a role that is gone there is the number alone
     return str(names.role(describe.quote(name)))
 
 
-def _numbers(names: Names) -> Answer:
+def _numbers(names: Moment) -> Answer:
     def answer(items: Array) -> Array:
         found = [None if text is None else acl.parsed(text) for text in items.items]
         texts = [
@@ -55,4 +55,4 @@ def _numbers(names: Names) -> Answer:
     return answer
 
 
-ANSWERS: Final[Mapping[str, Make]] = {"makeaclitem": _made, "acldefault": _default, "acl_numbers": _numbers}
+NOW: Final[Mapping[str, MakeNow]] = {"makeaclitem": _made, "acldefault": _default, "acl_numbers": _numbers}

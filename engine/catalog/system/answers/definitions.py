@@ -21,7 +21,7 @@ def _viewdef(names: Names) -> Answer:
 
 def _indexdef(names: Names) -> Answer:
     def answer(oid: int, column: int = 0, _: bool = False) -> RawValue:
-        catalog = names.around.catalog
+        catalog = names.catalog
         item = catalog.items.get(oid)
         if not isinstance(item, Index):
             return None
@@ -32,7 +32,7 @@ def _indexdef(names: Names) -> Answer:
 
 def _constraintdef(names: Names) -> Answer:
     def answer(oid: int, *_: RawValue) -> RawValue:
-        catalog = names.around.catalog
+        catalog = names.catalog
         index = catalog.items.get(oid)
         key = describe.key_of(index, catalog) if isinstance(index, Index) else None
         if key is None or not isinstance(index, Index):
@@ -77,7 +77,7 @@ def _definition(routine: Routine) -> str:
 
 def _ruledef(names: Names) -> Answer:
     def answer(oid: int, *_: RawValue) -> RawValue:
-        item = names.around.catalog.items.get(oid)
+        item = names.catalog.items.get(oid)
         if not isinstance(item, View | MaterializedView):
             return None
         return (

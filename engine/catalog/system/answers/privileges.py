@@ -5,7 +5,7 @@ from typing import Final
 
 from engine.catalog.items import Table
 from engine.catalog.system import describe
-from engine.catalog.system.answers.names import Answer, Make, Names, constant
+from engine.catalog.system.answers.names import Answer, Make, MakeNow, Moment, Names, constant
 from engine.expr.text_forms import RawValue
 
 UPDATABLE: Final = 28
@@ -14,7 +14,7 @@ UPDATABLE: Final = 28
 
 def _table_visible(names: Names) -> Answer:
     def answer(oid: int) -> RawValue:
-        item = names.around.catalog.items.get(oid)
+        item = names.catalog.items.get(oid)
         return None if item is None else names.visible(item)
 
     return answer
@@ -25,10 +25,10 @@ def _schemas_visible(names: Names) -> Answer:
     return lambda oid: True
 
 
-def _privilege(what: str) -> Make:
+def _privilege(what: str) -> MakeNow:
     """Privileges are not enforced: who exists may do everything with what exists."""
 
-    def make(names: Names) -> Answer:
+    def make(names: Moment) -> Answer:
         def answer(*arguments: int | str) -> RawValue:
             users = arguments[: len(arguments) - (3 if what == "column" else 2)]
             for user in users:
@@ -41,7 +41,7 @@ def _privilege(what: str) -> Make:
     return make
 
 
-def _system_privilege(names: Names) -> Answer:
+def _system_privilege(names: Moment) -> Answer:
     def answer(*arguments: int | str) -> RawValue:
         for user in arguments[:-1]:
             _checked_role(names, user)
@@ -50,7 +50,7 @@ def _system_privilege(names: Names) -> Answer:
     return answer
 
 
-def _checked_role(names: Names, user: int | str) -> None:
+def _checked_role(names: Moment, user: int | str) -> None:
     if isinstance(user, str) and user != "public":
         names.role(describe.quote(user))
 
@@ -65,7 +65,7 @@ def _exists(names: Names, what: str, on: int | str) -> bool | None:
     return True
 
 
-def _has_role(names: Names) -> Answer:
+def _has_role(names: Moment) -> Answer:
     def answer(*arguments: int | str) -> RawValue:
         user, role = (names.around.user, arguments[0]) if len(arguments) == 2 else arguments[:2]
         oid = [names.role(describe.quote(name)) if isinstance(name, str) else name for name in (user, role)]
@@ -76,16 +76,16 @@ def _has_role(names: Names) -> Answer:
 
 
 def _updatable(names: Names) -> Answer:
-    return lambda oid, *_: UPDATABLE if isinstance(names.around.catalog.items.get(oid), Table) else 0
+    return lambda oid, *_: UPDATABLE if isinstance(names.catalog.items.get(oid), Table) else 0
 
 
 def _column_updatable(names: Names) -> Answer:
-    return lambda oid, *_: isinstance(names.around.catalog.items.get(oid), Table)
+    return lambda oid, *_: isinstance(names.catalog.items.get(oid), Table)
 
 
-def _superuser(names: Names) -> Answer:
+def _superuser(names: Moment) -> Answer:
     def answer() -> RawValue:
-        found = names.around.catalog.roles.get(names.around.user)
+        found = names.catalog.roles.get(names.around.user)
         return names.around.guest if found is None else found.superuser
 
     return answer
@@ -98,6 +98,13 @@ ANSWERS: Final[Mapping[str, Make]] = {
         for what in ("type", "function", "operator", "opclass", "opfamily", "collation", "conversion",
                      "statistics_obj", "ts_config", "ts_dict", "ts_parser", "ts_template")
     },
+    "pg_relation_is_publishable": constant(False),
+    "pg_relation_is_updatable": _updatable,
+    "pg_column_is_updatable": _column_updatable,
+    "row_security_active": constant(False),
+}  # fmt: skip
+
+NOW: Final[Mapping[str, MakeNow]] = {
     **{
         f"has_{what}_privilege": _privilege(what)
         for what in ("table", "schema", "database", "function", "sequence", "type", "tablespace", "language",
@@ -107,9 +114,5 @@ ANSWERS: Final[Mapping[str, Make]] = {
     "has_system_privilege": _system_privilege,
     "pg_has_role": _has_role,
     "has_role": _has_role,
-    "pg_relation_is_publishable": constant(False),
-    "pg_relation_is_updatable": _updatable,
-    "pg_column_is_updatable": _column_updatable,
-    "row_security_active": constant(False),
     "mz_is_superuser": _superuser,
 }  # fmt: skip

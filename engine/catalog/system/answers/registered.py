@@ -1,13 +1,13 @@
 """The casts between OIDs and names: regclass, regtype, regproc and their like; format_type."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from engine import types
 from engine.catalog.items import Type
 from engine.catalog.system import describe
 from engine.catalog.system.answers.definitions import signature
-from engine.catalog.system.answers.names import Answer, Make, Names, split
+from engine.catalog.system.answers.names import Answer, Make, MakeNow, Moment, Names, split
 from engine.catalog.system.operators import BY_OID as OPERATORS
 from engine.catalog.system.pg_types import CUSTOM, PSEUDO
 from engine.catalog.system.routines import BY_OID as ROUTINES
@@ -17,11 +17,13 @@ from engine.types import SqlType
 
 TYPES: Final[Mapping[int, SqlType]] = types.BY_OID
 
+N = TypeVar("N", bound=Names)
 
-def _or_null(find: Callable[[Names], Answer]) -> Make:
+
+def _or_null(find: Callable[[N], Answer]) -> Callable[[N], Answer]:
     """The same, NULL for a name that there is not."""
 
-    def make(names: Names) -> Answer:
+    def make(names: N) -> Answer:
         look = find(names)
 
         def answer(name: str) -> RawValue:
@@ -35,10 +37,10 @@ def _or_null(find: Callable[[Names], Answer]) -> Make:
     return make
 
 
-def _number_or(find: Callable[[Names, str], int]) -> Callable[[Names], Answer]:
+def _number_or(find: Callable[[N, str], int]) -> Callable[[N], Answer]:
     """What reads a name: a number is itself, and - none."""
 
-    def make(names: Names) -> Answer:
+    def make(names: N) -> Answer:
         def answer(text: str) -> RawValue:
             bare = text.strip()
             if bare.isdigit():
@@ -55,7 +57,7 @@ def _class_of(names: Names, name: str) -> int:
 
 
 def _type_of(names: Names, name: str) -> int:
-    item = names.around.catalog.find(split(name.strip()), names.around.path)
+    item = names.catalog.find(split(name.strip()), names.path)
     if isinstance(item, Type):
         return item.id
     found = names.type(name)
@@ -86,7 +88,7 @@ def _procedure_of(names: Names, text: str) -> int:
 
 
 def _schema_of(names: Names, name: str) -> int:
-    return names.around.runtime.oids.schema(*names.schema(split(name)[-1]))
+    return names.oids.schema(*names.schema(split(name)[-1]))
 
 
 def _operator_of(names: Names, name: str) -> int:
@@ -108,27 +110,27 @@ def _operator_with(names: Names, text: str) -> int:
     raise UnknownFunction(f"operator does not exist: {text}")
 
 
-READ: Final[Mapping[SqlType, Callable[[Names], Answer]]] = {
+READ: Final[Mapping[SqlType, Make]] = {
     types.REGCLASS: _number_or(_class_of),
     types.REGTYPE: _number_or(_type_of),
     types.REGPROC: _number_or(_function_of),
     types.REGPROCEDURE: _number_or(_procedure_of),
     types.REGNAMESPACE: _number_or(_schema_of),
-    types.REGROLE: _number_or(Names.role),
     types.REGOPER: _number_or(_operator_of),
     types.REGOPERATOR: _number_or(_operator_with),
 }
 """A name as the number that it means."""
+READ_NOW: Final[Mapping[SqlType, MakeNow]] = {types.REGROLE: _number_or(Moment.role)}
 
 
 def _class_name(names: Names, oid: int) -> str | None:
-    item = names.around.catalog.items.get(oid)
+    item = names.catalog.items.get(oid)
     return None if item is None else names.shown(item)
 
 
 def _type_name(names: Names, oid: int) -> str | None:
     found = TYPES.get(oid)
-    item = names.around.catalog.items.get(oid)
+    item = names.catalog.items.get(oid)
     if isinstance(item, Type):
         return names.shown(item)
     return describe.format_type(found) if found is not None else dict((*PSEUDO, *CUSTOM)).get(oid)
@@ -149,7 +151,7 @@ def _schema_name(names: Names, oid: int) -> str | None:
     return None if found is None else describe.quote(found[1])
 
 
-def _role_name(names: Names, oid: int) -> str | None:
+def _role_name(names: Moment, oid: int) -> str | None:
     found = names.roles.get(oid)
     return None if found is None else describe.quote(found.name)
 
@@ -167,27 +169,22 @@ def _operator_signature(names: Names, oid: int) -> str | None:
     return f"{found.name}({left},{describe.format_type(found.right)})"
 
 
-SHOW: Final[Mapping[SqlType, Callable[[Names, int], str | None]]] = {
-    types.REGCLASS: _class_name,
-    types.REGTYPE: _type_name,
-    types.REGPROC: _function_name,
-    types.REGPROCEDURE: _procedure_name,
-    types.REGNAMESPACE: _schema_name,
-    types.REGROLE: _role_name,
-    types.REGOPER: _operator_name,
-    types.REGOPERATOR: _operator_signature,
+def _shown(name: Callable[[N, int], str | None]) -> Callable[[N], Answer]:
+    """The text of a number: the number itself where nothing has it, and - for none."""
+    return lambda names: lambda oid: "-" if oid == 0 else name(names, oid) or str(oid)
+
+
+SHOWN: Final[Mapping[SqlType, Make]] = {
+    types.REGCLASS: _shown(_class_name),
+    types.REGTYPE: _shown(_type_name),
+    types.REGPROC: _shown(_function_name),
+    types.REGPROCEDURE: _shown(_procedure_name),
+    types.REGNAMESPACE: _shown(_schema_name),
+    types.REGOPER: _shown(_operator_name),
+    types.REGOPERATOR: _shown(_operator_signature),
 }
 """A number as the name that it has."""
-
-
-def shown(kind: SqlType) -> Make:
-    """The text of a number: the number itself where nothing has it, and - for none."""
-
-    def make(names: Names) -> Answer:
-        show = SHOW[kind]
-        return lambda oid: "-" if oid == 0 else show(names, oid) or str(oid)
-
-    return make
+SHOWN_NOW: Final[Mapping[SqlType, MakeNow]] = {types.REGROLE: _shown(_role_name)}
 
 
 def _format_type(names: Names) -> Answer:
@@ -204,8 +201,7 @@ def _format_type(names: Names) -> Answer:
 
 ANSWERS: Final[Mapping[str, Make]] = {
     "format_type": _format_type,
-    **{
-        f"to_{kind.name}": _or_null(read)
-        for kind, read in READ.items()
-    },
-}  # fmt: skip
+    **{f"to_{kind.name}": _or_null(read) for kind, read in READ.items()},
+}
+
+NOW: Final[Mapping[str, MakeNow]] = {f"to_{kind.name}": _or_null(read) for kind, read in READ_NOW.items()}

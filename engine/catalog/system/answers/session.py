@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, uuid5
 from engine import types
 from engine.catalog.catalog import IMPLICIT_SCHEMAS, SYSTEM_DATABASE
 from engine.catalog.items import MaterializedView, SourceRelation, Table
-from engine.catalog.system.answers.names import Answer, Make, Names, constant
+from engine.catalog.system.answers.names import Answer, MakeNow, Moment, constant
 from engine.catalog.system.ids import object_number
 from engine.collection.words import raw_of
 from engine.errors import UnknownName
@@ -25,10 +25,10 @@ XID_FIRST: Final = 3
 XID_AGE_MAX: Final = (1 << 31) - 1
 
 
-def _current_schemas(names: Names) -> Answer:
+def _current_schemas(names: Moment) -> Answer:
     def answer(implicit: bool) -> RawValue:
         known = set(names.schemas.values())
-        path = names.around.path
+        path = names.path
         found = [name for name in path.schemas if {(path.database, name), (SYSTEM_DATABASE, name)} & known]
         before = [name for name in IMPLICIT_SCHEMAS if name not in found] if implicit else []
         return raw_of([*before, *found], types.array_of(types.TEXT))
@@ -36,23 +36,23 @@ def _current_schemas(names: Names) -> Answer:
     return answer
 
 
-def _temporary(names: Names) -> Answer:
+def _temporary(names: Moment) -> Answer:
     def answer() -> RawValue:
-        pair = (SYSTEM_DATABASE, names.around.path.temporary)
-        return names.around.runtime.oids.schema(*pair) if pair in names.schemas.values() else 0
+        pair = (SYSTEM_DATABASE, names.path.temporary)
+        return names.oids.schema(*pair) if pair in names.schemas.values() else 0
 
     return answer
 
 
-def _other_temporary(names: Names) -> Answer:
+def _other_temporary(names: Moment) -> Answer:
     def answer(oid: int) -> RawValue:
         _, name = names.schemas.get(oid, ("", ""))
-        return name.startswith("mz_temp") and name != names.around.path.temporary
+        return name.startswith("mz_temp") and name != names.path.temporary
 
     return answer
 
 
-def _setting(names: Names) -> Answer:
+def _setting(names: Moment) -> Answer:
     values = {name.lower(): value for name, value in names.around.variables.items()}
 
     def answer(name: str, missing_ok: bool = False) -> RawValue:
@@ -66,7 +66,7 @@ def _setting(names: Names) -> Answer:
     return answer
 
 
-def _assignment(names: Names) -> Answer:
+def _assignment(names: Moment) -> Answer:
     """The variable is assigned by the statement that runs: see Context.assigned."""
 
     def answer(name: str, value: str, local: bool) -> RawValue:
@@ -76,7 +76,7 @@ def _assignment(names: Names) -> Answer:
     return answer
 
 
-def _pause(names: Names) -> Answer:
+def _pause(names: Moment) -> Answer:
     """The statement waits before it runs: see Context.pauses."""
 
     def answer(seconds: float) -> RawValue:
@@ -86,22 +86,22 @@ def _pause(names: Names) -> Answer:
     return answer
 
 
-def _began(names: Names) -> Answer:
+def _began(names: Moment) -> Answer:
     began = names.around.runtime.began
     return lambda: round(began.timestamp() * MICROSECONDS)
 
 
-def _session_uuid(names: Names) -> bytes:
+def _session_uuid(names: Moment) -> bytes:
     """The session's number and when the process began: no two sessions have one."""
     began = f"{names.around.runtime.began.timestamp()} {names.around.session}"
     return uuid5(NAMESPACE_OID, began).bytes
 
 
-def _materialized(names: Names) -> Answer:
+def _materialized(names: Moment) -> Answer:
     """Of an object by its id, or else by its name: whether its rows are held, as a whole or by an index."""
 
     def answer(on: str) -> RawValue:
-        catalog = names.around.catalog
+        catalog = names.catalog
         number = object_number(on)
         item = names.relation(on) if number is None else catalog.items.get(number)
         if item is None:
@@ -111,22 +111,22 @@ def _materialized(names: Names) -> Answer:
     return answer
 
 
-def _encoding(names: Names) -> Answer:
+def _encoding(names: Moment) -> Answer:
     return lambda number: ENCODINGS.get(number, "")
 
 
-def _encoding_number(names: Names) -> Answer:
+def _encoding_number(names: Moment) -> Answer:
     numbers = {name.lower().replace("_", ""): number for number, name in ENCODINGS.items()}
     return lambda name: numbers.get(name.lower().replace("-", "").replace("_", ""), -1)
 
 
-def _age(names: Names) -> Answer:
+def _age(names: Moment) -> Answer:
     """Numbers below the first that a transaction can have are of what is always there, for which PostgreSQL says so."""
     now = names.around.transaction
     return lambda number: XID_AGE_MAX if number < XID_FIRST else (now() - number + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
-ANSWERS: Final[Mapping[str, Make]] = {
+NOW: Final[Mapping[str, MakeNow]] = {
     "current_schemas": _current_schemas,
     "pg_my_temp_schema": _temporary,
     "pg_is_other_temp_schema": _other_temporary,
