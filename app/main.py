@@ -204,6 +204,7 @@ def opened(settings: Settings) -> Database:
         roots=settings.file_roots or (Path.cwd(), *(() if data is None else (data,))),
         write_roots=settings.file_write_roots or (() if data is None else (data / "out",)),
         transaction_bytes_max=settings.transaction_bytes_max,
+        source_errors_max=settings.source_errors_max,
     )
     return Database.in_memory(options) if data is None else Database.open(data, options)
 

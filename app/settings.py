@@ -270,6 +270,15 @@ class Settings:
             "lies in the data directory, in files without names.",
         ),
     )
+    source_errors_max: int = field(
+        default=100_000,
+        metadata=knob(
+            positive,
+            "rows",
+            "The error relation of one source: the latest of its records that were none. The oldest go for them, at "
+            "the tick at which they come, and are counted, so that memory stays however long such records come.",
+        ),
+    )
     reply_rows_max: int = field(
         default=65_536,
         metadata=knob(

@@ -8,6 +8,7 @@ decode_*.py     lines to columns, and to error rows what is no row; abreast.py l
 encode.py       columns to the bytes of records; avro/encode.py in Avro
 json_values.py  what a JSON value is in a column
 debezium.py     Debezium's changes; cdc.py those of Materialize's CDC
+recent.py       the errors that are kept of a source
 remembered.py   deduplication by all that was seen
 together.py     how far sources go in one tick whose transactions come together
 kafka/          topics: records, envelopes, offsets

@@ -18,11 +18,12 @@ from typing import Final
 from engine.catalog.sources import KafkaSource
 from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
-from engine.connectors.feed import ROWS_BEGIN, Decoded, Progress, Reader, Resolve, SourceSpec
+from engine.connectors.feed import ERRORS, ROWS_BEGIN, Decoded, Progress, Reader, Resolve, SourceSpec
 from engine.connectors.files.roots import ANYWHERE, Roots
 from engine.connectors.kafka.reader import KafkaReader
 from engine.connectors.kinds import AMPLE, NOTHING, open_reader
 from engine.connectors.postgres.held import Room
+from engine.connectors.recent import Recent
 from engine.connectors.together import Member, cut
 from engine.errors import SourceError
 
@@ -31,6 +32,12 @@ STOP_SECONDS_MAX: Final = 2.0
 
 HELD_SECONDS: Final = 5.0
 """How long a source may wait for the others of its group before its status says so."""
+
+LET_GO: Final = "errors let go"
+"""Among the offsets of a source: how many rows of its errors had to go."""
+
+ERRORS_MAX: Final = 100_000, 256 << 20
+"""Rows of the errors of one source, and the bytes of their data, where nobody says."""
 
 TICKS_AHEAD: Final = 4
 """What a source may be ahead of the ticks, as they are by then: enough that none waits for its reader."""
@@ -64,6 +71,11 @@ class Status:
     @property
     def finished(self) -> bool:
         return self.state is State.FINISHED
+
+    @property
+    def errors_let_go(self) -> int:
+        """Rows of its errors that had to go for later ones, of those in ticks."""
+        return self.offsets.get(LET_GO, 0)
 
     @property
     def stalled_seconds(self) -> float:
@@ -113,8 +125,10 @@ class Ingest:
         resolve: Resolve,
         roots: Roots = ANYWHERE,
         room: Room = AMPLE,
+        errors_max: tuple[int, int] = ERRORS_MAX,
     ) -> None:
         self._heap = heap
+        self._errors_max = errors_max
         self._room = room
         self._resolve = resolve
         self._roots = roots
@@ -135,12 +149,23 @@ class Ingest:
     ) -> None:
         """Begin to read a source."""
         reader = open_reader(spec, self._heap, offsets, kept, self._resolve, self._roots, broken, self._room)
-        source = _Source(spec, reader)
+        source = _Source(spec, reader, self._recent(spec, offsets, kept))
         source.status.offsets, source.status.broken = dict(offsets), dict(broken)
         with self._changed:
             self._sources[spec.id] = source
         source.thread = Thread(target=self._read, args=(source,), name=f"source {spec.id}", daemon=True)
         source.thread.start()
+
+    def _recent(self, spec: SourceSpec, offsets: Mapping[str, int], kept: Mapping[int, Batch]) -> Recent | None:
+        """The errors that are kept of a source that has any."""
+        found = next(((id, feed.columns) for id, feed in spec.feeds if feed.name == ERRORS), None)
+        if found is None:
+            return None
+        id, columns = found
+        recent = Recent(columns, self._heap, *self._errors_max, let_go=offsets.get(LET_GO, 0))
+        if id in kept:
+            recent.restore(kept[id])
+        return recent
 
     def restart(self, spec: SourceSpec) -> None:
         """Read a source on with other feeds. Between two ticks: what waits in its inbox is read again."""
@@ -311,7 +336,7 @@ class Ingest:
                 source.stopping.wait(reader.retry_seconds)
                 continue
             if decoded is not None:
-                self._put(source, decoded)
+                self._put(source, source.bounded(decoded))
             elif reader.finished:
                 break
             else:
@@ -343,18 +368,31 @@ def _may_be_taken(source: "_Source", cuts: Mapping[object, int | None]) -> bool:
 
 
 class _Source:
-    __slots__ = ("forgotten", "held", "inbox", "reader", "spec", "status", "stopping", "thread", "upto")
+    __slots__ = ("forgotten", "held", "inbox", "reader", "recent", "spec", "status", "stopping", "thread", "upto")
 
-    def __init__(self, spec: SourceSpec, reader: Reader) -> None:
+    def __init__(self, spec: SourceSpec, reader: Reader, recent: Recent | None) -> None:
         self.spec: Final = spec
         self.reader: Final = reader
         self.inbox: Final[deque[Decoded]] = deque()
         self.status: Final = Status()
         self.stopping: Final = Event()
         self.thread: Thread | None = None
+        self.recent: Final = recent
         self.forgotten = False
         self.held: float | None = None  # since when others of its group do not have what it has
         self.upto = reader.upto if isinstance(reader, KafkaReader) else 0  # transactions before that are taken
+
+    def bounded(self, decoded: Decoded) -> Decoded:
+        """The block with no more errors than are kept."""
+        recent = self.recent
+        id = None if recent is None else next(id for id, feed in self.spec.feeds if feed.name == ERRORS)
+        if recent is None or id is None or id not in decoded.deltas:
+            return decoded
+        let_go = recent.let_go
+        errors = recent.bounded(decoded.deltas[id])
+        deltas = {at: batch for at, batch in {**decoded.deltas, id: errors}.items() if len(batch)}
+        offsets = decoded.offsets if recent.let_go == let_go else {**decoded.offsets, LET_GO: recent.let_go}
+        return replace(decoded, deltas=deltas, rows=sum(map(len, deltas.values())), offsets=offsets)
 
     def member(self) -> Member:
         """Its part of a group."""

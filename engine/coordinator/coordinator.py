@@ -88,6 +88,7 @@ class Coordinator:
             self.resolve,
             self.roots,
             Room(options.transaction_bytes_max, directory),
+            (options.source_errors_max, options.source_errors_bytes_max),
         )
         self.ticks.sources = self.ingest
         self.oids: Final = Oids()

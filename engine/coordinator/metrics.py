@@ -94,6 +94,7 @@ def of_source(name: str, status: Status, upper: int, kafka: bool) -> list[Metric
     found: list[Metric] = [
         ("tailrace_source_rows_total", {"source": name}, float(status.rows)),
         ("tailrace_source_waiting_rows", {"source": name}, float(status.waiting)),
+        ("tailrace_source_errors_let_go_total", {"source": name}, float(status.errors_let_go)),
         ("tailrace_source_stalled_seconds", {"source": name}, status.stalled_seconds),
     ]
     for key, at in status.progress.items():

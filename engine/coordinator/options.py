@@ -32,6 +32,13 @@ class Options:
     make of them is in memory as ever, and each text once. Of Kafka's sources: bytes that wait for the end of their
     transactions, beyond which a source stalls."""
 
+    source_errors_max: int = 100_000
+    """Rows of the error relation of one source: the latest. The oldest go for them, at the tick at which they come, so
+    that memory stays however long records come that are none; mz_source_statistics counts those that went."""
+
+    source_errors_bytes_max: int = 256 << 20
+    """The data of these rows: records of the size that brokers take by default, one after another."""
+
     history_ms: int = 1_000
     """How long each readable relation keeps its recent deltas, for AS OF and for subscriptions that reconnect. They
     cost memory as the changes of that time; RETAIN HISTORY FOR asks for more where it is wanted. Materialize's

@@ -175,7 +175,7 @@ def _source(coordinator: "Coordinator", id: int) -> SourceState:
     since = datetime.fromtimestamp(status.since_ms / 1000, UTC)
     return SourceState(
         status.rows, status.waiting, status.state.value, since, error, hint,
-        tuple(sorted(partitions, key=lambda at: (len(at.partition), at.partition))),
+        tuple(sorted(partitions, key=lambda at: (len(at.partition), at.partition))), status.errors_let_go,
     )  # fmt: skip
 
 

@@ -122,3 +122,31 @@ def test_back_pressure_and_budget_lose_nothing(tmp_path: Path) -> None:
         db.execute(f"CREATE SOURCE s FROM FILE '{path}' FORMAT TEXT")
         db.execute("CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n, sum(text::bigint) AS s FROM s")
         wait_for(db, "SELECT n, s FROM n", [(200_000, 199_999 * 100_000)])
+
+
+def test_the_latest_errors_are_kept(tmp_path: Path) -> None:
+    """Of a source over restarts; a smaller bound holds from the next error on. Rows of the source depend on none."""
+    path = tmp_path / "lines.json"
+    data, sql = tmp_path / "data", "SELECT array_agg(position ORDER BY position) FROM s_errors"
+    let_go = "SELECT errors_let_go FROM mz_internal.mz_source_statistics"
+
+    def append(first: int, last: int) -> None:
+        with path.open("a") as file:
+            file.writelines(f'{{"n": {i}}}\n' if i % 2 else "bad\n" for i in range(first, last + 1))
+
+    append(1, 40)
+    with Database.open(data, Options(source_errors_max=5)) as db:
+        db.execute(f"CREATE SOURCE s (n bigint) FROM FILE '{path}' WITH (tail = true) FORMAT JSON")
+        db.execute("CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM s_errors")
+        wait_for(db, sql, [([32, 34, 36, 38, 40],)])
+        append(41, 43)
+        wait_for(db, sql, [([34, 36, 38, 40, 42],)])
+        assert db.execute("SELECT n FROM m").rows() == [(5,)]
+        assert db.execute(let_go).rows() == [(16,)]
+    with Database.open(data, Options(source_errors_max=3)) as db:
+        wait_for(db, sql, [([34, 36, 38, 40, 42],)])
+        append(44, 45)
+        wait_for(db, sql, [([40, 42, 44],)])
+        assert db.execute("SELECT n FROM m").rows() == [(3,)]
+        assert db.execute(let_go).rows() == [(19,)]
+        wait_for(db, "SELECT count(*), sum(n) FROM s", [(23, 23 * 23)])

@@ -96,6 +96,7 @@ class SourceState:
     error: str | None
     hint: str | None
     partitions: tuple[PartitionState, ...]
+    errors_let_go: int
 
 
 @dataclass(frozen=True, slots=True)

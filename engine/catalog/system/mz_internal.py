@@ -118,7 +118,7 @@ def _source_statistics(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
                 sum(at.records for at in parts), sum(at.bytes for at in parts), sum(at.errors for at in parts),
                 sum(at.known for at in parts), sum(at.committed for at in parts),
                 sum(max(0, at.known - at.committed) for at in parts), sum(at.records_per_second for at in parts),
-            )),
+            )), state.errors_let_go,
         )  # fmt: skip
 
 
@@ -264,9 +264,10 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
     ("mz_source_statistics", RUNTIME,
      "id text!, name text!, updates_staged bigint!, updates_waiting bigint!, updates_committed bigint!, "
      "partitions bigint!, messages_received bigint, bytes_received bigint, decode_errors bigint, offset_known numeric, "
-     "offset_committed numeric, lag numeric, messages_per_second double",
-     "rows that sources have read, that wait for a tick, and that are in their relations; and the sums over their "
-     "partitions, if they have any", _source_statistics),
+     "offset_committed numeric, lag numeric, messages_per_second double, errors_let_go bigint!",
+     "rows that sources have read, that wait for a tick, and that are in their relations; the sums over their "
+     "partitions, if they have any; and the rows of their errors that had to go (`source_errors_max`)",
+     _source_statistics),
     ("mz_source_partitions", RUNTIME,
      "id text!, partition text!, messages_received bigint!, bytes_received bigint!, offset_received numeric!, "
      "offset_committed numeric!, offset_known numeric!, lag numeric!, messages_per_second double!, "

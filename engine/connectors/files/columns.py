@@ -186,7 +186,7 @@ def feeds(description: FileSource, columns: tuple[Column, ...]) -> tuple[Feed, .
                 hint="Name the included one: INCLUDE FILE AS name.",
             )
         columns = (*columns, Column(description.file_column, types.TEXT, nullable=False))
-    return Feed("", columns, append_only=True), Feed(ERRORS, ERROR_COLUMNS, append_only=True)
+    return Feed("", columns, append_only=True), Feed(ERRORS, ERROR_COLUMNS, append_only=False)
 
 
 def decoder_of(format: LineFormat, columns: Sequence[Column], heap: Heap) -> Decoder:

@@ -140,7 +140,7 @@ def describe(description: KafkaSource, declared: tuple[Column, ...] | None, key:
     grows = not isinstance(description.envelope, Upsert | Debezium | OpenCdc)
     feeds = (
         Feed("", made.columns, append_only=grows, keys=tuple(sorted(unique))),
-        Feed(ERRORS, ERROR_COLUMNS, append_only=not isinstance(description.envelope, Upsert)),
+        Feed(ERRORS, ERROR_COLUMNS, append_only=False),
     )
     if isinstance(description.envelope, Debezium) and description.envelope.deduplication is Deduplication.FULL:
         feeds += (Feed(SEEN, SEEN_COLUMNS, append_only=description.envelope.between is None),)
