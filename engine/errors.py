@@ -34,6 +34,7 @@
     ├── InvalidAuthorization            28P01  whoever it is did not show that it is
     ├── QueryCanceled                   57014
     ├── SessionTerminated               57P01  by pg_terminate_backend()
+    ├── ObjectInUse                     55006  a durable subscription has another reader by now
     ├── LockNotAvailable                55P03  an advisory lock, for longer than lock_timeout
     ├── DeadlockDetected                40P01  of advisory locks
     ├── RaisedError                     P0001  what RAISE EXCEPTION says
@@ -392,6 +393,10 @@ class UndefinedStatement(SqlError):
 
 class ObjectNotInState(SqlError):
     sqlstate = "55000"
+
+
+class ObjectInUse(SqlError):
+    sqlstate = "55006"
 
 
 class UndefinedCursor(SqlError):

@@ -11,6 +11,7 @@
     ├── Secret             a name for a value that is never shown
     ├── Connection         how to reach a broker, a registry, ...
     ├── Sink               tells a topic the changes of a relation
+    ├── DurableSubscription  tells one reader the changes of a relation, from where it acknowledged them
     └── SystemRelation     rows are computed from the catalog and the runtime when a query reads it
 
 Items are values: a change of the catalog makes another catalog with other items. `create_sql` with every name qualified
@@ -26,7 +27,7 @@ from engine.catalog.connections import ConnectionDescription
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.catalog.upstream import UpstreamTable
-from engine.dataflow.graph import Schedule
+from engine.dataflow.graph import Order, Schedule
 from engine.expr.scalar import Scalar
 from engine.plan.relation import BoundScalar, Relation
 from engine.types import Column, SqlType
@@ -271,6 +272,36 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True)
+class ByKey:
+    """Changes told by `key`, columns of what is told; `debezium`: with the row before each."""
+
+    key: tuple[int, ...]
+    debezium: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DurableSubscription:
+    """`relation` is what is told, its columns `told`; `on` the object that it is all of, None: it is a query's answer.
+    It is a collection by itself, which shares its operator with whatever else is the same. `within` orders the changes
+    of one time: over the columns, and mz_diff behind them."""
+
+    id: int
+    name: QualifiedName
+    on: int | None
+    relation: Relation
+    told: tuple[Column, ...]
+    depends_on: frozenset[int]
+    create_sql: str
+    acknowledge_ms: int | None = None  # ACKNOWLEDGE WITHIN; None: the setting
+    envelope: ByKey | None = None
+    within: tuple[Order, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
 class SystemRelation:
     """Its rows come from engine/catalog/system by its id; `doc` says what they are."""
 
@@ -290,7 +321,7 @@ class SystemRelation:
 
 Item: TypeAlias = (
     Table | Source | SourceRelation | View | MaterializedView | Type | Index | Secret | Connection | Sink
-    | SystemRelation
+    | DurableSubscription | SystemRelation
 )  # fmt: skip
 
 Retaining: TypeAlias = Table | Source | SourceRelation | MaterializedView | Index
@@ -320,5 +351,7 @@ def kind(item: Item) -> str:
             return "connection"
         case Sink():
             return "sink"
+        case DurableSubscription():
+            return "durable subscription"
         case SystemRelation():
             return "table"

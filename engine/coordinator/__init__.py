@@ -17,6 +17,7 @@ sequence.py                                a statement -> bind -> what its bound
     explain.py, pipeline.py, plans.py        the planner's line and its stages; the plans of SELECTs asked before
 ticks.py                                   group commit: whoever has work runs the tick for all that waits
 subscription.py                            the bounded queue between the ticks and one subscriber
+subscribing.py, durable.py                 subscriptions that are kept, whose reader may come back and acknowledges
 load.py                                    rows as JSON, CSV or Arrow: one write
 webhook.py                                 a request for a webhook source: checked, one write
 describe.py                                what is known of an item

@@ -11,8 +11,10 @@ from engine.coordinator.retention import retain
 from engine.coordinator.secrets import alter_secret, create_connection, create_secret
 from engine.coordinator.sinks import create_sink
 from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies
+from engine.coordinator.subscribing import acknowledge, create_durable_subscription
 from engine.coordinator.transaction import Transaction
 from engine.sql.bound import (
+    BoundAcknowledge,
     BoundAlterRole,
     BoundAlterSecret,
     BoundComment,
@@ -20,6 +22,7 @@ from engine.sql.bound import (
     BoundCreateConnection,
     BoundCreateCopies,
     BoundCreateDatabase,
+    BoundCreateDurableSubscription,
     BoundCreateIndex,
     BoundCreateMaterializedView,
     BoundCreateRole,
@@ -46,6 +49,7 @@ BoundChange: TypeAlias = (
     | BoundAlterSecret | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles
     | BoundRedefine | BoundRetain | BoundTurn | BoundComment | BoundCreateCluster
     | BoundRenameCluster | BoundDropClusters | BoundCreateCopies | BoundCreateViews
+    | BoundCreateDurableSubscription | BoundAcknowledge
 )  # fmt: skip
 
 
@@ -89,6 +93,10 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
             return create_connection(draft, bound)
         case BoundCreateSink():
             return create_sink(draft, bound)
+        case BoundCreateDurableSubscription():
+            return create_durable_subscription(draft, bound)
+        case BoundAcknowledge():
+            return acknowledge(draft, bound)
         case BoundDrop():
             return ddl.drop(draft, bound)
         case BoundCreateRole():

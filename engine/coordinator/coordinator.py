@@ -34,6 +34,7 @@ from engine.connectors.postgres.held import Room
 from engine.coordinator.activity import Activity
 from engine.coordinator.advisory import AdvisoryLocks
 from engine.coordinator.constraints import Constraints
+from engine.coordinator.durable import DurableSubscriptions
 from engine.coordinator.envelope import Telling
 from engine.coordinator.options import Options
 from engine.coordinator.oracle import Oracle
@@ -71,7 +72,8 @@ class Coordinator:
             self.cluster, self.oracle, record,
             Pace(options.tick_rows_max, options.tick_ms_max / 1000, options.tick_bytes_max),
         )  # fmt: skip
-        self.ticks.after = self._sweep_if_due
+        self.durable: Final = DurableSubscriptions(self)
+        self.ticks.after = self._after_tick
         self.constraints: Final = Constraints(self.cluster.worker.circuit, self.heap)
         self.ticks.constraints = self.constraints
         self.subscriptions: dict[int, Subscription] = {}  # by request; the ticker asks for them from its first moment
@@ -231,6 +233,7 @@ class Coordinator:
                         if begun is not None:
                             self.hydration_ns[response.id] = time.perf_counter_ns() - begun
                         self._live_changed.notify_all()
+                    self.durable.hydrated(response.id)
         self.ticks.look_ahead()
 
     def _first_refresh(self, id: int) -> None:
@@ -302,11 +305,13 @@ class Coordinator:
         up_to: int | None = None,
         telling: Telling | None = None,
         unbounded: bool = False,
+        merges: bool = True,
         behind: tuple[int, Batch] | None = None,
     ) -> Subscription:
         """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated. `unbounded`: for
-        one who keeps what was sent, so that what waits is never more than the relation's contents then and now.
-        `behind`: as of the command. Raises UndefinedTable if what the plan reads was dropped meanwhile."""
+        one who keeps what was sent, so that what waits is never more than the relation's contents then and now. Not
+        `merges`: what waits is each tick's change, which the history has anyhow. `behind`: as of the command. Raises
+        UndefinedTable if what the plan reads was dropped meanwhile."""
         request = self.request()
 
         def end(_: Subscription) -> None:
@@ -317,7 +322,8 @@ class Coordinator:
                     self.cluster.send(Cancel(request))
 
         subscription = Subscription(
-            columns, self.rows_of, with_progress=progress, up_to=up_to, ticks_max=self.options.subscription_ticks_max,
+            columns, self.rows_of, with_progress=progress, up_to=up_to,
+            ticks_max=self.options.subscription_ticks_max if merges else sys.maxsize,
             rows_max=sys.maxsize if unbounded else self.options.subscription_rows_max, on_close=end, telling=telling,
         )  # fmt: skip
         with self.ticks.lock:
@@ -388,6 +394,10 @@ class Coordinator:
         if self.log is not None:
             self.log.reach(self.cluster.worker.upper)
             self.log.close()
+
+    def _after_tick(self) -> None:
+        self.durable.expire()
+        self._sweep_if_due()
 
     def _sweep_if_due(self) -> None:
         """At a tick boundary: free the heap's dead data, when they may be as many as the live."""

@@ -123,7 +123,7 @@ def create_materialized_view(draft: Draft, bound: BoundCreateMaterializedView, i
     coordinator = draft.coordinator
     plan = dataflow(bound.relation, draft.catalog, coordinator.options)
     if id is None:
-        _need(draft, item, plan)
+        need(draft, item, plan)
     if bound.schedule is not None:
         plan = _refreshed(draft, plan, item, bound.schedule, bound.since, again=id is not None)
     history_ms = history_of(coordinator, bound.history_ms)
@@ -148,12 +148,17 @@ def _refreshed(
     return Refresh(plan, item.id, schedule, since)
 
 
-def _need(draft: Draft, item: Item, plan: Plan) -> None:
+def need(draft: Draft, item: Item, plan: Plan) -> None:
     """What CHANGES tells an item has to be known, and to stay so over a restart."""
     check_recorded(draft.coordinator, plan)
-    since = [part.as_of for part in nodes(plan) if isinstance(part, Changes)]
-    if since:
-        draft.fact({(NEEDED, str(item.id)): str(min(since))})
+    since = changes_since(plan)
+    if since is not None:
+        draft.fact({(NEEDED, str(item.id)): str(since)})
+
+
+def changes_since(plan: Plan) -> int | None:
+    """Since when a plan reads CHANGES; None: it does not."""
+    return min((part.as_of for part in nodes(plan) if isinstance(part, Changes)), default=None)
 
 
 def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -> Result:
@@ -172,7 +177,7 @@ def create_index(draft: Draft, bound: BoundCreateIndex, id: int | None = None) -
         rows = ticking(on.relation) if isinstance(on, View) else Get(on.id, on.name.item, on.columns)
         plan = dataflow(with_expressions(rows, item), draft.catalog, coordinator.options)
         if id is None:
-            _need(draft, item, plan)
+            need(draft, item, plan)
 
     def make() -> None:
         if plan is not None and item.expressions:

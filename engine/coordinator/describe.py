@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from engine.catalog.catalog import SYSTEM_SCHEMAS, Path
 from engine.catalog.items import (
     Connection,
+    DurableSubscription,
     Index,
     Item,
     MaterializedView,
@@ -234,7 +235,7 @@ def _keys(item: Item) -> tuple[tuple[str, ...], ...]:
             found = list(item.keys)
         case View() | MaterializedView():
             found = [tuple(sorted(key)) for key in Facts().keys(item.relation)]
-        case Type() | Index() | Secret() | Connection() | Sink() | SystemRelation():
+        case Type() | Index() | Secret() | Connection() | Sink() | DurableSubscription() | SystemRelation():
             found = []
     return tuple(tuple(item.columns[c].name for c in key) for key in found)
 

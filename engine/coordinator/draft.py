@@ -15,6 +15,7 @@ from typing import Final
 from engine.catalog.catalog import Catalog, is_temporary
 from engine.catalog.items import (
     Connection,
+    DurableSubscription,
     Index,
     Item,
     MaterializedView,
@@ -31,6 +32,7 @@ from engine.catalog.merge import merged
 from engine.cluster.command import Drop
 from engine.collection.wanted import unasked
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.durable import DURABLE
 from engine.coordinator.feeding import refeed
 from engine.coordinator.record import BROKEN
 from engine.coordinator.replay import MADE, NEEDED, REFRESHED
@@ -129,7 +131,7 @@ class Draft:
 
     @property
     def is_empty(self) -> bool:
-        return self.catalog is self._base and not self._state.facts
+        return self.catalog is self._base and not self._state.facts and not self._state.waiting
 
     def merged(self) -> Catalog:
         """The catalog as it will be published. Raises SerializationFailure."""
@@ -198,7 +200,7 @@ class Draft:
         }
         upper = self.coordinator.cluster.worker.upper
         facts |= {(MADE, str(item.id)): str(upper) for item in kept if item.id not in before.items}
-        facts |= {(of, str(item.id)): None for item in gone for of in (MADE, NEEDED, REFRESHED)}
+        facts |= {(of, str(item.id)): None for item in gone for of in (MADE, NEEDED, REFRESHED, DURABLE)}
         if gone:
             facts[NEXT_ID] = str(after.next_id)
             facts |= {(word, str(item.id)): None for item in gone if (word := kind(item)) in ("secret", "sink")}
@@ -250,6 +252,8 @@ def _free(coordinator: Coordinator, before: Catalog, item: Item) -> None:
             return
         case Source():
             coordinator.tables.pop(item.id, None)
+        case DurableSubscription():
+            coordinator.durable.forget(item.id)
         case Table():
             coordinator.tables.pop(item.id)
             coordinator.constraints.forget(item.id)

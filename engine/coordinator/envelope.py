@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import types
+from engine.catalog.items import ByKey
 from engine.collection.batch import Batch
 from engine.collection.groups import GroupTable
 from engine.collection.heap import Heap
@@ -85,12 +86,20 @@ class Telling(Protocol):
         ...
 
 
+def columns_by_key(by: ByKey, own: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns of what is told by key, by those of the query."""
+    rest = [column for i, column in enumerate(own) if i not in by.key]
+    values = [Column(column.name, column.type) for column in rest]
+    if by.debezium:
+        values = [Column(f"{when}_{c.name}", c.type) for when in ("before", "after") for c in rest]
+    return (Column("mz_state", types.TEXT), *(own[i] for i in by.key), *values)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Envelope:
     """ENVELOPE UPSERT: the key and the row that holds from now on; ENVELOPE DEBEZIUM: the row before it too."""
 
-    key: tuple[int, ...]
-    debezium: bool
+    by: ByKey
     heap: Heap
 
     @property
@@ -98,21 +107,18 @@ class Envelope:
         return True
 
     def columns(self, own: Sequence[Column]) -> tuple[Column, ...]:
-        rest = [column for i, column in enumerate(own) if i not in self.key]
-        values = [Column(column.name, column.type) for column in rest]
-        if self.debezium:
-            values = [Column(f"{when}_{c.name}", c.type) for when in ("before", "after") for c in rest]
-        return (Column("mz_state", types.TEXT), *(own[i] for i in self.key), *values)
+        return columns_by_key(self.by, own)
 
     def told(self, batch: Batch) -> Batch:
-        changes = keyed(batch, self.key)
+        key, debezium = self.by.key, self.by.debezium
+        changes = keyed(batch, key)
         states = [state.value for state in changes.states]
-        if not self.debezium:
+        if not debezium:
             states = ["upsert" if state == "insert" else state for state in states]
-        rest = [i for i in range(batch.columns) if i not in self.key]
+        rest = [i for i in range(batch.columns) if i not in key]
         vectors = [vector_of([*states], types.TEXT, self.heap)]
-        vectors += [batch.vector(i).take(changes.rows) for i in self.key]
-        for rows in (changes.before, changes.after) if self.debezium else (changes.after,):
+        vectors += [batch.vector(i).take(changes.rows) for i in key]
+        for rows in (changes.before, changes.after) if debezium else (changes.after,):
             vectors += [_taken(batch.vector(i), rows) for i in rest]
         return Batch.from_vectors(vectors, np.ones(len(states), np.int64))
 

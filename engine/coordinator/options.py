@@ -49,6 +49,11 @@ class Options:
     while it is connected, and so long again after it left. Longer than the reload of a page or a change of networks
     takes."""
 
+    acknowledge_ms_max: int = 3_600_000
+    """How long the reader of a durable subscription may go without acknowledging, where ACKNOWLEDGE WITHIN does not
+    say: what it has not acknowledged is kept for so long, and costs memory as the changes of that time. An hour lets a
+    reader be deployed again or wait for what it writes to."""
+
     resume_rows_max: int = 1_000_000
     """Changes of one collection that its history is held back by. Beyond them the oldest go, and whoever has not come
     back by then begins anew from a snapshot."""

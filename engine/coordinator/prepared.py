@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from engine import types
 from engine.catalog.catalog import Catalog, Path
 from engine.coordinator.coordinator import Coordinator
+from engine.coordinator.envelope import columns_by_key
 from engine.coordinator.explain import TIMESTAMP_COLUMN, plan_column
 from engine.coordinator.lookups import KeyedSelect, keyed_select
 from engine.coordinator.pipeline import dataflow
@@ -42,7 +43,7 @@ Columns = tuple[Column, ...]
 
 BOUND = (
     statements.SelectStatement | statements.Insert | statements.Update | statements.Delete | statements.Subscribe
-    | statements.Merge
+    | statements.Merge | statements.Acknowledge
     | statements.Explain | statements.ExplainTimestamp | statements.ExplainAnalyze | statements.ShowObjects
     | statements.ShowCreate | statements.ShowVariable
 )  # fmt: skip
@@ -192,8 +193,10 @@ def columns_of_bound(bound: Bound) -> Columns | None:
 
 
 def subscribed(bound: BoundSubscribe) -> Columns:
-    """All columns of a subscription: the mz_ ones, then the query's."""
+    """All columns of a subscription: the mz_ ones, then the query's; or those of its envelope."""
     lead = [Column("mz_timestamp", types.NUMERIC, False)]
     if bound.progress:
         lead.append(Column("mz_progressed", types.BOOLEAN, False))
+    if bound.envelope is not None:
+        return (*lead, *columns_by_key(bound.envelope, bound.columns))
     return (*lead, Column("mz_diff", types.BIGINT, bound.progress), *bound.columns)

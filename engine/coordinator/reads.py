@@ -90,23 +90,27 @@ def peek(coordinator: Coordinator, plan: Plan, at: int | None, check: Check, wai
 
 def check_recorded(coordinator: Coordinator, plan: Plan) -> None:
     """What is to be kept of CHANGES has to begin where the histories reach. InvalidParameter."""
-    worker = coordinator.cluster.worker
     for part in nodes(plan):
-        if not isinstance(part, Changes) or not isinstance(part.input, Source):
-            continue
-        if not coordinator.is_live(part.input.id):
-            raise ObjectNotInState(
-                "CHANGES of what is still hydrating, or not yet committed, are not known",
-                hint="mz_hydration_statuses shows how far it is; try again later.",
-            )
-        since = worker.circuit.since(part.input.id)
-        if part.as_of < since:
-            raise InvalidParameter(
-                f"timestamp ({part.as_of}) is not valid for all inputs: the earliest that can be read is {since}",
-                hint="CHANGES(... AS OF AT LEAST ...) begins at the earliest; RETAIN HISTORY FOR keeps more.",
-            )
-        if part.as_of > worker.upper:
-            raise _in_future(part.as_of, worker.upper)
+        if isinstance(part, Changes) and isinstance(part.input, Source):
+            check_reached(coordinator, part.input.id, part.as_of)
+
+
+def check_reached(coordinator: Coordinator, id: int, at: int) -> None:
+    """The changes of a collection from that time on are to be told. InvalidParameter, ObjectNotInState."""
+    if not coordinator.is_live(id):
+        raise ObjectNotInState(
+            "changes of what is still hydrating, or not yet committed, are not known",
+            hint="mz_hydration_statuses shows how far it is; try again later.",
+        )
+    worker = coordinator.cluster.worker
+    since = worker.circuit.since(id)
+    if at < since:
+        raise InvalidParameter(
+            f"timestamp ({at}) is not valid for all inputs: the earliest that can be read is {since}",
+            hint="RETAIN HISTORY FOR keeps more; AS OF AT LEAST begins at the earliest.",
+        )
+    if at > worker.upper:
+        raise _in_future(at, worker.upper)
 
 
 def _in_future(at: int, upper: int) -> InvalidParameter:

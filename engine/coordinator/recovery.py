@@ -34,6 +34,7 @@ from engine.coordinator.sources import (
     put_back,
     total,
 )
+from engine.coordinator.subscribing import create_durable_subscription
 from engine.durable.log import APART_WRITES_MAX, Item, Log
 from engine.errors import SqlError
 from engine.sql.binder import bind
@@ -41,6 +42,7 @@ from engine.sql.binding.context import Context
 from engine.sql.bound import (
     BoundCreateConnection,
     BoundCreateCopies,
+    BoundCreateDurableSubscription,
     BoundCreateIndex,
     BoundCreateMaterializedView,
     BoundCreateSecret,
@@ -60,6 +62,7 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     coordinator.catalog = with_schemas(coordinator.catalog, log.schemas())
     restore_roles(coordinator, log)
     restore_secrets(coordinator, log)
+    coordinator.durable.restore(log)
     # Nothing depends on a sink, which may be from a relation that is younger (ALTER SINK ... SET FROM).
     order = log.facts(ORDER[0]).get(ORDER[1], "").split()
     place = {int(id): number for number, id in enumerate(order)}
@@ -89,6 +92,7 @@ def restore(coordinator: Coordinator, log: Log) -> None:
             replay.run(coordinator, log)
             coordinator.replay = None
     with coordinator.ticks.lock:
+        coordinator.durable.restored()
         put_together(coordinator, log, wanted)
 
 
@@ -147,6 +151,8 @@ def restore_item(coordinator: Coordinator, log: Log, item: Item, statement: Stat
                 create_secret(draft, bound, item.id)
             case BoundCreateSink():
                 create_sink(draft, bound, item.id)
+            case BoundCreateDurableSubscription():
+                create_durable_subscription(draft, bound, item.id)
             case BoundCreateConnection():
                 create_connection(draft, bound, item.id)
             case _:

@@ -7,7 +7,8 @@ Law    a collection has that history only if all that it is made from is replaye
        process, as it does where nobody asks for more.
 Cost   a tick for each tick since the horizon that wrote to what is wanted. Nothing where nobody wants a past.
 
-Wanted is what says RETAIN HISTORY, and what CHANGES tells from some time on. Of a view that is refreshed no more is
+Wanted is what says RETAIN HISTORY, what CHANGES tells from some time on, and what the reader of a durable subscription
+has not acknowledged. Of a view that is refreshed no more is
 wanted than the rows of its last refresh. The log keeps the writes since then apart (recovery.py puts older ones
 together).
 """
@@ -17,7 +18,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from engine.catalog.catalog import Catalog
-from engine.catalog.items import Item, MaterializedView, Retaining, Source, SourceRelation, SystemRelation, Table
+from engine.catalog.items import (
+    DurableSubscription,
+    Index,
+    Item,
+    MaterializedView,
+    Retaining,
+    Source,
+    SourceRelation,
+    SystemRelation,
+    Table,
+)
 from engine.collection.batch import Batch
 from engine.coordinator.record import BROKEN, is_durable, unpacked
 from engine.durable.log import HORIZON, Log
@@ -135,6 +146,7 @@ def says_history(item: Item) -> bool:
 def fed(catalog: Catalog, item: Item, top: bool = True) -> Iterable[int]:
     """The ids of the fed collections that an item is, or is made from; below the `top` a refreshed view is one that
     nobody knows the past of."""
+    item = what(catalog, item)
     match item:
         case MaterializedView() if item.schedule is not None and not top:
             yield item.id
@@ -151,6 +163,16 @@ def fed(catalog: Catalog, item: Item, top: bool = True) -> Iterable[int]:
         case _:
             for id in item.depends_on:
                 yield from fed(catalog, catalog.items[id], top=False)
+
+
+def what(catalog: Catalog, item: Item) -> Item:
+    """What an item is by another name: of an index, or of a subscription, what it is on; else itself."""
+    match item:
+        case Index(expressions=()) | DurableSubscription(on=int()):
+            assert item.on is not None
+            return what(catalog, catalog.items[item.on])
+        case _:
+            return item
 
 
 def run(coordinator: "Coordinator", log: Log) -> None:
@@ -193,10 +215,11 @@ def _begin(coordinator: "Coordinator", log: Log, exact: frozenset[int]) -> froze
     made, together = log.facts(MADE), log.facts(HORIZON)
     found: set[int] = set()
     for id in coordinator.cluster.worker.known():
-        item = catalog.items.get(id)
-        if item is None or not circuit.has(id):
+        known = catalog.items.get(id)
+        if known is None or not circuit.has(id):
             continue
-        sources = frozenset(fed(catalog, item)) if not isinstance(item, Source) else frozenset({id})
+        item = what(catalog, known)  # they share the history
+        sources = frozenset(fed(catalog, item)) if not isinstance(item, Source) else frozenset({item.id})
         if not sources or not sources <= exact:
             continue
         found.add(id)

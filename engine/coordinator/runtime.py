@@ -137,6 +137,7 @@ def runtime(coordinator: "Coordinator") -> Runtime:
         refreshes=Lazily(live, refreshes),
         sources=Lazily(sources, lambda id: _source(coordinator, id)),
         sinks=Lazily(lambda: frozenset(coordinator.sinks.status()), lambda id: _sink(coordinator, id)),
+        durable=coordinator.durable.states,
         sessions=lambda: _sessions(coordinator),
         subscriptions=lambda: _subscriptions(coordinator),
         cancel=lambda number: _cancel(coordinator, number),

@@ -28,6 +28,7 @@ from engine.coordinator.result import CopyOut, Notice, Result
 from engine.coordinator.secrets import validate_connection
 from engine.coordinator.snapshot import Snapshot
 from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies, printed
+from engine.coordinator.subscribing import use
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.transaction import Transaction, made_anew
 from engine.coordinator.variables import VARIABLES, byte_count, checked, variable
@@ -341,19 +342,24 @@ def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreat
 def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) -> Subscription:
     if not bound.reads <= coordinator.catalog.items.keys():
         raise Unsupported("what this transaction has made cannot be subscribed to yet", hint="COMMIT first.")
+    telling = _telling(coordinator, bound)
+    if bound.durable is not None:
+        if bound.resets:
+            refuse_read_only(client, "SUBSCRIBE ... WITH (RESET)")
+        return use(coordinator, bound, telling, client.check)
     plan = dataflow(bound.relation, coordinator.catalog, coordinator.options)
     as_of = None
     if bound.as_of is not None:
         as_of = reads.readable_time(coordinator, bound.as_of, plan, client.check)
     return coordinator.subscribe(
         plan, bound.columns, as_of=as_of, snapshot=bound.snapshot, progress=bound.progress, up_to=bound.up_to,
-        telling=_telling(coordinator, bound),
+        telling=telling,
     )  # fmt: skip
 
 
 def _telling(coordinator: Coordinator, bound: BoundSubscribe) -> Telling | None:
     if bound.envelope is not None:
-        return Envelope(bound.envelope.key, bound.envelope.debezium, coordinator.heap)
+        return Envelope(bound.envelope, coordinator.heap)
     if bound.within:
         return Within(bound.within, ddl.types_of(bound.columns), coordinator.heap)
     return None

@@ -204,6 +204,11 @@ class Subscription:
             return self._over and not self._queue and not self._mark_due() and (self._error is None or self._raised)
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more will be put into the queue."""
+        return self._over
+
+    @property
     def start(self) -> int:
         """The time of the snapshot; 0 until it is there."""
         return self._start

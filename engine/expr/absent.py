@@ -27,7 +27,6 @@ ANEW: Final = "DROP it and CREATE it anew: in a block, at COMMIT, nobody sees it
 IN_MEMORY: Final = "Leave it out: there is nothing to do, for what is kept is kept up to date in memory."
 NO_POLICIES: Final = "Give each role a view of the rows that it may see."
 ONE_PHASE: Final = "Leave it out: a transaction commits by COMMIT alone."
-RESUMED: Final = "WebSockets resume, also over a restart: docs/http.md; or RETAIN HISTORY and SUBSCRIBE ... AS OF."
 ELSEWHERE: Final = "Read what is elsewhere with CREATE SOURCE."
 
 FORMS: Final[Mapping[tuple[str, ...], str]] = {
@@ -55,8 +54,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
     ("drop", "network", "policy"): "There are none.",
     ("create", "unlogged"): "Leave UNLOGGED out, or CREATE TEMPORARY TABLE.",
     ("create", "tablespace"): "The server's --data-directory is where everything is.",
-    ("create", "durable"): RESUMED,
-    ("acknowledge",): RESUMED,
     ("create", "query", "policy"): "EXPLAIN shows what a query reads; statement_timeout and max_result_size bound it.",
     ("create", "branch"): "Make a schema, and in it views over the tables of this one.",
     ("create", "api"): "GET /api/... reads relations as they are: docs/http.md.",

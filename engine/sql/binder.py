@@ -23,6 +23,7 @@ from engine.sql.binding import (
     shows,
     sinks,
     sources,
+    subscriptions,
     tables,
     writes,
 )
@@ -89,6 +90,10 @@ def bind(statement: Statement, context: Context) -> Bound:
             return connections.create_connection(statement, context)
         case statements.CreateSink():
             return sinks.create_sink(statement, context)
+        case statements.CreateDurableSubscription():
+            return subscriptions.create_durable_subscription(statement, context)
+        case statements.Acknowledge():
+            return subscriptions.acknowledge(statement, context)
         case statements.ValidateConnection():
             return connections.validate_connection(statement, context)
         case statements.CreateType():

@@ -7,6 +7,7 @@ catalog's.
 from typing import TypeAlias
 
 from engine.sql.resolved.definitions import (
+    BoundAcknowledge,
     BoundAlterRole,
     BoundAlterSecret,
     BoundComment,
@@ -14,6 +15,7 @@ from engine.sql.resolved.definitions import (
     BoundCreateConnection,
     BoundCreateCopies,
     BoundCreateDatabase,
+    BoundCreateDurableSubscription,
     BoundCreateIndex,
     BoundCreateMaterializedView,
     BoundCreateRole,
@@ -70,5 +72,5 @@ Bound: TypeAlias = (
     | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundInert | BoundSubscribe
     | BoundExplain
     | BoundExplainTimestamp | BoundCopy | BoundCopyFrom | BoundShowVariable | BoundSet | BoundTransaction | BoundDiscard
-    | BoundRaise
+    | BoundRaise | BoundCreateDurableSubscription | BoundAcknowledge
 )  # fmt: skip

@@ -28,6 +28,7 @@ from engine.sql.statement.data import (
     Update,
 )
 from engine.sql.statement.definitions import (
+    Acknowledge,
     AlterRename,
     AlterRenameColumn,
     AlterRenameConstraint,
@@ -41,6 +42,7 @@ from engine.sql.statement.definitions import (
     CommentOn,
     CreateCluster,
     CreateDatabase,
+    CreateDurableSubscription,
     CreateIndex,
     CreateRole,
     CreateSchema,
@@ -81,7 +83,7 @@ CatalogStatement: TypeAlias = (
     | Drop | CreateSecret | AlterSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
     | AlterRenameConstraint | AlterSetSchema | AlterSwap | ApplyReplacement | AlterSinkFrom | AlterRetain | CommentOn
     | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
-    | CreateViews
+    | CreateViews | CreateDurableSubscription | Acknowledge
 )  # fmt: skip
 """What changes the catalog."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.coordinator.variables import VARIABLES
-from engine.database import Database, Options
+from engine.database import Database, Options, Subscription
 from engine.errors import DuplicateObject, DuplicateRelation
 from engine.sql.dialect import parse
 
@@ -38,8 +38,24 @@ CREATE VIEW small AS SELECT k, sum(v) AS total FROM t GROUP BY k;
 CREATE VIEW big AS SELECT k, sum(v) AS total FROM t GROUP BY k;
 CREATE MATERIALIZED VIEW totals AS SELECT k, sum(v) AS total FROM t GROUP BY k;
 CREATE REPLACEMENT MATERIALIZED VIEW better FOR totals AS SELECT k, sum(v) AS total FROM t WHERE v > 0 GROUP BY k;
+CREATE DURABLE SUBSCRIPTION read ON edges;
 """
 """What the statements of sql.md are about."""
+
+
+def test_statements_of_durable_subscriptions() -> None:
+    """One after the other."""
+    page = (DOCS / "durable-subscriptions.md").read_text()
+    with Database.in_memory() as db, db.session() as session:
+        db.execute("""CREATE TABLE orders (id int, total int); CREATE TABLE ledger (id int, total int);
+            CREATE MATERIALIZED VIEW totals AS SELECT id, sum(total) AS total FROM orders GROUP BY id;
+            INSERT INTO orders VALUES (1, 120)""")
+        for block in re.findall(r"```sql\n(.*?)```", page, re.DOTALL):
+            for statement in parse(block):
+                (answer,) = session.run(statement.span.text)
+                if isinstance(answer, Subscription):
+                    answer.close()
+        assert db.execute("SELECT count(*) FROM ledger").rows() == [(1,)]
 
 
 def test_statements_of_sql(tmp_path: Path) -> None:

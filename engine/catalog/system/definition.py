@@ -114,6 +114,18 @@ class SinkState:
     timestamp: int
 
 
+@dataclass(frozen=True, slots=True)
+class DurableState:
+    """What the reader of a durable subscription has: every change before `acknowledged` (ms; None: it is hydrating), as
+    it said `since_ms` ago; `lag_ms` is from there to the present. `state` is one of hydrating, idle, reading and
+    expired."""
+
+    state: str
+    acknowledged: int | None
+    since_ms: int
+    lag_ms: int | None
+
+
 LockKey: TypeAlias = tuple[str, int, int, int]
 """What an advisory lock is on: a database, and a bigint in halves (and 1), or two integers (and 2), as in pg_locks."""
 
@@ -165,6 +177,7 @@ class Runtime:
     refreshes: Mapping[int, tuple[int | None, int | None]] = field(default_factory=dict)  # the last, the next (ms)
     sources: Mapping[int, SourceState] = field(default_factory=dict)
     sinks: Mapping[int, SinkState] = field(default_factory=dict)
+    durable: Callable[[], Iterable[tuple[int, DurableState]]] = tuple  # durable subscriptions, by id
     sessions: Callable[[], Iterable[SessionState]] = tuple
     subscriptions: Callable[[], Iterable[SubscriptionState]] = tuple
     cancel: Callable[[int], bool] = lambda _: False  # the statement that a session runs; whether there is that session

@@ -14,6 +14,7 @@ from engine.catalog.connections import (
 )
 from engine.catalog.items import (
     Connection,
+    DurableSubscription,
     Index,
     Item,
     MaterializedView,
@@ -58,7 +59,7 @@ def relations(catalog: Catalog) -> Iterator[Item]:
     return (
         item
         for _, item in sorted(catalog.items.items())
-        if not isinstance(item, Index | Type | Secret | Connection | Sink)
+        if not isinstance(item, Index | Type | Secret | Connection | Sink | DurableSubscription)
     )
 
 

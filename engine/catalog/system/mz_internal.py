@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import Index, MaterializedView, Retaining, Sink, Source
+from engine.catalog.items import DurableSubscription, Index, MaterializedView, Retaining, Sink, Source
 from engine.catalog.roles import SUPERUSER
 from engine.catalog.system.definition import Changes, Row, Rows, Runtime, define
 from engine.catalog.system.ids import database_id, object_id, role_id, schema_id
@@ -168,6 +168,17 @@ def _subscriptions(_: Catalog, runtime: Runtime) -> Iterator[Row]:
         yield state.id, state.session, utc(state.began), reads, state.pending_rows
 
 
+def _durable(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
+    for id, state in runtime.durable():
+        item = catalog.items.get(id)
+        if not isinstance(item, DurableSubscription):
+            continue
+        target = None if item.on is None else str(catalog.items[item.on].name)
+        lag = None if state.lag_ms is None else Interval(0, 0, state.lag_ms * 1000)
+        waited = Interval(0, 0, state.since_ms * 1000)
+        yield object_id(id), item.name.item, target, state.acknowledged, waited, lag, state.state
+
+
 def _peeks(_: Catalog, runtime: Runtime) -> Iterator[Row]:
     yield from runtime.peeks()
 
@@ -311,6 +322,12 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
      "which operator reads which, as which of its inputs", _channels),
     ("mz_dataflow_exports", RUNTIME, "object_id text!, operator_id bigint!",
      "the operator whose output each collection or index is", _exports),
+    ("mz_durable_subscriptions", RUNTIME,
+     "id text!, name text!, target text, acknowledged_up_to mz_timestamp, time_since_ack interval!, lag interval, "
+     "state text!",
+     "durable subscriptions: the object that they tell (NULL: a query's answer), the time before which everything is "
+     "acknowledged, when that was last said, how far it is behind, and whether they are hydrating, idle, reading "
+     "or expired", _durable),
 )  # fmt: skip
 
 DEFINITIONS: Final = tuple(

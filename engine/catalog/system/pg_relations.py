@@ -7,6 +7,7 @@ from engine import types
 from engine.catalog.catalog import Catalog, is_temporary
 from engine.catalog.items import (
     Connection,
+    DurableSubscription,
     Index,
     Item,
     MaterializedView,
@@ -39,7 +40,7 @@ PROC, AUTHID, DATABASE = 1255, 1260, 1262
 def relkind(item: Item) -> str:
     """pg_class's letter; sources are tables, as nothing of PostgreSQL's is nearer."""
     match item:
-        case Table() | Source() | SourceRelation() | Secret() | Connection() | Sink():
+        case Table() | Source() | SourceRelation() | Secret() | Connection() | Sink() | DurableSubscription():
             return "r"  # of which pg_class has those with rows
         case Type():
             return "c"
@@ -83,10 +84,10 @@ def default_oid(item: Item, column: int) -> int:
 
 
 def held(catalog: Catalog) -> Iterator[Item]:
-    """What pg_class has: relations, indexes, and composite types for their attributes. A secret, a connection or a sink
-    has no rows: clients would list it as a table."""
+    """What pg_class has: relations, indexes, and composite types for their attributes. A secret, a connection, a
+    sink or a durable subscription has no rows: clients would list it as a table."""
     for item in every(catalog):
-        if not isinstance(item, Type | Secret | Connection | Sink) or is_composite(item):
+        if not isinstance(item, Type | Secret | Connection | Sink | DurableSubscription) or is_composite(item):
             yield item
 
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from engine.catalog.catalog import DEFAULT_CLUSTER, DEFAULT_DATABASE, Catalog, Path, is_temporary
 from engine.catalog.items import (
     Connection,
+    DurableSubscription,
     Index,
     Item,
     MaterializedView,
@@ -46,13 +47,18 @@ from engine.sql.binding.options import milliseconds, with_history
 from engine.sql.binding.postgres import create_copy
 from engine.sql.binding.sinks import create_sink
 from engine.sql.binding.sources import create_source
+from engine.sql.binding.subscriptions import create_durable_subscription
 from engine.sql.binding.tables import create_table
 from engine.sql.binding.writing import article, full
 from engine.sql.statement.parts import ObjectKind, Option
 from engine.sql.syntax import Name
 
 Remade: TypeAlias = (
-    bound.BoundCreateView | bound.BoundCreateMaterializedView | bound.BoundCreateTable | bound.BoundCreateSink
+    bound.BoundCreateView
+    | bound.BoundCreateMaterializedView
+    | bound.BoundCreateTable
+    | bound.BoundCreateSink
+    | bound.BoundCreateDurableSubscription
 )
 """What a statement has to mean again."""
 
@@ -265,7 +271,8 @@ def _rebound(item: Item, names: Mapping[int, QualifiedName], old: Catalog, new: 
         return replace(item, name=name, create_sql=index_sql(replace(item, name=name), on))
     assert isinstance(made, statements.CreateView | statements.CreateTable | statements.CreateSource
                       | statements.CreateType | statements.CreateSecret | statements.CreateConnection
-                      | statements.CreateSink | statements.CreateCopy)  # fmt: skip
+                      | statements.CreateSink | statements.CreateCopy
+                      | statements.CreateDurableSubscription)  # fmt: skip
     _bound(made, before)
     edits = [(made.name.at, made.name.end, full(name))]
     edits += [(u.name.at, u.name.end, name_in(u, names[u.item.id])) for u in before.uses if u.item.id in names]
@@ -295,6 +302,8 @@ def _bound(statement: statements.Statement, context: Context) -> Remade | None:
             create_copy(statement, context)
         case statements.CreateSink():
             return create_sink(statement, context)
+        case statements.CreateDurableSubscription():
+            return create_durable_subscription(statement, context)
         case _:
             pass
     return None
@@ -324,6 +333,10 @@ def _same(
         case Sink(), bound.BoundCreateSink():
             if found.columns != item.written:
                 raise _ambiguous(item, "it would write other columns")
+            return replace(item, name=name, relation=found.relation, create_sql=sql)
+        case DurableSubscription(), bound.BoundCreateDurableSubscription():
+            if found.relation != item.relation or found.told != item.told:
+                raise _ambiguous(item, "it would tell something else")
             return replace(item, name=name, relation=found.relation, create_sql=sql)
         case Source() | SourceRelation() | Type() | Secret() | Connection(), _:
             return replace(item, name=name, create_sql=sql)

@@ -3,6 +3,7 @@
 from engine.catalog.catalog import DEFAULT_CLUSTER, DEFAULT_DATABASE
 from engine.catalog.items import (
     Connection,
+    DurableSubscription,
     Index,
     Item,
     MaterializedView,
@@ -38,6 +39,7 @@ KINDS: dict[ObjectKind, tuple[type[Item], ...]] = {
     ObjectKind.SECRET: (Secret,),
     ObjectKind.CONNECTION: (Connection,),
     ObjectKind.SINK: (Sink,),
+    ObjectKind.DURABLE_SUBSCRIPTION: (DurableSubscription,),
 }
 
 

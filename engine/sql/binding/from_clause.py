@@ -9,6 +9,7 @@ from typing import assert_never
 from engine import types
 from engine.catalog.items import (
     Connection,
+    DurableSubscription,
     Index,
     Item,
     MaterializedView,
@@ -241,7 +242,7 @@ class FromClause(Calls):
                         hint="Read its tables: SHOW SOURCES lists them.",
                     )  # fmt: skip
                 return Get(item.id, str(item.name), item.columns, item.append_only, item.keys)
-            case Index() | Type() | Secret() | Connection() | Sink():
+            case Index() | Type() | Secret() | Connection() | Sink() | DurableSubscription():
                 raise WrongObjectType(f'"{item.name.item}" is {article(kind(item))}', position=at)
             case _:
                 assert_never(item)

@@ -22,6 +22,7 @@ RELATIONS: Final = {
     "connections": ("mz_connections", "o.type"),
     "sinks": ("mz_sinks", "o.type"),
     "types": ("mz_types", ""),
+    "durable subscriptions": ("mz_objects", "k.target, k.acknowledged_up_to, k.state"),
     "objects": ("mz_objects", "o.type"),
 }
 """What lists the objects of one schema: the relation that they are in, and what is shown beside their names."""
@@ -39,6 +40,12 @@ OWNER: Final = "JOIN mz_catalog.mz_roles AS r ON o.owner_id = r.id"
 COMMENT: Final = "LEFT JOIN mz_internal.mz_comments AS c ON c.id = o.id AND c.object_sub_id IS NULL"
 
 HYDRATION: Final = "JOIN mz_internal.mz_hydration_statuses AS h ON h.object_id = o.id"
+
+JOINS: Final = {
+    "materialized views": HYDRATION,
+    "durable subscriptions": "JOIN mz_internal.mz_durable_subscriptions AS k ON k.id = o.id",
+}
+"""What has the columns that are shown beside the names, where the relation has not."""
 
 INDEXES: Final = """
 SELECT i.name, o.name AS "on", string_agg(c.name, ', ' ORDER BY c.index_position) AS key, h.hydrated{full}
@@ -157,7 +164,7 @@ def _objects(show: syntax.Show, context: Context) -> str:
         relation = "mz_sources"
         condition = f"o.source_id = {text(object_id(item.id))}"
     owned = show.what != "types"
-    joins = [HYDRATION] if column == "h.hydrated" else []
+    joins = [JOINS[show.what]] if show.what in JOINS else []
     if show.full:
         joins += [OWNER, COMMENT] if owned else [COMMENT]
     return OBJECTS.format(

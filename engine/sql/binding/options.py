@@ -71,9 +71,9 @@ def schedule(options: Sequence[Option], now: datetime) -> Schedule | None:
             case "refresh at creation", _:
                 at_once = True
             case "refresh at", str():
-                at.append(_moment(option.value, option.at))
+                at.append(instant_ms(option.value, option.at))
             case "refresh every", (str(step), str(aligned)):
-                every.append((_moment(aligned, option.at), milliseconds(replace(option, value=step))))
+                every.append((instant_ms(aligned, option.at), milliseconds(replace(option, value=step))))
             case "refresh every", (str(step),):
                 every.append((created, milliseconds(replace(option, value=step))))
             case _:
@@ -92,7 +92,7 @@ def moment_ms(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
-def _moment(text: str, at: int) -> int:
+def instant_ms(text: str, at: int) -> int:
     """Milliseconds since 1970 of a time that is written as a timestamptz, or as those milliseconds."""
     try:
         ms = int(text) if text.isdecimal() and len(text) > 8 else -(-parse_timestamptz(text) // 1000)
@@ -110,9 +110,9 @@ def _refresh_sql(options: Sequence[Option], now: datetime) -> Iterator[str]:
             case "refresh at creation", _:
                 yield "REFRESH AT CREATION"
             case "refresh at", str():
-                yield f"REFRESH AT '{_written(_moment(option.value, option.at))}'"
+                yield f"REFRESH AT '{_written(instant_ms(option.value, option.at))}'"
             case "refresh every", (str(step), *rest):
-                aligned = _moment(str(rest[0]), option.at) if rest else moment_ms(now)
+                aligned = instant_ms(str(rest[0]), option.at) if rest else moment_ms(now)
                 yield f"REFRESH EVERY '{milliseconds(replace(option, value=step))} ms' ALIGNED TO '{_written(aligned)}'"
             case _:
                 pass

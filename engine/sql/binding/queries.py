@@ -130,10 +130,16 @@ class Queries(Commons):
     def timestamp(self, node: Expression) -> int:
         scalar = self.scalar(node, Place(NOWHERE, "AS OF"))
         parameters = self.context.parameters
+        if isinstance(scalar, Call) and len(scalar.arguments) == 1 and number_of(scalar.arguments[0]) is not None:
+            scalar = scalar.arguments[0]  # a cast of a parameter
         if parameters is not None and number_of(scalar) is not None:
-            scalar = parameters.constant(cast(scalar, types.NUMERIC, CastContext.EXPLICIT))
-            if scalar is None or parameters.values is None:
+            if scalar.type == types.UNKNOWN:
+                scalar = cast(scalar, types.NUMERIC, CastContext.EXPLICIT)
+            given = parameters.constant(scalar)
+            assert given is not None, "it is a parameter"
+            if parameters.values is None:
                 return 0  # described, not run
+            scalar = given
         if isinstance(scalar, Call) and scalar.function.name in SESSION_FUNCTIONS:
             scalar = Literal(value(scalar.function.name, self.context), scalar.type)
         if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):

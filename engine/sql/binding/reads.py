@@ -1,25 +1,16 @@
 """Statements that read: SELECT, SUBSCRIBE, COPY."""
 
-from collections.abc import Sequence
-
-from engine.dataflow.graph import Order
-from engine.errors import (
-    AmbiguousColumn,
-    DuplicateColumn,
-    InvalidParameter,
-    UndefinedColumn,
-    Unsupported,
-)
+from engine.errors import InvalidParameter, Unsupported
 from engine.sql import bound, statements, syntax
 from engine.sql.binding.clock import ticking
 from engine.sql.binding.context import Context
 from engine.sql.binding.copying import copy_file
 from engine.sql.binding.queries import Queries
-from engine.sql.binding.select import ordering
 from engine.sql.binding.session import refuse, settle
-from engine.sql.resolved.rows import BoundAsOf, BoundEnvelope, FileKind
+from engine.sql.binding.subscriptions import envelope, flags_of, using, within
+from engine.sql.resolved.rows import BoundAsOf, FileKind
 from engine.sql.scope import Around
-from engine.sql.statement.data import EnvelopeClause
+from engine.sql.statement.data import Using
 from engine.sql.statement.parts import AsOf
 from engine.sql.syntax import Expression
 from engine.types import Column
@@ -37,6 +28,8 @@ def query(node: syntax.Query, context: Context, at: AsOf | None = None) -> bound
 
 
 def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundSubscribe:
+    if isinstance(statement.target, Using):
+        return using(statement, statement.target, context)
     binder = Queries(context)
     if isinstance(statement.target, syntax.Name):
         item = binder.item(statement.target)
@@ -47,19 +40,12 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     relation = ticking(relation)
     refuse(relation, "SUBSCRIBE", of_session=True)
     relation = settle(relation, context, goes_on=True)
-    flags = {"snapshot": True, "progress": False}
-    for option in statement.options:
-        if option.name not in flags:
-            raise InvalidParameter(f'unrecognized SUBSCRIBE option "{option.name}"', position=option.at)
-        if not (option.value is None or isinstance(option.value, bool)):
-            raise InvalidParameter(f"{option.name.upper()} is either true or false", position=option.at)
-        flags[option.name] = option.value is None or option.value
+    flags = flags_of(statement.options, {"snapshot": True, "progress": False})
     as_of = time_of(statement.as_of, context)
     up_to = None if statement.up_to is None else timestamp(statement.up_to, context)
     if as_of is not None and up_to is not None and up_to <= as_of.timestamp:
         raise InvalidParameter(f"UP TO {up_to} must be after AS OF {as_of.timestamp}")
-    envelope = None if statement.envelope is None else _envelope(statement.envelope, columns)
-    within = tuple(_within(item, columns) for item in statement.within)
+    by_key = None if statement.envelope is None else envelope(statement.envelope, columns)
     return bound.BoundSubscribe(
         relation,
         columns,
@@ -69,40 +55,9 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
         as_of,
         up_to,
         binder.unsettled,
-        envelope,
-        within,
+        by_key,
+        tuple(within(item, columns) for item in statement.within),
     )
-
-
-def _envelope(clause: EnvelopeClause, columns: Sequence[Column]) -> BoundEnvelope:
-    key: list[int] = []
-    for name in clause.key:
-        index = _output(name, columns, clause.at)
-        if index in key:
-            raise DuplicateColumn(f'column "{name}" appears twice in the key of the envelope', position=clause.at)
-        key.append(index)
-    return BoundEnvelope(tuple(key), clause.debezium)
-
-
-def _within(item: syntax.OrderItem, columns: Sequence[Column]) -> Order:
-    """An item of WITHIN TIMESTAMP ORDER BY: a column, or mz_diff."""
-    node = item.expression
-    if not isinstance(node, syntax.ColumnName) or len(node.parts) != 1:
-        raise Unsupported(
-            "an expression in WITHIN TIMESTAMP ORDER BY is not supported",
-            hint="Order by columns of the query, and by mz_diff.", position=node.at,
-        )  # fmt: skip
-    name = node.parts[0]
-    return ordering(len(columns) if name == "mz_diff" else _output(name, columns, node.at), item)
-
-
-def _output(name: str, columns: Sequence[Column], at: int) -> int:
-    found = [i for i, column in enumerate(columns) if column.name == name]
-    if len(found) != 1:
-        error = UndefinedColumn if not found else AmbiguousColumn
-        word = "does not exist" if not found else "is ambiguous"
-        raise error(f'column "{name}" {word} in what is subscribed to', position=at)
-    return found[0]
 
 
 def copy(statement: statements.Copy, context: Context) -> bound.BoundCopy:

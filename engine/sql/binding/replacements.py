@@ -6,7 +6,7 @@ The replacement has fitted when it was made; whether it does still is asked agai
 from dataclasses import replace
 
 from engine.catalog.catalog import Catalog
-from engine.catalog.items import Index, Item, MaterializedView, Sink, View, kind
+from engine.catalog.items import DurableSubscription, Index, Item, MaterializedView, Sink, View, kind
 from engine.errors import DependentObjects, SqlError, WrongObjectType
 from engine.plan.lower import with_finishing_as_topk
 from engine.sql import bound, dialect, statements
@@ -17,6 +17,7 @@ from engine.sql.binding.dependents import at_catalog, made_by
 from engine.sql.binding.drops import find
 from engine.sql.binding.fitting import check_replacement
 from engine.sql.binding.sinks import create_sink
+from engine.sql.binding.subscriptions import create_durable_subscription
 from engine.sql.statement.parts import ObjectKind
 from engine.sql.syntax import Name
 
@@ -75,6 +76,11 @@ def _over(item: Item, catalog: Catalog, context: Context) -> Item:
                 (made,) = dialect.parse(item.create_sql)
                 assert isinstance(made, statements.CreateSink)
                 return replace(item, relation=create_sink(made, within).relation)
+            case DurableSubscription():
+                (made,) = dialect.parse(item.create_sql)
+                assert isinstance(made, statements.CreateDurableSubscription)
+                found = create_durable_subscription(made, within)
+                return replace(item, relation=found.relation, told=found.told)
             case _:
                 return item
     except SqlError as error:

@@ -14,6 +14,7 @@ tables        CREATE TABLE
 webhooks      CREATE SOURCE FROM WEBHOOK
 sources       CREATE SOURCE, SECRET, CONNECTION
 roles         CREATE ROLE and its like, GRANT
+subscriptions CREATE DURABLE SUBSCRIPTION, ACKNOWLEDGE; how changes are told
 definitions   CREATE, DROP
 alter_table   ALTER TABLE: columns and constraints
 alters        ALTER, COMMENT ON

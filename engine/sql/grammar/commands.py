@@ -17,7 +17,7 @@ METHODS: Final = {
     "grant": "grant", "revoke": "revoke", "reassign": "reassign", "alter": "alter", "comment": "comment",
     "close": "close", "commit": "transaction", "end": "transaction", "rollback": "transaction", "abort": "transaction",
     "savepoint": "savepoint", "release": "release", "unlisten": "unlisten",
-    "validate": "validate",
+    "validate": "validate", "acknowledge": "acknowledge",
 }  # fmt: skip
 """The first word of a statement and the method that reads it."""
 

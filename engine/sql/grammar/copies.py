@@ -2,7 +2,7 @@
 
 from engine.sql.grammar.tokens import Kind
 from engine.sql.grammar.writes import Writes
-from engine.sql.statement.data import Copy, CopyFrom, EnvelopeClause, SelectStatement, Subscribe
+from engine.sql.statement.data import Copy, CopyFrom, SelectStatement, Subscribe, Using
 from engine.sql.statement.definitions import CreateTableAs
 from engine.sql.statement.parts import AsOf, Option
 from engine.sql.syntax import (
@@ -62,8 +62,10 @@ class Copies(Writes):
         if self.accept_any("subscribe", "tail") is None:
             self.fail()
         self.accept("to")
-        target: Name | Query
-        if self.next.key == "(":
+        target: Name | Query | Using
+        if self.accept("using", "durable", "subscription"):
+            target = Using(self.name())
+        elif self.next.key == "(":
             self.expect("(")
             target = self.query()
             self.expect(")")
@@ -82,24 +84,12 @@ class Copies(Writes):
             elif up_to is None and self.accept("up", "to"):
                 up_to = self.expression()
             elif envelope is None and not within and self.at("envelope"):
-                envelope = self._envelope()
+                envelope = self.envelope()
             elif not within and envelope is None and self.accept("within", "timestamp"):
-                within = self.order_by()
-                if not within:
-                    self.fail()
+                within = self.within_timestamp()
             else:
                 self.fail()
         return Subscribe(target, options, as_of, up_to, self.span(), envelope, within)
-
-    def _envelope(self) -> EnvelopeClause:
-        at = self.expect("envelope").at
-        word = self.accept_any("upsert", "debezium")
-        if word is None:
-            self.fail()
-        self.expect("(", "key")
-        key = self.parenthesised(self.identifier)
-        self.expect(")")
-        return EnvelopeClause(word == "debezium", key, at)
 
     def copy(self) -> Copy | CopyFrom:
         self.expect("copy")

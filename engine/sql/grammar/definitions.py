@@ -5,6 +5,7 @@ from typing import TypeAlias
 from engine.errors import Unsupported
 from engine.sql.grammar.roles import Roles
 from engine.sql.grammar.sinks import Sinks
+from engine.sql.grammar.subscriptions import Subscriptions
 from engine.sql.statement.connectors import (
     CreateConnection,
     CreateCopy,
@@ -16,6 +17,7 @@ from engine.sql.statement.connectors import (
 from engine.sql.statement.definitions import (
     CreateCluster,
     CreateDatabase,
+    CreateDurableSubscription,
     CreateIndex,
     CreateRole,
     CreateSchema,
@@ -48,11 +50,12 @@ Definition: TypeAlias = (
     | CreateSecret
     | CreateConnection
     | CreateSink
+    | CreateDurableSubscription
     | Inert
 )
 
 
-class Definitions(Sinks, Roles):
+class Definitions(Sinks, Roles, Subscriptions):
     """CREATE and DROP."""
 
     __slots__ = ()
@@ -91,6 +94,8 @@ class Definitions(Sinks, Roles):
                 return self.create_connection()
             case "sink":
                 return self.create_sink()
+            case "durable":
+                return self.create_durable_subscription()
             case "default" | "index":
                 return self._create_index()
             case "schema":
@@ -239,6 +244,8 @@ class Definitions(Sinks, Roles):
         token = self.next
         if self.accept("materialized", "view"):
             return ObjectKind.MATERIALIZED_VIEW
+        if self.accept("durable", "subscription"):
+            return ObjectKind.DURABLE_SUBSCRIPTION
         for kind in ObjectKind:
             if self.accept(kind.value):
                 return kind

@@ -4,6 +4,7 @@ from typing import Final, NoReturn
 
 from engine.errors import Unsupported
 from engine.sql.grammar.copies import Copies
+from engine.sql.statement.data import Using
 from engine.sql.statement.definitions import CreateIndex, CreateView
 from engine.sql.statement.parts import ObjectKind, Option
 from engine.sql.statement.session import Explain, ExplainAnalyze, ExplainTimestamp, Form, Stage
@@ -118,7 +119,10 @@ class Explains(Copies):
                 return made.on
             self.unsupported("EXPLAIN of this CREATE")
         if self.next.key in ("subscribe", "tail"):
-            return self.subscribe().target
+            target = self.subscribe().target
+            if isinstance(target, Using):
+                self.unsupported("EXPLAIN of a durable subscription", hint="EXPLAIN the query that it tells.")
+            return target
         query = self.query()
         self.as_of()
         return query

@@ -10,6 +10,7 @@ SHOWN: Final = (
     ("materialized", "views"), ("views",), ("sinks",), ("indexes",), ("index",), ("indices",), ("keys",), ("columns",),
     ("objects",), ("types",), ("secrets",), ("connections",), ("clusters",), ("cluster", "replicas"), ("roles",),
     ("users",), ("role", "membership"), ("default", "privileges"), ("privileges",), ("network", "policies"),
+    ("durable", "subscriptions"),
 )  # fmt: skip
 """What SHOW lists."""
 

@@ -37,6 +37,7 @@ from engine.sql.syntax import (
     WindowTable,
 )  # fmt: skip
 
+ENVELOPES = frozenset({"upsert", "debezium"})
 NOT_ALIASES = RESERVED | JOIN_WORDS | frozenset({"options", "option", "qualify"})
 """Words that follow a FROM item but are no alias of it."""
 
@@ -264,6 +265,12 @@ class Queries(Listings):
         follower = self.peek(2)
         return follower.kind is not Kind.END and follower.key not in (",", ")", ";", "from")
 
+    def _at_clause(self) -> bool:
+        """Whether a clause of a subscription comes next that begins with a word which may be an alias."""
+        if self.at("envelope"):
+            return self.peek().key in ENVELOPES
+        return self.at("up", "to") or self.at("within", "timestamp")
+
     def _hints(self) -> None:
         """OPTIONS (AGGREGATE INPUT GROUP SIZE = n, ...): sizes of groups, which no operator here needs to know."""
         self.advance()
@@ -431,7 +438,7 @@ class Queries(Listings):
             self.advance()
             name = self.identifier()
         elif self.next.kind is Kind.QUOTED or (
-            self.next.kind is Kind.WORD and self.next.key not in NOT_ALIASES and not self.at("up", "to")
+            self.next.kind is Kind.WORD and self.next.key not in NOT_ALIASES and not self._at_clause()
         ):
             name = self.advance().value
         else:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from engine.catalog.connections import ConnectionDescription
-from engine.catalog.items import Item, KeyExpression, QualifiedName, UniqueKey
+from engine.catalog.items import ByKey, Item, KeyExpression, QualifiedName, UniqueKey
 from engine.catalog.roles import Role
 from engine.catalog.sinks import KafkaSink
 from engine.catalog.sources import Description
 from engine.catalog.upstream import Selected, UpstreamTable
-from engine.dataflow.graph import Schedule
+from engine.dataflow.graph import Order, Schedule
 from engine.plan.relation import BoundScalar, Query, Relation
 from engine.sql.resolved.rows import BoundSelect
 from engine.sql.statement.parts import ObjectKind
@@ -101,6 +101,31 @@ class BoundCreateIndex:
     create_sql: str
     history_ms: int | None = None
     expressions: tuple[KeyExpression, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCreateDurableSubscription:
+    """As the catalog's DurableSubscription; `start` is what START AT says."""
+
+    name: QualifiedName
+    on: int | None
+    relation: Relation
+    told: tuple[Column, ...]
+    depends_on: frozenset[int]
+    if_not_exists: bool
+    create_sql: str
+    acknowledge_ms: int | None
+    envelope: ByKey | None
+    within: tuple[Order, ...]
+    start: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAcknowledge:
+    """All changes before `up_to` are acknowledged."""
+
+    id: int
+    up_to: int
 
 
 @dataclass(frozen=True, slots=True)

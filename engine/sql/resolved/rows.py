@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from engine.catalog.connections import StoreConnection
+from engine.catalog.items import ByKey
 from engine.catalog.sources import Compression
 from engine.dataflow.graph import Order, Plan
 from engine.plan.relation import Query, Relation
@@ -128,7 +129,7 @@ class BoundUpdate:
 class BoundSubscribe:
     """`columns` are the query's own, without mz_timestamp, mz_progressed and mz_diff. `relation` is complete: the
     query's ORDER BY ... LIMIT is a TopK in it. `within` orders the changes of one time: over the columns, and mz_diff
-    behind them."""
+    behind them. `durable` is the subscription that is used, `resets`: from anew."""
 
     relation: Relation
     columns: tuple[Column, ...]
@@ -138,16 +139,10 @@ class BoundSubscribe:
     as_of: BoundAsOf | None
     up_to: int | None
     unsettled: bool = False
-    envelope: "BoundEnvelope | None" = None
+    envelope: ByKey | None = None
     within: tuple[Order, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BoundEnvelope:
-    """Changes told by `key`, columns of the query."""
-
-    key: tuple[int, ...]
-    debezium: bool
+    durable: int | None = None
+    resets: bool = False
 
 
 class FileKind(Enum):

@@ -113,15 +113,23 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """SUBSCRIBE or TAIL; `target` is an object's name or a query. `within` is WITHIN TIMESTAMP ORDER BY."""
+    """SUBSCRIBE or TAIL; `target` is an object's name, a query, or a durable subscription. `within` is WITHIN TIMESTAMP
+    ORDER BY."""
 
-    target: Name | Query
+    target: "Name | Query | Using"
     options: tuple[Option, ...]
     as_of: AsOf | None
     up_to: Expression | None
     span: Span
     envelope: "EnvelopeClause | None" = None
     within: tuple[OrderItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Using:
+    """USING DURABLE SUBSCRIPTION name."""
+
+    name: Name
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from engine.sql.statement.data import SelectStatement
+from engine.sql.statement.data import EnvelopeClause, SelectStatement
 from engine.sql.statement.parts import ColumnDefinition, KeyConstraint, ObjectKind, Option, Span
-from engine.sql.syntax import Expression, Name, Query, TypeName
+from engine.sql.syntax import Expression, Name, OrderItem, Query, TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,28 @@ class CreateView:
     span: Span
     replacement_for: Name | None = None
     recursive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDurableSubscription:
+    """CREATE DURABLE SUBSCRIPTION name {ON object | AS query}. `within` is WITHIN TIMESTAMP ORDER BY."""
+
+    name: Name
+    target: Name | Query
+    envelope: EnvelopeClause | None
+    within: tuple[OrderItem, ...]
+    if_not_exists: bool
+    options: tuple[Option, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """ACKNOWLEDGE DURABLE SUBSCRIPTION name UP TO timestamp."""
+
+    name: Name
+    up_to: Expression
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)

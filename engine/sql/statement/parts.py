@@ -55,6 +55,7 @@ class ObjectKind(Enum):
     SECRET = "secret"
     CONNECTION = "connection"
     SINK = "sink"
+    DURABLE_SUBSCRIPTION = "durable subscription"
 
     def __str__(self) -> str:
         return self.value
