@@ -138,13 +138,14 @@ class Call(Made):
 
     @property
     def can_fail(self) -> bool:
-        """Whether the function itself may fail: an integer divided by a literal other than 0 and -1 does not."""
+        """Whether the function itself may fail: an integer divided by a literal other than 0 and -1 does not, nor one
+        that is made a numeric of any size."""
         if not self.function.can_fail:
             return False
         if self.function.name in ("/", "%") and self.type.plain in INTEGERS:
             divisor = self.arguments[1]
             return not isinstance(divisor, Literal) or divisor.value in (0, -1)
-        return True
+        return self.type != types.NUMERIC or self.function.name != "cast" or self.arguments[0].type not in INTEGERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Final
 
 from engine.plan.facts import Facts
 from engine.plan.relation import Relation
+from engine.plan.rules.array_queries import join_array_queries
 from engine.plan.rules.demand import prune
 from engine.plan.rules.eager import count_in_bins
 from engine.plan.rules.fallible_keys import key_fallible
@@ -24,7 +25,9 @@ RULES: Final[tuple[Rule, ...]] = (
     reduce_below_joins, prune, fuse
 )  # fmt: skip
 
-BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (simplify_outer_joins, join_row_lists)
+BOUND_RULES: Final[tuple[Callable[[Relation], Relation], ...]] = (
+    simplify_outer_joins, join_row_lists, join_array_queries
+)  # fmt: skip
 """What is seen better before subqueries and outer joins have become joins."""
 
 ROUNDS_MAX: Final = 4

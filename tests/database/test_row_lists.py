@@ -1,6 +1,7 @@
 """`(a, b) [NOT] IN` of rows, with NULLs on either side: a list that is joined with, a relation, and each kept as a view
 are what SQL says of three-valued comparisons one by one."""
 
+from collections import Counter
 from itertools import product
 from random import Random
 
@@ -72,3 +73,47 @@ def test_rows_in_and_not_in_are_three_valued(db: Database, required: tuple[int, 
 def ordered(rows: list[Row]) -> list[Row]:
     """NULLs last, as ORDER BY has them."""
     return sorted(rows, key=lambda row: [(value is None, value or 0) for value in row])
+
+
+@pytest.mark.parametrize("other", ["5000000000", "7.5", "3.00", "2::smallint"])
+def test_numbers_of_all_widths_are_one_list(db: Database, other: str) -> None:
+    """Rows whose numbers are of other types are joined with all the same, and equal numbers are equal."""
+    db.execute("CREATE TABLE t (a smallint, b bigint, c numeric)")
+    db.execute("INSERT INTO t SELECT i % 20, i, i / 2.0 FROM generate_series(0, 99) AS i UNION ALL SELECT NULL, 5, 5")
+    rows = [("2", "2", "1"), (other, "3", "1.5"), ("4", other, "2"), ("3", "3", other), ("3", "23", "11.5")]
+    rows += [(str(n % 20), str(2 * n), str(n)) for n in range(100, 100 + LONG)]
+    text = ", ".join(f"({', '.join(row)})" for row in rows)
+    one_by_one = " OR ".join(f"(a = {a} AND b = {b} AND c = {c})" for a, b, c in rows)
+    for word, plain in (("IN", one_by_one), ("NOT IN", f"NOT ({one_by_one})")):
+        asked = f"SELECT a, b, c FROM t WHERE (a, b, c) {word} ({text}) ORDER BY b, a"
+        # In a SELECT list nothing is made a join.
+        right = db.execute(f"SELECT a, b, c FROM (SELECT *, {plain} AS holds FROM t) AS s WHERE holds ORDER BY b, a")
+        assert db.execute(asked).rows() == right.rows()
+        assert "Join" in "\n".join(line for (line,) in db.execute(f"EXPLAIN {asked}").rows())
+
+
+@pytest.mark.parametrize("array", ["ARRAY", "LIST"])
+def test_the_array_of_a_query_is_its_rows(db: Database, array: str) -> None:
+    """Searched in a filter, where it is joined with, and in a SELECT list, where it is an array: NULLs on either side,
+    no rows at all, rows of the row around; kept as views too."""
+    db.execute("CREATE TABLE t (a int, g int); CREATE TABLE other (x int, g int)")
+    asks = [
+        f"a {operator} ({array}(SELECT x FROM other WHERE {where} ORDER BY x))"
+        for operator in ("= ANY", "<> ALL")
+        for where in ("true", "x IS NOT NULL", "false", "other.g = t.g", "x + t.g > 3")
+    ]
+    for n, asked in enumerate(asks):
+        db.execute(f"CREATE MATERIALIZED VIEW v{n} AS SELECT a, g FROM t WHERE {asked}")
+    for change in (
+        "INSERT INTO t SELECT nullif(i % 7, 6), i % 3 FROM generate_series(0, 20) AS i",
+        "INSERT INTO other VALUES (1, 0), (1, 0), (2, 1), (5, NULL)",
+        "INSERT INTO other VALUES (NULL, 1), (3, 2)",
+        "DELETE FROM other WHERE x = 1; DELETE FROM t WHERE a = 2",
+        "DELETE FROM other WHERE x IS NULL",
+    ):
+        db.execute(change)
+        for n, asked in enumerate(asks):
+            held = f"SELECT a, g FROM (SELECT *, {asked} AS holds FROM t) AS s WHERE coalesce(holds, false)"
+            right = Counter(db.execute(held).rows())
+            assert Counter(db.execute(f"SELECT a, g FROM t WHERE {asked}").rows()) == right, asked
+            assert Counter(db.execute(f"SELECT * FROM v{n}").rows()) == right, asked

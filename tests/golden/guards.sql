@@ -1216,3 +1216,149 @@ Return
         Reduce key=(#0) aggregates=[count(*)]
           Mfp project=(#0)
             Get l0
+
+-- array_queries: an array that has an element where the query has none; arrays of arrays, which ANY looks into; fewer elements.
+SELECT v FROM a WHERE k = ANY (coalesce((SELECT array_agg(x) FROM b), ARRAY[7]));
+[plan]>
+Project (#1)
+  Project (#0, #1, #2)
+    Filter = any(#0, coalesce(#3, array(7)))
+      CrossJoin
+        Get materialize.public.a
+        Reduce scalar aggregates=[array_agg(#1)]
+          Get materialize.public.b
+[opt]>
+Project (#1)
+  Filter = any(#0, coalesce(#2, \x018000000000000007000100000001))
+    CrossJoin
+      Project (#0, #1)
+        Get materialize.public.a
+      Reduce scalar aggregates=[array_agg(#0)]
+        Project (#1)
+          Get materialize.public.b
+[flow]>
+With
+  cte l0 =
+    Reduce key=() aggregates=[array_agg(#0)]
+      Mfp project=(#1)
+        Source b
+Return
+  Mfp project=(#1)
+    keep = any(#0, coalesce(#2, \x018000000000000007000100000001))
+    DeltaJoin project=(#0, #1, #3)
+      %0 » %1[]×
+      %1 » %0[]×
+      Source a
+      Union
+        Get l0
+        Mfp project=(#0)
+          compute null
+          Union
+            Constant
+              - ()
+            Negate
+              Mfp project=()
+                Get l0
+
+SELECT v FROM a WHERE k = ANY (ARRAY(SELECT ARRAY[x, k] FROM b));
+[plan]>
+Project (#1)
+  Project (#0, #1, #2)
+    Filter = any(#0, coalesce(#3, \x0000))
+      CrossJoin
+        Get materialize.public.a
+        Reduce scalar aggregates=[array_agg(#0)]
+          Project (#2)
+            Map (array(#1, #0))
+              Get materialize.public.b
+[opt]>
+Project (#1)
+  Filter = any(#0, coalesce(#2, \x0000))
+    CrossJoin
+      Project (#0, #1)
+        Get materialize.public.a
+      Reduce scalar aggregates=[array_agg(#0)]
+        Project (#2)
+          Map (array(#1, #0))
+            Get materialize.public.b
+[flow]>
+With
+  cte l0 =
+    Reduce key=() aggregates=[array_agg(#0)] recomputes=touched groups
+      Mfp project=(#2)
+        compute array(#1, #0)
+        Source b
+Return
+  Mfp project=(#1)
+    keep = any(#0, coalesce(#2, \x0000))
+    DeltaJoin project=(#0, #1, #3)
+      %0 » %1[]×
+      %1 » %0[]×
+      Source a
+      Union
+        Get l0
+        Mfp project=(#0)
+          compute null
+          Union
+            Constant
+              - ()
+            Negate
+              Mfp project=()
+                Get l0
+
+SELECT v FROM a WHERE k = ANY (coalesce((SELECT array_agg(x) FILTER (WHERE x > 1) FROM b), '{}'));
+[plan]>
+Project (#1)
+  Project (#0, #1, #2)
+    Filter = any(#0, coalesce(#3, \x0000))
+      CrossJoin
+        Get materialize.public.a
+        Reduce scalar aggregates=[array_agg(#1) filter=#1 > 1]
+          Get materialize.public.b
+[opt]>
+Project (#1)
+  Filter = any(#0, coalesce(#2, \x0000))
+    CrossJoin
+      Project (#0, #1)
+        Get materialize.public.a
+      Reduce scalar aggregates=[array_agg(#0) filter=#0 > 1]
+        Project (#1)
+          Get materialize.public.b
+[flow]>
+With
+  cte l0 =
+    Reduce key=() aggregates=[array_agg(#0)]
+      Mfp project=(#1)
+        compute #1 > 1
+        keep #2
+        Source b
+  cte l1 =
+    Mfp project=(#0)
+      compute null
+      Union
+        Distinct
+          Mfp project=()
+            Source b
+        Negate
+          Mfp project=()
+            Get l0
+Return
+  Mfp project=(#1)
+    keep = any(#0, coalesce(#2, \x0000))
+    DeltaJoin project=(#0, #1, #3)
+      %0 » %1[]×
+      %1 » %0[]×
+      Source a
+      Union
+        Get l0
+        Get l1
+        Mfp project=(#0)
+          compute null
+          Union
+            Constant
+              - ()
+            Negate
+              Mfp project=()
+                Union
+                  Get l0
+                  Get l1

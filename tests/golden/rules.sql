@@ -510,3 +510,97 @@ DeltaJoin project=(#2)
     - (18, 18)
     - (19, 19)
     ... 44 more
+
+-- array_queries: the array of a query that is searched is the query, a semijoin; <> ALL is NOT IN.
+SELECT quantity FROM lines WHERE part = ANY (ARRAY(SELECT id FROM parts WHERE size > 3 ORDER BY brand));
+[plan]>
+Project (#1)
+  Project (#0, #1, #2)
+    Filter = any(#0, coalesce(#3, \x0000))
+      CrossJoin
+        Get materialize.public.lines
+        Reduce scalar aggregates=[array_agg(#0 order_by=#1 asc nulls_last)]
+          Project (#0, #1)
+            Filter (#2 > 3)
+              Get materialize.public.parts
+[opt]>
+Project (#1)
+  Join on=(#0 = #2)
+    Project (#0, #1)
+      Get materialize.public.lines
+    Project (#0)
+      Filter (#1 > 3) AND (#0 IS NOT NULL)
+        Project (#0, #2)
+          Get materialize.public.parts
+[flow]>
+DeltaJoin project=(#1)
+  %0 » %1[#0]
+  %1 » %0[#0]
+  Source lines
+  Mfp project=(#0)
+    keep #2 > 3
+    keep #0 IS NOT NULL
+    Source parts
+
+SELECT quantity FROM lines WHERE part <> ALL (ARRAY(SELECT id FROM parts));
+[plan]>
+Project (#1)
+  Project (#0, #1, #2)
+    Filter <> all(#0, coalesce(#3, \x0000))
+      CrossJoin
+        Get materialize.public.lines
+        Reduce scalar aggregates=[array_agg(#0)]
+          Project (#0)
+            Get materialize.public.parts
+[opt]>
+With
+  cte l1 =
+    Union
+      Project (#1)
+        Get materialize.public.lines
+      Negate
+        Project (#1)
+          Join on=(#0 = #2)
+            Project (#0, #1)
+              Get materialize.public.lines
+            Filter (#0 IS NOT NULL)
+              Project (#0)
+                Get materialize.public.parts
+Return
+  Union
+    Get l1
+    Negate
+      CrossJoin
+        Get l1
+        Distinct
+          Project ()
+            Filter (#0 IS NULL)
+              Project (#0)
+                Get materialize.public.parts
+[flow]>
+With
+  cte l0 =
+    Mfp project=(#1)
+      Source lines
+  cte l1 =
+    Negate
+      DeltaJoin project=(#1)
+        %0 » %1[#0 not null]
+        %1 » %0[#0 not null]
+        Source lines
+        Source parts
+Return
+  Union
+    Get l0
+    Get l1
+    Negate
+      DeltaJoin project=(#0)
+        %0 » %1[]×
+        %1 » %0[]×
+        Union
+          Get l0
+          Get l1
+        Distinct
+          Mfp project=()
+            keep #0 IS NULL
+            Source parts

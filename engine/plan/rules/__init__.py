@@ -2,6 +2,7 @@
 
     outer_joins     before all: outer joins whose padding, or whose other side, makes no difference
     row_lists       before all: long lists of rows of constants, which are joined with
+    array_queries   before all: the array of a query that a filter searches is the query
     lets        a WITH that is read once, or that keeps no state, goes where it is read
     fold        constants, and what boolean logic decides without looking at a row
     fuse        neighbours that are one node; what is empty; what does nothing

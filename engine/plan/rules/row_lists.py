@@ -8,16 +8,24 @@ needs none of it (engine/expr/membership.py searches it).
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeGuard, cast
+from decimal import Decimal
+from typing import Final, TypeAlias, TypeGuard, cast
 
+from engine import types
 from engine.collection.value import Value
-from engine.expr.scalar import Call, Literal, Logic, Ref, Scalar
+from engine.expr.registry import Function
+from engine.expr.scalar import INTEGERS, Call, Literal, Logic, Ref, Scalar
 from engine.plan.facts import Facts
 from engine.plan.predicates import negate, negated
 from engine.plan.relation import BoundScalar, Constant, Filter, Quantified, Relation, children, with_children
 from engine.plan.rules.fold import folded
 from engine.plan.scalars import conjunction, conjuncts, is_plain
+from engine.types import SqlType
 
+Test: TypeAlias = tuple[Scalar, Call, Literal]
+"""What a comparison asks, the comparison, the value that it asks for."""
+EXACT: Final = (*INTEGERS, types.NUMERIC)
+"""Numbers of which each is one of the next type too, and equal to it there."""
 ROWS_MIN: Final = 64
 """Below it the comparisons one by one cost less than a join."""
 
@@ -56,16 +64,23 @@ def as_subquery(predicate: BoundScalar, width: int) -> BoundScalar:
 def as_in(predicate: Logic, width: int, *, with_nulls: bool) -> Quantified | None:
     """The OR as IN of a relation of its rows, without those that hold a NULL if it is enough to know where it is true.
     None: it is no such list."""
-    branches = [tests(branch) for branch in predicate.arguments]
-    first = branches[0]
-    if first is None or any(operand.fallible or operand.volatile for operand, _, _ in first):
-        return None
-    asked = [(operand, test.function, literal.type) for operand, test, literal in first]
-    rows: dict[tuple[Value, ...], None] = {}
-    for branch in branches:
-        if branch is None or [(operand, test.function, literal.type) for operand, test, literal in branch] != asked:
+    branches: list[list[Test]] = []
+    for argument in predicate.arguments:
+        branch = tests(argument)
+        if branch is None or (branches and len(branch) != len(branches[0])):
             return None
-        rows[tuple(literal.value for _, _, literal in branch)] = None
+        branches.append(branch)
+    asked: list[tuple[Scalar, Function, SqlType]] = []
+    for column in zip(*branches, strict=True):
+        operand, test, literal = max(column, key=lambda test: rank(test[2].type))
+        if operand.fallible or operand.volatile or not all(alike(other, (operand, test, literal)) for other in column):
+            return None
+        asked.append((operand, test.function, literal.type))
+    kinds = [type for _, _, type in asked]
+    rows = dict.fromkeys(
+        tuple(of_kind(literal.value, kind) for (_, _, literal), kind in zip(branch, kinds, strict=True))
+        for branch in branches
+    )
     met = tuple((row, 1) for row in rows if with_nulls or None not in row)
     unknown = {i for row, _ in met for i, value in enumerate(row) if value is None}
     relation = Constant(met, tuple(type for _, _, type in asked))
@@ -76,11 +91,38 @@ def as_in(predicate: Logic, width: int, *, with_nulls: bool) -> Quantified | Non
     return Quantified(relation, conjunction(equalities), False, width)
 
 
-def tests(branch: Scalar) -> list[tuple[Scalar, Call, Literal]] | None:
+def rank(kind: SqlType) -> int:
+    """Where a type stands among the numbers that are exact, the narrowest first; 0: it is none."""
+    return EXACT.index(kind) + 1 if kind in EXACT else 0
+
+
+def alike(one: Test, other: Test) -> bool:
+    """Whether both ask the same of a column, if the value of the first is taken as one of the second's type: of exact
+    numbers it does not matter as which of their types they are compared."""
+    if rank(one[2].type) and rank(other[2].type):
+        return number(one[0]) == number(other[0])
+    return (one[0], one[1].function, one[2].type) == (other[0], other[1].function, other[2].type)
+
+
+def number(scalar: Scalar) -> Scalar:
+    """An exact number as it is before it is made one of a wider type."""
+    while isinstance(scalar, Call) and scalar.function.name == "cast":
+        (inner,) = scalar.arguments
+        if not rank(scalar.type) > rank(inner.type) > 0:
+            break
+        scalar = inner
+    return scalar
+
+
+def of_kind(value: Value, kind: SqlType) -> Value:
+    return Decimal(value) if kind == types.NUMERIC and isinstance(value, int) else value
+
+
+def tests(branch: Scalar) -> list[Test] | None:
     """What a branch compares with which literals, and how, if it is two or more equalities and nothing else."""
     if not isinstance(branch, Logic) or not branch.conjunction:
         return None
-    found: list[tuple[Scalar, Call, Literal]] = []
+    found: list[Test] = []
     for test in branch.arguments:
         if not isinstance(test, Call) or test.function.name != "=":
             return None
