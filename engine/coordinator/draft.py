@@ -147,6 +147,16 @@ class Draft:
             if not self.filled:
                 self.coordinator.ticks.run_turning()
 
+    def filled_at(self, tick: int) -> None:
+        """The log is to know when the first rows of the tables that were filled came: before that other tables may have
+        had the names of those, and of what is made from them. In the transaction of `publish`."""
+        coordinator = self.coordinator
+        if coordinator.log is None or not self.filled:
+            return
+        above = {id for id in coordinator.catalog.above(sorted(self.filled)) if id in self.made}
+        kept = [item for id, item in coordinator.catalog.items.items() if id in above and not is_temporary(item.name)]
+        coordinator.log.change(facts={(MADE, str(item.id)): str(tick) for item in kept if item.create_sql})
+
     def _turned(self, after: Catalog) -> Catalog:
         """With the tick up to which the views that are replaced were something else."""
         upper = self.coordinator.cluster.worker.upper

@@ -43,8 +43,8 @@ NEEDED: Final = "needed"
 """The kind of the log's facts: since when (ms) the past of what an item reads has to be known, by the item's id."""
 
 MADE: Final = "made"
-"""The kind of the log's facts: the tick before an item was made, by its id. It has no history before that."""
-
+"""The kind of the log's facts: the tick before an item was made, or that of the first rows of what came with some, by
+its id. It has no history before that."""
 
 REFRESHED: Final = "refreshed"
 """The kind of the log's facts: the tick of the first refresh of a view, by its id. The others are by its schedule."""
@@ -201,6 +201,12 @@ def run(coordinator: "Coordinator", log: Log) -> None:
             circuit.begin(id)
 
 
+def _logged(catalog: Catalog, id: int) -> int:
+    """The item whose statement the log has: the source of a relation that came with it."""
+    item = catalog.items[id]
+    return item.source if isinstance(item, SourceRelation) and not item.create_sql else id
+
+
 def _turned(catalog: Catalog, item: Item) -> int:
     """Since when an item, and what it reads, have been what they are; before that another query answered for it."""
     own = item.turned + 1 if isinstance(item, MaterializedView) and item.turned else 0
@@ -208,12 +214,16 @@ def _turned(catalog: Catalog, item: Item) -> int:
 
 
 def _begin(coordinator: "Coordinator", log: Log, exact: frozenset[int]) -> frozenset[int]:
-    """Begin the histories that are to be exact, where they are; the collections that have one."""
+    """Begin the histories that are to be exact, where they are; the collections that have one.
+
+    Views of one query are one collection, whose history is that of the oldest; unless one of them was another query's
+    answer before, of which it knows nothing."""
     replay, catalog = coordinator.replay, coordinator.catalog
     assert replay is not None
     circuit = coordinator.cluster.worker.circuit
     made, together = log.facts(MADE), log.facts(HORIZON)
-    found: set[int] = set()
+    oldest: list[tuple[int, int]] = []  # (first tick, id)
+    turned: list[tuple[int, int]] = []
     for id in coordinator.cluster.worker.known():
         known = catalog.items.get(id)
         if known is None or not circuit.has(id):
@@ -222,13 +232,15 @@ def _begin(coordinator: "Coordinator", log: Log, exact: frozenset[int]) -> froze
         sources = frozenset(fed(catalog, item)) if not isinstance(item, Source) else frozenset({item.id})
         if not sources or not sources <= exact:
             continue
-        found.add(id)
         first = max(replay.horizon, *(int(together.get(str(source), 0)) for source in sources))
-        if isinstance(item, Table | Source | SourceRelation | MaterializedView):
-            of = item.source if isinstance(item, SourceRelation) and not item.create_sql else item.id
-            first = max(first, int(made.get(str(of), 0)))
-        first = max(first, _turned(catalog, item))
+        own = {id} if isinstance(item, MaterializedView) else set[int]()  # an index is as old as what it is on
+        first = max(first, *(int(made.get(str(_logged(catalog, each)), 0)) for each in sources | own))
+        since = _turned(catalog, item)
+        first = max(first, since)
         if isinstance(item, MaterializedView) and item.schedule is not None:
             first = max(first, replay.resumes(catalog, item) or 0)
-        circuit.begin(id, first)
-    return frozenset(found)
+        (turned if since else oldest).append((first, id))
+    begins = [*sorted(oldest, reverse=True), *sorted(turned)]
+    for first, id in begins:
+        circuit.begin(id, first)  # of one collection's names the last decides
+    return frozenset(id for _, id in begins)

@@ -30,7 +30,7 @@ from engine.coordinator.snapshot import Snapshot
 from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies, printed
 from engine.coordinator.subscribing import use
 from engine.coordinator.subscription import Subscription
-from engine.coordinator.transaction import Transaction, made_anew
+from engine.coordinator.transaction import Transaction, made_anew, still_there
 from engine.coordinator.variables import VARIABLES, byte_count, checked, variable
 from engine.errors import LimitExceeded, RaisedError, UndefinedTable, Unsupported
 from engine.plan.lower import with_finishing_as_topk
@@ -128,7 +128,7 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
                 return run(coordinator, client, settled(bound, context))
             except UndefinedTable:
                 # What it names may have been made anew since it was bound (ALTER TABLE); so far it has done nothing.
-                asks = isinstance(bound, BoundSelect | BoundInsert | BoundUpdate | BoundDelete | BoundMerge)
+                asks = isinstance(bound, dml.BoundWrite | BoundSelect | BoundSubscribe)
                 if not asks or coordinator.catalog is context.catalog:
                     raise
                 if client.transaction.status != "I":
@@ -284,7 +284,8 @@ def _write(coordinator: Coordinator, client: Client, bound: dml.BoundWrite) -> R
     with coordinator.heap.pinned():
         reads_table = frozenset() if dml.is_blind(bound) else bound.reads | {bound.table}
         snapshot = block.snapshot(coordinator, client.check, reads_table)
-        change = dml.changes(snapshot, bound)
+        with still_there(coordinator, bound.table):
+            change = dml.changes(snapshot, bound)
         block.write(coordinator, bound.table, change.delta)
         return dml.answered(coordinator, bound, change)
 
@@ -298,7 +299,9 @@ def _truncate(coordinator: Coordinator, client: Client, bound: BoundTruncate) ->
         with coordinator.heap.pinned():
             snapshot = block.snapshot(coordinator, client.check, frozenset(each.table for each in deletes))
             for each in deletes:
-                block.write(coordinator, each.table, dml.changes(snapshot, each).delta)
+                with still_there(coordinator, each.table):
+                    gone = dml.changes(snapshot, each).delta
+                block.write(coordinator, each.table, gone)
     return Result("TRUNCATE TABLE", timestamp=at)
 
 
@@ -332,6 +335,7 @@ def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreat
     if not in_block:
         with coordinator.logged_together():
             at = coordinator.ticks.commit_computed(made)
+            draft.filled_at(at)
         return Result(f"SELECT {count}", timestamp=at, row_count=count)
     with coordinator.heap.pinned():
         for table, found in made().items():
@@ -340,7 +344,8 @@ def _create_table_as(coordinator: Coordinator, client: Client, bound: BoundCreat
 
 
 def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) -> Subscription:
-    if not bound.reads <= coordinator.catalog.items.keys():
+    drafted = client.transaction.draft is not None and not client.transaction.draft.made.isdisjoint(bound.reads)
+    if drafted and not bound.reads <= coordinator.catalog.items.keys():
         raise Unsupported("what this transaction has made cannot be subscribed to yet", hint="COMMIT first.")
     telling = _telling(coordinator, bound)
     if bound.durable is not None:

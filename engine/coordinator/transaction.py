@@ -10,7 +10,8 @@ log; it fails with 40001 where others changed the same.
 A savepoint is what was written and drafted up to it: values, so keeping one costs a dictionary.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from engine.catalog.catalog import Catalog
@@ -28,7 +29,6 @@ from engine.errors import (
     SerializationFailure,
     TransactionState,
     UndefinedSavepoint,
-    UndefinedTable,
 )
 
 
@@ -120,7 +120,10 @@ class Transaction:
                 raise error
             with coordinator.logged_together():
                 draft.publish(deltas)
-                return coordinator.ticks.commit_ahead(deltas) if deltas else None
+                at = coordinator.ticks.commit_ahead(deltas) if deltas else None
+                if at is not None:
+                    draft.filled_at(at)
+                return at
 
     def clear(self, coordinator: Coordinator, committed: bool = False) -> None:
         """The block has ended."""
@@ -208,10 +211,11 @@ class Transaction:
         before = self.writes.get(table)
         if before is not None and before.batch is not None:
             delta = Batch.concat([before.batch, delta]).consolidate()
-        error = coordinator.constraints.violation({table: delta})
-        if error is not None:
-            raise error
-        self.writes[table] = coordinator.result("", coordinator.tables[table], delta)
+        with still_there(coordinator, table):
+            error = coordinator.constraints.violation({table: delta})
+            if error is not None:
+                raise error
+            self.writes[table] = coordinator.result("", coordinator.tables[table], delta)
 
     def own(self) -> dict[int, Batch]:
         """The gathered writes by table."""
@@ -220,7 +224,7 @@ class Transaction:
     def _checked(self, coordinator: Coordinator, deltas: Mapping[int, Batch]) -> Mapping[int, Batch]:
         """The writes, if nothing that was read has changed. Under the tick lock, with nothing queued."""
         if not deltas.keys() <= coordinator.tables.keys():
-            raise UndefinedTable("a table that the transaction writes to was dropped")
+            raise made_anew()
         circuit = coordinator.cluster.worker.circuit
         for id in self.read:
             assert self.read_at is not None
@@ -230,14 +234,25 @@ class Transaction:
         return deltas
 
 
+@contextmanager
+def still_there(coordinator: Coordinator, table: int) -> Iterator[None]:
+    """While a block looks at a table, which it does without the tick lock, others may drop it: SerializationFailure."""
+    try:
+        yield
+    except KeyError:
+        if table in coordinator.tables:
+            raise
+        raise made_anew() from None
+
+
 def made_anew() -> SerializationFailure:
-    """Others have changed what there is to read."""
-    return failure("What it reads was dropped, or made anew,")
+    """Others have changed what there is."""
+    return failure("What it reads or writes to was dropped, or made anew,")
 
 
 def failure(what: str) -> SerializationFailure:
     return SerializationFailure(
         "could not serialize access due to concurrent update",
-        detail=f"{what} since the transaction began to read.",
+        detail=f"{what} since the transaction began.",
         hint="Run the transaction again.",
     )

@@ -128,6 +128,39 @@ def test_an_index_keeps_what_its_relation_does_not(db: Database) -> None:
         db.execute(f"SELECT * FROM t AS OF {at[0]}")
 
 
+@pytest.mark.parametrize("made", ["ALTER TABLE t ADD COLUMN b int", "DROP TABLE t CASCADE; {again}; {view}"])
+def test_what_was_made_anew_has_no_past_after_a_restart_either(directory: Directory, made: str) -> None:
+    """As of a time at which another table had its name, it is not empty."""
+    retained = "WITH (RETAIN HISTORY FOR '1h')"
+    view = f"""CREATE MATERIALIZED VIEW m {retained} AS SELECT sum(a) AS s FROM t; CREATE INDEX i ON m (s);
+        CREATE VIEW v AS SELECT a FROM t WHERE a > 1; CREATE INDEX j ON v (a)"""
+    again = f"CREATE TABLE t {retained} AS SELECT i AS a FROM generate_series(1, 4) i"
+    db = directory.open()
+    db.execute(f"{again}; {view}")
+    before = db.execute("SELECT * FROM m").timestamp
+    db.execute(made.format(again=again, view=view))
+    since = db.execute("SELECT * FROM m").timestamp
+    assert before is not None
+    assert since is not None
+    for each in directory.then_and_later():
+        for at in (before, since - 1):
+            for relation in ("t", "m", "v"):
+                with pytest.raises(SqlError, match=f"the earliest that can be read is {since}"):
+                    each.execute(f"SELECT * FROM {relation} AS OF {at}")
+        assert each.execute(f"SELECT s FROM m AS OF {since}").rows() == [(10,)]
+
+
+def test_a_younger_view_of_the_same_query_leaves_the_past_of_the_older(directory: Directory) -> None:
+    """Nor does an index that came later; after a restart too."""
+    retained, query = "WITH (RETAIN HISTORY FOR '1h')", "SELECT sum(a) AS s FROM t"
+    db = directory.open()
+    db.execute(f"CREATE TABLE t (a int) {retained}; CREATE MATERIALIZED VIEW old {retained} AS {query}")
+    at = [db.write("t", [(i,)]) for i in (1, 2)]
+    db.execute(f"CREATE MATERIALIZED VIEW young AS {query}; CREATE INDEX i ON old (s); INSERT INTO t VALUES (3)")
+    for each in directory.then_and_later():
+        assert [each.execute(f"SELECT s FROM old AS OF {moment}").rows() for moment in at] == [[(1,)], [(3,)]]
+
+
 PAST = """CREATE TABLE early (k int, v bigint) WITH (RETAIN HISTORY FOR '1h');
     CREATE TABLE plain (k int, w int) WITH (RETAIN HISTORY FOR '1h');
     CREATE TABLE other (a int);
