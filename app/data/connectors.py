@@ -6,6 +6,7 @@ from typing import Literal, assert_never
 from app.data.names import literal, parts_of, quoted
 from app.schemas.connectors import (
     AuctionGenerator,
+    AvroMarks,
     AwsConnection,
     Connection,
     Connector,
@@ -17,6 +18,7 @@ from app.schemas.connectors import (
     GcsConnection,
     Generator,
     Given,
+    JsonOutput,
     KafkaConnection,
     KafkaConnector,
     KeyValueGenerator,
@@ -98,8 +100,17 @@ def _kafka(connector: KafkaConnector) -> str:
         f"FETCH MESSAGE MAX BYTES = {connector.fetch_message_max_bytes}",
         f"CLIENT ID = {literal(connector.client_id)}",
     ]
-    if not connector.deduplicate:
-        options.append("DEDUPLICATION = 'none'")
+    for part in ("", "_start", "_end", "_pad_start"):
+        said = getattr(connector, f"deduplication{part}")
+        if said is not None:
+            options.append(f"DEDUPLICATION{part.upper()} = {literal(said)}")
+    if connector.transactions is not None:
+        options.append(f"TX_METADATA = {quoted(*parts_of(connector.transactions.source))}")
+        options.append(f"TX_METADATA_COLLECTION = {literal(connector.transactions.collection)}")
+    if connector.enable_auto_commit:
+        options.append("ENABLE AUTO COMMIT = true")
+    if connector.group_id_prefix:
+        options.append(f"GROUP ID PREFIX = {literal(connector.group_id_prefix)}")
     if connector.start_offsets:
         options.append(f"START OFFSET = [{', '.join(map(str, connector.start_offsets))}]")
     if connector.start_timestamp_ms is not None:
@@ -198,6 +209,7 @@ def through(connector: KafkaConnector | Destination, options: list[str]) -> tupl
 def destination(connector: Destination, more: list[str]) -> tuple[str, str]:
     """(what stands behind INTO, the options behind the key); with `more` options."""
     options = [*more, f"COMPRESSION TYPE = '{connector.compression}'", f"CLIENT ID = {literal(connector.client_id)}"]
+    options.append(f"TRANSACTIONAL ID PREFIX = {literal(connector.transactional_id_prefix)}")
     if connector.progress_topic is not None:
         options.append(f"PROGRESS TOPIC = {literal(connector.progress_topic)}")
     if connector.partitions is not None:
@@ -210,6 +222,21 @@ def destination(connector: Destination, more: list[str]) -> tuple[str, str]:
     if connector.partition_by is not None:
         options.append(f"PARTITION BY = {connector.partition_by}")
     return through(connector, options)
+
+
+def consistency(connector: Destination) -> str:
+    """The clause of it, behind the key."""
+    marks = connector.consistency
+    if marks is None:
+        return ""
+    match marks.format:
+        case None:
+            said = ""
+        case AvroMarks():
+            said = f" FORMAT AVRO USING {_schema(None, marks.format.registry)}"
+        case JsonOutput():
+            said = " FORMAT JSON"
+    return f" CONSISTENCY (TOPIC {literal(marks.topic)}{said})"
 
 
 def sink_format(format: SinkFormat, of: Sequence[str], relation: Sequence[str]) -> str:

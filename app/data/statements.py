@@ -7,7 +7,7 @@ expressions, checks) is SQL.
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from app.data.connectors import destination, origin, reached, sink_format
+from app.data.connectors import consistency, destination, origin, reached, sink_format
 from app.data.names import literal, parts_of, quoted
 from app.schemas.formats import AvroOutput, ColumnSpec, SinkFormat
 from app.schemas.objects import (
@@ -94,7 +94,10 @@ def _source(body: NewSource) -> str:
     key = ", ".join(quoted(column) for column in body.primary_key)
     more = (f"PRIMARY KEY ({key}) NOT ENFORCED",) if key else ()
     columns = f" {_columns(body.columns, more)}" if body.columns or more else ""
-    return f"CREATE SOURCE {name}{columns} FROM {origin(body.connector)}"
+    timeline = "" if body.timeline is None else f" WITH (TIMELINE = {literal(body.timeline)})"
+    if body.own_timeline:
+        timeline = " WITH (EPOCH_MS_TIMELINE = false)"
+    return f"CREATE SOURCE {name}{columns} FROM {origin(body.connector)}{timeline}"
 
 
 def _sink(body: NewSink) -> str:
@@ -111,7 +114,7 @@ def _sink(body: NewSink) -> str:
     snapshot = "" if body.snapshot else " WITHOUT SNAPSHOT"
     return (
         f"CREATE SINK {_name(body.name, body.if_not_exists)} FROM {quoted(*relation)} INTO {into}"
-        f"{key}{headers}{options} {written} ENVELOPE {body.envelope.upper()}{snapshot}"
+        f"{key}{consistency(body.connector)}{headers}{options} {written} ENVELOPE {body.envelope.upper()}{snapshot}"
     )
 
 

@@ -105,6 +105,15 @@ class IncludedColumn(Strict):
     name: str | None = Field(default=None, min_length=1, max_length=200, description="By default its own")
 
 
+class UpstreamTransactions(Strict):
+    """What a transaction of the upstream did is one tick, over all sources that name the same topic."""
+
+    source: Name = Field(description="The source of the topic in which Debezium says which transactions there are")
+    collection: str = Field(
+        min_length=1, max_length=400, description="What Debezium calls the table", examples=["public.orders"]
+    )
+
+
 class KafkaConnector(Strict):
     """A topic, through a connection or in the open from brokers."""
 
@@ -127,7 +136,25 @@ class KafkaConnector(Strict):
         default=None, ge=-(2**53), le=2**53, description="Begin at this time; negative: so long ago"
     )
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
-    deduplicate: bool = Field(default=True, description="With envelope debezium: pass over what it sends again")
+    deduplication: Literal["none", "ordered", "full", "full_in_range"] | None = Field(
+        default=None,
+        description="With envelope debezium, by what changes are known that were sent again: their place in the "
+        "upstream's log (the default), all that were seen, in a range of times these; none: every record is applied",
+    )
+    deduplication_start: str | None = Field(
+        default=None, max_length=40, examples=["2022-05-01 12:30:00"],
+        description="Of full_in_range: from this time of records on, in UTC",
+    )  # fmt: skip
+    deduplication_end: str | None = Field(default=None, max_length=40, description="Of full_in_range: up to this time")
+    deduplication_pad_start: str | None = Field(
+        default=None, max_length=40,
+        description="Of full_in_range: from this time on what is seen is remembered; by default an hour before",
+    )  # fmt: skip
+    transactions: UpstreamTransactions | None = Field(default=None, description="With envelope debezium")
+    enable_auto_commit: bool = Field(
+        default=False, description="Tell a group of consumers how far the source is, for those who watch groups"
+    )
+    group_id_prefix: str = Field(default="", max_length=249, description="How the name of that group begins")
     topic_metadata_refresh_interval_ms: int = Field(
         default=10_000, ge=0, le=3_600_000, description="Between two looks for new partitions"
     )
@@ -138,8 +165,13 @@ class KafkaConnector(Strict):
     def one_of_them(self) -> Self:
         if self.inline_errors is not None and self.envelope != "upsert":
             raise ValueError("inline_errors is for envelope upsert")
-        if not self.deduplicate and self.envelope != "debezium":
-            raise ValueError("deduplicate is for envelope debezium")
+        if (self.deduplication is not None or self.transactions is not None) and self.envelope != "debezium":
+            raise ValueError("deduplication and transactions are for envelope debezium")
+        times = (self.deduplication_start, self.deduplication_end, self.deduplication_pad_start)
+        if self.deduplication == "full_in_range" and None in times[:2]:
+            raise ValueError("full_in_range needs deduplication_start and deduplication_end")
+        if self.deduplication != "full_in_range" and any(time is not None for time in times):
+            raise ValueError("a range of deduplication is for full_in_range")
         return of_one(self, connection=self.connection, brokers=self.brokers)
 
 
@@ -223,6 +255,28 @@ Connector = Annotated[
 ]
 
 
+class JsonOutput(Strict):
+    """A document of JSON a record."""
+
+    type: Literal["json"]
+
+
+class AvroMarks(Strict):
+    """The schema is registered under the topic's name."""
+
+    type: Literal["avro"]
+    registry: Name
+
+
+class Consistency(Strict):
+    """Another topic that is told where each transaction begins and ends, in the transaction itself."""
+
+    topic: str = Field(min_length=1, max_length=249, examples=["totals-transactions"])
+    format: Annotated[JsonOutput | AvroMarks, Field(discriminator="type")] | None = Field(
+        default=None, description="By default the value's, which then is JSON or Avro"
+    )
+
+
 class Destination(Strict):
     """A topic that a sink writes. `partitions`, `replication` and `config` are for one that is not there yet."""
 
@@ -241,6 +295,8 @@ class Destination(Strict):
     replication: int | None = Field(default=None, ge=1, le=1000, description="By default 3, or as many as brokers")
     config: dict[str, str] = Field(default={}, max_length=100, examples=[{"cleanup.policy": "compact"}])
     client_id: str = Field(default="tailrace", min_length=1, max_length=249)
+    transactional_id_prefix: str = Field(default="tailrace", min_length=1, max_length=200)
+    consistency: Consistency | None = None
 
     @model_validator(mode="after")
     def one_of_them(self) -> Self:

@@ -1,8 +1,8 @@
 """Sources, sinks, tables, views, indexes, connections and secrets: what makes one, and what is known of it."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from app.schemas.connectors import Connection, Connector, Destination
 from app.schemas.formats import ColumnSpec, Name, SinkFormat
@@ -15,7 +15,18 @@ class NewSource(Strict):
     connector: Connector
     columns: list[ColumnSpec] = Field(default=[], description="Where the input does not name them, or has no types")
     primary_key: list[str] = Field(default=[], description="Columns that whoever writes promises to be a key")
+    timeline: str | None = Field(
+        default=None, min_length=1, max_length=200,
+        description="By default the clock's; what is read together is of one. Of a name: shared by who says the same",
+    )  # fmt: skip
+    own_timeline: bool = Field(default=False, description="Whether it shares its timeline with no other source")
     if_not_exists: bool = False
+
+    @model_validator(mode="after")
+    def one_timeline(self) -> Self:
+        if self.timeline is not None and self.own_timeline:
+            raise ValueError("timeline or own_timeline, not both")
+        return self
 
 
 class NewTable(Strict):

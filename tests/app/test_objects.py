@@ -123,6 +123,37 @@ def test_sources_of_every_connector(server, http, connector):
     server.database.execute("DROP SCHEMA ob_gs CASCADE")
 
 
+def test_a_source_of_debezium(server, http):
+    """What it passes over, what comes together, who is told, and whose times its times are."""
+    kafka = {"type": "kafka", "brokers": ["127.0.0.1:1"], "topic": "t", "format": {"type": "json"}}
+    made(http, "sources", name="ob_tx", connector=kafka, timeline="it's")
+    connector = kafka | {
+        "envelope": "debezium", "deduplication": "full_in_range", "deduplication_start": "2022-05-01",
+        "deduplication_end": "2022-05-02 12:30:00", "deduplication_pad_start": "2022-04-01",
+        "enable_auto_commit": True, "group_id_prefix": "us-",
+        "transactions": {"source": "ob_tx", "collection": "public.orders"},
+    }  # fmt: skip
+    body = {"name": "ob_dbz", "columns": [{"name": "id", "type": "int"}], "timeline": "it's"}
+    sql = made(http, "sources", connector=connector, **body)["create_sql"]
+    for said in ("DEDUPLICATION = 'full_in_range'", "DEDUPLICATION_START = '2022-05-01'", "= '2022-05-02 12:30:00'",
+                 "DEDUPLICATION_PAD_START = '2022-04-01'", "ENABLE AUTO COMMIT", "'us-'", "'public.orders'",
+                 "TIMELINE = 'it''s'"):  # fmt: skip
+        assert said in sql, said
+    for name, said in (("ob_none", "none"), ("ob_full", "full"), ("ob_ordered", "ordered")):
+        body = {"name": name, "columns": [{"name": "id", "type": "int"}], "own_timeline": True}
+        sql = made(http, "sources", connector=kafka | {"envelope": "debezium", "deduplication": said}, **body)
+        assert f"DEDUPLICATION = '{said}'" in sql["create_sql"]
+        assert "EPOCH_MS_TIMELINE = false" in sql["create_sql"]
+    for wrong in ({"deduplication": "full"}, {"envelope": "debezium", "deduplication": "full_in_range"},
+                  {"envelope": "debezium", "deduplication_start": "2022-05-01"},
+                  {"transactions": {"source": "ob_tx", "collection": "c"}}):  # fmt: skip
+        assert http.post("/api/sources", json={"name": "ob_no", "connector": kafka | wrong}).status_code == 400
+    both = {"name": "ob_no", "connector": kafka, "timeline": "x", "own_timeline": True}
+    assert http.post("/api/sources", json=both).status_code == 400
+    for name in ("ob_dbz", "ob_none", "ob_full", "ob_ordered", "ob_tx"):
+        assert http.delete(f"/api/sources/{name}").status_code == 204
+
+
 def test_a_generator_that_ends(http):
     """Flat out, from one tick to before another."""
     connector = {"type": "counter", "tick_interval_ms": 0, "as_of": 40, "up_to": 100}
@@ -212,7 +243,8 @@ def test_a_sink_of_every_option(server, http):
     connector = {
         "type": "kafka", "connection": "ob_k2", "topic": "it's", "progress_topic": "pro", "compression": "zstd",
         "partition_by": "k % 7", "partitions": 5, "replication": 2, "config": {"cleanup.policy": "compact"},
-        "client_id": "me",
+        "client_id": "me", "transactional_id_prefix": "ours",
+        "consistency": {"topic": "marks", "format": {"type": "avro", "registry": "ob_r"}},
     }  # fmt: skip
     body = {
         "name": "ob_sink", "from": "ob_st", "connector": connector, "key": ["k"], "enforced": False, "headers": "h",
@@ -228,9 +260,24 @@ def test_a_sink_of_every_option(server, http):
     avro = (
         "NULL DEFAULTS, VALUE COMPATIBILITY LEVEL = 'FULL'", "= 'it''s one'", """."v" = 'what')""",
     )  # fmt: skip
-    for said in ("it''s", "pro", "zstd", "k % 7", "= 5", "= 2", "compact", "shop.Order", "WITHOUT SNAPSHOT", *avro):
+    marks = "CONSISTENCY (TOPIC 'marks' FORMAT AVRO USING CONFLUENT SCHEMA REGISTRY CONNECTION"
+    for said in (
+        marks,
+        "= 'ours'",
+        "it''s",
+        "pro",
+        "zstd",
+        "k % 7",
+        "= 5",
+        "= 2",
+        "compact",
+        "shop.Order",
+        "WITHOUT SNAPSHOT",
+        *avro,
+    ):
         assert said in sink["create_sql"], said
-    open_ = {"type": "kafka", "brokers": ["127.0.0.1:1", "127.0.0.1:2"], "topic": "t", "partitions": 3}
+    open_ = {"type": "kafka", "brokers": ["127.0.0.1:1", "127.0.0.1:2"], "topic": "t", "partitions": 3,
+             "consistency": {"topic": "open-marks"}}  # fmt: skip
     made(http, "sinks", name="ob_open", connector=open_, format={"type": "json"}, **{"from": "ob_st"})
     while sink["status"] != "stalled":
         sink = http.get("/api/sinks/ob_sink").json()
