@@ -25,6 +25,15 @@ WINDOWS = {
     "the last that is no NULL": (f"last_value({SPARSE}) IGNORE NULLS {OVER} ROWS UNBOUNDED PRECEDING)", "middle"),
     "running max, the change in the middle": (f"max({SPARSE}) {OVER} ROWS UNBOUNDED PRECEDING)", "middle"),
     "max of the partition": ("max(v % 1009) OVER (PARTITION BY k)", "middle"),
+    "the third": (f"nth_value(v, 3) {OVER})", "middle"),
+    "last of the partition": (
+        f"last_value(v) {OVER} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+        "middle",
+    ),
+    "min of all others": (
+        f"min(v) {OVER} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW)",
+        "middle",
+    ),
     "ntile, another everywhere": (f"ntile(4) {OVER})", "end"),
 }
 GROUPS = {

@@ -223,7 +223,7 @@ class OrderedRows:
         if len(gone):
             self._gone.append(gone)
 
-    def regions(self, coming: "Coming", reaching: "Reaching", one: bool, stretch: NDArray[np.int64]) -> Regions:
+    def regions(self, coming: "Coming", reaching: "Reaching", runs: int, stretch: NDArray[np.int64]) -> Regions:
         """What lies around rows that come and go, sorted by group: those that come have entered, the others not yet.
 
         See engine/kernels/ordered_regions.py for the arguments and what is found.
@@ -234,12 +234,12 @@ class OrderedRows:
             self._marks = np.zeros(len(store.words), np.uint8)
         found, leaves, places = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64)
         ordered_regions.locate_rows(
-            coming.gids, coming.prefixes, coming.slots, coming.diffs, one, self._change, self._marks, found, leaves,
-            places, tree.nodes, tree.head, store.words, store.spec, *self._heap.view(),
+            coming.gids, coming.prefixes, coming.slots, coming.diffs, runs != 0, self._change, self._marks, found,
+            leaves, places, tree.nodes, tree.head, store.words, store.spec, *self._heap.view(),
         )  # fmt: skip
         around = ordered_regions.walk_regions(
             coming.gids, found, leaves, places, stretch, self._change, self._marks, reaching.back, reaching.ahead,
-            reaching.peers, reaching.spans, reaching.skips, one, tree.nodes, store.words, store.spec,
+            reaching.peers, reaching.spans, reaching.skips, runs, tree.nodes, store.words, store.spec,
             *self._heap.view(),
         )  # fmt: skip
         found = found[found >= 0]

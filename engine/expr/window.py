@@ -6,7 +6,7 @@ needs no arithmetic of types.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -124,7 +124,8 @@ class WindowCall:
 
     `within`: the order in which an aggregate of the whole frame takes its rows, before that of the window: (column,
     descending, NULLs first).
-    Arguments of LAG and LEAD: value, offset, default; of NTH_VALUE: value, number; of NTILE: the number.
+    Arguments of LAG and LEAD: value, offset, default; of NTILE: the number; of NTH_VALUE: value, number, or value alone
+    if the number is the same for all rows, `number`.
     """
 
     kind: Kind | AggregateKind
@@ -135,6 +136,7 @@ class WindowCall:
     ignore_nulls: bool = False
     filter: int | None = None
     within: tuple[tuple[int, bool, bool], ...] = ()
+    number: int | None = None
 
     def reads(self) -> tuple[int, ...]:
         """Every column that it reads."""
@@ -146,7 +148,7 @@ class WindowCall:
         return WindowCall(
             self.kind, tuple(to[column] for column in self.columns), self.type, self.nullable, self.frame.moved(to),
             self.ignore_nulls, None if self.filter is None else to[self.filter],
-            tuple((to[column], descending, first) for column, descending, first in self.within),
+            tuple((to[column], descending, first) for column, descending, first in self.within), self.number,
         )  # fmt: skip
 
     @property
@@ -154,20 +156,13 @@ class WindowCall:
         """Whether its value depends on the frame."""
         return self.kind not in RANKINGS and self.kind not in OFFSETS
 
-    def runs(self) -> bool:
-        """Whether one state of all rows so far, however many, is all that it needs of a frame that begins with the
-        partition: a sum, a least value, the first value, the last that is not NULL."""
-        if isinstance(self.kind, AggregateKind):
-            return self.kind not in WHOLE_GROUP
-        return self.kind is Kind.FIRST_VALUE or (self.kind is Kind.LAST_VALUE and self.ignore_nulls)
-
     def of_partition(self, ordered: bool) -> bool:
         """Whether it is one aggregate of all rows of a partition, which may have an order or none."""
         frame = self.frame
         to_end = frame.end.edge is Edge.UNBOUNDED_FOLLOWING or (
             frame.end.edge is Edge.CURRENT_ROW and frame.unit is Unit.RANGE and not ordered
         )
-        plain = isinstance(self.kind, AggregateKind) and self.runs() and not self.within
+        plain = isinstance(self.kind, AggregateKind) and self.kind not in WHOLE_GROUP
         return plain and to_end and frame.start.edge is Edge.UNBOUNDED_PRECEDING and frame.exclude is Exclude.NO_OTHERS
 
     def looks_back(self, peers: bool) -> bool:
@@ -180,7 +175,8 @@ class WindowCall:
         return self.framed and (peers or rows) and self.frame.end.edge in back
 
     def __str__(self) -> str:
-        inner = ", ".join(f"#{column}" for column in self.columns)
+        number = [] if self.number is None else [str(self.number)]
+        inner = ", ".join([*(f"#{column}" for column in self.columns), *number])
         star = "*" if isinstance(self.kind, AggregateKind) else ""
         parts = [f"{self.kind.value.removesuffix('(*)')}({inner or star})"]
         parts += ["ignore nulls"] if self.ignore_nulls else []
@@ -194,16 +190,18 @@ class WindowCall:
 class Reach:
     """How far from a row the rows are that its values depend on, the same for all calls of a window.
 
-    `back` rows before it and `ahead` after it, or with `peers` so many groups of peers. `running`: beyond `back`, only
-    what all the rows before come to counts (a running sum). The rest is in the data: `offsets` are the LAGs and LEADs,
-    as (column, whether a positive offset looks ahead), `skips` those that IGNORE NULLS, as (column of values, that of
-    offsets, whether ahead), `spans` the bounds of RANGE, as (key, column of the bound, whether it is ahead).
+    `back` rows before it and `ahead` after it, or with `peers` so many groups of peers. `before`: beyond `back`, only
+    what all the rows before come to counts (a running sum); `behind`: beyond `ahead`, what all rows behind come to. The
+    rest is in the data: `offsets` are the LAGs and LEADs, as (column, whether a positive offset looks ahead), `skips`
+    those that IGNORE NULLS, as (column of values, that of offsets, whether ahead), `spans` the bounds of RANGE, as
+    (key, column of the bound, whether it is ahead).
     """
 
     back: int = 0
     ahead: int = 0
     peers: bool = False
-    running: bool = False
+    before: bool = False
+    behind: bool = False
     offsets: tuple[tuple[int, bool], ...] = ()
     skips: tuple[tuple[int, int, bool], ...] = ()
     spans: tuple[tuple[int, int, bool], ...] = ()
@@ -212,63 +210,24 @@ class Reach:
         """The reach of both."""
         return Reach(
             max(self.back, other.back), max(self.ahead, other.ahead), self.peers or other.peers,
-            self.running or other.running, self.offsets + other.offsets, self.skips + other.skips,
-            self.spans + other.spans,
+            self.before or other.before, self.behind or other.behind, self.offsets + other.offsets,
+            self.skips + other.skips, self.spans + other.spans,
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """The calls as they are computed over partitions walked forwards, or from their end: then FIRST_VALUE is LAST_VALUE
-    and a frame to UNBOUNDED FOLLOWING one from UNBOUNDED PRECEDING. `reach` None: as far as the partition goes, in a
-    way that has no running state."""
-
-    calls: tuple[WindowCall, ...]
-    backwards: bool
-    reach: Reach | None
-
-    def __str__(self) -> str:
-        if self.reach is None:
-            return "touched partitions"
-        if not self.reach.running:
-            return "neighbours of a change"
-        return "rows before a change" if self.backwards else "rows behind a change"
-
-
-def walk_of(calls: tuple[WindowCall, ...]) -> Walk:
-    """The way in which a change of the partition reaches few rows."""
-    reach = reach_of(calls)
+def reach_text(reach: Reach | None) -> str:
+    """What a change has computed anew, as EXPLAIN says it."""
     if reach is None:
-        turned = [turned_round(call) for call in calls]
-        from_end = tuple(call for call in turned if call is not None)
-        if len(from_end) == len(calls) and (back := reach_of(from_end)) is not None:
-            return Walk(from_end, True, back)
-    return Walk(calls, False, reach)
-
-
-TURNED: Final = {
-    Kind.LAG: Kind.LEAD, Kind.LEAD: Kind.LAG, Kind.FIRST_VALUE: Kind.LAST_VALUE, Kind.LAST_VALUE: Kind.FIRST_VALUE,
-    Edge.PRECEDING: Edge.FOLLOWING, Edge.FOLLOWING: Edge.PRECEDING, Edge.CURRENT_ROW: Edge.CURRENT_ROW,
-    Edge.UNBOUNDED_PRECEDING: Edge.UNBOUNDED_FOLLOWING, Edge.UNBOUNDED_FOLLOWING: Edge.UNBOUNDED_PRECEDING,
-}  # fmt: skip
-"""What a function, or an end of a frame, is to whoever walks the other way."""
-
-
-def turned_round(call: WindowCall) -> WindowCall | None:
-    """The call with the same values over the rows in the opposite order, if there is one."""
-    if isinstance(call.kind, AggregateKind):
-        kind = None if call.kind in WHOLE_GROUP else call.kind
-    else:
-        kind = TURNED.get(call.kind)
-    if kind is None:
-        return None
-    frame = call.frame
-    start, end = Bound(TURNED[frame.end.edge], frame.end.offset), Bound(TURNED[frame.start.edge], frame.start.offset)
-    return replace(call, kind=kind, frame=Frame(frame.unit, start, end, frame.exclude, frame.key))
+        return "touched partitions"
+    if reach.before and reach.behind:
+        return "rows on both sides of a change"
+    if reach.before:
+        return "rows behind a change"
+    return "rows before a change" if reach.behind else "neighbours of a change"
 
 
 def reach_of(calls: Iterable[WindowCall]) -> Reach | None:
-    """How far all of them look, walked forwards; None: as far as the partition goes."""
+    """How far all of them look; None: as far as the partition goes, in a way that has no running state."""
     found = Reach()
     for call in calls:
         one = _reach(call)
@@ -282,9 +241,9 @@ def _reach(call: WindowCall) -> Reach | None:
     kind, frame = call.kind, call.frame
     match kind:
         case Kind.ROW_NUMBER:
-            return Reach(running=True)
+            return Reach(before=True)
         case Kind.RANK | Kind.DENSE_RANK:
-            return Reach(peers=True, running=True)
+            return Reach(peers=True, before=True)
         case Kind.PERCENT_RANK | Kind.CUME_DIST | Kind.NTILE:
             return None
         case Kind.LAG | Kind.LEAD:
@@ -293,32 +252,46 @@ def _reach(call: WindowCall) -> Reach | None:
             return Reach(skips=((value, offset, ahead),)) if call.ignore_nulls else Reach(offsets=((offset, ahead),))
     start, end = frame.start, frame.end
     peers = frame.unit is not Unit.ROWS or frame.exclude in (Exclude.GROUP, Exclude.TIES)
-    whole = not call.ignore_nulls and frame.exclude is Exclude.NO_OTHERS
-    ends = {start.edge, end.edge}
-    # The first and the last row of a frame do not depend on where its other end is, far from both ends of a partition;
-    # if that is a bound by value on the other side, the first row beyond it may be anywhere.
-    if frame.key is None or kind not in (Kind.FIRST_VALUE, Kind.LAST_VALUE):
-        beyond = False
-    else:
-        beyond = (start.edge is Edge.FOLLOWING) if kind is Kind.FIRST_VALUE else (end.edge is Edge.PRECEDING)
-    if kind is Kind.FIRST_VALUE and whole and not beyond and Edge.UNBOUNDED_PRECEDING not in ends:
-        ends.discard(Edge.UNBOUNDED_FOLLOWING)
-    if kind is Kind.LAST_VALUE and whole and not beyond and Edge.UNBOUNDED_FOLLOWING not in ends:
-        ends.discard(Edge.UNBOUNDED_PRECEDING)
-    if Edge.UNBOUNDED_FOLLOWING in ends or (Edge.UNBOUNDED_PRECEDING in ends and not call.runs()):
+    ends = {start.edge, end.edge} - _unread_ends(call)
+    if kind in WHOLE_GROUP and not ends.isdisjoint((Edge.UNBOUNDED_PRECEDING, Edge.UNBOUNDED_FOLLOWING)):
         return None
     moved = [bound for bound in (start, end) if bound.edge in MOVED]
-    # Of rows that a frame excludes the state so far tells nothing: the same least value may be theirs alone.
-    single = kind in EXTREME or kind in (Kind.FIRST_VALUE, Kind.LAST_VALUE)
-    back = int(single and frame.exclude is not Exclude.NO_OTHERS)
-    ahead = 0
+    # Of rows that a frame excludes a state tells nothing: the same least value may be theirs alone.
+    single = kind in EXTREME or kind in VALUES
+    back = ahead = int(single and frame.exclude is not Exclude.NO_OTHERS)
     spans: tuple[tuple[int, int, bool], ...] = ()
     if frame.key is None:
         back = max([back, *(bound.offset for bound in moved if bound.edge is Edge.PRECEDING)])
-        ahead = max((bound.offset for bound in moved if bound.edge is Edge.FOLLOWING), default=0)
+        ahead = max([ahead, *(bound.offset for bound in moved if bound.edge is Edge.FOLLOWING)])
     else:
         spans = tuple((frame.key, bound.offset, bound.edge is Edge.FOLLOWING) for bound in moved)
-    return Reach(back, ahead, peers, Edge.UNBOUNDED_PRECEDING in ends, spans=spans)
+    before, behind = Edge.UNBOUNDED_PRECEDING in ends, Edge.UNBOUNDED_FOLLOWING in ends
+    if kind is Kind.NTH_VALUE and end.edge is Edge.UNBOUNDED_FOLLOWING:
+        # No farther ahead than so many rows from where the frame begins, or from the row itself if that is before it.
+        if call.number is None or call.ignore_nulls or (frame.key is not None and start.edge is Edge.FOLLOWING):
+            return None
+        ahead += max(0, call.number)
+    if kind is Kind.NTH_VALUE and before and call.number is None:
+        return None
+    return Reach(back, ahead, peers, before, behind, spans=spans)
+
+
+def _unread_ends(call: WindowCall) -> set[Edge]:
+    """The ends of its frame that tell nothing of its value far from them.
+
+    The first and the last row of a frame do not depend on where its other end is, nor the n-th; if that is a bound by
+    value on the other side, the first row beyond it may be anywhere."""
+    kind, frame = call.kind, call.frame
+    if kind is Kind.NTH_VALUE:
+        return {Edge.UNBOUNDED_FOLLOWING}
+    if kind not in VALUES or frame.exclude is not Exclude.NO_OTHERS:
+        return set()
+    first = kind is Kind.FIRST_VALUE
+    near, far = (frame.start, Edge.UNBOUNDED_FOLLOWING) if first else (frame.end, Edge.UNBOUNDED_PRECEDING)
+    if near.edge is (Edge.UNBOUNDED_PRECEDING if first else Edge.UNBOUNDED_FOLLOWING):
+        return {far} if not call.ignore_nulls else set()
+    beyond = frame.key is not None and near.edge is (Edge.FOLLOWING if first else Edge.PRECEDING)
+    return set() if call.ignore_nulls or beyond else {far}
 
 
 def frame_text(frame: Frame) -> str:

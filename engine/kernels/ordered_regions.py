@@ -16,6 +16,7 @@ from engine.kernels.ordered import META, ONE, STORE, TREE, compare_rows, leaf_of
 
 CHANGED, VISITED = 1, 2
 """Marks of a slot: its row changes; its region has been walked."""
+RUNS_ON, RUNS_BACK = 1, 2
 
 
 @njit(
@@ -116,13 +117,13 @@ def count_skips(store, skips, slot, copies, counts):
 
 @njit(
     "Tuple((int32[::1], int64[:, ::1], int64[:, ::1], uint8[:, ::1]))(int32[::1], int32[::1], int64[::1], int64[::1],"
-    "int64[::1], int64[::1], uint8[::1], int64, int64, int64, int64[:, ::1], int64[:, ::1], boolean, int64[:, ::1],"
+    "int64[:, ::1], int64[::1], uint8[::1], int64, int64, int64, int64[:, ::1], int64[:, ::1], int64, int64[:, ::1],"
     f"{STORE})",
     cache=True,
     nogil=True,
 )
 def walk_regions(
-    gids, found, leaves, places, stretch, change, marks, back, ahead, peers, spans, skips, one, nodes, store, spec,
+    gids, found, leaves, places, stretch, change, marks, back, ahead, peers, spans, skips, runs, nodes, store, spec,
     start, length, data,
 ):  # fmt: skip
     """The regions around the entries that `locate_rows` found: (slots, counts, regions, inside).
@@ -133,19 +134,23 @@ def walk_regions(
     descending, nulls first; rows up to the so manieth that is not NULL in a column, skips int64[s, 4]: null word, null
     bit, back, ahead. Along the order none of these may turn back: who stands behind does not look farther back.
 
-    `one`: each group is one region from its earliest change to behind its last and stretch[k] entries more (k: its
-    first change); if that does not begin with the group, the entry before it comes first, once, to stand for all that
-    is before.
+    `runs`: something runs through the rows, RUNS_ON from the beginning of a group, RUNS_BACK from its end, or both.
+    Then each group is one region, from its earliest change to its last. What runs on may be another for stretch[1, k]
+    entries more (k: the group's first change), what runs back for stretch[0, k] entries before. If there are entries
+    before the region, the last of them comes first, once, to stand for all, where something runs on; so does the first
+    one behind it at its end where something runs back.
 
-    counts int64[2, entries]: multiplicities before and after the change. regions int64[6, r]: begin and end of the
-    region, begin and end of its zone, the entry behind its last change and the stretch, k. inside uint8[2, r]: whether
-    the group goes on before and behind the region. The store counts what is added already, not yet what is taken away.
+    counts int64[2, entries]: multiplicities before and after the change. regions int64[7, r]: begin and end of the
+    region, begin and end of its zone, the entry behind its last change and the stretch, that before the earliest one
+    and the stretch, k. inside uint8[2, r]: whether the group goes on before and behind the region. The store counts
+    what is added already, not yet what is taken away.
     O(entries + changes).
     """
     n = len(gids)
     heap = (start, length, data)
     slots, befores, afters = np.empty(64, np.int32), np.empty(64, np.int64), np.empty(64, np.int64)
-    regions, inside = np.empty((6, n), np.int64), np.zeros((2, n), np.uint8)
+    regions, inside = np.empty((7, n), np.int64), np.zeros((2, n), np.uint8)
+    one, runs_on, runs_back = runs != 0, runs & RUNS_ON != 0, runs & RUNS_BACK != 0
     near_skips, far_skips = np.zeros(len(skips), np.int64), np.zeros(len(skips), np.int64)
     last_word = store.shape[1] - 1
     by_peers = peers >= 0
@@ -170,6 +175,7 @@ def walk_regions(
         zone = changed = beside = np.int64(found[k])
         near, far = 0, 0
         near_skips[:], far_skips[:] = 0, 0
+        compared, stretched = np.int64(-1), 0
         while True:
             before, at = step(nodes, leaf, i, -1)
             if before < 0 or nodes[before, META + 2 * at] >> 32 != g:
@@ -181,8 +187,15 @@ def walk_regions(
                 near, far, copies_apart = near + apart, far + apart, 0
             else:
                 copies_apart = copies
+            # What runs is compared at the first entry that stays; a frame that by value begins behind it begins where
+            # what runs is another.
+            fresh = runs_back and compared < 0
+            if fresh:
+                changed = slot
+            stretching = runs_back and stretched < stretch[0, k]
             depends = (
-                near < ahead_within
+                stretching
+                or near < ahead_within
                 or within_skips(skips, 3, near_skips)
                 or frames_meet(store, spans, 1, slot, changed, heap)
             )
@@ -191,14 +204,18 @@ def walk_regions(
                 or far < back_within
                 or within_skips(skips, 2, far_skips)
                 or frames_meet(store, spans, 0, zone, slot, heap)
+                or fresh
             ):
                 inside[0, r] = 1
                 break
-            if marks[slot] != 0:
+            if marks[slot] != 0 or stretching:
+                stretched += 1
                 zone = changed = slot
                 near, far = 0, 0
                 near_skips[:], far_skips[:] = 0, 0
             else:
+                if fresh:
+                    compared = slot
                 near += copies_apart
                 count_skips(store, skips, slot, copies, near_skips)
                 if depends:
@@ -208,26 +225,26 @@ def walk_regions(
                     far += copies_apart
                     count_skips(store, skips, slot, copies, far_skips)
             leaf, i, beside = before, at, slot
-        representative = one and inside[0, r] == 1
+        representative = runs_on and inside[0, r] == 1
         if representative:
             leaf, i = before, at
         # On from there to where it ends; what runs is compared at an entry that stays.
         regions[0, r] = regions[2, r] = regions[3, r] = regions[4, r] = used
-        regions[5, r] = k
+        regions[5, r], regions[6, r] = -1, k
         seen, stretched, last = False, 0, zone
         while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g:
             slot = load_of(nodes[leaf, META + 2 * i])
             copies = max(np.int64(store[slot, last_word]), 0)
             copies_apart = 0 if by_peers else copies
             depends, stretching = seen, False
-            if one and used == regions[4, r]:
-                # A frame that ends by value before this entry ends where what runs is another.
+            behind = runs_on and seen and left <= 0 and used == regions[4, r]
+            if behind:
                 changed = slot
             if seen and left <= 0:
                 if by_peers:
                     apart = not are_peers(store, spec, slot, beside, peers)
                     near, far = near + apart, far + apart
-                stretching = stretched < stretch[k]
+                stretching = runs_on and stretched < stretch[1, k]
                 depends = (
                     stretching
                     or near < back_within
@@ -239,7 +256,7 @@ def walk_regions(
                     or far < ahead_within
                     or within_skips(skips, 3, far_skips)
                     or frames_meet(store, spans, 1, last, slot, heap)
-                    or (one and used == regions[4, r])
+                    or behind
                 ):
                     inside[1, r] = 1
                     break
@@ -265,6 +282,8 @@ def walk_regions(
                     count_skips(store, skips, slot, copies, far_skips)
             if slot == zone:
                 regions[2, r] = used
+            if slot == compared:
+                regions[5, r] = used
             if used == len(slots):
                 slots, befores, afters = doubled(slots), doubled(befores), doubled(afters)
             count, diff = np.int64(store[slot, last_word]), change[slot]
@@ -276,9 +295,16 @@ def walk_regions(
             used += 1
             beside = slot
             leaf, i = step(nodes, leaf, i, 1)
-        regions[1, r] = used
-        if one and inside[1, r] == 0:
+        if runs_on and inside[1, r] == 0:
             regions[3, r] = used
+        if runs_back and inside[0, r] == 0:
+            regions[2, r] = regions[0, r]
+        if runs_back and inside[1, r] == 1:
+            if used == len(slots):
+                slots, befores, afters = doubled(slots), doubled(befores), doubled(afters)
+            slots[used], befores[used], afters[used] = load_of(nodes[leaf, META + 2 * i]), 1, 1
+            used += 1
+        regions[1, r] = used
         r += 1
     counts = np.empty((2, used), np.int64)
     counts[0], counts[1] = befores[:used], afters[:used]

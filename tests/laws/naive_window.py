@@ -77,7 +77,7 @@ def value(call, rows, i, order, ties, before, aggregate):
         seen = [rows[j][call.columns[0]] for j in members]
         seen = [v for v in seen if v is not None] if call.ignore_nulls else seen
         if call.kind is Kind.NTH_VALUE:
-            number = rows[i][call.columns[1]]
+            number = rows[i][call.columns[1]] if call.number is None else call.number
             if number is None:
                 return None
             if number <= 0:

@@ -16,7 +16,7 @@ from engine.collection.heap import Heap
 from engine.dataflow.graph import Order, Source, Window
 from engine.dataflow.operators.window import WindowOperator
 from engine.expr.aggregate import Kind as Aggregate
-from engine.expr.window import DEFAULT_FRAME, MOVED, Bound, Edge, Exclude, Frame, Kind, Unit, WindowCall, walk_of
+from engine.expr.window import DEFAULT_FRAME, MOVED, Bound, Edge, Exclude, Frame, Kind, Unit, WindowCall, reach_of
 from engine.kernels.compare import order_prefix
 from engine.kernels.frames import least_in_frames, run_sums, sort_words, sum_frames
 from tests.laws import naive_window
@@ -98,7 +98,9 @@ def calls(draw, order):
         case Kind.FIRST_VALUE | Kind.LAST_VALUE:
             return WindowCall(kind, (column,), ROW[column], True, frame, ignore)
         case Kind.NTH_VALUE:
-            return WindowCall(kind, (column, 1), ROW[column], True, frame, ignore)
+            number = draw(st.sampled_from([None, 1, 1, 2, 3, 7, 0]))
+            arguments = (column, 1) if number is None else (column,)
+            return WindowCall(kind, arguments, ROW[column], True, frame, ignore, number=number)
     condition = draw(st.sampled_from([None, 7]))
     match kind:
         case Aggregate.STRING_AGG:
@@ -300,7 +302,7 @@ def test_a_large_partition():
 @st.composite
 def near_calls(draw, order):
     """Calls that look no farther than some rows, or that run from the beginning or from the end."""
-    call = draw(calls(order).filter(lambda call: walk_of((call,)).reach is not None))
+    call = draw(calls(order).filter(lambda call: reach_of((call,)) is not None))
     if call.kind in (Kind.LAG, Kind.LEAD):
         return WindowCall(call.kind, (2, draw(st.sampled_from([1, 8])), 2), types.TEXT, ignore_nulls=call.ignore_nulls)
     return call

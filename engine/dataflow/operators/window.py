@@ -5,18 +5,21 @@ Rule   out = -(rows that a change can reach with their values before) +(those af
        result; a row of multiplicity m stands m times. A row of which a function fails (ntile(0), a sum beyond its type)
        has an error instead, and heals with its cause.
 State  all rows by (partition, order) in one B+tree (engine/collection/ordered.py); no results. With calls that run from
-       the beginning of the partition, what they come to at each row (window_running.py).
+       the beginning or the end of the partition, what they come to at each row (window_running.py).
 Cost   By how far the calls look (engine/expr/window.py, Reach), O(log n) a changed row and then, twice, before and
        after:
        neighbours: the rows so near to a change. lag, lead and frames of ROWS or GROUPS with bounds on both sides: by
        number; RANGE with offsets: by value; lag and lead that IGNORE NULLS: up to the last of so many that are none;
        running (row_number, rank, frames from UNBOUNDED PRECEDING): the rows from the first change of a partition to
        its last, and on to where what runs is what it was (of a sum or a row number mostly the end of the partition; of
-       min, max, first_value and last_value IGNORE NULLS the next row that settles it), at most 16 times as far;
-       running from the end (frames to UNBOUNDED FOLLOWING): the same in the opposite order, if all calls can be so;
-       anything else, which EXPLAIN calls "touched partitions": all their rows. ntile, percent_rank and cume_dist are
-       other values there anyway. string_agg and its like and nth_value from the beginning, frames of a whole partition
-       with FILTER or EXCLUDE, and calls that run both ways in one window recompute more than changes.
+       min, max, first_value, nth_value and last_value IGNORE NULLS the next row that settles it), at most 16 times as
+       far;
+       running back (frames to UNBOUNDED FOLLOWING): the same in the opposite direction;
+       both ways (a frame of the whole partition with EXCLUDE, or calls of either kind): the same on both sides, so that
+       a row that is not the greatest touches no other of max(x) over all but the row itself;
+       anything else, which EXPLAIN calls "touched partitions": all their rows. percent_rank and cume_dist are other
+       values there anyway; string_agg and its like over frames without a bound have data as long as the partition;
+       nth_value whose n is a column recomputes more than changes.
        An aggregate of a whole partition never comes here: engine/plan/lowering/windows.py makes it a reduction. Nor do
        more rows than a limit on row_number() asks for: engine/plan/rules/ranking.py.
 From   Leis et al., "Efficient processing of window functions in analytical SQL queries", VLDB 2015.
@@ -36,9 +39,10 @@ from engine.collection.vector import Vector
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.graph import Window
 from engine.dataflow.operators.window_calls import WindowCalls
-from engine.dataflow.operators.window_frames import Carried, Partitions
+from engine.dataflow.operators.window_frames import NONE, Carried, Partitions
 from engine.dataflow.operators.window_running import Running, States
-from engine.expr.window import Reach, walk_of
+from engine.expr.window import Reach, reach_of
+from engine.kernels.ordered_regions import RUNS_BACK, RUNS_ON
 from engine.types import SqlType
 
 Positions = NDArray[np.int64]
@@ -46,6 +50,10 @@ FAR: Final = 1 << 40
 """More rows than a partition has."""
 STRETCH_MIN, STRETCH_TIMES = 32, 16
 """A walk over 32 rows costs no more than what is done around it; and of all tries the last is nearly the whole cost."""
+
+
+COMPARED: Final = (5, 4)
+"""Which number of a region says where what runs back is compared, and what runs on."""
 
 
 class WindowOperator:
@@ -58,23 +66,22 @@ class WindowOperator:
         self._types: Final = input_types
         self._groups: Final = GroupTable(node.partition, self._columns, 1)
         self._place = self._groups.key_width + 2
-        walk = walk_of(node.calls)
         order = [(o.column, o.descending, o.nulls_first) for o in node.order]
-        if walk.backwards:
-            ties = [(c, False, False) for c in range(self._columns) if c not in {column for column, _, _ in order}]
-            order = [(column, not descending, not first) for column, descending, first in (*order, *ties)]
         self._rows: Final = OrderedRows(range(self._columns), input_types, order, heap)
-        read = {o.column for o in node.order} | {column for call in walk.calls for column in call.reads()}
+        read = {o.column for o in node.order} | {column for call in node.calls for column in call.reads()}
         self._read: Final = sorted(read)
         at = {column: i for i, column in enumerate(self._read)}
         self._order: Final = [at[o.column] for o in node.order]
-        directions = {at[c]: (descending, first) for c, descending, first in order[: len(node.order)]}
-        calls = [call.moved(at) for call in walk.calls]
+        directions = {at[c]: (descending, first) for c, descending, first in order}
+        calls = [call.moved(at) for call in node.calls]
         row = [input_types[column] for column in self._read]
         self._calls: Final = WindowCalls(calls, row, directions, heap)
-        self._reach: Final = walk.reach
-        self._running: Final = Running(calls, row, heap) if self._reach is not None and self._reach.running else None
-        self._looking: Final = Looking(self._reach or Reach(), input_types, order[: len(node.order)])
+        self._reach: Final = reach_of(node.calls)
+        reach = self._reach or Reach()
+        sides = [on for on in (True, False) if (reach.before if on else reach.behind)]
+        self._running: Final = [Running(calls, row, heap, on) for on in sides]
+        self._runs: Final = RUNS_ON * reach.before | RUNS_BACK * reach.behind
+        self._looking: Final = Looking(reach, input_types, order)
 
     def step(self, tick: int, deltas: Sequence[Batch]) -> Batch:
         """The change of the rows within reach."""
@@ -99,54 +106,67 @@ class WindowOperator:
         self._rows.add(batch, None, gids, self._groups.records, self._place)
         slots, takes, bounds = self._rows.walk(touched, 0, -1)
         new, states, ends = self._shown(slots, takes, bounds)
-        self._keep(states, ends, slots)
+        self._keep(states, takes, ends, slots)
         return old, new
 
     def _around(self, batch: Batch, gids: Ids) -> "tuple[Shown, Shown]":
-        """The rows that the changes can reach, before and after. How far behind a change what runs is another is not
+        """The rows that the changes can reach, before and after. How far from a change what runs is another is not
         known: ever longer stretches are tried, until it is what it was."""
         order = np.argsort(gids, kind="stable")
         rows, records = self._rows, self._groups.records
         coming = rows.coming(np.ascontiguousarray(batch.words[:, order]), batch.diffs[order], gids[order])
         rows.enter(coming.take(coming.diffs > 0), records, self._place)
         reaching = self._looking.reaching()
-        stretch = np.zeros(len(order), np.int64)
+        stretch = np.zeros((2, len(order)), np.int64)
         while True:
-            slots, counts, regions, inside = rows.regions(coming, reaching, self._running is not None, stretch)
+            slots, counts, regions, inside = rows.regions(coming, reaching, self._runs, stretch)
             bounds = np.append(regions[0], len(slots))
-            carried = regions[0][inside[0] != 0] if self._running is not None else None
+            carried = [regions[0][inside[0] != 0], regions[1][inside[1] != 0] - 1]
+            for side, bit in enumerate((RUNS_ON, RUNS_BACK)):
+                if not self._runs & bit:
+                    carried[side] = carried[side][:0]
             new, states, ends = self._shown(slots, counts[1], bounds, carried)
-            if self._running is None or states is None:
+            another = False
+            for running, state in zip(self._running, states, strict=False):  # of no rows no states
+                side = int(running.on)
+                going_on = inside[side] != 0
+                entries = regions[COMPARED[side]][going_on]
+                rows_at = ends[entries] if running.on else ends[entries] - counts[1, entries] + 1
+                other = ~running.agrees(state, rows_at, slots[entries])
+                changes = regions[6][going_on][other]
+                stretch[side, changes] = np.maximum(STRETCH_MIN, STRETCH_TIMES * stretch[side, changes])
+                another |= bool(other.any())
+            if not another:
                 break
-            going_on = inside[1] != 0
-            behind = regions[4][going_on]
-            other = ~self._running.agrees(states, ends[behind], slots[behind])
-            if not other.any():
-                break
-            changes = regions[5][going_on][other]
-            stretch[changes] = np.maximum(STRETCH_MIN, STRETCH_TIMES * stretch[changes])
         old, _, _ = self._shown(slots, counts[0], bounds, carried)
-        self._keep(states, ends, slots)
+        self._keep(states, counts[1], ends, slots, carried)
         zones = regions[2:4]
         old, new = old.within(zones, counts[0]), new.within(zones, counts[1])
         rows.enter(coming.take(coming.diffs < 0), records, self._place)
         return old, new
 
-    def _keep(self, states: States | None, ends: Positions, slots: Ids) -> None:
-        """Keep the states of those slots' rows, the last of each at `ends` (-1: it has none)."""
-        if self._running is not None and states is not None:
+    def _keep(
+        self, states: list[States], takes: Positions, ends: Positions, slots: Ids, carried: Sequence[Positions] = ()
+    ) -> None:
+        """Keep the states of those slots' rows, of each the last at `ends` (-1: it has none). Entries `carried` have
+        none of their own where they stand for others: what runs on at those behind, what runs back at those before."""
+        for running, state in zip(self._running, states, strict=False):  # of no rows no states
             there = ends >= 0
-            self._running.keep(states, ends[there], slots[there], len(self._rows.store.words))
+            if carried:
+                there[carried[1 if running.on else 0]] = False
+            rows = ends[there] if running.on else ends[there] - takes[there] + 1
+            running.keep(state, rows, slots[there], len(self._rows.store.words))
 
     def _shown(
-        self, slots: Ids, takes: Positions, bounds: Positions, carried: Positions | None = None
-    ) -> "tuple[Shown, States | None, Positions]":
+        self, slots: Ids, takes: Positions, bounds: Positions, carried: Sequence[Positions] = ()
+    ) -> "tuple[Shown, list[States], Positions]":
         """Rows in order, slots[i] takes[i] times, and the values of the calls; then their states, and the last row of
-        each slot (-1: it is taken 0 times). Entries `carried` stand for all rows of their partition before them."""
+        each slot (-1: it is taken 0 times). Entries carried[0] stand for all rows of their partition before them,
+        carried[1] for all behind."""
         ends = np.zeros(len(slots) + 1, np.int64)
         np.cumsum(takes, out=ends[1:])
         lasts = np.where(takes > 0, ends[1:] - 1, -1)
-        first = None if carried is None or len(carried) == 0 else Carried(ends[carried], slots[carried])
+        standing = [Carried(ends[entries], slots[entries]) for entries in carried] or [NONE, NONE]
         bounds = ends[bounds]
         if len(slots) != bounds[-1] or not takes.all():
             slots = np.repeat(slots, takes)
@@ -159,8 +179,8 @@ class WindowOperator:
             for column in self._read
         ]
         if len(slots) == 0:
-            return Shown(slots, bounds, []), None, lasts
-        partitions = Partitions(bounds, [vectors[column] for column in self._order], first)
+            return Shown(slots, bounds, []), [], lasts
+        partitions = Partitions(bounds, [vectors[column] for column in self._order], standing)
         values, states = self._calls.values(partitions, vectors, self._running)
         return Shown(slots, bounds, values), states, lasts
 
@@ -203,15 +223,15 @@ class WindowOperator:
 
     def bytes_held(self) -> int:
         """Memory of partitions and rows."""
-        running = 0 if self._running is None else self._running.bytes_held()
+        running = sum(running.bytes_held() for running in self._running)
         return self._groups.bytes_held() + self._rows.bytes_held() + running
 
     def mark(self, marks: Marks) -> None:
         """Keep the rows' data, partition keys among them."""
         self._rows.mark(marks)
         self._calls.mark(marks)
-        if self._running is not None:
-            self._running.mark(marks)
+        for running in self._running:
+            running.mark(marks)
         self.errors.mark(marks)
         leading = null_words(len(self._groups.key))
         for k, column in enumerate(self._groups.key.tolist()):

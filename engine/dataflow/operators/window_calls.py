@@ -15,7 +15,7 @@ from engine.collection.batch import Batch, Words, null_words
 from engine.collection.heap import Heap, Marks
 from engine.collection.vector import Vector
 from engine.dataflow.operators.accumulators import Accumulators
-from engine.dataflow.operators.window_frames import Partitions, Positions, Ranges
+from engine.dataflow.operators.window_frames import Carried, Partitions, Positions, Ranges
 from engine.dataflow.operators.window_running import (
     NUMBER,
     PEERS,
@@ -24,7 +24,6 @@ from engine.dataflow.operators.window_running import (
     Sums,
     SumStates,
     accumulators,
-    running,
 )
 from engine.dataflow.operators.window_values import null_of, of_frames, order_of, whole
 from engine.expr.aggregate import EXTREME, WHOLE_GROUP
@@ -64,27 +63,35 @@ class WindowCalls:
         marks.codes(self._errors)
 
     def values(
-        self, rows: Partitions, columns: Sequence[Vector], running: Running | None = None
-    ) -> tuple[list[Vector], States | None]:
-        """The value of each call for each row, and with `running` their states. `columns` are those of the rows."""
+        self, rows: Partitions, columns: Sequence[Vector], running: Sequence[Running] = ()
+    ) -> tuple[list[Vector], list[States]]:
+        """The value of each call for each row, and of each in `running` their states. `columns` are those of the
+        rows."""
         evaluation = _Evaluation(self, rows, columns, running)
-        return evaluation.all(), evaluation.states()
+        return evaluation.all(), [evaluation.states(each) for each in running]
 
 
 class _Evaluation:
     """One evaluation: frames are computed once for all calls that share them."""
 
     def __init__(
-        self, owner: WindowCalls, rows: Partitions, columns: Sequence[Vector], running: Running | None
+        self, owner: WindowCalls, rows: Partitions, columns: Sequence[Vector], running: Sequence[Running]
     ) -> None:
         self._of = owner
         self._rows = rows
         self._columns = columns
         self._frames: dict[Frame, Ranges] = {}
         self._running = running
-        self._sum_states: dict[Sums, SumStates] = {}
-        self._so_far = rows.begin[None], rows.at[None] + 1
-        """The frames of states: from the beginning to the row."""
+        self._sum_states: dict[Running, dict[Sums, SumStates]] = {each: {} for each in running}
+
+    def _carried(self, running: Running) -> Carried:
+        """The rows that stand for what a state is of."""
+        return self._rows.carried[0 if running.on else 1]
+
+    def _of_state(self, running: Running) -> Ranges:
+        """The frames of states: from the beginning to the row, or from the row to the end."""
+        rows = self._rows
+        return (rows.begin[None], rows.at[None] + 1) if running.on else (rows.at[None], rows.end[None])
 
     def all(self) -> list[Vector]:
         done: list[Vector | None] = [None] * self._of.count
@@ -112,28 +119,31 @@ class _Evaluation:
                 done[i] = vector
         return [vector for vector in done if vector is not None]
 
-    def states(self) -> States | None:
+    def states(self, running: Running) -> States:
         """The state of each row."""
-        if self._running is None:
-            return None
-        rows, running = self._rows, self._running
+        rows, ranges = self._rows, self._of_state(running)
         words = np.zeros((rows.n, running.width), np.uint64)
-        words[:, NUMBER] = rows.at - rows.begin + 1 + self._before(NUMBER)
-        words[:, PEERS] = rows.group - rows.group[rows.begin] + 1 + self._before(PEERS)
+        if running.on:
+            words[:, NUMBER] = rows.at - rows.begin + 1 + self._before(NUMBER)
+            words[:, PEERS] = rows.group - rows.group[rows.begin] + 1 + self._before(PEERS)
         for call in self._of.calls:
             place = running.place(call)
             if place is not None:
-                datum = self._extreme(call, self._so_far) if call.kind in EXTREME else self._value(call, self._so_far)
+                datum = self._extreme(call, ranges) if call.kind in EXTREME else self._value(call, ranges)
                 words[:, place] = null_of(datum)
                 words[:, place + 1] = np.where(null_of(datum), np.uint64(0), datum.words)
-        return States(words, self._sum_states)
+                if call.number is not None:
+                    seen = self._picking(call, ranges)[1].sum(axis=0) + self._more(call)
+                    words[:, place] += np.minimum(seen, max(0, call.number)).astype(np.uint64) << np.uint64(1)
+        return States(words, self._sum_states[running])
 
     def _before(self, place: int) -> Positions:
         """What to add to the count of a row's partition here: a row that stands for others counts as all of them."""
-        carried = self._rows.carried
         more = np.zeros(self._rows.partitions, np.int64)
-        if carried is not None and self._running is not None:
-            more[self._rows.number[carried.at]] = self._running.before(carried, place) - 1
+        for running in self._running:
+            carried = self._carried(running)
+            if running.on:
+                more[self._rows.number[carried.at]] = running.before(carried, place) - 1
         return more[self._rows.number]
 
     def _integers(self, column: int) -> tuple[Positions, Mask]:
@@ -206,17 +216,23 @@ class _Evaluation:
         nulls = np.where(inside, null_of(found), null_of(fallback)) | absent
         return Vector(np.where(nulls, np.uint64(0), words), nulls)
 
-    def _value(self, call: WindowCall, ranges: Ranges) -> Vector:
-        """The value of the first, last or n-th row of the frame."""
-        kind, (begin, end) = call.kind, ranges
-        value = self._replaced(call)
-        there: Positions | None = None
+    def _picking(self, call: WindowCall, ranges: Ranges) -> tuple[Positions, Positions, Positions | None]:
+        """Where the pieces of each row's frame begin, how many rows each has that the call can pick, and which rows
+        these are: the positions count them (None: all)."""
+        begin, end = ranges
+        value, there = self._replaced(call), None
         if call.ignore_nulls:
             there = np.flatnonzero(~null_of(value))
             count = np.zeros(self._rows.n + 1, np.int64)
             np.cumsum(~null_of(value), out=count[1:])
             begin, end = count[begin], count[end]
-        sizes = end - begin
+        return begin, end - begin, there
+
+    def _value(self, call: WindowCall, ranges: Ranges) -> Vector:
+        """The value of the first, last or n-th row of the frame."""
+        kind = call.kind
+        value = self._replaced(call)
+        begin, sizes, there = self._picking(call, ranges)
         total = sizes.sum(axis=0)
         errors: Words | None = None
         if kind is Kind.FIRST_VALUE:
@@ -226,12 +242,13 @@ class _Evaluation:
             nth = total - 1
             missing = total == 0
         else:
-            number, absent = self._integers(call.columns[1])
+            number, absent = self._number(call)
             bad = ~absent & (number <= 0)
             few = self._of.few_values
             errors = np.where(bad, few, np.uint64(0))
-            missing = absent | bad | (number > total)
-            nth = np.where(missing, 0, number - 1)
+            more = self._more(call)
+            missing = absent | bad | (number > total + more)
+            nth = np.where(missing, 0, number - 1 - more)
         at = np.zeros(self._rows.n, np.int64)
         left = nth
         for piece in range(len(begin)):
@@ -243,10 +260,29 @@ class _Evaluation:
         found = self._picked(value, at, missing)
         return Vector(found.words, found.nulls, errors)
 
+    def _more(self, call: WindowCall) -> Positions:
+        """By how many rows the frames of NTH_VALUE are larger, up to its number, than what stands for them: a row that
+        it can pick has the n-th datum if there are n."""
+        more = np.zeros(self._rows.partitions, np.int64)
+        for running in self._running:
+            place, carried = running.place(call), self._carried(running)
+            if place is not None and call.number is not None:
+                itself = ~null_of(self._replaced(call))[carried.at] if call.ignore_nulls else 1
+                more[self._rows.number[carried.at]] = (running.before(carried, place) >> 1) - itself
+        return more[self._rows.number]
+
+    def _number(self, call: WindowCall) -> tuple[Positions, Mask]:
+        """The n of NTH_VALUE, and where it is NULL."""
+        if call.number is None:
+            return self._integers(call.columns[1])
+        return np.full(self._rows.n, call.number), np.zeros(self._rows.n, np.bool_)
+
     def _replaced(self, call: WindowCall) -> Vector:
-        """The column of a call that has one datum of all rows so far."""
+        """The column of a call that has one datum of all rows so far, or from here on."""
         vector = self._columns[call.columns[0]]
-        return vector if self._running is None else self._running.replaced(call, vector, self._rows.carried)
+        for running in self._running:
+            vector = running.replaced(call, vector, self._carried(running))
+        return vector
 
     # Aggregates.
 
@@ -264,16 +300,16 @@ class _Evaluation:
 
     def _sums(self, frame: Frame, calls: Sequence[WindowCall]) -> list[Vector]:
         """Aggregates that add up, of one frame and one FILTER. O(rows) each, whatever the frame."""
-        n, carried = self._rows.n, self._rows.carried
+        n = self._rows.n
         sums = accumulators(calls, self._of.row, self._of.heap)
         records = np.zeros((n, 2 + sums.extra), np.uint64)
         counts = self._counted(calls[0].filter)
         key = (frame, calls[0].filter)
-        kept = None if self._running is None else self._running.sums.get(key)
-        if kept is not None:
-            kept.lend(sums, records, carried)
-            if carried is not None:
-                counts[carried.at] = False
+        kept = [(running, running.sums[key]) for running in self._running if key in running.sums]
+        for running, lent in kept:
+            carried = self._carried(running)
+            lent.lend(sums, records, carried)
+            counts[carried.at] = False
         counted = np.flatnonzero(counts)
         records[counted, 0] = 1
         if len(sums.program) and len(counted):
@@ -281,20 +317,28 @@ class _Evaluation:
                 [vector.take(counted) for vector in self._columns], np.ones(len(counted), np.int64)
             )
             sums.add(batch, counted.astype(np.int32), records, n)
-        begin, end = (np.ascontiguousarray(part) for part in self._ranges(frame))
-        so_far = np.array_equal(begin, self._so_far[0]) and np.array_equal(end, self._so_far[1])
-        if kept is not None and not so_far:
-            begin, end = (
-                np.hstack([part, np.pad(run, ((0, len(part) - 1), (0, 0)))])
-                for part, run in zip((begin, end), self._so_far, strict=True)
-            )
+        wanted = [tuple(np.ascontiguousarray(part) for part in self._ranges(frame))]
+        firsts: list[int] = []
+        for running, _ in kept:
+            of_state = self._of_state(running)
+            if len(wanted) > 1 or not all(map(np.array_equal, wanted[0], of_state)):
+                wanted.append(of_state)
+            firsts.append((len(wanted) - 1) * n)
         numbers = sums.runs()
-        framed = run_sums(records, numbers, begin[0]) if so_far else sum_frames(records, numbers, begin, end)
+        if len(wanted) == 1 and kept and kept[0][0].on:
+            begin, end = wanted[0]
+            framed = run_sums(records, numbers, begin[0])
+        else:
+            pieces = max(len(begin) for begin, _ in wanted)
+            begin, end = (
+                np.hstack([np.pad(ranges[side], ((0, pieces - len(ranges[side])), (0, 0))) for ranges in wanted])
+                for side in (0, 1)
+            )
+            framed = sum_frames(records, numbers, begin, end)
         sums.frame_asides(begin, end)
-        if kept is not None:
-            first = 0 if so_far else n
-            self._sum_states[key] = SumStates(sums, framed[first:], first)
-            framed = framed[:n]
+        for (running, _), first in zip(kept, firsts, strict=True):
+            self._sum_states[running][key] = SumStates(sums, framed[first : first + n], first)
+        framed = framed[:n]
         leading = null_words(len(calls))
         shown = np.empty((n, leading + len(calls) + 1), np.uint64)
         later = np.empty((len(calls), n), np.uint8)
@@ -318,8 +362,9 @@ class _Evaluation:
     def _extreme(self, call: WindowCall, ranges: Ranges) -> Vector:
         """min or max: the least place in the order of the values."""
         vector, largest, counts = self._replaced(call), call.kind is AggregateKind.MAX, self._counted(call.filter)
-        if self._rows.carried is not None and running(call):
-            counts[self._rows.carried.at] = True
+        for running in self._running:
+            if running.place(call) is not None:
+                counts[self._carried(running).at] = True
         words, (places,) = order_of([vector], self._of.row[call.columns[0]].physical, self._of.heap)
         wanted = len(words) - 1 - places if largest else places
         wanted = np.where(null_of(vector) | ~counts, NONE, wanted)

@@ -22,16 +22,24 @@ Ranges = tuple[Positions, Positions]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
-    """First rows of partitions that stand for all rows before them too: their positions, and their slots."""
+    """First rows of partitions that stand for all rows before them too, or last ones that stand for all behind: their
+    positions, and their slots."""
 
     at: Positions
     slots: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+NONE: Final = Carried(np.empty(0, np.int64), np.empty(0, np.int32))
 
 
 class Partitions:
     """The partitions bounds[p] .. bounds[p + 1] of n rows, and the peers in them: rows equal in the `order` columns."""
 
-    def __init__(self, bounds: Positions, order: Sequence[Vector], carried: Carried | None = None) -> None:
+    def __init__(self, bounds: Positions, order: Sequence[Vector], carried: Sequence[Carried] = (NONE, NONE)) -> None:
+        """`carried`: the rows that stand for those before, and those behind."""
         sizes = np.diff(bounds)
         self.carried: Final = carried
         self.n: Final = int(bounds[-1])

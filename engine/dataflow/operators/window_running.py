@@ -1,8 +1,11 @@
-"""What all rows of a partition up to a row come to, kept for every row: where a running window takes up again.
+"""What all rows of a partition up to a row come to, kept for every row: where a running window takes up again. And what
+all rows from a row on come to.
 
 Law    A row's state is that of a frame from the beginning of its partition to the row itself (the last of its copies).
        So the row before a region stands for all that is before the region: its number, its group of peers, and for each
-       call whose frame begins with the partition a sum (a record of accumulators) or one datum (min, max, first_value).
+       call whose frame begins with the partition a sum (a record of accumulators) or one datum (min, max, first_value;
+       of nth_value also how many rows there are, up to n). The same from the end: of a frame from the row (the first of
+       its copies) to the end of its partition, for calls whose frame ends with the partition.
 State  by the row's slot: two words, two more for a datum, a record for each frame with sums.
 Cost   O(rows of the regions) a tick.
 """
@@ -22,20 +25,22 @@ from engine.dataflow.operators.accumulators import Accumulators
 from engine.dataflow.operators.window_frames import Carried
 from engine.expr.aggregate import ACCUMULABLE
 from engine.expr.aggregate import Kind as AggregateKind
-from engine.expr.window import Edge, Frame, Kind, WindowCall
+from engine.expr.window import Frame, Kind, WindowCall, reach_of
 from engine.types import SqlType
 
 Positions = NDArray[np.int64]
 Sums: TypeAlias = tuple[Frame, int | None]
 """Calls that add up share their sums if they share their frame and FILTER."""
 NUMBER, PEERS, DATA = 0, 1, 2
+ONE: Final = np.uint64(1)
 PUT_ROWS: Final = 1 << 16
 """Some milliseconds of copying."""
 
 
-def running(call: WindowCall) -> bool:
-    """Whether the call has a state of all rows so far."""
-    return call.framed and call.runs() and call.frame.start.edge is Edge.UNBOUNDED_PRECEDING
+def running(call: WindowCall, on: bool) -> bool:
+    """Whether the call has a state of all rows so far (`on`), or of all from here on."""
+    reach = reach_of((call,))
+    return call.framed and reach is not None and (reach.before if on else reach.behind)
 
 
 class RunningSums:
@@ -45,11 +50,9 @@ class RunningSums:
         self.kept: Final = accumulators(calls, row, heap)
         self.records: Words = np.zeros((0, 2 + self.kept.extra), np.uint64)
 
-    def lend(self, sums: Accumulators, records: Words, carried: Carried | None) -> None:
-        """Have `sums` count in the units of what is kept, and begin `records` with what is kept of the rows before."""
+    def lend(self, sums: Accumulators, records: Words, carried: Carried) -> None:
+        """Have `sums` count in the units of what is kept, and `records` have what is kept of the rows carried."""
         sums.follow(self.kept, records, 0)
-        if carried is None:
-            return
         records[carried.at] = self.records[carried.slots]
         sums.copy_asides(self.kept, carried.slots, carried.at)
 
@@ -79,13 +82,16 @@ class States:
 
 
 class Running:
-    """The states by slot."""
+    """The states by slot: of what runs `on` from the beginning, or back from the end."""
 
-    def __init__(self, calls: Sequence[WindowCall], row: Sequence[SqlType], heap: Heap) -> None:
+    def __init__(self, calls: Sequence[WindowCall], row: Sequence[SqlType], heap: Heap, on: bool) -> None:
+        self.on: Final = on
         members: dict[Sums, list[WindowCall]] = {}
         self._places: Final[dict[WindowCall, int]] = {}
         self._types: Final[dict[int, SqlType]] = {}
-        for call in filter(running, calls):
+        for call in calls:
+            if not running(call, on):
+                continue
             if call.kind in ACCUMULABLE:
                 members.setdefault((call.frame, call.filter), []).append(call)
             elif call not in self._places:
@@ -95,26 +101,27 @@ class Running:
         self.width: Final = DATA + 2 * len(self._places)
         kinds = {call.kind for call in calls}
         read = [NUMBER] * (not kinds.isdisjoint((Kind.ROW_NUMBER, Kind.RANK))) + [PEERS] * (Kind.DENSE_RANK in kinds)
-        self._read: Final = [*read, *range(DATA, self.width)]
+        self._read: Final = [*(read if on else ()), *range(DATA, self.width)]
         self.words: Words = np.zeros((0, self.width), np.uint64)
 
     def place(self, call: WindowCall) -> int | None:
-        """Where a state has the call's datum, a NULL flag before it; None: it has none."""
+        """Where a state has the call's datum, before it whether it is NULL (and of NTH_VALUE, doubled, how many rows
+        there are, up to its number); None: it has none."""
         return self._places.get(call)
 
     def before(self, carried: Carried, place: int) -> Positions:
         """One number of the rows that stand for those before."""
         return self.words[carried.slots, place].view(np.int64)
 
-    def replaced(self, call: WindowCall, vector: Vector, carried: Carried | None) -> Vector:
-        """The call's column, with what is kept of the rows before in their place."""
+    def replaced(self, call: WindowCall, vector: Vector, carried: Carried) -> Vector:
+        """The call's column, with what is kept of the rows carried in their place."""
         place = self.place(call)
-        if carried is None or place is None:
+        if len(carried) == 0 or place is None:
             return vector
         words = vector.words.copy()
         nulls = np.zeros(len(words), np.bool_) if vector.nulls is None else vector.nulls.copy()
         words[carried.at] = self.words[carried.slots, place + 1]
-        nulls[carried.at] = self.words[carried.slots, place] != 0
+        nulls[carried.at] = self.words[carried.slots, place] & ONE != 0
         return Vector(words, nulls)
 
     def agrees(self, states: States, rows: Positions, slots: Ids) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from engine.dataflow import graph
 from engine.dataflow.graph import Compute, Plan
 from engine.expr.aggregate import recomputes
 from engine.expr.datetime_text import format_timestamptz
-from engine.expr.window import walk_of
+from engine.expr.window import reach_of, reach_text
 from engine.plan.explaining.names import Names, plan_names
 from engine.plan.explaining.options import Shown
 from engine.plan.explaining.relations import Fields, constant_lines, names_text, top_k
@@ -143,7 +143,7 @@ class Dataflows:
                 return head, fields, ()
             case graph.Window():
                 order, calls = list(map(text.order, plan.order)), list(map(str, plan.calls))
-                again = str(walk_of(plan.calls))
+                again = reach_text(reach_of(plan.calls))
                 parts = [f"partition_by=[{text.columns(plan.partition)}]"] if plan.partition else []
                 parts += [f"order_by=[{', '.join(order)}]"] if order else []
                 fields = (("partition_by", list[Json](plan.partition)), ("order_by", texts(order)),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from engine.dataflow.graph import Order
 from engine.expr.scalar import Literal, Ref
-from engine.expr.window import Bound, WindowCall
+from engine.expr.window import Bound, Kind, WindowCall
 from engine.plan.relation import BoundScalar, Exists, Map, Outer, Quantified, Relation, ScalarSubquery, Window
 from engine.plan.scalars import parts, with_parts
 from engine.sql.binding.keys import as_key
@@ -88,9 +88,14 @@ def stacked(
             key=None if call.key is None else column(call.key),
         )
         condition = None if call.filter is None else column(call.filter)
-        arguments = tuple(map(column, call.arguments))
+        given, nth = call.arguments, None
+        if call.kind is Kind.NTH_VALUE and isinstance(given[1], Literal) and isinstance(given[1].value, int):
+            given, nth = given[:1], given[1].value
+        arguments = tuple(map(column, given))
         within = tuple((column(scalar), descending, first) for scalar, descending, first in call.within)
-        made = WindowCall(call.kind, arguments, call.type, call.nullable, frame, call.ignore_nulls, condition, within)
+        made = WindowCall(
+            call.kind, arguments, call.type, call.nullable, frame, call.ignore_nulls, condition, within, nth
+        )
         keys = [as_key(scalar) for scalar in call.partition if not isinstance(scalar, Literal)]
         partition = tuple(sorted(map(column, keys)))
         order = tuple(
