@@ -47,7 +47,7 @@ DEFAULT_CLUSTER: Final = "quickstart"
 """What Materialize calls the cluster of a new environment. There is one; others are names for it."""
 IMPLICIT_SCHEMAS: Final = ("mz_catalog", "pg_catalog", "mz_internal")
 """Searched before the search path."""
-SYSTEM_SCHEMAS: Final = (*IMPLICIT_SCHEMAS, "information_schema")
+SYSTEM_SCHEMAS: Final = (*IMPLICIT_SCHEMAS, "mz_introspection", "information_schema")
 TEMPORARY: Final = "mz_temp"
 """What the temporary schema of each session begins with. They are in SYSTEM_DATABASE: any database of the session sees
 them, and they are there as long as something is in them."""

@@ -101,6 +101,11 @@ class Conversation:
         return {variable(key).name: value for key, value in self._settings.values.items()}
 
     @property
+    def guest(self) -> bool:
+        """Whether whoever began it was let in without being a role."""
+        return self._login.unknown
+
+    @property
     def transaction_status(self) -> str:
         """'I' outside a transaction, 'T' inside, 'E' inside a failed one."""
         return self._transaction.status

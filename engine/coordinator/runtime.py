@@ -33,6 +33,8 @@ class SessionLike(Protocol):
     @property
     def transaction_status(self) -> str: ...
     @property
+    def guest(self) -> bool: ...
+    @property
     def variables(self) -> Mapping[str, str]: ...
     def holds(self, subscription: Subscription) -> bool: ...
     def cancel(self) -> None: ...
@@ -209,7 +211,7 @@ def _sessions(coordinator: "Coordinator") -> Iterator[SessionState]:
         last = None if session.last is None else shown(session.last)
         yield SessionState(
             number, session.user, variables["database"], variables["application_name"], session.began,
-            session.transaction_status, last,
+            session.transaction_status, last, session.guest,
         )  # fmt: skip
 
 

@@ -138,3 +138,19 @@ def test_what_a_session_runs(database: Database, session: Session):
             other.execute("SELECT nothing")
         assert rows(session, idle) == [("idle in transaction (aborted)", "SELECT nothing")]
     assert rows(session, "SELECT sql FROM mz_peek_active") == [("SELECT sql FROM mz_peek_active",)]
+
+
+def test_what_is_in_mz_introspection_is_what_mz_internal_has():
+    with Database.in_memory() as database, database.session() as session:
+        listed = session.execute(
+            "SELECT r.name FROM mz_relations AS r JOIN mz_schemas AS s ON r.schema_id = s.id "
+            "WHERE s.name = 'mz_introspection'"
+        ).rows()
+        names = {name for (name,) in listed}
+        assert {"mz_dataflow_operators", "mz_message_counts", "mz_compute_hydration_times"} <= names
+        for name in sorted(names - {"mz_peek_active"}):
+            session.execute(f"SELECT * FROM mz_introspection.{name}")
+            columns = [
+                session.execute(f"SHOW COLUMNS FROM {s}.{name}").rows() for s in ("mz_introspection", "mz_internal")
+            ]
+            assert columns[0] == columns[1]

@@ -197,6 +197,27 @@ def test_its_lag_is_the_time_since_its_last_refresh(db: Database) -> None:
     assert (lags["plain"], lags["late"]) == (0, None)
 
 
+def test_its_lag_behind_tables_is_that_of_the_oldest_that_it_is_made_of(db: Database) -> None:
+    db.execute(f"""{TABLE} CREATE MATERIALIZED VIEW v WITH (REFRESH AT CREATION) AS {SUMS};
+        CREATE MATERIALIZED VIEW over AS SELECT k FROM v; CREATE VIEW plain AS SELECT k FROM v UNION SELECT k FROM t;
+        CREATE MATERIALIZED VIEW again WITH (REFRESH AT CREATION) AS SELECT k FROM plain;
+        CREATE MATERIALIZED VIEW of_table AS SELECT k FROM t""")
+    refreshed = db.execute(f"{LAST} 'v'").rows()[0][0]
+    at = db.execute("INSERT INTO t VALUES (7, 7); SELECT * FROM t").timestamp
+    lags = {
+        name: rest
+        for name, *rest in db.execute(
+            """SELECT name, (extract(epoch FROM local_lag) * 1000)::bigint,
+                (extract(epoch FROM global_lag) * 1000)::bigint
+                FROM mz_internal.mz_materialization_lag JOIN mz_objects ON id = object_id"""
+        ).rows()
+    }
+    assert lags["v"][0] == lags["v"][1] >= at - refreshed
+    assert lags["over"] == [0, lags["v"][1]]
+    assert lags["again"][0] <= lags["again"][1] == lags["v"][1]
+    assert lags["of_table"] == [0, 0]
+
+
 def test_explain_says_when_it_is_refreshed(db: Database) -> None:
     """Of a view that is there and of one that would be, at every stage."""
     db.execute(f"{TABLE} CREATE MATERIALIZED VIEW v WITH (REFRESH EVERY '1 day' ALIGNED TO '2024-01-01') AS {SUMS}")

@@ -176,3 +176,13 @@ def test_the_default_is_set_or_reset(db: Database) -> None:
     with db.session() as session:
         tags = [session.execute(sql).tag for sql in ("SET timezone TO DEFAULT", "RESET timezone", "RESET ALL")]
     assert tags == ["SET", "RESET", "RESET"]
+
+
+def test_whose_role_was_dropped_is_no_role_any_more():
+    with Database.in_memory() as database, database.session(user="materialize") as owner:
+        owner.execute("CREATE USER ann SUPERUSER")
+        with database.session(user="ann") as ann, database.session(user="guest"):
+            owner.execute("DROP ROLE ann")
+            listed = "SELECT rolname, rolsuper FROM pg_roles ORDER BY 1"
+            assert owner.execute(listed).rows() == [("guest", True), ("materialize", True)]
+            assert ann.execute("SELECT mz_is_superuser()").rows() == [(False,)]

@@ -4,6 +4,7 @@ definition.py          what a system relation is: columns, and a function from (
 oids.py                the numbers of what has a name but no id: databases, schemas, roles, functions
 mz_catalog.py          the objects as this system has them
 mz_internal.py         what the workers and sessions are doing: sizes, frontiers, hydration, sources, sessions
+mz_introspection.py    what of these two later versions of Materialize have in a schema of that name
 mz_dataflow.py         the same by dataflow and operator; what statements have run
 pg_relations.py        pg_class, pg_attribute, pg_index, pg_constraint ... as PostgreSQL's clients read them
 pg_types.py            pg_type, pg_proc, pg_cast ...

@@ -42,7 +42,7 @@ class StatementState:
 @dataclass(frozen=True, slots=True)
 class SessionState:
     """An open session: its number, user, database, application_name, and when it began; `block` is pgwire's letter for
-    its transaction, `last` the statement that it runs or ran last."""
+    its transaction, `last` the statement that it runs or ran last; a `guest` was let in without being a role."""
 
     id: int
     user: str
@@ -51,6 +51,7 @@ class SessionState:
     began: datetime
     block: str
     last: StatementState | None
+    guest: bool
 
 
 @dataclass(frozen=True, slots=True)

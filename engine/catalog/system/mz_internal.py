@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import DurableSubscription, Index, MaterializedView, Retaining, Sink, Source
+from engine.catalog.items import DurableSubscription, Index, Item, MaterializedView, Retaining, Sink, Source
 from engine.catalog.roles import SUPERUSER
 from engine.catalog.system.definition import Changes, Row, Rows, Runtime, define
 from engine.catalog.system.ids import database_id, object_id, role_id, schema_id
@@ -88,13 +88,35 @@ def _strategies(catalog: Catalog, _: Runtime) -> Iterator[Row]:
 def _lag(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
     """Everything that is hydrated is complete as of the same tick, but for what is as of its last refresh; what is not
     has yet to begin."""
+    as_of: dict[int, int | None] = {}  # of the inputs at their beginning; None: of the tick that is read
+    unknown: set[int] = set()
+    for id in catalog.order():
+        _know(catalog.items[id], runtime, as_of, unknown)
     for item in items(catalog, MaterializedView, Index):
         of = catalog.items[item.on] if isinstance(item, Index) else item
-        lag = 0 if runtime.hydrated.get(item.id, False) else None
-        if lag is not None and isinstance(of, MaterializedView) and of.schedule is not None:
+        hydrated = runtime.hydrated.get(item.id, False)
+        local = 0 if hydrated else None
+        if hydrated and isinstance(of, MaterializedView) and of.schedule is not None:
             last, _ = runtime.refreshes.get(of.id, (None, None))
-            lag = None if last is None else runtime.frontiers[of.id][1] - last
-        yield object_id(item.id), None if lag is None else Interval(0, 0, lag * 1000)
+            local = None if last is None else runtime.frontiers[of.id][1] - last
+        at = as_of.get(of.id)
+        whole = None if local is None or of.id in unknown else 0 if at is None else runtime.frontiers[of.id][1] - at
+        yield object_id(item.id), *(None if lag is None else Interval(0, 0, lag * 1000) for lag in (local, whole))
+
+
+def _know(item: Item, runtime: Runtime, as_of: dict[int, int | None], unknown: set[int]) -> None:
+    """As of which tick of the tables and sources at its beginning an item is. What was refreshed before one of its
+    inputs was the last time has read that as of a tick that nobody remembers."""
+    last = None
+    if isinstance(item, MaterializedView) and item.schedule is not None:
+        last, _ = runtime.refreshes.get(item.id, (None, None))
+        if last is None:
+            unknown.add(item.id)
+    inputs = [at for id in item.depends_on if (at := as_of.get(id)) is not None]
+    if unknown & item.depends_on or (last is not None and any(at > last for at in inputs)):
+        unknown.add(item.id)
+    ticks = inputs if last is None else [*inputs, last]
+    as_of[item.id] = min(ticks, default=None)
 
 
 def _source_statuses(catalog: Catalog, runtime: Runtime) -> Iterator[Row]:
@@ -265,9 +287,10 @@ _TABLE: Final[tuple[tuple[str, Changes, str, str, Rows], ...]] = (
     ("mz_materialized_view_refresh_strategies", CATALOG,
      "materialized_view_id text!, type text!, interval interval, aligned_to timestamptz, at timestamptz",
      "when views are refreshed: at-creation, at, every, or on-commit, at every tick", _strategies),
-    ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag interval",
-     "how far views and indexes are behind their inputs, what is refreshed since its last refresh; NULL before "
-     "they have hydrated or were refreshed", _lag),
+    ("mz_materialization_lag", RUNTIME, "object_id text!, local_lag interval, global_lag interval",
+     "how far views and indexes are behind their inputs, what is refreshed since its last refresh, and behind the "
+     "tables and sources that those are made of; NULL before they have hydrated or were refreshed, and where an input "
+     "was refreshed after what reads it", _lag),
     ("mz_source_statuses", RUNTIME,
      "id text!, name text!, type text!, last_status_change_at timestamptz, status text!, error text, hint text",
      "whether sources run: created, starting, running, stalled with an error (and tried again), finished",

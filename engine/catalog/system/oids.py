@@ -24,6 +24,7 @@ FIXED: Final[Mapping[tuple[str, ...], int]] = {
     ("schema", SYSTEM_DATABASE, "information_schema"): 13_000,
     ("schema", SYSTEM_DATABASE, "mz_catalog"): 13_001,
     ("schema", SYSTEM_DATABASE, "mz_internal"): 13_002,
+    ("schema", SYSTEM_DATABASE, "mz_introspection"): 13_003,
     ("role", SUPERUSER): OWNER,
 }
 FIRST: Final = 16_385

@@ -24,9 +24,10 @@ def _tablespaces(_: Catalog, __: Runtime) -> Iterator[Row]:
 
 
 def roles(catalog: Catalog, runtime: Runtime) -> dict[str, Role]:
-    """The roles; without authentication whoever is connected is one too, with every right."""
-    connected = {state.user for state in runtime.sessions()} - catalog.roles.keys()
-    return {**catalog.roles, **{name: Role(name, True, True, True, True) for name in connected}}
+    """The roles; without authentication whoever is connected is one too, with every right. Whose role was dropped since
+    is none any more."""
+    guests = {state.user for state in runtime.sessions() if state.guest} - catalog.roles.keys()
+    return {**catalog.roles, **{name: Role(name, True, True, True, True) for name in guests}}
 
 
 def _rights(role: Role) -> Row:

@@ -20,7 +20,7 @@ from engine.errors import UnknownDatabase, UnknownName, UnknownRelation, Unknown
 from engine.expr.text_forms import RawValue
 from engine.types import SqlType
 
-OWN: Final = ("mz_catalog", "mz_internal")
+OWN: Final = ("mz_catalog", "mz_internal", "mz_introspection")
 
 
 def split(name: str) -> list[str]:
@@ -127,7 +127,8 @@ class Moment(Names):
     def roles(self) -> dict[int, Role]:
         found = roles(self.catalog, self.around.runtime)
         if self.around.user not in found:
-            found[self.around.user] = Role(self.around.user, True, True, True, True)
+            every = self.around.guest
+            found[self.around.user] = Role(self.around.user, True, every, every, every)
         return {self.oids.role(name): role for name, role in found.items()}
 
     def role(self, name: str) -> int:
