@@ -5,7 +5,7 @@ from itertools import product
 from typing import Final, TypeAlias
 
 from engine.collection.nested import Array
-from engine.errors import ArraySubscript, ArrayTooLarge, InvalidArgument
+from engine.errors import ArraySubscript, ArrayTooLarge, InvalidArgument, NullNotAllowed
 from engine.expr.text_forms import RawValue
 
 Key: TypeAlias = Callable[[RawValue], bytes]
@@ -20,7 +20,7 @@ def stacked(items: Sequence[Array | None]) -> Array:
     """Arrays as the rows of one with one more dimension."""
     rows = [item for item in items if item is not None]
     if len(rows) < len(items):
-        raise InvalidArgument("cannot accumulate null arrays")
+        raise NullNotAllowed("cannot accumulate null arrays")
     dims = rows[0].dims
     if any(row.dims != dims for row in rows):
         raise ArraySubscript("cannot accumulate arrays of different dimensionality")

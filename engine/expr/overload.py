@@ -58,6 +58,9 @@ def resolve_function(name: str, arguments: Sequence[SqlType]) -> tuple[Function,
             function = cast_function(arguments[0], target, CastContext.EXPLICIT)
             if function is not None:
                 return function, function.parameters
+        for candidate in FUNCTIONS.get(name, ()):
+            if candidate.parameters == (types.ANYCOMPATIBLE,) and isinstance(candidate, Generic) and candidate.variadic:
+                common_type(arguments, name.upper())  # greatest and least are no functions: which types are not alike
         raise _undefined(name, arguments, FUNCTIONS)
     candidate, parameters = found
     return _instantiate(candidate, parameters), parameters
@@ -149,7 +152,7 @@ def common_type(kinds: Iterable[SqlType], clause: str = "CASE") -> SqlType:
     """The one type that UNION branches, CASE results, VALUES columns, COALESCE arguments... are brought to.
 
     PostgreSQL's rule: all equal (modifier included): that; untyped literals alone: text; else one category, and of it
-    the first type that the others implicitly become. Raises TypeMismatch naming `clause`.
+    the first type that the others implicitly become. Raises TypeMismatch or CannotCoerce naming `clause`.
     """
     kinds = list(kinds)
     if kinds and kinds[0] != types.UNKNOWN and all(kind == kinds[0] for kind in kinds):
@@ -168,7 +171,7 @@ def common_type(kinds: Iterable[SqlType], clause: str = "CASE") -> SqlType:
         return types.TEXT
     for kind in kinds:
         if not _implicit(kind, chosen):
-            raise TypeMismatch(f"{clause} could not convert type {kind.name} to {chosen.name}")
+            raise CannotCoerce(f"{clause} could not convert type {kind.name} to {chosen.name}")
     return chosen
 
 
@@ -180,7 +183,7 @@ def cast(expression: Scalar, to: SqlType, context: CastContext = CastContext.EXP
     """
     source = expression.type
     if isinstance(expression, Literal):
-        if expression.value is None:
+        if expression.value is None and (source == to or _may_become(source, to, context)):
             return Literal(None, to)
         if source == types.UNKNOWN:
             assert isinstance(expression.value, str)
@@ -207,6 +210,12 @@ def cast(expression: Scalar, to: SqlType, context: CastContext = CastContext.EXP
             hint="You will need to rewrite or cast the expression.",
         )
     return Call(function, (expression,), to)
+
+
+def _may_become(source: SqlType, to: SqlType, context: CastContext) -> bool:
+    """Whether a cast may stand there, whatever the value."""
+    least = cast_context(source, to)
+    return least is not None and least <= context
 
 
 def select(arguments: Types, candidates: list[tuple[C, Types]]) -> tuple[C, Types] | None:
@@ -352,7 +361,7 @@ def _common(kinds: Iterable[SqlType]) -> SqlType:
 def _compatible(kinds: Sequence[SqlType]) -> bool:
     try:
         common_type(kinds)
-    except TypeMismatch:
+    except (TypeMismatch, CannotCoerce):
         return False
     return True
 

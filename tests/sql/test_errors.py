@@ -33,7 +33,7 @@ ERRORS = [
     ("SELECT sum(^max(v)) FROM t", "42803", "aggregate function calls cannot be nested", None),
     ("SELECT 1 FROM t WHERE ^v", "42804", "argument of WHERE must be type boolean, not type integer", None),
     ("SELECT 1 FROM t WHERE b AND ^k", "42804", "argument of AND must be type boolean, not type text", None),
-    ("SELECT ^CASE WHEN b THEN v ELSE b END FROM t", "42804", "CASE types integer and boolean cannot be matched", None),
+    ("SELECT ^CASE WHEN b THEN v ELSE b END FROM t", "42804", "CASE types boolean and integer cannot be matched", None),
     ("SELECT v FROM t ^UNION SELECT b FROM t", "42804", "UNION types integer and boolean cannot be matched", None),
     ("SELECT v FROM t UNION ^SELECT v, k FROM t", "42601",
      "each UNION query must have the same number of columns", None),

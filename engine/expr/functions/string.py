@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument, NoCharacter, OutOfRange, SubstringError
+from engine.errors import InvalidArgument, NoCharacter, OutOfRange, SubstringError, UndefinedFunction
 from engine.expr.columns import FEW_ROWS, arrow, distinct, each
 from engine.expr.functions.text_casts import to_text
 from engine.expr.registry import Function, Generic, OnNull
-from engine.types import SqlType
+from engine.types import Nesting, SqlType
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
@@ -142,7 +142,12 @@ def _joined_bytes(a: pa.Array, b: pa.Array) -> pa.Array:
 
 
 def _text_join(parameters: tuple[SqlType, ...]) -> Function:
-    """text || anything: the other side by its text form."""
+    """text || anything that is no array: the other side by its text form."""
+    if any(kind.nesting is Nesting.ARRAY for kind in parameters):
+        raise UndefinedFunction(
+            f"operator does not exist: {parameters[0].name} || {parameters[1].name}",
+            hint="Cast the array to text, or the text to the array's elements.",
+        )
 
     def kernel(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
         columns, inverse = distinct([vector.words for vector in vectors])

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from engine import types
-from engine.errors import ArraySubscript, SyntaxError_, TypeMismatch, UndefinedColumn
+from engine.errors import ArraySubscript, SyntaxError_, TypeMismatch, UndefinedColumn, WrongObjectType
 from engine.expr import overload
 from engine.expr.functions import array, composite, quantified
 from engine.expr.functions.comparable import ordered_by_key
@@ -168,7 +168,7 @@ class Nested(Scalars):
             left = settled(left)
             whole = located(node.at, cast, whole, types.array_of(left.type), IMPLICIT)
         if whole.type.nesting not in (Nesting.ARRAY, Nesting.LIST):
-            raise TypeMismatch("op ANY/ALL (array) requires array on right side", position=expression.at)
+            raise WrongObjectType("op ANY/ALL (array) requires array on right side", position=expression.at)
         test, (a, b) = located(expression.at, overload.resolve_operator, operator, (left.type, whole.type.within.plain))
         if test.result != types.BOOLEAN:
             raise TypeMismatch("op ANY/ALL (array) requires operator to yield boolean", position=expression.at)

@@ -300,7 +300,7 @@ class Scalars(ABC):
         return ScalarSubquery(relation, sub.columns[expression.index].type)
 
     def _case(self, expression: syntax.Case, place: Place) -> BoundScalar:
-        operand = None if expression.operand is None else self.scalar(expression.operand, place)
+        operand = None if expression.operand is None else settled(self.scalar(expression.operand, place))
         conditions: list[BoundScalar] = []
         for node, _ in expression.branches:
             if operand is None:
@@ -308,11 +308,11 @@ class Scalars(ABC):
             else:
                 conditions.append(located(node.at, call, "=", operand, self.scalar(node, place)))
         otherwise = syntax.Null(expression.at) if expression.otherwise is None else expression.otherwise
-        nodes = [*(node for _, node in expression.branches), otherwise]
+        nodes = [otherwise, *(node for _, node in expression.branches)]  # as PostgreSQL asks for their common type
         scalars = [self.scalar(node, place) for node in nodes]
         common, results = self.unified(nodes, scalars, "CASE", expression.at)
-        branches = tuple(zip(conditions, results[:-1], strict=True))
-        return Case(branches, results[-1], common)  # pyright: ignore[reportArgumentType]
+        branches = tuple(zip(conditions, results[1:], strict=True))
+        return Case(branches, results[0], common)  # pyright: ignore[reportArgumentType]
 
     @staticmethod
     def unified(

@@ -284,18 +284,24 @@ class Expressions(Windows):
 
     def _is_subquery(self) -> bool:
         """Whether the parenthesis just passed, in which others may come first, holds one query and not a scalar that
-        begins with one: ((SELECT 1) + 1)."""
+        begins with one: ((SELECT 1) + 1). Behind each of those goes on what goes on with a query."""
         if self.next.key != "(":
             return True
-        ahead, depth = 0, 0
-        while True:
-            key = self.peek(ahead).key
-            if self.peek(ahead).kind is Kind.END:
+        leading = 0
+        while self.peek(leading).key == "(":
+            leading += 1
+        ahead = depth = leading
+        while depth:
+            token = self.peek(ahead)
+            if token.kind is Kind.END:
                 return True
-            depth += (key == "(") - (key == ")")
+            depth += (token.key == "(") - (token.key == ")")
             ahead += 1
-            if depth == 0:
-                return self.peek(ahead).key in AFTER_QUERY
+            if token.key == ")" and depth < leading:
+                leading = depth
+                if self.peek(ahead).key not in AFTER_QUERY:
+                    return False
+        return True
 
     def _word(self, token: Token) -> Expression:
         key = token.key
