@@ -25,7 +25,8 @@ class UpstreamTable:
     """A table of a PostgreSQL database as it was when its relation here was made: later ones are compared with it.
 
     `columns` are those that are copied; `key` are places among them, of the primary key whose OID is `key_oid` (0:
-    there is none that is copied). `published` is the OID of the publication. `token` is what the relation is called
+    there is none that is copied). `published` tells how the publication had it from how it
+    may have it later. `token` is what the relation is called
     among the source's offsets, since the same table may be copied again.
     """
 

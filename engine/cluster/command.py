@@ -73,14 +73,15 @@ class Tick:
 
     What `held` names stays readable: a tick that a transaction reads as of. `began` are collections that are complete
     from here on, `broken` those whose rows are not known any more, with the error ('<sqlstate> <message>') that whoever
-    reads them gets. Each (collection, other) of `turned` is what the other is from here on, and the other no more.
+    reads them gets, or that are known again (None). Each (collection, other) of `turned` is what the other is from here
+    on, and the other no more.
     """
 
     timestamp: int
     deltas: dict[int, Batch]
     held: int | None = None
     began: frozenset[int] = frozenset()
-    broken: Mapping[int, str] = field(default_factory=dict[int, str])
+    broken: Mapping[int, str | None] = field(default_factory=dict[int, str | None])
     turned: tuple[tuple[int, int], ...] = ()
 
 

@@ -132,7 +132,9 @@ class Worker:
     def _tick(self, command: Tick) -> list[Response]:
         self.circuit.held = command.held
         turned = {id for target, other in command.turned for id in self._turn(target, other)}
-        broken = {id: self.heap.intern(error.encode()) for id, error in command.broken.items()}
+        broken = {
+            id: None if error is None else self.heap.intern(error.encode()) for id, error in command.broken.items()
+        }
         self.circuit.step(command.timestamp, command.deltas, broken)
         with self.circuit.publish_lock:
             self.circuit.publish()

@@ -82,7 +82,7 @@ class Decoded:
 
     From this block on collections may be complete that were awaited (`began`), be without the rows that they had before
     it (`cleared`; the deltas come after that), or be `broken`: what they hold is not known any more, and why:
-    '<sqlstate> <message>'.
+    '<sqlstate> <message>'; None: it is known again.
 
     With it the source has all that the upstream's transactions before `upto` did, where they come together
     (together.py); None: it is no part of one.
@@ -93,7 +93,7 @@ class Decoded:
     offsets: Mapping[str, int]
     began: frozenset[int] = frozenset()
     cleared: frozenset[int] = frozenset()
-    broken: Mapping[int, str] = field(default_factory=dict)
+    broken: Mapping[int, str | None] = field(default_factory=dict)
     upto: int | None = None
 
 

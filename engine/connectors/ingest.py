@@ -98,7 +98,7 @@ class Taken:
     offsets: dict[tuple[int, str], int] = field(default_factory=dict)
     began: set[int] = field(default_factory=set)
     cleared: set[int] = field(default_factory=set)
-    broken: dict[int, str] = field(default_factory=dict)
+    broken: dict[int, str | None] = field(default_factory=dict)
     rows: int = 0
 
     def add(self, source: int, decoded: Decoded) -> None:
@@ -243,7 +243,8 @@ class Ingest:
             self._share = share = max(1, rows_max // max(1, len(waiting)))
             for source in waiting:
                 source.reader.pace(share)
-                taken, offsets, broken = 0, dict(source.status.offsets), dict(source.status.broken)
+                taken, offsets = 0, dict(source.status.offsets)
+                broken: dict[int, str | None] = dict(source.status.broken)
                 together = source.spec.group is not None
                 while _may_be_taken(source, cuts) and (together or taken == 0 or taken + source.inbox[0].rows <= share):
                     decoded = source.inbox.popleft()
@@ -253,7 +254,8 @@ class Ingest:
                     offsets.update(decoded.offsets)
                     broken.update(decoded.broken)
                     all.add(source.spec.id, decoded)
-                source.status.offsets, source.status.broken = offsets, broken
+                source.status.offsets = offsets
+                source.status.broken = {id: error for id, error in broken.items() if error is not None}
             self._changed.notify_all()
         return all
 

@@ -368,7 +368,7 @@ class Coordinator:
         timestamp: int,
         deltas: Mapping[int, Batch],
         offsets: Mapping[tuple[int, str], int],
-        broken: Mapping[int, str],
+        broken: Mapping[int, str | None],
     ) -> None:
         """Commit a tick to the log."""
         assert self.log is not None

@@ -33,10 +33,10 @@ def record(
     timestamp: int,
     deltas: Mapping[int, Batch],
     offsets: Mapping[tuple[int, str], int],
-    broken: Mapping[int, str],
+    broken: Mapping[int, str | None],
 ) -> None:
     """Commit a tick to the log: the writes to durable tables and sources, the offsets of sources, and which relations
-    hold what is not known any more."""
+    hold what is not known any more, or what is known again."""
     writes: dict[int, pa.RecordBatch] = {}
     for id, batch in deltas.items():
         item = catalog.items[id]

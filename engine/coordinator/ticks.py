@@ -27,6 +27,9 @@ from engine.coordinator.pace import Pace
 from engine.coordinator.runtime import Durations
 from engine.errors import ConstraintViolation, SqlError, UndefinedTable
 
+Record = Callable[[int, Mapping[int, Batch], Mapping[tuple[int, str], int], Mapping[int, str | None]], None]
+"""Keeps a tick: its time, its deltas, the offsets of sources, what is broken."""
+
 NOTHING_BROKEN: Final[Mapping[int, str]] = {}
 
 
@@ -67,7 +70,7 @@ class Ticks:
         self,
         cluster: Local,
         oracle: Oracle,
-        record: Callable[[int, Mapping[int, Batch], Mapping[tuple[int, str], int], Mapping[int, str]], None] | None,
+        record: Record | None,
         pace: Pace,
     ) -> None:
         self.lock: Final = cluster.lock

@@ -237,11 +237,11 @@ class Circuit(Reading):
 
     # A tick
 
-    def step(self, tick: int, deltas: Mapping[int, Batch], broken: Mapping[int, int] = NONE_BROKEN) -> None:
+    def step(self, tick: int, deltas: Mapping[int, Batch], broken: Mapping[int, int | None] = NONE_BROKEN) -> None:
         """Compute: push the deltas of fed collections through. O(touched operators), not of the graph.
 
         `broken` are fed collections whose rows are not known any more, with the heap code of the error that is to be
-        read in their place.
+        read in their place, or are known again (None).
         """
         for node in self._touched:
             node.delta = None
@@ -249,7 +249,10 @@ class Circuit(Reading):
         fed = [(self._exports[id].node, delta) for id, delta in deltas.items()]
         for id, code in broken.items():
             node = self._exports[id].node
-            node.operator.errors.add(np.array([code], np.uint64), np.ones(1, np.int64))
+            gone, counts = node.operator.errors.counts()
+            node.operator.errors.add(gone, -counts)
+            if code is not None:
+                node.operator.errors.add(np.array([code], np.uint64), np.ones(1, np.int64))
             if id not in deltas:
                 fed.append((node, node.empty))
         self._touched = compute(tick, fed, due_nodes(self._timed, tick) if self._timed else (), self.clock)

@@ -53,8 +53,6 @@ FOR_THE_OWNER: Final = 0o600
 
 NOTHING: Final[Mapping[tuple[str, str], str | None]] = {}
 
-NO_FACTS: Final[Mapping[tuple[str, str], str]] = {}
-
 PART_BYTES: Final = 256 << 20
 """About so much of one tick's rows is in one row of `writes`."""
 
@@ -191,10 +189,7 @@ class Log:
                 "INSERT INTO catalog VALUES (?, ?) ON CONFLICT DO UPDATE SET sql = excluded.sql",
                 [(item.id, item.sql) for item in create],
             )
-            self._db.executemany(
-                "DELETE FROM facts WHERE kind = ? AND key = ?", [at for at, value in facts.items() if value is None]
-            )
-            self._state({at: value for at, value in facts.items() if value is not None})
+            self._state(facts)
             if schemas is not None:
                 self._db.execute("DELETE FROM schemas")
                 self._db.executemany("INSERT INTO schemas VALUES (?, ?)", schemas)
@@ -208,9 +203,10 @@ class Log:
         timestamp: int,
         writes: Mapping[int, pa.RecordBatch],
         offsets: Mapping[tuple[int, str], int],
-        facts: Mapping[tuple[str, str], str] = NO_FACTS,
+        facts: Mapping[tuple[str, str], str | None] = NOTHING,
     ) -> None:
-        """One tick: the changes of tables by id (the last column is the diff), the sources' offsets, new facts."""
+        """One tick: the changes of tables by id (the last column is the diff), the sources' offsets, facts as in
+        `change`."""
         began = time.perf_counter_ns()
         packed = [(id, part, timestamp) for id, rows in writes.items() for part in _parts(rows)]
         with self._transaction():
@@ -256,10 +252,13 @@ class Log:
             [(id, TOLD, number), (id, DIGEST, digest)],
         )
 
-    def _state(self, facts: Mapping[tuple[str, str], str]) -> None:
+    def _state(self, facts: Mapping[tuple[str, str], str | None]) -> None:
+        self._db.executemany(
+            "DELETE FROM facts WHERE kind = ? AND key = ?", [at for at, value in facts.items() if value is None]
+        )
         self._db.executemany(
             "INSERT INTO facts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            [(*at, value) for at, value in facts.items()],
+            [(*at, value) for at, value in facts.items() if value is not None],
         )
 
     def clock(self) -> int:

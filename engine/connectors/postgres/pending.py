@@ -23,7 +23,7 @@ class Block:
     offsets: dict[str, int] = field(default_factory=dict)
     began: set[int] = field(default_factory=set)
     cleared: set[int] = field(default_factory=set)
-    broken: dict[int, str] = field(default_factory=dict)
+    broken: dict[int, str | None] = field(default_factory=dict)
 
 
 class Pending:
@@ -60,10 +60,13 @@ class Pending:
         self._held(self._later, id).add(batch)
         self.relieve()
 
-    def begin(self, id: int) -> None:
-        """The relation has from this block on the rows that were kept for later."""
+    def begin(self, id: int, anew: bool) -> None:
+        """The relation has from this block on the rows that were kept for later; if `anew` none of those before."""
         with self._lock:
             self.block.began.add(id)
+            if anew:
+                self.block.rows.pop(id, None)
+                self.block.cleared.add(id)
             rows = self._later.pop(id, None)
             if rows is not None:
                 self.block.rows[id] = rows

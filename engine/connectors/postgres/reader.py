@@ -24,7 +24,7 @@ from engine.connectors.feed import PROGRESS, Decoded, Progress, Resolve, SourceS
 from engine.connectors.postgres import changes, snapshot, upstream
 from engine.connectors.postgres.changes import Gathered, Relation
 from engine.connectors.postgres.connection import Bell, Connection, Interrupted
-from engine.connectors.postgres.copies import Copies, Copy
+from engine.connectors.postgres.copies import PUBLICATION, Copies
 from engine.connectors.postgres.held import Room
 from engine.connectors.postgres.pending import Pending
 from engine.connectors.postgres.quoting import literal, quoted
@@ -86,8 +86,7 @@ class PostgresReader:
         self._told = offsets.get(LSN)  # what the progress relation says
         self._durable = offsets.get(LSN, 0)
         self._progress: Final = Progress(description.slot, position=self._durable, known=self._durable)
-        copies = (Copy(id, feed.upstream, None, broken.get(id)) for id, feed in spec.feeds if feed.upstream is not None)
-        self._copies: Final = Copies(copies, description, heap, self._progress, self._pending)
+        self._copies: Final = Copies(spec, description, heap, self._progress, self._pending, offsets, broken)
         self._measured = time.monotonic(), 0
         self._stream: Connection | None = None
         self._catalog: Connection | None = None
@@ -115,7 +114,9 @@ class PostgresReader:
         if not broken:
             return None
         return SourceError(
-            "; ".join(broken), hint="Drop its relation and copy the table again: ALTER SOURCE ... ADD SUBSOURCE."
+            "; ".join(broken),
+            hint="Once the server has the table as it was, it is copied anew by itself. As it is there now: drop its "
+            "relation here, and copy the table again, ALTER SOURCE ... ADD SUBSOURCE.",
         )
 
     def poll(self) -> Decoded | None:
@@ -191,16 +192,17 @@ class PostgresReader:
         connection = self._connect()
         try:
             self._check_system(connection)
-            upstream.check_server(connection, self._description)
+            publication = upstream.check_server(connection, self._description)
             at, slot = self._offsets.get(LSN), snapshot.slot_of(connection, self._description.slot)
             if (
                 at is None or slot is None or slot.lost
+                or self._offsets.get(PUBLICATION, publication) != publication  # the slot's log is of another
                 or slot.confirmed > at  # somebody else went on with it
                 or snapshot.written(connection) < at  # the server was put back to an earlier state
             ):  # fmt: skip
-                at = self._copies.read_all(connection, self._offsets)
+                at = self._copies.read_all(connection, publication, self._offsets)
             else:
-                self._copies.read_new(self._connect, self._offsets)
+                self._copies.read_new(self._connect, self._copies.unread(connection, self._offsets))
             self._start(connection, at)
         except BaseException:
             connection.close()
@@ -253,7 +255,9 @@ class PostgresReader:
                 stream.wait(min(POLL_SECONDS, CONFIRM_SECONDS) if self._durable > self._reported[1] else POLL_SECONDS)
             self._report_if_due(stream)
         self._report_if_due(stream)
-        self._verify_if_due()
+        if self._is_behind():
+            self._let_go()
+            return None
         return self._next_block()
 
     def _next(self, stream: Connection) -> memoryview | None:
@@ -273,7 +277,7 @@ class PostgresReader:
         if self._open:
             return None
         position = max(self._idle, self._offsets[LSN])
-        self._copies.begin(position)
+        self._copies.begin(position, self._offsets)
         now = time.monotonic()
         moved = position > self._offsets[LSN] and now >= self._advanced + REPORT_SECONDS
         if moved or self._pending.block.began or self._pending.block.broken:
@@ -312,7 +316,7 @@ class PostgresReader:
             if self._copies.due(position):
                 if self._boundary is not None:
                     return False
-                self._copies.begin(position)
+                self._copies.begin(position, self._offsets)
             self._open = True
             return True
         if kind in (changes.RELATION, changes.TRUNCATE):
@@ -340,7 +344,7 @@ class PostgresReader:
                 try:
                     batch = messages.batch(oid, copy.places, copy.table, self._heap)
                 except InvalidText as error:
-                    self._copies.break_off(copy, error.message)
+                    self._copies.break_off(copy, error.message, mends=False)
                     continue
                 self._progress.records += len(batch)
                 self._pending.add(copy.id, batch)
@@ -349,14 +353,14 @@ class PostgresReader:
         """The columns of the rows that follow. The server tells them by name alone: that they are the same columns is
         asked."""
         copies = self._copies.of(relation.oid)
-        lost = self._lost(copies)
+        if copies:
+            self._copies.look(self._asked(), copies)
         for copy in copies:
             try:
                 copy.places = changes.places_of(relation, copy.table)
             except InvalidText as error:
-                lost.setdefault(copy.table.token, error.message)
-            if copy.waiting is None and copy.table.token in lost:
-                self._copies.break_off(copy, lost[copy.table.token])
+                if copy.waiting is None and copy.broken is None:
+                    self._copies.break_off(copy, error.message)
 
     def _truncate(self, oids: Iterable[int]) -> None:
         for oid in oids:
@@ -364,22 +368,18 @@ class PostgresReader:
                 if copy.waiting is None:
                     self._pending.clear(copy.id)
 
-    def _verify_if_due(self) -> None:
+    def _is_behind(self) -> bool:
+        """Whether there are tables to be read: what the server does not tell is looked for now and then."""
         if time.monotonic() < self._verified + VERIFY_SECONDS:
-            return
+            return False
         self._verified = time.monotonic()
-        copies = [copy for copy in self._copies.sound if copy.waiting is None]
-        lost = self._lost(copies)
-        for copy in copies:
-            if copy.table.token in lost:
-                self._copies.break_off(copy, lost[copy.table.token])
+        return bool(self._copies.unread(self._asked(), self._offsets))
 
-    def _lost(self, copies: list[Copy]) -> dict[str, str]:
-        if not copies:
-            return {}
+    def _asked(self) -> Connection:
+        """The connection that is asked about tables beside the stream."""
         if self._catalog is None:
             self._catalog = Connection(self._description.connection, self._resolve, self._bell)
-        return upstream.lost(self._catalog, self._description.publication, [copy.table for copy in copies])
+        return self._catalog
 
     def _keep_up(self) -> None:
         """Something takes long: the server hears from us."""
@@ -413,6 +413,7 @@ class PostgresReader:
         block.offsets[LSN] = position
         if self._told != position:
             deltas[self._progress_id] = self._moved(position)
+        self._copies.told()
         self._offsets.update(block.offsets)
         self._progress.position = position
         self._progress.known = max(self._progress.known, position)

@@ -8,7 +8,8 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from hashlib import blake2b
+from typing import Final, NamedTuple
 
 from engine import types
 from engine.catalog.sources import PostgresSource
@@ -28,13 +29,23 @@ LISTS: Final = 150_000
 """From here on publications may have columns and conditions."""
 
 TABLES: Final = """
-SELECT n.nspname, c.relname, c.oid, p.oid, c.relkind <> 'p' AND c.relreplident = 'f' OR c.relkind = 'p' AND NOT EXISTS (
+SELECT n.nspname, c.relname, c.oid, concat_ws(' ', p.oid, p.xmin, {members}), c.relkind <> 'p' AND c.relreplident = 'f' OR c.relkind = 'p' AND NOT EXISTS (
            SELECT FROM pg_partition_tree(c.oid) AS t JOIN pg_class AS l ON l.oid = t.relid
            WHERE t.isleaf AND l.relreplident <> 'f')
 FROM pg_publication AS p JOIN pg_publication_tables AS t ON t.pubname = p.pubname
     JOIN pg_namespace AS n ON n.nspname = t.schemaname JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = t.tablename
 WHERE p.pubname = {publication} ORDER BY 1, 2
 """  # noqa: E501 - PostgreSQL does not mind
+
+MEMBERS: Final = """
+(SELECT string_agg(r.oid::text, ' ' ORDER BY r.oid) FROM pg_publication_rel AS r WHERE r.prpubid = p.oid
+    AND (r.prrelid = c.oid OR r.prrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid) AS a (relid))))
+"""
+SCHEMA_MEMBERS: Final = """
+(SELECT string_agg(m.oid::text, ' ' ORDER BY m.oid) FROM pg_publication_namespace AS m
+    WHERE m.pnpubid = p.oid AND m.pnnspid = c.relnamespace)
+"""
+"""What makes a table one of the publication: a row of its own in the catalog, which is another when it comes again."""
 
 COLUMNS: Final = """
 SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull,
@@ -52,7 +63,9 @@ WHERE c.conrelid IN ({oids}) AND c.contype = 'p'
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A table as the publication has it. `full`: its REPLICA IDENTITY."""
+    """A table as the publication has it: `publication` is another once the publication was changed or made anew, or the
+    table was taken out of it and put in again, as changes in between may not have been sent. `full`: its REPLICA
+    IDENTITY."""
 
     schema: str
     name: str
@@ -79,8 +92,8 @@ def resolved(description: PostgresSource, resolve: Resolve) -> PostgresSource:
     return replace(description, slot=f"tailrace_{secrets.token_hex(8)}", system=identifier)
 
 
-def check_server(connection: Connection, description: PostgresSource) -> None:
-    """SourceError for a server, or a publication, that cannot be followed."""
+def check_server(connection: Connection, description: PostgresSource) -> int:
+    """The publication's OID. SourceError for a server, or a publication, that cannot be followed."""
     if connection.version < VERSION_MIN:
         raise SourceError("servers before PostgreSQL 12 cannot be followed", hint="Upgrade it.")
     (level,) = connection.query("SHOW wal_level")[0]
@@ -93,19 +106,20 @@ def check_server(connection: Connection, description: PostgresSource) -> None:
         raise SourceError("the database has no encoding (SQL_ASCII): what its texts say is not known")
     name = description.publication
     found = connection.query(
-        f"SELECT pubinsert, pubupdate, pubdelete, pubtruncate FROM pg_publication WHERE pubname = {literal(name)}"
+        f"SELECT pubinsert, pubupdate, pubdelete, pubtruncate, oid FROM pg_publication WHERE pubname = {literal(name)}"
     )
     if not found:
         raise SourceError(
             f'publication "{name}" does not exist', hint=f"There: CREATE PUBLICATION {quoted(name)} FOR TABLE ...;"
         )
     kinds = ("insert", "update", "delete", "truncate")
-    missing = [kind for kind, there in zip(kinds, found[0], strict=True) if there != "t"]
+    missing = [kind for kind, there in zip(kinds, found[0], strict=False) if there != "t"]
     if missing:
         raise SourceError(
             f'publication "{name}" does not publish {" and ".join(missing)}: what it says is not the whole truth',
             hint=f"There: ALTER PUBLICATION {quoted(name)} SET (publish = 'insert, update, delete, truncate');",
         )
+    return int(found[0][4] or 0)
 
 
 def tables(description: PostgresSource, selected: Selected, resolve: Resolve) -> tuple[Feed, ...]:
@@ -168,11 +182,16 @@ def feed_of(alias: str, table: UpstreamTable) -> Feed:
 
 def published(connection: Connection, publication: str) -> list[Published]:
     """The publication's tables."""
-    rows = connection.query(TABLES.format(publication=literal(publication)))
+    members = MEMBERS if connection.version < LISTS else f"{MEMBERS}, {SCHEMA_MEMBERS}"
+    rows = connection.query(TABLES.format(publication=literal(publication), members=members))
     return [
-        Published(schema or "", name or "", int(oid or 0), int(publication_oid or 0), full == "t")
-        for schema, name, oid, publication_oid, full in rows
+        Published(schema or "", name or "", int(oid or 0), _digest(state or ""), full == "t")
+        for schema, name, oid, state, full in rows
     ]
+
+
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest())
 
 
 def _found(wanted: Wanted, there: Sequence[Published], publication: str) -> Published:
@@ -264,11 +283,18 @@ def _check_named(selected: Selected, tables: Iterable[UpstreamTable]) -> None:
             )
 
 
-def lost(connection: Connection, publication: str, tables: Iterable[UpstreamTable]) -> dict[str, str]:
-    """Which of the copies cannot be kept any more, by their tokens, and why."""
-    tables = list(tables)
+class Compared(NamedTuple):
+    """By the tokens of tables: which of their copies cannot be kept as they are, and why; and how the publication has
+    the others."""
+
+    lost: dict[str, str]
+    published: dict[str, int]
+
+
+def compared(connection: Connection, publication: str, tables: Sequence[UpstreamTable]) -> Compared:
+    """Tables as they are with what they were."""
     if not tables:
-        return {}
+        return Compared({}, {})
     there = {each.oid: each for each in published(connection, publication)}
     oids = ", ".join(str(each.oid) for each in tables)
     columns = {
@@ -277,6 +303,7 @@ def lost(connection: Connection, publication: str, tables: Iterable[UpstreamTabl
     }
     keys = {int(key or 0) for _, key, _ in connection.query(KEYS.format(oids=oids))}
     alive = {int(oid or 0) for (oid,) in connection.query(f"SELECT oid FROM pg_class WHERE oid IN ({oids})")}
+    listed = _lists(connection, publication)
     found: dict[str, str] = {}
     for table in tables:
         now = there.get(table.oid)
@@ -284,8 +311,6 @@ def lost(connection: Connection, publication: str, tables: Iterable[UpstreamTabl
             found[table.token] = "it was dropped"
         elif now is None:
             found[table.token] = f'it is not in publication "{publication}" any more'
-        elif now.publication != table.published:
-            found[table.token] = f'publication "{publication}" was made anew: changes before that may have been missed'
         elif not now.full:
             found[table.token] = "its REPLICA IDENTITY is not FULL any more"
         elif table.key_oid and table.key_oid not in keys:
@@ -297,4 +322,7 @@ def lost(connection: Connection, publication: str, tables: Iterable[UpstreamTabl
                     found[table.token] = f'its column "{column.column.name}" was dropped or renamed'
                 elif type != [column.type, column.modifier]:
                     found[table.token] = f'the type of its column "{name}" was changed'
-    return found
+                elif table.oid in listed and name not in listed[table.oid]:
+                    found[table.token] = f'its column "{name}" is not in publication "{publication}" any more'
+    tokens = {table.token: there[table.oid].publication for table in tables if table.oid in there}
+    return Compared(found, tokens)
