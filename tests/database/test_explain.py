@@ -132,3 +132,34 @@ def test_what_operators_took(db):
     assert db.execute("EXPLAIN ANALYZE HINTS FOR INDEX i").row_count == 0
     with pytest.raises(WrongObjectType):
         db.execute("EXPLAIN ANALYZE MEMORY FOR MATERIALIZED VIEW t")
+
+
+@pytest.mark.parametrize(
+    ("query", "again"),
+    [
+        *((f"SELECT a, {call} FROM s GROUP BY a", []) for call in (
+            "count(*), sum(b), avg(b), max(t), bool_and(b > 1), bit_and(b), stddev(b), count(DISTINCT b)",
+            "string_agg(t, ',' ORDER BY b), array_agg(b), list_agg(xs), jsonb_agg(b), jsonb_object_agg(t, b)",
+            "mode() WITHIN GROUP (ORDER BY b), percentile_cont(0.5) WITHIN GROUP (ORDER BY b), first_value(b), max(d)",
+        )),
+        *((f"SELECT a, {call} FROM s GROUP BY a", ["touched groups"]) for call in (
+            "sum(d)", "avg(d), count(*)", "array_agg(xs)", "array_agg(DISTINCT xs)",
+        )),
+        ("SELECT DISTINCT a FROM s EXCEPT SELECT b FROM s ORDER BY 1 LIMIT 3", []),
+        ("SELECT a, b, sum(b) OVER (PARTITION BY a) FROM s", []),
+        ("SELECT lag(b) OVER (ORDER BY a) FROM s", ["neighbours of a change"]),
+        ("SELECT rank() OVER (ORDER BY a) FROM s", ["rows behind a change"]),
+        ("SELECT nth_value(b, 2) OVER w, last_value(b) OVER w FROM s WINDOW w AS (ORDER BY a ROWS BETWEEN "
+         "UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW)", ["touched partitions"]),
+        ("WITH MUTUALLY RECURSIVE r (a int) AS (SELECT a FROM s UNION SELECT b FROM s JOIN r USING (a)) "
+         "SELECT * FROM r", []),
+        ("WITH MUTUALLY RECURSIVE r (a int) AS (SELECT max(a) FROM (SELECT a FROM s UNION SELECT a + 1 FROM r "
+         "WHERE a < 9) AS x) SELECT * FROM r", ["touched groups in each pass, or the loop"]),
+    ],
+)  # fmt: skip
+def test_what_looks_at_more_than_changes_says_so(db, query, again):
+    db.execute("CREATE TABLE s (a int, b int, t text, d interval, xs int[])")
+    lines = shown(db, f"EXPLAIN PHYSICAL PLAN FOR {query}").splitlines()
+    assert [line.split("recomputes=")[1] for line in lines if "recomputes=" in line] == again
+    told = json.dumps(json.loads(shown(db, f"EXPLAIN PHYSICAL PLAN AS JSON FOR {query}")))
+    assert told.count('"recomputes"') == len(again)

@@ -26,6 +26,12 @@ class PostgreSQL:
         self._run("DROP SCHEMA public CASCADE; CREATE SCHEMA public; SET TimeZone = 'UTC'")
 
     def create(self, db: Database, random: Random) -> None:
+        bin_ = "date_bin(hop, moment, TIMESTAMP '1970-01-01')"
+        self._run(
+            "CREATE OR REPLACE FUNCTION date_bin_hopping(hop interval, width interval, moment timestamp) "
+            "RETURNS SETOF timestamp LANGUAGE sql AS "
+            f"$$ SELECT * FROM generate_series({bin_} - width + hop, {bin_}, hop) $$"
+        )
         for name, columns in TABLES.items():
             listed = ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in columns)
             sql = f"CREATE TABLE {name} ({listed}{', PRIMARY KEY (k)' if name == 'v' else ''})"

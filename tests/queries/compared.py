@@ -20,6 +20,11 @@ class DuckDB:
     def __init__(self) -> None:
         self._duck = duckdb.connect()
         self._duck.execute("SET threads = 1")
+        bin_ = "time_bucket(hop, moment, TIMESTAMP '1970-01-01')"
+        self._duck.execute(
+            "CREATE MACRO date_bin_hopping(hop, width, moment) AS TABLE "
+            f"SELECT unnest(generate_series({bin_} - width + hop, {bin_}, hop)) AS w"
+        )
         self._held: dict[str, list[tuple[object, ...]]] = {name: [] for name in TABLES}
 
     def create(self, db: Database, random: Random) -> None:

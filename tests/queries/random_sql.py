@@ -105,7 +105,26 @@ class Generator:
         operation = self.random.choice(("UNION ALL", "UNION", "EXCEPT", "INTERSECT", "EXCEPT ALL", "INTERSECT ALL"))
         return Select(f"({left.sql}) {operation} ({right.sql})", left.types)
 
+    def hopping(self, depth: int) -> Select:
+        """Aggregates of windows of days that overlap."""
+        source, scope = self.item(depth - 1)
+        days = [item.sql for item in scope if item.type == DAY]
+        if not days:
+            name = self.alias()
+            source, scope = f"v AS {name}", tuple(Item(f"{name}.{c.name}", c.type) for c in self.tables["v"])
+            days = [item.sql for item in scope if item.type == DAY]
+        hop, times = self.random.choice((1, 2)), self.random.choice((1, 3))
+        lengths = f"INTERVAL '{hop} days', INTERVAL '{hop * times} days'"
+        name, wanted = self.alias(), (DAY, *(self.random.choice(self.grouped_types) for _ in range(2)))
+        source += f", date_bin_hopping({lengths}, CAST({self.random.choice(days)} AS timestamp)) AS {name}(w)"
+        where = f" WHERE {self.predicate(0, scope, ())}" if self.chance(0.4) else ""
+        keys = [f"{name}.w", *(self.random.choice(scope).sql for _ in range(self.random.choice((0, 1))))]
+        items = [f"CAST({name}.w AS date)", *(self.aggregate(type_, 0, scope, ()) for type_ in wanted[1:])]
+        return Select(f"SELECT {self.named(items)} FROM {source}{where} GROUP BY {listed(keys)}", wanted)
+
     def select(self, depth: int, outer: Scope, columns: tuple[SqlType, ...] | None) -> Select:
+        if columns is None and not outer and self.chance(0.06):
+            return self.hopping(depth)
         source, scope = self.from_clause(depth)
         where = f" WHERE {self.predicate(depth, scope, outer)}" if self.chance(0.6) else ""
         if self.chance(0.35):
@@ -275,6 +294,8 @@ class Generator:
             return f"NOT ({self.predicate(depth - 1, scope, outer)})"
         if depth > 0 and pick < 0.45:
             return self.subquery_predicate(depth - 1, scope)
+        if depth > 0 and pick < 0.47:
+            return self.long_list(scope)
         item = random.choice(scope)
         if outer and self.chance(0.3):
             item = random.choice(outer)
@@ -292,6 +313,15 @@ class Generator:
             return item.sql
         return f"{item.sql} {random.choice(COMPARISONS)} {self.scalar(item.type, depth - 1, scope, outer)}"
 
+    def long_list(self, scope: Scope) -> str:
+        """Rows of constants that are many: what `(a, b) IN (...)` says, of which not all of these think alike."""
+        items = [item for item in scope if item.type in (INT, TEXT)] or list(scope)
+        one, other = self.random.choice(items), self.random.choice(items)
+        rows = [
+            f"({one.sql} = {self.literal(one.type)} AND {other.sql} = {self.literal(other.type)})" for _ in range(64)
+        ]
+        return f"({' OR '.join(rows)})"
+
     def subquery_predicate(self, depth: int, outer: Scope) -> str:
         random = self.random
         source, scope = self.from_clause(depth)
@@ -304,7 +334,10 @@ class Generator:
         one, other = random.choice(pairs)
         value = self.aggregate(other.type, 0, scope, ()) if self.chance(0.2) else other.sql
         operator = random.choice(("IN", "IN", "NOT IN", "< ANY", ">= ALL", "= ANY", "<> ALL"))
-        return f"{one.sql} {operator} (SELECT {value} FROM {source}{tied})"
+        query = f"SELECT {value} FROM {source}{tied}"
+        if operator in ("= ANY", "<> ALL") and self.chance(0.5):
+            query = f"ARRAY({query})"
+        return f"{one.sql} {operator} ({query})"
 
     def aggregate(self, type_: SqlType, depth: int, scope: Scope, outer: Scope) -> str:
         random = self.random

@@ -110,9 +110,12 @@ class Dataflows:
             case graph.Changes():
                 return f"Changes since {plan.as_of}", (("as_of", plan.as_of),), ()
             case graph.LetRec():
-                how = "maintained" if graph.is_monotone(plan) else "maintained pass by pass"
-                fields: Fields = () if graph.is_monotone(plan) else (("recomputes", "touched groups in each pass"),)
-                return f"Recursion ({how}) over %0..%{len(plan.inputs) - 1}", fields, ()
+                over = f"over %0..%{len(plan.inputs) - 1}"
+                if graph.is_monotone(plan):
+                    return f"Recursion (maintained) {over}", (), ()
+                again = "touched groups in each pass, or the loop"
+                head = f"Recursion (maintained pass by pass) {over} recomputes={again}"
+                return head, (("recomputes", again),), ()
             case graph.Mfp():
                 steps = [
                     f"compute {text.scalar(step.expression)}"
@@ -132,7 +135,7 @@ class Dataflows:
                 calls = [
                     f"{a.kind.value.removesuffix('(*)')}({text.columns(a.columns) or '*'})" for a in plan.aggregates
                 ]
-                fields = ("key", list[Json](plan.key)), ("aggregates", texts(calls))
+                fields: Fields = ("key", list[Json](plan.key)), ("aggregates", texts(calls))
                 head = f"Reduce key=({text.columns(plan.key)}) aggregates=[{', '.join(calls)}]"
                 types = graph.output_types(plan.input)
                 if any(a.columns and recomputes(a.kind, types[a.columns[0]]) for a in plan.aggregates):
