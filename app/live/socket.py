@@ -90,7 +90,8 @@ class Conversation:
             case Unsubscribe():
                 await self._unsubscribe(request)
             case Acknowledge():
-                self._known(request.id).following.acknowledge(request.timestamp)
+                following = self._known(request.id).following
+                await self._front.in_thread(lambda: following.acknowledge(request.timestamp))  # the log may keep it
 
     def _known(self, id: str) -> Feed:
         feed = self._feeds.get(id)

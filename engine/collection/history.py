@@ -65,9 +65,12 @@ class History:
             return
         self.forget_expired(tick)
         self.advance(min([kept, *(max(hold.at, tick - hold.ms_max) for hold in self.holds.values())]))
-        rows_max = max((hold.rows_max for hold in self.holds.values()), default=0)
-        while self._rows > rows_max and self._deltas[0][0] <= kept:
-            self.advance(self._deltas[0][0])
+        while (oldest := self._deltas[0][0]) <= kept and self._rows > self._granted(oldest):
+            self.advance(oldest)
+
+    def _granted(self, oldest: int) -> int:
+        """The rows that those who hold the oldest delta may hold."""
+        return max((hold.rows_max for hold in self.holds.values() if hold.at < oldest), default=0)
 
     def fail(self, tick: int, error: int | None) -> None:
         """From `tick` on this error stands in place of the rows, or none."""

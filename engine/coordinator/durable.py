@@ -144,13 +144,18 @@ class DurableSubscriptions:
         elif kept.expired is not Expired.NO:
             raise self._over(id, kept)
         self._end(kept, ObjectInUse("another reader took over the durable subscription"))
-        whole = kept.acknowledged <= kept.start
+        whole = self.is_whole(id)
         kept.reader = coordinator.subscribe(
             Source(id, tuple(column.type for column in columns)), columns, as_of=kept.needed, snapshot=whole,
             progress=progress, up_to=up_to, telling=telling, merges=False,
         )  # fmt: skip
         kept.reader.advance(coordinator.cluster.worker.upper + 1)  # whoever is told of progress knows where it is
         return kept.reader
+
+    def is_whole(self, id: int) -> bool:
+        """Whether its next reader is told the snapshot."""
+        kept = self._kept[id]
+        return kept.acknowledged <= kept.start
 
     # Acknowledging
 

@@ -9,9 +9,11 @@ from engine.coordinator.conversation import Conversation
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.portals import Portal
 from engine.coordinator.prepared import Prepared, declared_types, prepared
+from engine.coordinator.read_only import refuse_read_only
 from engine.coordinator.result import CopyOut, Result
 from engine.coordinator.resume import Following, follow
 from engine.coordinator.sequence import Answer, Ready
+from engine.coordinator.subscribing import follow_durable
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.variables import milliseconds
 from engine.errors import (
@@ -222,7 +224,10 @@ class Session(Conversation):
         bound = settled(bind(statement, context), context)
         if not isinstance(bound, BoundSubscribe):
             raise WrongObjectType("only SUBSCRIBE and SELECT can be followed")
-        following = follow(self._coordinator, bound, resume, self.check)
+        begin = follow if bound.durable is None else follow_durable
+        if bound.resets:
+            refuse_read_only(self, "SUBSCRIBE ... WITH (RESET)")
+        following = begin(self._coordinator, bound, resume, self.check)
         self._keep(following.subscription)
         return following
 

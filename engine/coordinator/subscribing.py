@@ -1,16 +1,20 @@
 """The statements about durable subscriptions: what each makes of a draft, and who reads one (durable.py)."""
 
+from typing import Final
+
 from engine.catalog.items import DurableSubscription, View
 from engine.cluster.command import Maintain
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import changes_since, exists, need
+from engine.coordinator.describe import key_of
 from engine.coordinator.draft import Draft
 from engine.coordinator.envelope import Telling
 from engine.coordinator.pipeline import dataflow
 from engine.coordinator.reads import Check, check_reached
 from engine.coordinator.result import Result
-from engine.coordinator.subscription import Subscription
-from engine.errors import InvalidParameter
+from engine.coordinator.resume import Following, Position, life_of
+from engine.coordinator.subscription import Subscription, SubscriptionBatch
+from engine.errors import InvalidParameter, Unsupported
 from engine.sql.bound import BoundAcknowledge, BoundCreateDurableSubscription, BoundSubscribe
 
 
@@ -59,6 +63,58 @@ def acknowledge(draft: Draft, bound: BoundAcknowledge) -> Result:
     durable.check(bound.id, bound.up_to)
     draft.later(bound.id, lambda: durable.acknowledge(bound.id, bound.up_to))
     return Result("ACKNOWLEDGE DURABLE SUBSCRIPTION")
+
+
+class DurableFollowing(Following):
+    """A durable subscription for who acknowledges along the way that the changes come. Its position is the server's, so
+    there is none to resume from."""
+
+    def __init__(
+        self, coordinator: Coordinator, bound: BoundSubscribe, subscription: Subscription, whole: bool
+    ) -> None:
+        assert bound.durable is not None
+        position = Position("", 0, "", life_of(coordinator), 0)
+        resumed = None if whole else True
+        key = key_of(coordinator, bound.relation)
+        super().__init__(coordinator, subscription, position, resumed, whole, bound.reads, None, key)
+        self._id: Final = bound.durable
+
+    def poll(self) -> SubscriptionBatch | None:
+        return self.subscription.poll()
+
+    def position(self, timestamp: int) -> str:
+        """None: who hands it in again says nothing."""
+        return ""
+
+    def acknowledge(self, timestamp: int) -> None:
+        """Raises as ACKNOWLEDGE does. Takes the tick lock."""
+        durable = self._coordinator.durable
+        with self._coordinator.ticks.lock:
+            durable.check(self._id, timestamp + 1)
+            durable.acknowledge(self._id, timestamp + 1)
+
+    def leave(self) -> None:
+        self.subscription.close()
+
+
+def follow_durable(
+    coordinator: Coordinator, bound: BoundSubscribe, resume: str | None, check: Check
+) -> DurableFollowing:
+    """SUBSCRIBE USING, followed."""
+    if resume:
+        raise InvalidParameter(
+            "a durable subscription goes on from what was acknowledged, not from a token", hint="Subscribe without it."
+        )
+    if bound.envelope is not None or bound.within:
+        raise Unsupported(
+            "a durable subscription with an ENVELOPE or an order cannot be followed here",
+            hint="Whoever follows it chooses the mode and the key: make it without, or read it by SQL.",
+        )
+    assert bound.durable is not None
+    coordinator.wait_live({bound.durable}, check)  # before the lock is taken: what hydrates needs it to join
+    with coordinator.ticks.lock:
+        subscription = use(coordinator, bound, None, check)
+        return DurableFollowing(coordinator, bound, subscription, coordinator.durable.is_whole(bound.durable))
 
 
 def use(coordinator: Coordinator, bound: BoundSubscribe, telling: Telling | None, check: Check) -> Subscription:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 
 import psycopg
 import pytest
@@ -61,6 +62,43 @@ def test_a_cursor_reads_and_acknowledges_in_its_transaction(connection):
     connection.cancel_safe()
     with pytest.raises(psycopg.errors.QueryCanceled):
         list(stream)
+
+
+def test_a_followed_one_is_acknowledged_along_the_way(server, connection):
+    connection.execute("CREATE TABLE followed (k text)")
+    connection.execute("CREATE DURABLE SUBSCRIPTION f ON followed")
+    connection.execute("INSERT INTO followed VALUES ('x')")
+    connection.execute("INSERT INTO followed VALUES ('y')")
+
+    def follow(acknowledges, **more):
+        with connect(f"ws://{server.http}/api/subscribe", close_timeout=2) as socket:
+
+            def next_of(*kinds):
+                while (message := json.loads(socket.recv(timeout=20)))["type"] not in kinds:
+                    pass
+                return message
+
+            said = {"type": "subscribe", "id": "a", "query": "SUBSCRIBE USING DURABLE SUBSCRIPTION f"}
+            socket.send(json.dumps(said | more))
+            begun = next_of("subscribed", "error")
+            if begun["type"] == "error":
+                return begun["error"]["code"]
+            told, last = [], 0
+            while not told or told[-1] != "y":
+                message = next_of("changes")
+                told += [change["row"][0] for change in message["changes"]]
+                if acknowledges and told and not last:
+                    last = message["timestamp"]
+                    socket.send(json.dumps({"type": "ack", "id": "a", "timestamp": last}))
+            rows = "SELECT acknowledged_up_to::bigint FROM mz_internal.mz_durable_subscriptions WHERE name = 'f'"
+            while connection.execute(rows).fetchone()[0] <= last:
+                time.sleep(0.01)
+            return begun["resumed"], told
+
+    assert follow(False) == (None, ["x", "y"])
+    assert follow(True, resume="x.1.1.x.x") == "22023"
+    assert follow(True) == (None, ["x", "y"])
+    assert follow(False) == (True, ["y"])
 
 
 def test_psql_and_the_websocket(server, connection):
