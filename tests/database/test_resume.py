@@ -72,14 +72,20 @@ def test_the_changes_since_and_nothing_else(ticks: list[list[tuple[int, int]]], 
             assert state == Counter(db.execute(f"SELECT * FROM {what}").rows())
 
 
-def test_what_the_history_does_not_reach_begins_anew() -> None:
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_the_history_does_not_reach_begins_anew(beside: bool) -> None:
+    """Beside one who may hold as much as it likes, and holds less."""
     with Database.in_memory(Options(history_ms=0, resume_rows_max=10)) as db, db.session() as session:
         db.execute("CREATE TABLE t (x int); CREATE MATERIALIZED VIEW v AS SELECT x FROM t")
         following = session.follow("SUBSCRIBE v")
         position = drained(following, Counter())
         following.leave()
+        if beside:
+            db.execute("CREATE DURABLE SUBSCRIPTION d ON v")
         for x in range(11):
-            db.write("t", [(x,)])
+            at = db.write("t", [(x,)])
+            if beside:
+                db.execute(f"ACKNOWLEDGE DURABLE SUBSCRIPTION d UP TO {at + 1}")
         again = session.follow("SUBSCRIBE v", position)
         assert again.resumed is False
         state: Counter = Counter()
