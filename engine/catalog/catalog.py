@@ -77,7 +77,8 @@ class Catalog:
     """`schemas` are (database, schema) of the users' databases.
 
     `comments` are by what they are on: ("item", id, 0) or, for its n-th column, ("item", id, n); ("schema", "d.s", 0),
-    ("database", name, 0), ("role", name, 0), ("cluster", name, 0).
+    ("database", name, 0), ("role", name, 0), ("cluster", name, 0). `system` are variables by their keys, and what
+    sessions begin with where it is not the default.
     """
 
     items: Mapping[int, Item] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Catalog:
     roles: Mapping[str, Role] = field(default_factory=initial_roles)
     clusters: frozenset[str] = frozenset({DEFAULT_CLUSTER})
     comments: Mapping[tuple[str, str, int], str] = field(default_factory=dict)
+    system: Mapping[str, str] = field(default_factory=dict)
     next_id: int = FIRST_USER_ID
 
     @classmethod

@@ -51,6 +51,7 @@ def merged(base: Catalog, mine: Catalog, theirs: Catalog) -> Catalog:
         schemas=schemas,
         roles=_overlaid("role", base.roles, mine.roles, theirs.roles),
         clusters=_united(base.clusters, mine.clusters, theirs.clusters),
+        system=_overlaid("variable", base.system, mine.system, theirs.system),
         comments=_overlaid("comment", base.comments, mine.comments, theirs.comments),
         next_id=max(mine.next_id, theirs.next_id),
     )

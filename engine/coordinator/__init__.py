@@ -11,7 +11,7 @@ sequence.py                                a statement -> bind -> what its bound
         reshape.py                             ALTER TABLE that makes it and what depends on it anew
         replacing.py                           ALTER MATERIALIZED VIEW that gives one another query
         alter.py, comments.py, clusters.py,    ALTER, COMMENT ON, roles: what changes and is not computed
-            retention.py, roles.py, secrets.py
+            retention.py, roles.py, secrets.py, system_variables.py
     dml.py, write.py                         INSERT, UPDATE, DELETE, and rows without SQL: one write
     reads.py, finishing.py                   SELECT: look-up or one run of a dataflow; sort, cut, project
     explain.py, pipeline.py, plans.py        the planner's line and its stages; the plans of SELECTs asked before

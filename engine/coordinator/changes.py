@@ -12,11 +12,13 @@ from engine.coordinator.secrets import alter_secret, create_connection, create_s
 from engine.coordinator.sinks import create_sink
 from engine.coordinator.sources import create_copies, create_source, prepare, prepare_copies
 from engine.coordinator.subscribing import acknowledge, create_durable_subscription
+from engine.coordinator.system_variables import alter_system
 from engine.coordinator.transaction import Transaction
 from engine.sql.bound import (
     BoundAcknowledge,
     BoundAlterRole,
     BoundAlterSecret,
+    BoundAlterSystem,
     BoundComment,
     BoundCreateCluster,
     BoundCreateConnection,
@@ -46,8 +48,8 @@ from engine.sql.bound import (
 BoundChange: TypeAlias = (
     BoundCreateDatabase | BoundCreateSchema | BoundCreateTable | BoundCreateView | BoundCreateMaterializedView
     | BoundCreateIndex | BoundCreateType | BoundCreateSource | BoundCreateSecret | BoundCreateConnection
-    | BoundAlterSecret | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole | BoundDropRoles
-    | BoundRedefine | BoundRetain | BoundTurn | BoundComment | BoundCreateCluster
+    | BoundAlterSecret | BoundAlterSystem | BoundCreateSink | BoundDrop | BoundCreateRole | BoundAlterRole
+    | BoundDropRoles | BoundRedefine | BoundRetain | BoundTurn | BoundComment | BoundCreateCluster
     | BoundRenameCluster | BoundDropClusters | BoundCreateCopies | BoundCreateViews
     | BoundCreateDurableSubscription | BoundAcknowledge
 )  # fmt: skip
@@ -103,6 +105,8 @@ def drafted(draft: Draft, bound: BoundChange) -> Result:
             return roles.create_role(draft, bound)
         case BoundAlterRole():
             return roles.alter_role(draft, bound)
+        case BoundAlterSystem():
+            return alter_system(draft, bound)
         case BoundDropRoles():
             return roles.drop_roles(draft, bound)
         case BoundRedefine():

@@ -62,6 +62,7 @@ class Conversation:
         self.user: Final = user
         self._coordinator: Final = coordinator
         defaults = {key: row.default for key, row in VARIABLES.items()}
+        defaults |= coordinator.catalog.system
         defaults |= dict(checked(name, value) for name, value in variables.items())
         if defaults["session_authorization"] not in (VARIABLES["session_authorization"].default, user):
             raise InvalidParameter("a session begins as the role that logged in", hint="SET SESSION AUTHORIZATION.")

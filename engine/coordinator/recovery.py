@@ -35,6 +35,7 @@ from engine.coordinator.sources import (
     total,
 )
 from engine.coordinator.subscribing import create_durable_subscription
+from engine.coordinator.system_variables import restore_system
 from engine.durable.log import APART_WRITES_MAX, Item, Log
 from engine.errors import SqlError
 from engine.sql.binder import bind
@@ -61,6 +62,7 @@ def restore(coordinator: Coordinator, log: Log) -> None:
     coordinator.oids.restore(log.facts(OID))
     coordinator.catalog = with_schemas(coordinator.catalog, log.schemas())
     restore_roles(coordinator, log)
+    restore_system(coordinator, log)
     restore_secrets(coordinator, log)
     coordinator.durable.restore(log)
     # Nothing depends on a sink, which may be from a relation that is younger (ALTER SINK ... SET FROM).

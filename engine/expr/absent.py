@@ -58,7 +58,6 @@ FORMS: Final[Mapping[tuple[str, ...], str]] = {
     ("create", "branch"): "Make a schema, and in it views over the tables of this one.",
     ("create", "api"): "GET /api/... reads relations as they are: docs/http.md.",
     ("create", "metric"): "/metrics has those of docs/metrics.md; GET /api/... reads views.",
-    ("alter", "system"): "Settings are flags of the server (docs/settings.md); ALTER ROLE ... SET is for sessions.",
     ("inspect",): "mz_internal shows what is held: docs/system-relations.md.",
     ("prepare", "transaction"): ONE_PHASE,
     ("commit", "prepared"): ONE_PHASE,

@@ -108,6 +108,8 @@ def bind(statement: Statement, context: Context) -> Bound:
             return roles.create_role(statement, context)
         case statements.AlterRole():
             return roles.alter_role(statement, context)
+        case statements.AlterSystem():
+            return roles.alter_system(statement, context)
         case statements.DropRoles():
             return roles.drop_roles(statement, context)
         case statements.AlterRename():

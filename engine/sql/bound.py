@@ -10,6 +10,7 @@ from engine.sql.resolved.definitions import (
     BoundAcknowledge,
     BoundAlterRole,
     BoundAlterSecret,
+    BoundAlterSystem,
     BoundComment,
     BoundCreateCluster,
     BoundCreateConnection,
@@ -67,7 +68,7 @@ Bound: TypeAlias = (
     | BoundCreateMaterializedView | BoundCreateIndex | BoundCreateSource | BoundCreateType | BoundDrop
     | BoundCreateSecret | BoundAlterSecret | BoundCreateConnection | BoundCreateSink | BoundCreateCopies
     | BoundValidateConnection
-    | BoundCreateRole | BoundAlterRole | BoundDropRoles | BoundRedefine | BoundReshape
+    | BoundCreateRole | BoundAlterRole | BoundAlterSystem | BoundDropRoles | BoundRedefine | BoundReshape
     | BoundRetain | BoundTurn
     | BoundComment | BoundCreateCluster | BoundRenameCluster | BoundDropClusters | BoundInert | BoundSubscribe
     | BoundExplain

@@ -37,6 +37,7 @@ from engine.sql.statement.definitions import (
     AlterSetSchema,
     AlterSinkFrom,
     AlterSwap,
+    AlterSystem,
     AlterTable,
     ApplyReplacement,
     CommentOn,
@@ -82,7 +83,7 @@ CatalogStatement: TypeAlias = (
     CreateDatabase | CreateSchema | CreateTable | CreateTableAs | CreateView | CreateIndex | CreateSource | CreateType
     | Drop | CreateSecret | AlterSecret | CreateConnection | CreateSink | AlterRename | AlterRenameColumn | AlterTable
     | AlterRenameConstraint | AlterSetSchema | AlterSwap | ApplyReplacement | AlterSinkFrom | AlterRetain | CommentOn
-    | CreateCluster | DropClusters | CreateRole | AlterRole | DropRoles | CreateCopy | AlterAddSubsources
+    | CreateCluster | DropClusters | CreateRole | AlterRole | AlterSystem | DropRoles | CreateCopy | AlterAddSubsources
     | CreateViews | CreateDurableSubscription | Acknowledge
 )  # fmt: skip
 """What changes the catalog."""

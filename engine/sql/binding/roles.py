@@ -46,6 +46,13 @@ def alter_role(statement: statements.AlterRole, context: Context) -> bound.Bound
     return bound.BoundAlterRole(role, password, None)
 
 
+def alter_system(statement: statements.AlterSystem, context: Context) -> bound.BoundAlterSystem:
+    role = context.catalog.roles.get(context.user)
+    if not (context.guest if role is None else role.superuser):
+        raise InsufficientPrivilege("permission denied to alter the system", hint="Ask a superuser.")
+    return bound.BoundAlterSystem(statement.name, statement.value)
+
+
 def drop_roles(statement: statements.DropRoles, context: Context) -> bound.BoundDropRoles:
     _refuse_unless_manager(context, "drop roles")
     names: list[str] = []

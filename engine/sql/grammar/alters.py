@@ -14,6 +14,7 @@ from engine.sql.statement.definitions import (
     AlterSetSchema,
     AlterSinkFrom,
     AlterSwap,
+    AlterSystem,
     AlterTable,
     ApplyReplacement,
     CommentOn,
@@ -31,6 +32,7 @@ Alteration: TypeAlias = (
     | AlterSetSchema
     | AlterTable
     | AlterSwap
+    | AlterSystem
     | AlterSinkFrom
     | AlterSecret
     | ApplyReplacement
@@ -50,6 +52,8 @@ class Alters(AlterTables):
         self.expect("alter")
         if self.at_any("role", "user"):
             return self.alter_role()
+        if self.at("system"):
+            return self.alter_system()
         if self.at("default", "privileges"):
             return Inert("ALTER DEFAULT PRIVILEGES", Reason.PRIVILEGES, self.to_the_end())
         if self.at("cluster"):

@@ -5,7 +5,7 @@ from typing import Final
 from engine.expr.keywords import words
 from engine.sql.grammar.tables import Tables
 from engine.sql.grammar.tokens import Kind
-from engine.sql.statement.definitions import AlterRole, CreateRole, DropRoles, Inert, Reason
+from engine.sql.statement.definitions import AlterRole, AlterSystem, CreateRole, DropRoles, Inert, Reason
 from engine.sql.statement.parts import Option
 
 FLAGS: Final = words("login superuser createrole createdb createcluster inherit replication bypassrls")
@@ -30,17 +30,29 @@ class Roles(Tables):
         if self.accept_any("role", "user") is None:
             self.fail()
         name = self.role_name()
-        if self.accept("set"):
-            variable = self._variable_name()
-            if self.accept_any("to", "=") is None:
-                self.fail()
-            value = None if self.accept("default") else ", ".join(self.list_of(self._role_setting))
-            return AlterRole(name, (), (variable, value), self.span())
-        if self.accept("reset"):
-            return AlterRole(name, (), (self._variable_name(), None), self.span())
+        if self.at_any("set", "reset"):
+            return AlterRole(name, (), self._setting_of_others(), self.span())
         if self.at("rename"):
             self.unsupported("ALTER ROLE ... RENAME")
         return AlterRole(name, self._role_options(), None, self.span())
+
+    def alter_system(self) -> AlterSystem:
+        """ALTER SYSTEM {SET name = value | RESET {name | ALL}}."""
+        self.expect("system")
+        if not self.at_any("set", "reset"):
+            self.fail()
+        name, value = self._setting_of_others()
+        return AlterSystem(name, value, self.span())
+
+    def _setting_of_others(self) -> tuple[str, str | None]:
+        """SET name = value or RESET name, of what sessions begin with."""
+        if self.accept("reset"):
+            return self._variable_name(), None
+        self.expect("set")
+        name = self._variable_name()
+        if self.accept_any("to", "=") is None:
+            self.fail()
+        return name, None if self.accept("default") else ", ".join(self.list_of(self._role_setting))
 
     def drop_roles(self) -> DropRoles:
         """DROP {ROLE | USER} [IF EXISTS] name, ..."""

@@ -246,6 +246,14 @@ class BoundAlterRole:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundAlterSystem:
+    """A variable (or "all") and what sessions begin with; None: its own default."""
+
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BoundDropRoles:
     names: tuple[str, ...]
     missing: tuple[str, ...]

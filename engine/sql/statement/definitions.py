@@ -145,6 +145,16 @@ class AlterRole:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterSystem:
+    """ALTER SYSTEM {SET variable = value | RESET variable | RESET ALL}: `name` "all" is every one; a value None takes
+    it back."""
+
+    name: str
+    value: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class DropRoles:
     names: tuple[str, ...]
     if_exists: bool
