@@ -64,7 +64,7 @@ from engine.sql.bound import (
     BoundValidateConnection,
 )
 from engine.sql.parameters import Parameters
-from engine.sql.resolved.rows import CopyFile
+from engine.sql.resolved.rows import BoundAsOf, CopyFile
 from engine.sql.statement.connectors import AlterAddSubsources, CreateCopy, CreateSource
 from engine.sql.statement.data import Copy
 from engine.sql.statement.definitions import ApplyReplacement, CreateTableAs
@@ -122,18 +122,51 @@ def sequence(coordinator: Coordinator, client: Client, statement: Statement, rea
                 coordinator.wait_live({turns.other} & coordinator.catalog.items.keys(), client.check)
         if isinstance(statement, CatalogStatement):
             stack.enter_context(coordinator.ticks.lock)
+        block = client.transaction
+        alone = block.status == "I"
         while True:
             context, bound = _bound(coordinator, client, statement, ready)
             try:
-                return run(coordinator, client, settled(bound, context))
+                answer = run(coordinator, client, _settled(coordinator, client, bound, context))
+                if alone and block.implicit:
+                    block.end(coordinator, True)
+                return answer
             except UndefinedTable:
+                if alone and block.implicit:
+                    block.clear(coordinator)
                 # What it names may have been made anew since it was bound (ALTER TABLE); so far it has done nothing.
                 asks = isinstance(bound, dml.BoundWrite | BoundSelect | BoundSubscribe)
                 if not asks or coordinator.catalog is context.catalog:
                     raise
-                if client.transaction.status != "I":
+                if not alone:
                     _bound(coordinator, client, statement, ready)
                     raise made_anew() from None
+
+
+def _settled(coordinator: Coordinator, client: Client, bound: Bound, context: Context) -> Bound:
+    """The statement as it runs at this moment. One that reads, and asks for mz_now(), is a transaction by itself: what
+    it reads is as of that tick, and so is what stands beside it. A write is of its commit, which is yet to come."""
+    block = client.transaction
+    query = bound.statement if isinstance(bound, BoundCopy) else bound
+    as_of = query.as_of if isinstance(query, BoundSelect) else None
+
+    chosen: list[int] = []
+
+    def tick() -> int:
+        if block.status == "I":
+            if not isinstance(query, BoundSelect):
+                return max(coordinator.oracle.wall_ms(), coordinator.cluster.worker.upper)
+            block.begin(implicit=True)
+        read = query.rows if isinstance(query, BoundCreateTableAs) else query
+        reads = read.reads if isinstance(read, BoundSelect | dml.BoundWrite) else frozenset[int]()
+        at_least = None if as_of is None else as_of.timestamp
+        chosen.append(max(block.tick(coordinator, client.check, reads, at_least), at_least or 0))
+        return chosen[-1]
+
+    found = settled(bound, replace(context, tick=tick))
+    if as_of is None or not chosen or not isinstance(found, BoundSelect):
+        return found
+    return replace(found, as_of=BoundAsOf(chosen[-1], False))
 
 
 def _bound(

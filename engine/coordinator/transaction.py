@@ -190,10 +190,7 @@ class Transaction:
         known = coordinator.holding_rows(reads)  # not what it has drafted
         coordinator.wait_live(known, check)
         if reads and self.read_at is None:
-            # No tick may be published in between: it would not know that its histories are held.
-            with coordinator.cluster.worker.circuit.publish_lock:
-                self.read_at = coordinator.cluster.worker.upper
-                self.held = coordinator.oracle.hold(self.read_at)
+            self._read_at(coordinator)
         circuit = coordinator.cluster.worker.circuit
         if self.read_at is not None and any(circuit.has(id) and circuit.since(id) > self.read_at for id in known):
             raise made_anew()
@@ -201,6 +198,31 @@ class Transaction:
         if self.draft is None:
             return Snapshot(coordinator, check, self.read_at, self.own())
         return Snapshot(coordinator, check, self.read_at, self.own(), self.draft.catalog, self.draft.made)
+
+    def tick(self, coordinator: Coordinator, check: Check, reads: frozenset[int], at_least: int | None) -> int:
+        """The tick that the block reads at, for a statement that asks for it before it reads these items: mz_now(). It
+        is the present, or where there is `at_least`, the first one since then that can be read."""
+        if self.read_at is None:
+            known = coordinator.holding_rows(self.beneath(coordinator, reads))
+            coordinator.wait_live(known, check)
+            present = coordinator.oracle.wall_ms()
+            worker = coordinator.cluster.worker
+            if worker.upper < present and (at_least is None or worker.upper < at_least <= present):
+                coordinator.ticks.run(idle=True)
+            self._read_at(coordinator, known, at_least)
+        assert self.read_at is not None
+        return self.read_at
+
+    def _read_at(
+        self, coordinator: Coordinator, known: frozenset[int] = frozenset(), at_least: int | None = None
+    ) -> None:
+        circuit = coordinator.cluster.worker.circuit
+        with circuit.publish_lock:  # no tick may be published in between: it would not know that its histories are held
+            self.read_at = coordinator.cluster.worker.upper
+            if at_least is not None and known:
+                first = max([at_least, *(circuit.since(id) for id in known if circuit.has(id))])
+                self.read_at = min(self.read_at, first)
+            self.held = coordinator.oracle.hold(self.read_at)
 
     def beneath(self, coordinator: Coordinator, reads: frozenset[int]) -> frozenset[int]:
         """The items whose contents a statement of the block reads that names these."""

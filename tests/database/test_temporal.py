@@ -115,6 +115,37 @@ def test_a_subscription_to_a_query_follows_the_clock(db: Database) -> None:
     assert seen[-1].timestamp >= begin + 300
 
 
+def test_a_read_that_asks_for_the_time_is_of_that_time(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it finds by mz_now() is what a view has beside it: alone, in a block, AS OF, and where the machine's clock
+    steps back and forth, against which the time that is told never does."""
+    oracle = db._coordinator.oracle
+    clock = [now_ms()]
+    monkeypatch.setattr(oracle, "_now", lambda: clock[0])
+    db.execute("CREATE TABLE t (id int, upper bigint) WITH (RETAIN HISTORY FOR '1h')")
+    alive = "SELECT id FROM t WHERE mz_now() < upper"
+    db.execute(f"CREATE MATERIALIZED VIEW v WITH (RETAIN HISTORY FOR '1h') AS {alive}")
+    differs = f"SELECT id FROM v EXCEPT ALL ({alive}) UNION ALL (({alive}) EXCEPT ALL SELECT id FROM v)"
+    draw, told, seen = Random(4), 0, dict[int, Counter]()
+    with db.session() as block:
+        for id in range(60):
+            clock[0] += draw.choice((0, 0, 1, 7, 40, 500, -30, -400))
+            db.write("t", [(id, clock[0] + draw.choice((1, 5, 60, 300)))])
+            if draw.random() < 0.2:
+                block.execute("COMMIT; BEGIN")
+            assert db.execute(differs).rows() == []
+            assert Counter(block.execute(alive).rows()) == Counter(block.execute("SELECT id FROM v").rows())
+            at = db.execute("SELECT mz_now()").rows()[0][0]
+            assert at >= told
+            told = at
+            found = db.execute(alive)
+            assert found.timestamp is not None
+            seen[found.timestamp] = Counter(found.rows())
+            for earlier in draw.sample(sorted(seen), 2) if id > 2 else ():
+                assert Counter(db.execute(f"SELECT id FROM v AS OF {earlier}").rows()) == seen[earlier]
+                assert Counter(db.execute(f"{alive} AS OF {earlier}").rows()) == seen[earlier]
+                assert Counter(db.execute(f"{alive} AS OF AT LEAST {earlier}").rows()) == seen[earlier]
+
+
 ALIVE = "(SELECT id, k FROM t WHERE mz_now() >= lower AND mz_now() < upper)"
 
 

@@ -30,8 +30,8 @@ class Context:
     parts of the text that mean something else at another time, with what they mean at this one, and `assigned`, of
     settling: the variables that set_config() assigns, and `pauses`: how many seconds mz_sleep() waits each time.
     `transaction` gives the number of the one that the statement is in; `locks` are the session's advisory ones; `draw`
-    gives that many bits of chance. `read_at` is
-    the tick that is read where AS OF says so: mz_now() there.
+    gives that many bits of chance. mz_now() is `read_at`, the tick that AS OF says, or what `tick` chooses for the
+    statement to read at, or else the tick of `now`.
     """
 
     catalog: Catalog
@@ -50,6 +50,7 @@ class Context:
     locks: Locks | None = field(default=None, compare=False)
     draw: Callable[[int], int] = field(default=secrets.randbits, compare=False)
     read_at: int | None = None
+    tick: Callable[[], int] | None = field(default=None, compare=False)
     restoring: bool = False  # the statement is of the log
     session_user: str = "materialize"  # who logged in, unless it was changed; `user` is who acts
     guest: bool = False  # `user` was let in without being a role of the catalog, and may do everything

@@ -67,7 +67,9 @@ def value(name: str, context: Context) -> Plain:
         case "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp":
             return context.now
         case "mz_now" | "mz_logical_timestamp":
-            return milliseconds_of(context) if context.read_at is None else context.read_at
+            if context.read_at is not None:
+                return context.read_at
+            return milliseconds_of(context) if context.tick is None else context.tick()
         case "mz_uptime":
             return Interval(0, 0, round((context.now.timestamp() - context.runtime.began.timestamp()) * 1_000_000))
         case "localtimestamp":

@@ -13,7 +13,7 @@ from engine.plan.rules.fold import folded
 from engine.plan.scalars import is_plain
 from engine.sql import bound
 from engine.sql.binding.context import Context
-from engine.sql.binding.session import milliseconds_of, settle, with_values
+from engine.sql.binding.session import settle, with_values
 from engine.sql.binding.tree import rewrite
 from engine.sql.bound import Bound
 from engine.sql.resolved.rows import Over
@@ -54,9 +54,8 @@ def _settled(
     match statement:
         case bound.BoundSelect():
             as_of = statement.as_of
-            if as_of is not None:
-                at = max(as_of.timestamp, milliseconds_of(context)) if as_of.at_least else as_of.timestamp
-                context = replace(context, read_at=at)
+            if as_of is not None and not as_of.at_least:
+                context = replace(context, read_at=as_of.timestamp)
             query = _query(statement.query, context)
             assigned, pauses = tuple(context.assigned), tuple(context.pauses)
             return replace(statement, query=query, unsettled=False, assigned=assigned, pauses=pauses)
