@@ -10,7 +10,7 @@ from engine.collection.batch import Batch
 from engine.collection.words import vector_of
 from engine.coordinator.ticks import Write
 from engine.database import Database
-from engine.errors import ConstraintViolation, SqlError, UndefinedTable
+from engine.errors import ConstraintViolation, SerializationFailure, SqlError
 from engine.types import INTEGER
 
 
@@ -112,7 +112,7 @@ def test_a_write_to_a_table_that_went_fails_alone(db: Database) -> None:
     block = db.session()
     block.execute("BEGIN; INSERT INTO t VALUES (1); INSERT INTO u VALUES (1)")
     db.execute("DROP TABLE t")
-    with pytest.raises(UndefinedTable):
+    with pytest.raises(SerializationFailure):
         block.execute("COMMIT")
     assert block.transaction_status == "I"
     assert db.execute("SELECT * FROM u").rows() == []
