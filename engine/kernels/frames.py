@@ -56,9 +56,8 @@ def sum_frames(records, runs, begin, end):
 @njit("uint64[:, ::1](uint64[:, ::1], int64[:, ::1], int64[::1])", cache=True, nogil=True)
 def run_sums(records, runs, begin):
     """`sum_frames` of the frames begin[i] .. i, where each row begins with the last or with itself. O(rows)."""
-    out = np.zeros(records.shape, np.uint64)
-    for i in range(len(records)):
-        add_limbs(out, i, records, i, runs, False)
+    out = records.copy()
+    for i in range(1, len(records)):
         if i > begin[i]:
             add_limbs(out, i, out, i - 1, runs, False)
     return out

@@ -9,12 +9,15 @@ caller.
 
 import numpy as np
 from numba import njit
+from numba.extending import register_jitable
 
 from engine.kernels.memory import doubled
 from engine.kernels.ordered import (
     BLOCK,
     META,
+    NEXT,
     ONE,
+    SIZE,
     STORE,
     TREE,
     WEIGHED,
@@ -71,6 +74,24 @@ def update_rows(
     return n
 
 
+@register_jitable
+def take_on(nodes, store, g, leaf, i, slots, takes, used):
+    """Put the rows of a group behind the `used` ones, as far as there is room, which there is: (leaf and number of the
+    next entry, how many there are). A loop that may also make room costs ten times as much."""
+    last_word = store.shape[1] - 1
+    while used < len(slots) and leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g:
+        slot = load_of(nodes[leaf, META + 2 * i])
+        count = np.int64(store[slot, last_word])
+        if count > 0:
+            slots[used] = slot
+            takes[used] = count
+            used += 1
+        i += 1
+        if i >= nodes[leaf, SIZE]:
+            leaf, i = nodes[leaf, NEXT], np.int64(0)
+    return leaf, i, used
+
+
 @njit(
     f"Tuple((int32[::1], int64[::1], int64[::1]))(int32[::1], int64, int64, int64, int64, {TREE}, {STORE})",
     cache=True,
@@ -96,6 +117,10 @@ def walk_groups(gids, offset, limit, ties, peers, nodes, head, store, spec, star
         if offset > BLOCK and ties == CUT and not head[WEIGHED]:
             leaf, i, skip = entry_behind(nodes, head, store, weight_before(nodes, head, store, leaf, i) + offset)
         last = np.int64(-1)
+        while skip == 0 and left < 0 and ties == CUT and leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g:
+            leaf, i, used = take_on(nodes, store, g, leaf, i, slots, takes, used)
+            if used == len(slots):
+                slots, takes = doubled(slots), doubled(takes)
         while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g and (left != 0 or ties != CUT):
             slot = load_of(nodes[leaf, META + 2 * i])
             count = np.int64(store[slot, store.shape[1] - 1])

@@ -12,7 +12,7 @@ from numba.extending import register_jitable
 
 from engine.kernels.compare import compare
 from engine.kernels.memory import doubled
-from engine.kernels.ordered import META, ONE, STORE, TREE, compare_rows, leaf_of, load_of, position, step
+from engine.kernels.ordered import META, NEXT, ONE, SIZE, STORE, TREE, compare_rows, leaf_of, load_of, position, step
 
 CHANGED, VISITED = 1, 2
 """Marks of a slot: its row changes; its region has been walked."""
@@ -113,6 +113,26 @@ def count_skips(store, skips, slot, copies, counts):
     for s in range(len(skips)):
         if not is_null(store, slot, skips[s, 0], skips[s, 1]):
             counts[s] += copies
+
+
+@register_jitable
+def walk_on(nodes, store, g, leaf, i, most, slots, befores, afters, used):
+    """Put up to `most` entries of a group, but not its last one, behind the `used` ones, as far as there is room:
+    (leaf and number of the next entry, how many there are)."""
+    last_word = store.shape[1] - 1
+    end = min(used + most, len(slots))
+    while used < end:
+        after, at = leaf, i + 1
+        if at >= nodes[leaf, SIZE]:
+            after, at = nodes[leaf, NEXT], np.int64(0)
+        if after < 0 or nodes[after, META + 2 * at] >> 32 != g:
+            break
+        slot = load_of(nodes[leaf, META + 2 * i])
+        slots[used] = slot
+        befores[used] = afters[used] = max(np.int64(store[slot, last_word]), 0)
+        used += 1
+        leaf, i = after, at
+    return leaf, i, used
 
 
 @njit(
@@ -233,6 +253,18 @@ def walk_regions(
         regions[5, r], regions[6, r] = -1, k
         seen, stretched, last = False, 0, zone
         while leaf >= 0 and nodes[leaf, META + 2 * i] >> 32 == g:
+            if runs_on and seen and left <= 0 and stretched < stretch[1, k]:
+                # All that changes is behind; the last entry of a stretch is one of those that are looked at.
+                while True:
+                    held = used
+                    leaf, i, used = walk_on(
+                        nodes, store, g, leaf, i, stretch[1, k] - stretched - 1, slots, befores, afters, used
+                    )
+                    stretched += used - held
+                    if used < len(slots):
+                        break
+                    slots, befores, afters = doubled(slots), doubled(befores), doubled(afters)
+                beside = changed = last = np.int64(slots[used - 1])
             slot = load_of(nodes[leaf, META + 2 * i])
             copies = max(np.int64(store[slot, last_word]), 0)
             copies_apart = 0 if by_peers else copies
