@@ -241,6 +241,12 @@ class InvalidBounds(DataError):
     sqlstate = "42601"
 
 
+class InvalidUnicodeEscape(DataError):
+    """Of unistr(): what stands for no character."""
+
+    sqlstate = "42601"
+
+
 class InvalidTemplate(DataError):
     """Of to_char and its inverses: keywords that do not go together."""
 
@@ -368,6 +374,7 @@ DATA_ERRORS: dict[str, type[DataError]] = {
         InvalidDatetime,
         InvalidArgument, InvalidRegex, StringTooLong, SubstringError, InvalidEscape, UnsupportedValue, InvalidLogarithm,
         InvalidPower, InvalidTiles, InvalidNumber, CardinalityViolation, ArraySubscript, ArrayTooLarge,
+        InvalidWidth, NullNotAllowed,
         InvalidEncoding, Untranslatable, IntervalOverflow, InvalidTemplate, InvalidBinary, UnknownName, UnknownRelation,
         UnknownFunction, UnknownSchema,
         UnknownDatabase, AmbiguousName,

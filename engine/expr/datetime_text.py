@@ -111,6 +111,9 @@ def _days(fields: _Fields, text: str, name: str) -> int:
 def _read(text: str, name: str) -> _Fields:
     fields = _Fields()
     source = text.strip().lower()
+    if name != "time" and source.lstrip("+-") == "infinity":
+        hint = "NULL, or a day far away, says that there is no bound."
+        raise InvalidDatetime(f'dates and timestamps have no infinity: "{text}"', hint=hint)
     if re.match(r"\d[^ ]*t\d", source):  # ISO 8601's T between date and time
         source = source.replace("t", " ", 1)
     at = 0

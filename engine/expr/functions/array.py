@@ -4,6 +4,7 @@ Elements may be of any type: each function is made for the types of a call (engi
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
@@ -11,7 +12,7 @@ from typing import Final
 
 from engine import types
 from engine.collection.nested import Array
-from engine.errors import InvalidArgument
+from engine.errors import ArraySubscript, InvalidArgument, NullNotAllowed
 from engine.expr import arrays, text_forms
 from engine.expr.columns import each, own
 from engine.expr.functions.comparable import element_key
@@ -178,7 +179,25 @@ def _made(
     return Generic(name, parameters, instantiate, result=result.name, doc=doc)
 
 
+def _bucket(kind: SqlType) -> Callable[[RawValue, Array], int]:
+    """How many of the sorted thresholds are not above the operand."""
+    key = element_key(kind)
+
+    def bucket(operand: RawValue, thresholds: Array) -> int:
+        if len(thresholds.dims) > 1:
+            raise ArraySubscript("thresholds must be one-dimensional array")
+        if any(item is None for item in thresholds.items):
+            raise NullNotAllowed("thresholds array must not contain NULLs")
+        return bisect_right(thresholds.items, key(operand), key=key)
+
+    return bucket
+
+
 def _rows() -> Iterator[Function | Generic]:
+    for kind in (INTEGER, types.BIGINT, types.NUMERIC, types.DOUBLE, types.TEXT, types.DATE, types.TIMESTAMP,
+                 types.TIMESTAMPTZ):  # fmt: skip
+        doc = "how many of the thresholds y, in ascending order, x has reached"
+        yield each("width_bucket", (kind, types.array_of(kind)), INTEGER, _bucket(kind), doc, can_fail=True)
     yield _made("array_length", (ARRAY, INTEGER), INTEGER, lambda _: _size, "size of that dimension", gives_null=True)
     yield _made("array_upper", (ARRAY, INTEGER), INTEGER, lambda _: _size, "last subscript of that dimension",
                 gives_null=True)  # fmt: skip

@@ -134,6 +134,11 @@ def _make_timestamp(year: int, month: int, day: int, hour: int, minute: int, sec
     return calendar.checked(_make_date(year, month, day) * DAY + _make_time(hour, minute, second))
 
 
+def _make_timestamp_in(year: int, month: int, day: int, hour: int, minute: int, second: float, zone: str) -> int:
+    local = _make_timestamp(year, month, day, hour, minute, second)
+    return calendar.checked(local - calendar.offset_on_clock(calendar.zone(zone), local))
+
+
 def _to_timestamp(seconds: float) -> int:
     if seconds != seconds or not TIMESTAMP_MIN <= seconds * SECOND <= TIMESTAMP_MAX:
         raise DatetimeOverflow(f'timestamp out of range: "{seconds:g}"')
@@ -193,6 +198,8 @@ def _rows() -> Iterator[Function]:
     parts = (number, number, number, number, number, types.DOUBLE)
     yield each("make_timestamp", parts, stamp, _make_timestamp, "year, month, day, hour, minute, second", can_fail=True)
     yield each("make_timestamptz", parts, stamptz, _make_timestamp, "the same, in UTC", can_fail=True)
+    doc = "the same, by a zone's clock"
+    yield each("make_timestamptz", (*parts, types.TEXT), stamptz, _make_timestamp_in, doc, can_fail=True)
     doc = "the timestamp of a text of the form 2024-01-31T04:05:06.789Z; NULL of any other"
     yield each("try_parse_monotonic_iso8601_timestamp", (types.TEXT,), stamp, _monotonic, doc, gives_null=True)
     doc = "the moment so many seconds after 1970-01-01 00:00 UTC"

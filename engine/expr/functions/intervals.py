@@ -17,7 +17,7 @@ from engine.collection.value import Interval
 from engine.collection.vector import Vector
 from engine.errors import DatetimeOverflow, DivisionByZero
 from engine.expr.calendar import DAY, SECOND
-from engine.expr.columns import Codes, failing
+from engine.expr.columns import Codes, each, failing
 from engine.expr.registry import Function, Kernel
 from engine.kernels import calendar as kernels
 from engine.types import SqlType
@@ -279,6 +279,15 @@ def _civil(stamps: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
     return year, month, day, clock
 
 
+def _make_interval(
+    years: int = 0, months: int = 0, weeks: int = 0, days: int = 0, hours: int = 0, minutes: int = 0, seconds: float = 0
+) -> Interval:
+    if not abs(seconds) < MICROS_MAX / SECOND:
+        raise DatetimeOverflow(OUT_OF_RANGE)
+    clock = (hours * 3600 + minutes * 60) * SECOND + round(seconds * SECOND)
+    return interval(years * 12 + months, weeks * 7 + days, clock)
+
+
 def _rows() -> Iterator[Function]:
     span, double, time = types.INTERVAL, types.DOUBLE, types.TIME
     yield Function("-", (time, time), span, _time_between, on_words=True, doc="time between")
@@ -286,6 +295,10 @@ def _rows() -> Iterator[Function]:
         yield Function("-", (kind, kind), span, _between, on_words=True, doc="days and time between")
         doc = "years, months, days and time between"
         yield Function("age", (kind, kind), span, _age, on_words=True, doc=doc)
+    parts = (*(types.INTEGER,) * 6, double)
+    for count in range(1, len(parts) + 1):
+        doc = "years, months, weeks, days, hours, minutes, seconds: as many as are given"
+        yield each("make_interval", parts[:count], span, _make_interval, doc, can_fail=True)
     for name, parameters, kernel, doc in (
         ("+", (span, span), _sum(1), "sum, field by field"),
         ("-", (span, span), _sum(-1), "difference, field by field"),

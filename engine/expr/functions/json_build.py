@@ -12,7 +12,7 @@ from engine.collection.nested import Array
 from engine.collection.vector import Vector
 from engine.errors import ArraySubscript, InvalidArgument, InvalidText, NullNotAllowed
 from engine.expr import text_forms
-from engine.expr.columns import each, map_rows, unpack
+from engine.expr.columns import each, map_rows, own, unpack
 from engine.expr.functions.json import TEXTS, dump, parse
 from engine.expr.registry import Function, Generic, OnNull
 from engine.expr.text_forms import RawValue
@@ -20,6 +20,9 @@ from engine.types import Category, Nesting, SqlType
 
 if TYPE_CHECKING:
     from engine.expr.evaluate import Context
+
+
+TREATMENTS: Final = ("delete_key", "return_target", "use_json_null", "raise_exception")
 
 
 def document_of(value: RawValue, kind: SqlType) -> Document:
@@ -237,6 +240,29 @@ def _without_path(text: str, path: Array) -> str:
     return _changed(text, path, change, "delete", adds=False)
 
 
+def _set_lax(
+    text: str | None, path: Array | None, value: str | None, create: bool | None = True,
+    treatment: str | None = "use_json_null",
+) -> str | None:  # fmt: skip
+    """jsonb_set, and what becomes of a NULL."""
+    if text is None or path is None or create is None:
+        return None
+    if treatment not in TREATMENTS:
+        message = f"null_value_treatment must be {', '.join(map(repr, TREATMENTS[:-1]))}, or {TREATMENTS[-1]!r}"
+        raise InvalidArgument(message)
+    if value is not None:
+        return _set(text, path, value, create)
+    match treatment:
+        case "raise_exception":
+            raise NullNotAllowed("JSON value must not be null", detail="It is SQL NULL, and raise_exception was asked.")
+        case "use_json_null":
+            return _set(text, path, "null", create)
+        case "delete_key":
+            return _without_path(text, path)
+        case _:
+            return text
+
+
 def _rows() -> Iterator[Function]:
     jsonb, flag = types.JSONB, types.BOOLEAN
     for prefix in ("jsonb", "json"):
@@ -250,6 +276,10 @@ def _rows() -> Iterator[Function]:
         yield each("jsonb_set", (jsonb, TEXTS, jsonb, *more), jsonb, _set, doc, can_fail=True)
         doc = "with z put in at the path y, before the element there"
         yield each("jsonb_insert", (jsonb, TEXTS, jsonb, *more), jsonb, _insert, doc, can_fail=True)
+    lax = (jsonb, TEXTS, jsonb, flag, types.TEXT)
+    for count in (3, 4, 5):
+        doc = "jsonb_set; a NULL as z is what the last argument says: use_json_null, delete_key, return_target..."
+        yield own("jsonb_set_lax", lax[:count], jsonb, _set_lax, doc, can_fail=True)
     yield each("#-", (jsonb, TEXTS), jsonb, _without_path, "without what the path leads to", can_fail=True)
 
 

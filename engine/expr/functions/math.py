@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Context as DecimalContext
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -37,6 +38,10 @@ NEGATIVE_LOGS: Final[Rule] = (lambda x: x < 0, "2201E", NEGATIVE_LOG)
 ZERO_LOGS: Final[Rule] = (lambda x: x == 0, "2201E", ZERO_LOG)
 INFINITIES: Final[Rule] = (np.isinf, "22003", INPUT_RANGE)
 BEYOND_ONE: Final[Rule] = (lambda x: np.abs(x) > 1, "22003", INPUT_RANGE)
+
+
+WHOLE: Final = DecimalContext(prec=100)
+"""No numeric has so many digits: none is lost."""
 
 
 def on_doubles(apply: Callable[[Doubles], Doubles], rules: Sequence[Rule], unbounded: bool) -> Kernel:
@@ -315,6 +320,13 @@ def _pi(context: "Context", vectors: Sequence[Vector], type: SqlType) -> Vector:
     return Vector(floats(np.array([math.pi])))
 
 
+def _min_scale(value: Decimal) -> int | None:
+    if not value.is_finite():
+        return None
+    exponent = value.normalize(WHOLE).as_tuple().exponent
+    return max(0, -int(exponent))
+
+
 def _rows() -> Iterator[Function]:
     double, decimal = types.DOUBLE, types.NUMERIC
     for name, apply, rules, doc in DOUBLE_FUNCTIONS:
@@ -352,6 +364,10 @@ def _rows() -> Iterator[Function]:
     for kind in (double, decimal):
         doc = "which of z buckets of one width from y on x is in; 0 and z + 1 are outside"
         yield each("width_bucket", (kind, kind, kind, types.INTEGER), types.INTEGER, _bucket, doc, can_fail=True)
+    doc = "how many digits behind the point it takes"
+    yield each("min_scale", (decimal,), types.INTEGER, _min_scale, doc, gives_null=True)
+    doc = "without zeros at the end of its digits behind the point, as every numeric is here"
+    yield each("trim_scale", (decimal,), decimal, lambda value: value, doc)
     for kind, high in ((types.INTEGER, (1 << 31) - 1), (types.BIGINT, (1 << 63) - 1)):
         yield each("gcd", (kind, kind), kind, _gcd(high), "greatest common divisor", can_fail=True)
         yield each("lcm", (kind, kind), kind, _lcm(high), "least common multiple", can_fail=True)

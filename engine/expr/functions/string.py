@@ -2,6 +2,8 @@
 # pyarrow.compute makes its functions when it is imported: pyright cannot see them.
 """Strings: Unicode code points, 1-based positions, PostgreSQL's edge cases. Each distinct argument is seen once."""
 
+import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
@@ -13,7 +15,14 @@ import pyarrow.compute as pc
 
 from engine import types
 from engine.collection.vector import Vector
-from engine.errors import InvalidArgument, NoCharacter, OutOfRange, SubstringError, UndefinedFunction
+from engine.errors import (
+    InvalidArgument,
+    InvalidUnicodeEscape,
+    NoCharacter,
+    OutOfRange,
+    SubstringError,
+    UndefinedFunction,
+)
 from engine.expr.columns import FEW_ROWS, arrow, distinct, each
 from engine.expr.functions.text_casts import to_text
 from engine.expr.registry import Function, Generic, OnNull
@@ -24,6 +33,11 @@ if TYPE_CHECKING:
 
 LENGTH_MAX: Final = 100 << 20
 """Bytes that repeat, lpad and rpad may make: a limit against one row that takes all the memory."""
+
+
+UNICODE_ESCAPE: Final = re.compile(
+    r"\\(?:(?P<digits>[0-9A-Fa-f]{4}|\+[0-9A-Fa-f]{6}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})|\\|)"
+)
 
 
 def _bounded(size: int) -> None:
@@ -211,6 +225,31 @@ def _normalize(value: str, form: str) -> str:
             raise InvalidArgument(f"invalid normalization form: {form}")
 
 
+def _is_normalized(value: str, form: str = "NFC") -> bool:
+    return _normalize(value, form) == value
+
+
+def _unescaped(value: str) -> str:
+    """Characters in place of their code points; two that are a surrogate pair are one character."""
+
+    def letter(found: re.Match[str]) -> str:
+        digits = found["digits"]
+        if digits is None:
+            if found.group() == "\\\\":
+                return "\\"
+            raise InvalidUnicodeEscape("invalid Unicode escape")
+        code = int(digits.lstrip("+uU"), 16)
+        if code == 0 or code > sys.maxunicode:
+            raise InvalidArgument(f"invalid Unicode code point: {digits.lstrip('+uU')}")
+        return chr(code)
+
+    text = UNICODE_ESCAPE.sub(letter, value)
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise InvalidUnicodeEscape("invalid Unicode surrogate pair") from None
+
+
 def _rows() -> Iterator[Function]:
     text, number, data = types.TEXT, types.INTEGER, types.BYTEA
     for kind in (text, data):
@@ -225,6 +264,11 @@ def _rows() -> Iterator[Function]:
     yield arrow("lower", (text,), text, pc.utf8_lower, "in lower case")
     yield arrow("upper", (text,), text, pc.utf8_upper, "in upper case")
     doc = "in Unicode normal form y: NFC, NFD, NFKC or NFKD"
+    for more in ((), (text,)):
+        doc = "whether it is in that Unicode normalization form (NFC)"
+        yield each("is_normalized", (text, *more), types.BOOLEAN, _is_normalized, doc, can_fail=True)
+    doc = "with characters in place of their code points: \\\\0061, \\\\+000061, \\\\u0061, \\\\U00000061"
+    yield each("unistr", (text,), text, _unescaped, doc, can_fail=True)
     yield each("normalize", (text, text), text, _normalize, doc, can_fail=True)
     yield each("initcap", (text,), text, _initcap, "each word capitalised")
     for name, strip, sides in (
