@@ -2,8 +2,8 @@
 
 One KRaft node in a folder of its own, on ports of the system's choice that it keeps when it is killed and started
 again. Four ways in: PLAINTEXT, SASL_PLAINTEXT (PLAIN, SCRAM-SHA-256 and -512, OAUTHBEARER without signature, and GSSAPI
-where there is a realm), SASL_SSL, and SSL for whoever has the client's certificate. The jars come from Maven with
-tests/kafka/pom.xml, once.
+where there is a realm), SASL_SSL, and SSL for whoever has the client's certificate. All users may do everything but
+what a rule denies them; those of PLAINTEXT even that. The jars come from Maven with tests/kafka/pom.xml, once.
 """
 
 import os
@@ -178,6 +178,9 @@ class Broker:
             f"log.dirs={self.folder / 'logs'}",
             "num.partitions=1",
             "auto.create.topics.enable=false",
+            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users=User:ANONYMOUS",
+            "allow.everyone.if.no.acl.found=true",
             "offsets.topic.replication.factor=1",
             "offsets.topic.num.partitions=1",
             "transaction.state.log.replication.factor=1",

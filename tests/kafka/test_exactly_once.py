@@ -2,11 +2,7 @@
 
 import asyncio
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -29,6 +25,7 @@ from engine.errors import (
     TypeMismatch,
     WrongObjectType,
 )
+from tests.kafka.child import killed
 from tests.kafka.topics import avro, bag_of, committed, table_of, transactions, written
 from tests.kafka.waiting import SECONDS_MAX, until
 
@@ -128,13 +125,7 @@ def test_the_server_is_killed_while_it_switches(broker, registry, tmp_path, out,
         written(db)
         assert len(committed(broker, out, 3)) == 2
     for delay in (0.4, 0.1) if format == "JSON" else (0.2,):
-        child = subprocess.Popen([sys.executable, "-c", SWITCHING, str(folder)], stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(delay)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+        killed(delay, SWITCHING, folder)
     with Database.open(folder) as db:
         written(db)
         [name] = re.findall(r" FROM materialize\.public\.(\w) INTO", db.execute("SHOW CREATE SINK s").rows()[0][1])
@@ -238,13 +229,7 @@ def test_the_server_is_killed_while_sinking(broker, tmp_path, out):
             FORMAT JSON ENVELOPE UPSERT""")
         db.execute(f"CREATE SINK b FROM log INTO KAFKA CONNECTION c (TOPIC '{out}-bag') FORMAT JSON ENVELOPE DEBEZIUM")
     for delay in (1.0, 0.3, 0.6, 0.8):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(delay)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+        killed(delay, CHILD, folder)
     with Database.open(folder) as db:
         written(db)
         accounts = {

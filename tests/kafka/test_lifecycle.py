@@ -1,9 +1,5 @@
 """Partitions that come, brokers that go, servers that are killed: no record lost, none twice, and nobody restarts."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -13,6 +9,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartiti
 from engine.connectors.kafka.partitions import kept_offsets, kept_seen, name_of, owner, seen_offsets
 from engine.database import Database, Options
 from engine.errors import InvalidParameter, SqlError
+from tests.kafka.child import killed
 from tests.kafka.waiting import SECONDS_MAX, caught_up, until
 
 
@@ -370,13 +367,7 @@ def test_the_server_is_killed(topic, broker, tmp_path):
         db.execute("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS c, sum(n)::bigint AS s FROM s")
     producing = produce_slowly(events, total, threading.Event())
     for delay in (0.7, 0.1, 0.5):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(delay)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-        child.stdout.close()
+        killed(delay, CHILD, folder)
     producing.join()
     with Database.open(folder) as db:
         begun = db.execute("SELECT count(*) FROM s").rows()[0][0]

@@ -91,16 +91,20 @@ class Client:
 
     async def topic(self, name: str) -> Topic:
         """Where the partitions of a topic are. SourceError when there is none of that name."""
+        found = await self.find(name)
+        if found is None:
+            raise SourceError(f'topic "{name}" does not exist', hint=f"Brokers: {self._names()}.")
+        return found
+
+    async def find(self, name: str) -> Topic | None:
+        """The same; None where there is none. One that we may not know of is a SourceError."""
         response = await self._ask_any(MetadataRequest(name))
         for code, topic, topic_id, _, partitions, *_ in response.topics:
-            if topic != name:
-                continue
-            if code == UNKNOWN_TOPIC:
-                raise SourceError(f'topic "{name}" does not exist', hint=f"Brokers: {self._names()}.")
-            if code not in (NONE, LEADER_NOT_AVAILABLE):
-                raise SourceError(f'topic "{name}" cannot be read: {named(code)}')
-            return Topic(topic_id.hex(), {partition[1]: partition[2] for partition in partitions})
-        raise SourceError(f'topic "{name}" does not exist', hint=f"Brokers: {self._names()}.")
+            if topic == name and code != UNKNOWN_TOPIC:
+                if code not in (NONE, LEADER_NOT_AVAILABLE):
+                    raise SourceError(f'topic "{name}" cannot be read: {named(code)}')
+                return Topic(topic_id.hex(), {partition[1]: partition[2] for partition in partitions})
+        return None
 
     async def check(self) -> None:
         """SourceError when no broker can be reached and asked."""

@@ -16,7 +16,7 @@ from engine.collection.words import decode_column
 from engine.connectors.feed import Resolve
 from engine.connectors.formats import columns_of, decoder_of
 from engine.connectors.kafka.batches import Records, records_of
-from engine.connectors.kafka.client import EARLIEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client
+from engine.connectors.kafka.client import EARLIEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, named
 from engine.connectors.kafka.gathering import UPTO, End
 from engine.errors import SourceError
 
@@ -58,7 +58,7 @@ class Ends:
         answer, self._asking = self._asking.result(), None
         for code in answer.errors.values():
             if code not in MOVED:
-                said = "no longer has what was not read" if code == OFFSET_OUT_OF_RANGE else f"error {code} of Kafka"
+                said = "no longer has what was not read" if code == OFFSET_OUT_OF_RANGE else named(code)
                 raise SourceError(f'topic "{self._topic.topic}" of transactions cannot be read: {said}')
             self._leader = -1
         records = records_of([part for part in answer.parts if part.data])

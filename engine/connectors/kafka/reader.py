@@ -24,7 +24,7 @@ from engine.collection.heap import Heap, Marks
 from engine.connectors.debezium import Seen, TransactionDecoder
 from engine.connectors.feed import ERRORS, ROWS_BEGIN, SEEN, Decoded, Progress, Resolve, SourceSpec, Unattended
 from engine.connectors.kafka.batches import Records, records_of
-from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, Topic
+from engine.connectors.kafka.client import EARLIEST, LATEST, MOVED, OFFSET_OUT_OF_RANGE, Answer, Client, Topic, named
 from engine.connectors.kafka.columns import ERROR_COLUMNS, layout
 from engine.connectors.kafka.ends import Ends
 from engine.connectors.kafka.envelopes import envelope_of
@@ -369,7 +369,7 @@ class KafkaReader(Unattended):
                 )
             else:
                 raise SourceError(
-                    f'partition {number} of topic "{self._description.topic}" cannot be read: error {code} of Kafka'
+                    f'partition {number} of topic "{self._description.topic}" cannot be read: {named(code)}'
                 )
 
     async def _refresh(self) -> Decoded | None:

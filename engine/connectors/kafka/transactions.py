@@ -32,6 +32,7 @@ ELSEWHERE: Final = frozenset({NO_COORDINATOR, NOT_COORDINATOR})
 CLOSING: Final = ELSEWHERE | {LOADING, CONCURRENT, 7}
 """What a coordinator says that passes by itself."""
 
+NOT_ALLOWED: Final = 29
 TOO_LARGE: Final = frozenset({10, 18})
 DUPLICATE: Final = 46
 KEY_BYTES_SHOWN: Final = 100
@@ -132,8 +133,10 @@ class Transactions:
             )  # fmt: skip
             answer = await self._client.ask(node, request)
             # One that is wrong keeps the others from being tried: what is wrong comes first.
-            codes = [code for _, partitions in answer.errors for _, code in partitions if code != NONE]
-            code = min(codes, key=lambda code: code == NOT_ATTEMPTED, default=NONE)
+            codes = [(code, name) for name, partitions in answer.errors for _, code in partitions if code != NONE]
+            code, name = min(codes, key=lambda said: said[0] == NOT_ATTEMPTED, default=(NONE, ""))
+            if code == NOT_ALLOWED:
+                raise SourceError(f'topic "{name}" takes no record: {self._meaning(code)}')
             if code == UNKNOWN_TOPIC:  # which a coordinator may say of a topic that it has not heard of yet
                 for topic in topics:
                     await self._client.topic(topic)

@@ -137,8 +137,10 @@ class KafkaWriter:
             there = set(await admin.list_topics())
             names = [sink.topic, sink.progress_topic, *([] if sink.consistency is None else [sink.consistency.topic])]
             missing = [name for name in names if name not in there]
-            if missing and begun:
-                raise SourceError(f'topic "{missing[0]}" was deleted', hint=ANEW)
+            if begun:
+                for name in missing:  # a list has none that we may not know of: that is not to be deleted
+                    if await self._client.find(name) is None:
+                        raise SourceError(f'topic "{name}" was deleted', hint=ANEW)
             if missing:
                 brokers = len((await admin.describe_cluster())["brokers"])
                 replicas = sink.replication or min(REPLICAS, brokers)
