@@ -79,6 +79,11 @@ def test_options(db):
     assert "12345" not in shown(
         db, "EXPLAIN WITH (redacted) FOR SELECT * FROM t, (VALUES (12345)) AS x WHERE b = 12345"
     )
+    joined = "FOR SELECT * FROM t AS x JOIN t AS y USING (a) WHERE x.b > 1"
+    plan = shown(db, f"EXPLAIN WITH (join implementations, filter pushdown) {joined}")
+    assert (plan.count('implementation: "delta"'), plan.count('pushdown: "()"')) == (1, 2)
+    physical = f"EXPLAIN PHYSICAL PLAN WITH (join implementations, filter pushdown) {joined}"
+    assert shown(db, physical) == shown(db, f"EXPLAIN PHYSICAL PLAN {joined}")
     assert "Planning time" in shown(db, "EXPLAIN WITH (timing) FOR SELECT 1")
     assert shown(db, "EXPLAIN WITH (types = false) FOR SELECT 1") == shown(db, "EXPLAIN SELECT 1")
     with pytest.raises(InvalidParameter, match="unrecognized EXPLAIN option"):

@@ -9,7 +9,9 @@ class Shown:
     """Of each operator's rows: `arity`, their number of columns; `types`, of the columns, `?` where NULL may be;
     `keys`, the columns in which no two rows agree; `cardinality`, how many rows there are at most; `non_negative`,
     whether no row can count below zero; `column_names`. Of all expressions: with `humanized_expressions` columns have
-    their names, with `redacted` constants are not seen. `timing`: how long planning took."""
+    their names, with `redacted` constants are not seen. `timing`: how long planning took. `join_implementations`: how
+    joins run, which is in one way: a change of any input looks up the others. `filter_pushdown`: what of a filter
+    leaves out parts of storage: nothing, as collections are in memory."""
 
     arity: bool = False
     types: bool = False
@@ -20,6 +22,8 @@ class Shown:
     humanized_expressions: bool = False
     redacted: bool = False
     timing: bool = False
+    join_implementations: bool = False
+    filter_pushdown: bool = False
 
 
 VERBOSE: Final = Shown(arity=True, types=True, keys=True, humanized_expressions=True)

@@ -110,6 +110,10 @@ class Relations:
             yield "cardinality", "unbounded" if most is None else f"<= {most}"
         if shown.non_negative:
             yield "non negative", positive(relation)
+        if shown.join_implementations and isinstance(relation, Join):
+            yield "implementation", "delta"
+        if shown.filter_pushdown and isinstance(relation, Filter) and isinstance(relation.input, Get):
+            yield "pushdown", "()"
         if shown.column_names:
             yield "column names", names_text(self._names.of(relation))
 

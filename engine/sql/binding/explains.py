@@ -18,9 +18,6 @@ from engine.sql.binding.writing import text
 from engine.sql.statement.parts import ObjectKind
 from engine.sql.statement.session import Form, Stage
 
-IMPLIED: Final = ("join_implementations",)
-"""What later versions of Materialize want to be asked for, and a physical plan always has."""
-
 
 def explain(statement: statements.Explain, context: Context) -> bound.BoundExplain:
     runs, kept, refreshed = None, False, None
@@ -58,7 +55,7 @@ def _shown(statement: statements.Explain) -> Shown:
                 hint = "Ask for them with OPTIMIZED PLAN."
                 raise InvalidParameter(f"a PHYSICAL PLAN does not know {option.name}", hint=hint, position=option.at)
             asked[name] = option.value is not False
-        elif not (name in IMPLIED and physical):
+        else:
             known = ", ".join(known.replace("_", " ") for known in OPTIONS)
             hint = f"There are {known}."
             raise InvalidParameter(f'unrecognized EXPLAIN option "{option.name}"', hint=hint, position=option.at)
