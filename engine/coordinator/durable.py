@@ -123,6 +123,7 @@ class DurableSubscriptions:
         """It is dropped."""
         kept = self._kept.pop(id, None)
         if kept is not None:
+            self._let_go(id, kept)
             self._end(kept, UndefinedTable("the durable subscription was dropped"))
 
     # Reading
@@ -231,9 +232,7 @@ class DurableSubscriptions:
 
     def _expire(self, id: int, kept: Kept, why: Expired) -> None:
         kept.expired = why
-        if kept.hold is not None:
-            self._coordinator.cluster.worker.circuit.release({id}, self._who(id), kept.hold)
-            kept.hold = None
+        self._let_go(id, kept)
         self._remember(id, kept)
         self._end(kept, self._over(id, kept))
 
@@ -261,6 +260,12 @@ class DurableSubscriptions:
         """The history of collection `on` from what is needed on, however much that is."""
         kept.hold = Hold(kept.needed, FOR_EVER, FOR_EVER)
         self._coordinator.cluster.worker.circuit.hold({on}, self._who(id), kept.hold)
+
+    def _let_go(self, id: int, kept: Kept) -> None:
+        """Of the history, which others may share."""
+        if kept.hold is not None:
+            self._coordinator.cluster.worker.circuit.release({id}, self._who(id), kept.hold)
+            kept.hold = None
 
     @staticmethod
     def _who(id: int) -> str:

@@ -73,9 +73,11 @@ class DurableFollowing(Following):
         self, coordinator: Coordinator, bound: BoundSubscribe, subscription: Subscription, whole: bool
     ) -> None:
         assert bound.durable is not None
+        item = coordinator.catalog.items[bound.durable]
+        assert isinstance(item, DurableSubscription)
         position = Position("", 0, "", life_of(coordinator), 0)
         resumed = None if whole else True
-        key = key_of(coordinator, bound.relation)
+        key = key_of(coordinator, item.relation)
         super().__init__(coordinator, subscription, position, resumed, whole, bound.reads, None, key)
         self._id: Final = bound.durable
 

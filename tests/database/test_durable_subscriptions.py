@@ -17,6 +17,7 @@ from engine import types
 from engine.database import Database, Options, Subscription
 from engine.errors import (
     DependentObjects,
+    DivisionByZero,
     InvalidParameter,
     ObjectInUse,
     ObjectNotInState,
@@ -399,6 +400,32 @@ def test_it_goes_with_what_it_tells(db: Database) -> None:
     db.execute("DROP DURABLE SUBSCRIPTION IF EXISTS d")
     with pytest.raises(UndefinedTable):
         db.execute("DROP DURABLE SUBSCRIPTION d")
+
+
+def test_a_dropped_one_holds_no_history() -> None:
+    with Database.in_memory(Options(history_ms=0)) as db:
+        db.execute("CREATE TABLE t (a int); CREATE DURABLE SUBSCRIPTION d ON t")
+        at = [db.write("t", [(i,)]) for i in range(3)]
+        assert len(db.execute(f"SELECT * FROM t AS OF {at[0]}").rows()) == 1
+        db.execute("DROP DURABLE SUBSCRIPTION d")
+        db.write("t", [(3,)])
+        with pytest.raises(SqlError, match="the earliest that can be read"):
+            db.execute(f"SELECT * FROM t AS OF {at[0]}")
+
+
+def test_an_error_ends_its_reader_and_healed_it_goes_on(db: Database) -> None:
+    """With all changes at their times."""
+    db.execute("CREATE TABLE clock (a int); CREATE TABLE t (a int)")
+    db.execute("CREATE DURABLE SUBSCRIPTION d AS SELECT a, 12 / a AS b FROM t")
+    first = db.write("t", [(3,)])
+    db.write("t", [(0,), (6,)])
+    with pytest.raises(DivisionByZero):
+        read(db, "d")
+    db.write("t", [(0,)], [-1])
+    told = read(db, "d")
+    assert list(told.values())[-2:] == [Counter(["(3, 4)"]), Counter(["(6, 2)"])]
+    acknowledge(db, "d", first + 1)
+    assert list(read(db, "d").values()) == [Counter(["(6, 2)"])]
 
 
 def test_it_is_an_object_like_any(directory: Directory) -> None:
