@@ -21,7 +21,7 @@ from engine.plan.explain import finished, lookup_text, plan_node, query_node
 from engine.plan.explaining.dataflows import schedule_text
 from engine.plan.explaining.options import Shown
 from engine.plan.explaining.tree import Json, Node, as_json, lines
-from engine.plan.lookup import as_lookup, missing
+from engine.plan.lookup import as_lookups, missing
 from engine.plan.optimize import optimize, prepare
 from engine.sql.bound import BoundExplain, BoundExplainTimestamp
 from engine.sql.statement.session import Stage
@@ -89,10 +89,10 @@ def _look_ups(catalog: Catalog, plan: Plan, names: Mapping[int, str], shown: Sho
         if not isinstance(node, Mfp) or not isinstance(node.input, Source):
             continue
         own = [index for index in indexes if node.input.id == index.collection]
-        found = as_lookup(node, keys)
-        if found is not None:
+        for found in as_lookups(node, keys):
             name = next((str(index.name.item) for index in own if index.key == found.key), None)
-            remarks[id(node)] = [lookup_text(found, names, name, shown)]
+            remarks.setdefault(id(node), []).append(lookup_text(found, names, name, shown))
+        if id(node) in remarks:
             continue
         for index in own:
             left = ", ".join(f"#{column}" for column in missing(node, index.key))

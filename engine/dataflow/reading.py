@@ -203,7 +203,10 @@ class Reading:
         """
         copies: dict[Node, list[Batch]] = {}
         found: dict[int, tuple[Node, list[Batch]]] = {}  # by id of the plan object
-        words = {id(seek.mfp): (seek, key_words(seek, self._types(seek.mfp.input), self._heap)) for seek in seeks}
+        words: dict[int, list[tuple[Seek, Words]]] = {}
+        for seek in seeks:
+            keys = key_words(seek, self._types(seek.mfp.input), self._heap)
+            words.setdefault(id(seek.mfp), []).append((seek, keys))
 
         def given(part: Plan) -> Batch | None:
             if id(part) not in found:

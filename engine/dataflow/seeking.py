@@ -40,7 +40,8 @@ PART: Final = 4
 @dataclass(frozen=True, slots=True, eq=False)
 class Seek:
     """The rows that `mfp` lets through of its input, a Source, are among those whose columns `key` equal one of
-    `values` (none NULL, each of its column's type). The collection is arranged by `key`."""
+    `values` (none NULL, each of its column's type), or of another Seek of the same `mfp`. The collection is arranged by
+    `key`."""
 
     mfp: Mfp
     key: Key
@@ -62,10 +63,17 @@ def key_words(seek: Seek, types: Sequence[SqlType], heap: Heap) -> Words:
     return Batch.from_vectors(vectors, np.ones(len(seek.values), np.int64)).words
 
 
+def once_each(found: Sequence[Batch]) -> Batch:
+    """The rows that are in any of these, each of which has all copies of what it has. O(n log n)."""
+    rows = Batch.concat(found)
+    _, first = np.unique(rows.words, axis=1, return_index=True)
+    return rows.take(np.sort(first))
+
+
 class Seeking:
     """One run: what it finds it puts into `evaluation`. `nodes` are those that it has read."""
 
-    def __init__(self, evaluation: OneShot, held: Held, seeks: Mapping[int, tuple[Seek, Words]]) -> None:
+    def __init__(self, evaluation: OneShot, held: Held, seeks: Mapping[int, Sequence[tuple[Seek, Words]]]) -> None:
         self.nodes: dict[Node, None] = {}
         self._evaluation = evaluation
         self._held = held
@@ -79,17 +87,20 @@ class Seeking:
             return
         self._seen.add(id(plan))
         if id(plan) in self._seeks:
-            self._seek(*self._seeks[id(plan)])
+            self._seek(self._seeks[id(plan)])
             return
         for child in graph.inputs(plan):
             self.look(child)
         if isinstance(plan, graph.Join):
             self._join(plan)
 
-    def _seek(self, seek: Seek, words: Words) -> None:
-        node = self._held.node(seek.mfp.input)
-        if node is not None and node.trace is not None and seek.key in node.trace.references:
-            self._evaluation.replace(seek.mfp, 0, self._found(node, seek.key, words))
+    def _seek(self, seeks: Sequence[tuple[Seek, Words]]) -> None:
+        mfp = seeks[0][0].mfp
+        node = self._held.node(mfp.input)
+        if node is None or node.trace is None or any(seek.key not in node.trace.references for seek, _ in seeks):
+            return
+        found = [self._found(node, seek.key, words) for seek, words in seeks]
+        self._evaluation.replace(mfp, 0, found[0] if len(found) == 1 else once_each(found))
 
     def _found(self, node: Node, key: Key, words: Words) -> Batch:
         self.nodes[node] = None

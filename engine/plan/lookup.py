@@ -4,6 +4,7 @@ Given are literals, alone or as the elements of an array; in a statement that is
 is computed of both: they are literals when it is run.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import product
@@ -13,6 +14,7 @@ from typing import Final, TypeAlias, cast
 from engine import types
 from engine.collection.value import MINUS_ZERO
 from engine.dataflow.graph import Compute, Keep, Mfp, Plan, Source, nodes
+from engine.dataflow.node import Key
 from engine.dataflow.seeking import Seek
 from engine.expr.membership import AMONG, elements
 from engine.expr.registry import Placeholder
@@ -78,13 +80,10 @@ def as_lookup(plan: Plan, arranged: Arranged, later: bool = False) -> KeyLookup 
     given = Given(plan.input.types, later)
     wanted: dict[int, tuple[Choice, ...]] = {}
     answered: dict[int, BoundScalar] = {}
-    for step in plan.steps:
-        if not isinstance(step, Keep):
-            break
-        for predicate in conjuncts((step.predicate,)):
-            found = given.column_values(predicate)
-            if found is not None and found[0] not in wanted:
-                wanted[found[0]], answered[found[0]] = found[1], predicate
+    for predicate in leading(plan):
+        found = given.column_values(predicate)
+        if found is not None and found[0] not in wanted:
+            wanted[found[0]], answered[found[0]] = found[1], predicate
     for key in sorted(keys, key=lambda key: (-len(key), key)):
         if key and all(column in wanted for column in key):
             choices = [wanted[column] for column in key]
@@ -96,8 +95,50 @@ def as_lookup(plan: Plan, arranged: Arranged, later: bool = False) -> KeyLookup 
 
 def seeks_of(plan: Plan, arranged: Arranged) -> tuple[Seek, ...]:
     """What of a plan that is run once can be found by the keys in `arranged`, anywhere in it. O(size)."""
-    found = [lookup for node in nodes(plan) if (lookup := as_lookup(node, arranged)) is not None]
+    found = (lookup for node in nodes(plan) for lookup in as_lookups(node, arranged))
     return tuple(Seek(lookup.mfp, lookup.key, lookup.values) for lookup in found)
+
+
+def as_lookups(plan: Plan, arranged: Arranged) -> tuple[KeyLookup, ...]:
+    """The look-ups that find between them all that a plan reads of one collection: one, or, where the branches of an OR
+    are each given a key of their own, one of each key. A row may be found by several. (): there are none."""
+    found = as_lookup(plan, arranged)
+    if found is not None:
+        return (found,)
+    if not isinstance(plan, Mfp) or not isinstance(plan.input, Source):
+        return ()
+    keys, given = arranged.get(plan.input.id, frozenset()), Given(plan.input.types)
+    for predicate in leading(plan):
+        if isinstance(predicate, Logic) and not predicate.conjunction:
+            rows = by_keys([given.branch_values(branch) for branch in predicate.arguments], keys)
+            if rows is not None:
+                return tuple(KeyLookup(plan.input.id, key, tuple(rows[key]), plan, plan.steps) for key in rows)
+    return ()
+
+
+def by_keys(
+    branches: Sequence[Mapping[int, tuple[Choice, ...]]], keys: AbstractSet[Key]
+) -> dict[Key, dict[tuple[Choice, ...], None]] | None:
+    """What each branch gives for the longest key that it gives all of; None: one gives none, or they are too many."""
+    found: dict[Key, dict[tuple[Choice, ...], None]] = {}
+    for branch in branches:
+        whole = [key for key in keys if key and all(column in branch for column in key)]
+        if not whole:
+            return None
+        key = min(whole, key=lambda key: (-len(key), key))
+        choices = [branch[column] for column in key]
+        if sum(map(len, found.values())) + prod(map(len, choices)) > LOOKUP_KEYS_MAX:
+            return None
+        found.setdefault(key, {}).update(dict.fromkeys(product(*choices)))
+    return found
+
+
+def leading(plan: Mfp) -> Iterator[BoundScalar]:
+    """The conjuncts of the filters before the first computed column."""
+    for step in plan.steps:
+        if not isinstance(step, Keep):
+            return
+        yield from conjuncts((step.predicate,))
 
 
 def missing(plan: Plan, key: tuple[int, ...]) -> tuple[int, ...]:
@@ -115,19 +156,14 @@ def missing(plan: Plan, key: tuple[int, ...]) -> tuple[int, ...]:
 
 def by_whole_keys(plan: Mfp, source: Source, keys: AbstractSet[tuple[int, ...]], given: "Given") -> KeyLookup | None:
     """The look-up of an OR whose every branch has literals for the whole of a key: `(a, b) IN ((1, 2), (3, 4))`."""
-    for step in plan.steps:
-        if not isinstance(step, Keep):
-            break
-        for predicate in conjuncts((step.predicate,)):
-            if not isinstance(predicate, Logic) or predicate.conjunction:
-                continue
-            branches = [given.branch_values(branch) for branch in predicate.arguments]
-            for key in sorted(keys, key=lambda key: (-len(key), key)):
-                if key and all(column in branch for branch in branches for column in key):
-                    each = [[branch[column] for column in key] for branch in branches]
-                    if sum(prod(map(len, choices)) for choices in each) <= LOOKUP_KEYS_MAX:
-                        rows = dict.fromkeys(row for choices in each for row in product(*choices))
-                        return KeyLookup(source.id, key, tuple(rows), plan, plan.steps)
+    for predicate in leading(plan):
+        if not isinstance(predicate, Logic) or predicate.conjunction:
+            continue
+        branches = [given.branch_values(branch) for branch in predicate.arguments]
+        for key in sorted(keys, key=lambda key: (-len(key), key)):
+            rows = by_keys(branches, {key})
+            if rows is not None:
+                return KeyLookup(source.id, key, tuple(rows[key]), plan, plan.steps)
     return None
 
 

@@ -112,6 +112,14 @@ def test_look_ups_inside_a_query_are_told(db):
     assert plan["remarks"] == ["Lookup w by (#0, #1) = (1, 2) in index w_pq"]
 
 
+def test_an_or_is_told_by_each_key(db):
+    db.execute("CREATE TABLE w (p int, q int, r int); CREATE INDEX w_p ON w (p); CREATE INDEX w_q ON w (q)")
+    text = shown(db, "EXPLAIN PHYSICAL PLAN FOR SELECT * FROM w WHERE p = 1 AND r > 2 OR q IN (2, 3) OR p = 4")
+    assert "Lookup w by (#0) = (1), (4) in index w_p" in text
+    assert "Lookup w by (#1) = (2), (3) in index w_q" in text
+    assert "Lookup" not in shown(db, "EXPLAIN PHYSICAL PLAN FOR SELECT * FROM w WHERE p = 1 OR r = 2")
+
+
 def test_what_runs_and_what_would(db):
     db.execute("CREATE MATERIALIZED VIEW m AS SELECT t.a, v.s FROM t, v WHERE t.a = v.a")
     before = shown(db, "EXPLAIN PHYSICAL PLAN FOR MATERIALIZED VIEW m")
@@ -155,7 +163,8 @@ def test_what_operators_took(db):
         ("SELECT lag(b) OVER (ORDER BY a) FROM s", ["neighbours of a change"]),
         ("SELECT rank() OVER (ORDER BY a) FROM s", ["rows behind a change"]),
         ("SELECT nth_value(b, 2) OVER w, last_value(b) OVER w FROM s WINDOW w AS (ORDER BY a ROWS BETWEEN "
-         "UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW)", ["touched partitions"]),
+         "UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW)", ["rows on both sides of a change"]),
+        ("SELECT ntile(3) OVER (ORDER BY a) FROM s", ["touched partitions"]),
         ("WITH MUTUALLY RECURSIVE r (a int) AS (SELECT a FROM s UNION SELECT b FROM s JOIN r USING (a)) "
          "SELECT * FROM r", []),
         ("WITH MUTUALLY RECURSIVE r (a int) AS (SELECT max(a) FROM (SELECT a FROM s UNION SELECT a + 1 FROM r "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.dataflow import graph, seeking
 from engine.dataflow.graph import Plan, output_types
 from engine.expr.overload import call
-from engine.expr.scalar import Literal, Ref
+from engine.expr.scalar import Literal, Logic, Ref, Scalar
 from engine.plan.lookup import seeks_of
 from tests.laws import plans
 from tests.laws.harness import World, rows_of
@@ -74,6 +74,36 @@ def test_looked_up_is_read(few: int, part: int, data: st.DataObject) -> None:
                     found, error, _ = world.circuit.read(plan, as_of, seeks=seeks)
                     assert rows_of(found, output_types(plan), world.heap) == wanted
                     assert fails or error is None
+
+
+@given(data=st.data())
+def test_rows_that_several_keys_find_are_there_once(data: st.DataObject) -> None:
+    """An OR of which each branch gives one key or another, and perhaps something else; at each tick that was."""
+    n = data.draw(st.sampled_from(range(len(SOURCES))))
+    source, many = SOURCES[n], data.draw(MANY)
+    last = len(source.types) - 1
+    branches: list[Scalar] = []
+    for key in ((0,), (last,), *data.draw(st.lists(st.sampled_from(sorted(KEYS[source.id])), max_size=2))):
+        asked = (*key, data.draw(st.integers(0, last))) if data.draw(st.booleans()) else key
+        row = data.draw(st.sampled_from(many[n]))
+        tests = [call("=", Ref(c, source.types[c]), Literal(row[c], source.types[c])) for c in asked]
+        branches.append(tests[0] if len(tests) == 1 else Logic(True, tuple(tests)))
+    keep = graph.Keep(Logic(False, tuple(branches)))
+    plan = graph.Distinct(graph.Mfp(source, (keep,), tuple(range(len(source.types)))))
+    plan = data.draw(st.sampled_from([plan, plan.input]))
+    seeks = seeks_of(plan, {source: frozenset(keys) for source, keys in KEYS.items()})
+    assert seeks
+    world = World()
+    for each in SOURCES:
+        world.circuit.install(10 + each.id, each, sorted(KEYS[each.id]))
+    past: list[tuple[int, Rows, bool]] = []
+    begin = [(each.id, row, 1) for each, rows in zip(SOURCES, many, strict=True) for row in rows]
+    for tick in (begin, *data.draw(plans.histories())[:2]):
+        world.run(tick)
+        past.append(expected(plan, world))
+        for at, wanted, _ in past:
+            found, _, _ = world.circuit.read(plan, at, seeks=seeks)
+            assert rows_of(found, output_types(plan), world.heap) == wanted
 
 
 def expected(plan: Plan, world: World) -> tuple[int, Rows, bool]:
