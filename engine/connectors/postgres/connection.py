@@ -33,6 +33,12 @@ SETTINGS: Final = {
 """What the text form of values depends on, and timeouts that a server's operator may have set for its own clients."""
 
 
+class Busy(SourceError):
+    """A lock is somebody else's, and was not to be waited for."""
+
+    sqlstate = "55P03"
+
+
 class Interrupted(Exception):
     """Nobody waits for this any more."""
 
@@ -206,7 +212,8 @@ class Connection:
         message, detail, hint, state = (result.error_field(field) for field in fields)
         said = message or result.error_message or self._pg.error_message
         advice = refusals.inside("" if state is None else state.decode(), self._user)
-        return SourceError(
+        kind = Busy if state == Busy.sqlstate.encode() else SourceError
+        return kind(
             f"{self._where}: {_first_line(said.decode(errors='replace'))}",
             detail=None if detail is None else detail.decode(errors="replace"),
             hint=advice if hint is None else hint.decode(errors="replace"),

@@ -99,11 +99,10 @@ class Copies:
         snapshot.drop_slot(connection, self._description.slot)
         copies = [copy for copy in self._copies if copy.broken is None or copy.mends]
         tables = [copy.table for copy in copies]
-        point = snapshot.begin(connection, self._description.slot, False, tables)
-        found = upstream.compared(connection, self._description.publication, tables)
+        point = snapshot.begin(connection, self._description, self._description.slot, False, tables)
         for copy in copies:
-            if copy.broken is None or copy.table.token not in found.lost:
-                self._begin(copy, self._read(connection, copy, point.lsn, found), copy.table.token in known)
+            if copy.broken is None or copy.table.token not in point.found.lost:
+                self._begin(copy, self._read(connection, copy, point), copy.table.token in known)
         snapshot.end(connection)
         self._pending.block.offsets[PUBLICATION] = publication
         return point.lsn
@@ -116,28 +115,27 @@ class Copies:
         try:
             slot = f"{self._description.slot}_{copies[0].table.token}"
             tables = [copy.table for copy in copies]
-            point = snapshot.begin(connection, slot, True, tables)
-            found = upstream.compared(connection, self._description.publication, tables)
+            point = snapshot.begin(connection, self._description, slot, True, tables)
             for copy in copies:
-                copy.waiting = self._read(connection, copy, point.lsn, found)
+                copy.waiting = self._read(connection, copy, point)
             snapshot.end(connection)
         finally:
             connection.close()
 
-    def _read(self, connection: Connection, copy: Copy, point: int, found: upstream.Compared) -> Waiting:
+    def _read(self, connection: Connection, copy: Copy, point: snapshot.Point) -> Waiting:
         """Read a table, unless it is lost."""
         token = copy.table.token
-        published = found.published.get(token, 0)
-        if token in found.lost:
-            return Waiting(point, published, found.lost[token])
+        published = point.found.published.get(token, 0)
+        if token in point.found.lost:
+            return Waiting(point.lsn, published, point.found.lost[token])
         try:
-            for batch in snapshot.copy(connection, self._description, copy.table, self._heap):
+            for batch in snapshot.copy(connection, point, copy.table, self._heap):
                 self._pending.add_later(copy.id, batch)
                 self._progress.records += len(batch)
         except InvalidText as error:
             self._pending.drop(copy.id)
-            return Waiting(point, published, error.message, mends=False)
-        return Waiting(point, published)
+            return Waiting(point.lsn, published, error.message, mends=False)
+        return Waiting(point.lsn, published)
 
     def due(self, position: int) -> bool:
         """Whether some copy begins before the transaction that commits at a position."""

@@ -6,7 +6,7 @@ But for TRUNCATE and what rewrites a table: after them whoever sees an earlier s
 tables are locked against both, and if one of them came between the snapshot and the locks, it is all done again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +18,9 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap
 from engine.connectors.postgres.changes import SLACK
 from engine.connectors.postgres.columns import decoded
-from engine.connectors.postgres.connection import Connection
+from engine.connectors.postgres.connection import Busy, Connection
 from engine.connectors.postgres.quoting import literal, quoted
+from engine.connectors.postgres.upstream import LISTS, Compared, compared
 from engine.connectors.records import Spans
 from engine.errors import InvalidText, SourceError
 from engine.kernels import postgres as kernels
@@ -41,26 +42,46 @@ WHERE (c.oid IN ({oids}) OR c.oid IN (SELECT t.relid FROM pg_class AS r, pg_part
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a slot's stream begins: what committed before is in the snapshot, what commits there or later is not."""
+    """Where a slot's stream begins: what committed before is in the snapshot, what commits there or later is not; what
+    the tables were like there, and of which only the rows are published that a condition says, by OID."""
 
     lsn: int
+    found: Compared
+    conditions: Mapping[int, str]
 
 
-def begin(connection: Connection, slot: str, temporary: bool, tables: Iterable[UpstreamTable]) -> Point:
-    """Make a slot, and see what was there at its point until `end`. It waits for transactions that are under way."""
+def begin(
+    connection: Connection, description: PostgresSource, slot: str, temporary: bool, tables: Sequence[UpstreamTable]
+) -> Point:
+    """Make a slot, and see what was there at its point until `end`. It waits for transactions that are under way.
+
+    Whoever waits for one lock and has another can be in the way of somebody who has them in another order, and the
+    server ends one of the two. So only the first lock is waited for, and what needs locks of its own is asked before.
+    """
     oids = ", ".join(["0", *(str(table.oid) for table in tables)])
     kind = "TEMPORARY LOGICAL" if temporary else "LOGICAL"
     for _ in range(ATTEMPTS_MAX):
         connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         (row,) = connection.query(f"CREATE_REPLICATION_SLOT {quoted(slot)} {kind} pgoutput USE_SNAPSHOT")
         assert row[1] is not None
-        for (name,) in connection.query(f"SELECT oid::regclass FROM pg_class WHERE oid IN ({oids})"):
-            connection.query(f"LOCK TABLE {name} IN ACCESS SHARE MODE")
-        if not connection.query(REWRITTEN.format(oids=oids)):
-            return Point(lsn_of(row[1]))
+        found = compared(connection, description.publication, tables)
+        conditions = _conditions(connection, description)
+        if _lock(connection, oids) and not connection.query(REWRITTEN.format(oids=oids)):
+            return Point(lsn_of(row[1]), found, conditions)
         connection.query("ROLLBACK")
         drop_slot(connection, slot)
-    raise SourceError("some table is truncated or rewritten each time that the tables are to be copied")
+    raise SourceError("some table is locked, truncated or rewritten each time that the tables are to be copied")
+
+
+def _lock(connection: Connection, oids: str) -> bool:
+    """Nobody truncates or rewrites the tables until `end`; False: somebody may be about to."""
+    names = connection.query(f"SELECT oid::regclass FROM pg_class WHERE oid IN ({oids})")
+    for i, (name,) in enumerate(names):
+        try:
+            connection.query(f"LOCK TABLE {name} IN ACCESS SHARE MODE{' NOWAIT' if i else ''}")
+        except Busy:
+            return False
+    return True
 
 
 def end(connection: Connection) -> None:
@@ -78,21 +99,21 @@ def lsn_text(lsn: int) -> str:
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
 
 
-def condition_of(connection: Connection, description: PostgresSource, table: UpstreamTable) -> str:
-    """The rows that the publication has of the table."""
-    if connection.version < 150_000:
-        return ""
+def _conditions(connection: Connection, description: PostgresSource) -> dict[int, str]:
+    """The rows that the publication has of tables, where not all, by OID."""
+    if connection.version < LISTS:
+        return {}
     rows = connection.query(
-        "SELECT rowfilter FROM pg_publication_tables AS t JOIN pg_namespace AS n ON n.nspname = t.schemaname "
+        "SELECT c.oid, t.rowfilter FROM pg_publication_tables AS t JOIN pg_namespace AS n ON n.nspname = t.schemaname "
         "JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = t.tablename "
-        f"WHERE t.pubname = {literal(description.publication)} AND c.oid = {table.oid}"
+        f"WHERE t.pubname = {literal(description.publication)} AND t.rowfilter IS NOT NULL"
     )
-    return f" WHERE {rows[0][0]}" if rows and rows[0][0] else ""
+    return {int(oid or 0): f" WHERE {condition}" for oid, condition in rows}
 
 
-def copy(connection: Connection, description: PostgresSource, table: UpstreamTable, heap: Heap) -> Iterator[Batch]:
+def copy(connection: Connection, point: Point, table: UpstreamTable, heap: Heap) -> Iterator[Batch]:
     """The rows of a table, some megabytes at a time. InvalidText for what a copy cannot hold."""
-    where = condition_of(connection, description, table)
+    where = point.conditions.get(table.oid, "")
     columns = ", ".join(quoted(each.column.name) for each in table.columns)
     name = connection.query(f"SELECT {table.oid}::regclass")[0][0]  # it may have been renamed
     connection.begin_copy(f"COPY (SELECT {columns} FROM {name}{where}) TO STDOUT")
