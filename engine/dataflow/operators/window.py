@@ -19,7 +19,7 @@ Cost   By how far the calls look (engine/expr/window.py, Reach), O(log n) a chan
        a row that is not the greatest touches no other of max(x) over all but the row itself;
        anything else, which EXPLAIN calls "touched partitions": all their rows. percent_rank and cume_dist are other
        values there anyway; string_agg and its like over frames without a bound have data as long as the partition;
-       nth_value whose n is a column recomputes more than changes.
+       ntile, and nth_value whose n is a column, recompute more than changes.
        An aggregate of a whole partition never comes here: engine/plan/lowering/windows.py makes it a reduction. Nor do
        more rows than a limit on row_number() asks for: engine/plan/rules/ranking.py.
 From   Leis et al., "Efficient processing of window functions in analytical SQL queries", VLDB 2015.
