@@ -263,12 +263,12 @@ def _rows() -> Iterator[Function]:
         yield from _slices(kind)
     yield arrow("lower", (text,), text, pc.utf8_lower, "in lower case")
     yield arrow("upper", (text,), text, pc.utf8_upper, "in upper case")
-    doc = "in Unicode normal form y: NFC, NFD, NFKC or NFKD"
     for more in ((), (text,)):
-        doc = "whether it is in that Unicode normalization form (NFC)"
+        doc = "whether it is in Unicode normal form y, or NFC"
         yield each("is_normalized", (text, *more), types.BOOLEAN, _is_normalized, doc, can_fail=True)
     doc = "with characters in place of their code points: \\\\0061, \\\\+000061, \\\\u0061, \\\\U00000061"
     yield each("unistr", (text,), text, _unescaped, doc, can_fail=True)
+    doc = "in Unicode normal form y: NFC, NFD, NFKC or NFKD"
     yield each("normalize", (text, text), text, _normalize, doc, can_fail=True)
     yield each("initcap", (text,), text, _initcap, "each word capitalised")
     for name, strip, sides in (
