@@ -273,7 +273,11 @@ class Conversation:
         data = bytearray()
         while len(data) < COPY_BYTES:
             self._socket.woken.clear()
-            match self._socket.poll():
+            try:
+                message = self._socket.poll()
+            except messages.ProtocolViolation as violation:  # whoever polls next ends the connection with it
+                raise QueryCanceled(f"COPY from stdin failed: {violation}") from None
+            match message:
                 case CopyData(body):
                     data += body
                 case CopyDone():

@@ -109,7 +109,11 @@ class Peer(asyncio.Protocol):
             return self._unread.popleft()
         if self._violation is not None:
             raise self._violation
-        message = self.connection.next()
+        try:
+            message = self.connection.next()
+        except ProtocolViolation as violation:
+            self._violation = violation  # nothing that comes behind it is taken for a message
+            raise
         if replies := self.connection.replies():
             self.write(replies)
         if not self._reading and not self.gone and not self._ahead():

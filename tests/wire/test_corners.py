@@ -175,3 +175,17 @@ def test_a_wrong_cancel_key_cancels_nothing(server, raw):
         assert other.ended() == b""
     raw.send(query("SELECT 1"))
     assert tags(raw.until(b"Z")) == b"TDCZ"
+
+
+def test_what_is_no_copy_data_ends_the_copy_and_the_connection(server: Running) -> None:
+    """The write is not there, and what stands behind is not run."""
+    server.database.execute("CREATE TABLE half_copied (a int)")
+    with Raw(server) as client:
+        client.start()
+        client.send(query("COPY half_copied FROM STDIN"))
+        client.until(b"G")
+        client.send(m.frame(b"d", b"1\n"), query("INSERT INTO half_copied VALUES (2)"), m.frame(b"c", b""))
+        with pytest.raises(EOFError):
+            client.until(b"\0")
+    server.database.execute("INSERT INTO half_copied VALUES (3)")
+    assert server.database.execute("SELECT a FROM half_copied").rows() == [(3,)]
