@@ -43,7 +43,7 @@ GROUPS = {
     "array_agg of all rows": "array_agg(v ORDER BY ts)",
     "median": "percentile_cont(0.5) WITHIN GROUP (ORDER BY v + ts)",
     "mode": "mode() WITHIN GROUP (ORDER BY v + ts % 7)",
-    "corr and regr_slope": "corr(v, ts), regr_slope(v, ts)",
+    "corr and regr_slope": "corr(v + ts, ts), regr_slope(v + ts, ts)",
     "bit_and, bit_or, bit_xor": "bit_and(v), bit_or(v), bit_xor(v)",
 }
 TOP = "SELECT k, ts, v FROM t ORDER BY v DESC, ts LIMIT 10"
