@@ -10,7 +10,7 @@ import pytest
 
 from engine.database import Database, Options
 from engine.errors import SqlError
-from tests.connectors.test_many_files import ocf
+from tests.connectors.following import ocf
 
 ROWS = (
     "(1, 'a,\"b', 1.50, DATE '2020-02-29', TIMESTAMP '2020-01-01 00:00:00.000001', true, '\\x00ff'::bytea,"

@@ -13,7 +13,7 @@ import pytest
 from engine.connectors.files import streams
 from engine.database import Database, Options
 from engine.errors import SqlError
-from tests.connectors.test_many_files import ocf
+from tests.connectors.following import ocf
 from tests.database.test_sources import wait_for
 
 STATUS = "SELECT status, error FROM mz_internal.mz_source_statuses WHERE name = 's'"

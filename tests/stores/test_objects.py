@@ -22,7 +22,7 @@ from engine.connectors.files.roots import ANYWHERE
 from engine.connectors.files.stores import Store
 from engine.database import Database
 from engine.errors import MissingFile, SqlError
-from tests.connectors.test_many_files import ocf
+from tests.connectors.following import ocf
 from tests.database.test_sources import wait_for
 from tests.stores.conftest import Bucket, S3Bucket
 
