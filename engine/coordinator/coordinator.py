@@ -49,6 +49,7 @@ from engine.coordinator.sink_states import Sinks
 from engine.coordinator.subscription import Subscription
 from engine.coordinator.system import SystemCollections
 from engine.coordinator.ticks import Ticker, Ticks
+from engine.coordinator.turns import Turns
 from engine.coordinator.watched import STEPS_MAX, Watched
 from engine.dataflow.graph import Plan
 from engine.durable.log import Log
@@ -100,6 +101,7 @@ class Coordinator:
         self.activity: Final = Activity()
         self.metrics: Callable[[], Iterable[tuple[str, Mapping[str, str], float]]] = tuple  # set by who has them all
         self.plans: Final = Plans(options)
+        self.turns: Final = Turns()
         self.peeks: Final = Durations()
         self.commands: Final = Commands()
         self._steps: Final = threading.Semaphore(STEPS_MAX)

@@ -190,6 +190,7 @@ class Session(Conversation):
     def execute(self, sql: str) -> Result:
         """Run all statements; the answer of the last (tag "" for none). One that streams is an error: `subscribe`."""
         last = Result("")
+        self._coordinator.turns.give()
         for answer in self.run(sql):
             if not isinstance(answer, Result):
                 source = answer.source if isinstance(answer, CopyOut) else answer

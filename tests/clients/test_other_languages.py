@@ -21,7 +21,7 @@ def test_jdbc(url: str, jars: str):
     lines = ran("java", "-cp", jars, "Tour.java", address, cwd=HERE / "java").splitlines()
     found = dict(line.split(": ", 1) if ": " in line else (line.rstrip(": "), "") for line in lines)
     assert found.pop("schemas").split() == sorted(
-        ["information_schema", "jdbc", "mz_catalog", "mz_internal", "other", "pg_catalog", "public"]
+        ["information_schema", "jdbc", "mz_catalog", "mz_internal", "mz_introspection", "other", "pg_catalog", "public"]
     )
     assert found == {
         "product": "PostgreSQL 15",
