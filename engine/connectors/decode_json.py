@@ -42,13 +42,11 @@ NULL_BEGINS: Final = ord("n")
 WHOLE: Final = (Column("data", types.JSONB),)
 """The columns of a source without a column list: the whole line is the datum."""
 
-WHOLE_NAMES: Final = frozenset({"data", "key"})
-"""A lone jsonb column of such a name is the whole datum and no member of it."""
 
-
-def json_decoder(columns: Sequence[Column], heap: Heap) -> "JsonLines | JsonColumns":
-    """The decoder for these columns; a lone column of type jsonb takes the whole line or datum."""
-    if len(columns) == 1 and columns[0].name in WHOLE_NAMES and columns[0].type == types.JSONB:
+def json_decoder(columns: Sequence[Column], heap: Heap, whole: bool = False) -> "JsonLines | JsonColumns":
+    """The decoder for these columns. One column `data jsonb` takes the whole line or datum, and with `whole` does so
+    one of any name."""
+    if len(columns) == 1 and (whole or columns[0].name == WHOLE[0].name) and columns[0].type == types.JSONB:
         return JsonLines(heap, columns[0])
     return JsonColumns(columns, heap)
 

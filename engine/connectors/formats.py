@@ -53,11 +53,13 @@ def columns_of(format: Format, declared: tuple[Column, ...] | None, whole: str) 
             assert_never(format)
 
 
-def decoder_of(format: Format, columns: Sequence[Column], heap: Heap, resolve: Resolve) -> RecordDecoder:
-    """What makes those columns of data in that format."""
+def decoder_of(
+    format: Format, columns: Sequence[Column], heap: Heap, resolve: Resolve, whole: bool = False
+) -> RecordDecoder:
+    """What makes those columns of data in that format. `whole`: nobody has declared them."""
     match format:
         case JsonFormat():
-            return json_decoder(columns, heap)
+            return json_decoder(columns, heap, whole)
         case TextFormat():
             return WholeDecoder(columns[0], heap, utf8=True)
         case BytesFormat():

@@ -48,6 +48,27 @@ def test_upsert_with_inline_errors(db, topic, broker):
     until(db, "SELECT key0, n, (wrong).code FROM u", [("a", None, "22P02"), ("b", 2, None)])
 
 
+def test_keys_in_json(db, topic, broker):
+    """A key is any value of JSON, whatever its column is called; two ways to write it are one key."""
+    events = topic()
+    at = f"FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}' FORMAT JSON"
+    db.execute(f"CREATE SOURCE u (n bigint) {at} ENVELOPE UPSERT")
+    db.execute(f"CREATE SOURCE w {at} INCLUDE KEY AS k ENVELOPE UPSERT")
+    db.execute(f"CREATE SOURCE added (n bigint) {at} INCLUDE KEY AS k")
+    db.execute(f"CREATE SOURCE keyed (n bigint) {at} INCLUDE KEY")
+    db.execute(f"CREATE SOURCE d (n bigint) {at} ENVELOPE DEBEZIUM UPSERT")
+    values = [b'{"n": %d, "after": {"n": %d}}' % (n, n) for n in range(5)]
+    events.send(*values, None, keys=[b'{"id": 1}', b'{"id": 2}', b"7", b'{"id":1}', b'"a"', b'"a"'])
+    until(db, "SELECT key0::text, n FROM u", [("7", 2), ('{"id":1}', 3), ('{"id":2}', 1)])
+    until(db, "SELECT k::text, data->>'n' FROM w", [("7", "2"), ('{"id":1}', "3"), ('{"id":2}', "1")])
+    until(db, "SELECT n FROM d", [(1,), (2,), (3,)])
+    for name, key in (("added", "k"), ("keyed", "key")):
+        until(db, f"SELECT {key}::text, n FROM {name} WHERE n <> 1 AND n <> 3",
+              [('"a"', 4), ("7", 2), ('{"id":1}', 0)])  # fmt: skip
+    events.send(b'{"n": 6}', keys=[b"{"])
+    until(db, "SELECT data FROM u_errors WHERE reason LIKE 'key: malformed JSON%'", [(b'{"n": 6}',)])
+
+
 KEY = {"type": "record", "name": "Key", "fields": [{"name": "id", "type": "int"}, {"name": "part", "type": "string"}]}
 VALUE = {"type": "record", "name": "Value", "fields": [{"name": "id", "type": "int"}, {"name": "v", "type": "double"}]}
 

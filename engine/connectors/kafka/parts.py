@@ -31,7 +31,7 @@ class Parts:
         key_format = description.key_format
         self._key_decoder: RecordDecoder | None = None
         if key_format is not None:
-            self._key_decoder = decoder_of(key_format, layout.key_columns, heap, resolve)
+            self._key_decoder = decoder_of(key_format, layout.key_columns, heap, resolve, whole=True)
         self._value_decoder: RecordDecoder | None = None
         if not isinstance(description.envelope, Debezium | OpenCdc):
             self._value_decoder = decoder_of(description.value_format, layout.value_columns, heap, resolve)
