@@ -23,7 +23,7 @@ from engine.catalog.items import Sink
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
 from engine.connectors.kafka.outgoing import Outgoing
-from engine.connectors.kafka.writer import KafkaWriter, Note
+from engine.connectors.kafka.writer import TRANSACTION_MS, KafkaWriter, Note
 from engine.coordinator.coordinator import Coordinator
 from engine.coordinator.ddl import exists
 from engine.coordinator.draft import Draft
@@ -146,10 +146,10 @@ class _Sink:
         if self._stopping.is_set():
             return
         ended = asyncio.ensure_future(self._ended.wait())
-        failures = 0
+        failures, transaction_ms = 0, TRANSACTION_MS
         while not ended.done():
             done = self.status.transactions
-            writer = KafkaWriter(self._sink, self._identity, self._coordinator.resolve)
+            writer = KafkaWriter(self._sink, self._identity, self._coordinator.resolve, transaction_ms)
             work = asyncio.ensure_future(self._round(writer))
             await self._watch(writer, work, ended)
             work.cancel()
@@ -160,6 +160,7 @@ class _Sink:
             except SqlError as error:
                 failures = 0 if self.status.transactions > done else failures
                 self.status.become(State.STALLED, error)
+                transaction_ms = writer.transaction_ms
             finally:
                 await writer.close()
             await asyncio.wait({ended}, timeout=RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])

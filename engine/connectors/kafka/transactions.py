@@ -4,6 +4,10 @@ Law: only the latest to open a name writes under it, and what an earlier one lef
 one batch a partition at a time with numbers of their own, so an answer that was lost or late puts none of them there
 twice. An error that passes by itself (a leader moved, a replica is away, the last transaction is still being closed) is
 waited out up to PATIENCE_SECONDS; any other is a SourceError, after which this is good for nothing.
+
+A broker aborts a transaction that is not over within the time that was asked for when the name was opened, and lets
+nobody ask for more than its limit. So what is wanted is asked for, or as much of it as is allowed; and after a
+transaction that took longer `wanted_ms` is what the next to open the name should want.
 """
 
 import asyncio
@@ -27,14 +31,22 @@ PRODUCE_MS: Final = 15_000
 """How long a leader may wait for the other replicas."""
 ALL_REPLICAS: Final = -1
 
+STEP_MS: Final = 1000
+"""How exactly the longest time is found that brokers allow a transaction to take."""
+MORE: Final = 4
+"""How many times as long a transaction may take after one that took too long."""
+
 LOADING, NO_COORDINATOR, NOT_COORDINATOR, CONCURRENT, NOT_ATTEMPTED = 14, 15, 16, 51, 55
 ELSEWHERE: Final = frozenset({NO_COORDINATOR, NOT_COORDINATOR})
 CLOSING: Final = ELSEWHERE | {LOADING, CONCURRENT, 7}
 """What a coordinator says that passes by itself."""
 
 NOT_ALLOWED: Final = 29
+TOO_LONG: Final = 50
 TOO_LARGE: Final = frozenset({10, 18})
 DUPLICATE: Final = 46
+ABORTED: Final = frozenset({47, 48, 90})
+"""What they say of a transaction that was aborted because it took too long, as of one that another writer ended."""
 KEY_BYTES_SHOWN: Final = 100
 AWAY: Final = MOVED | {7, 13, 19, 20}
 """What a leader says that passes by itself: it moved, timed out, or lacks replicas (min.insync.replicas)."""
@@ -44,11 +56,11 @@ MEANINGS: Final = {
     20: "fewer replicas are in sync than the topic's min.insync.replicas",
     29: "the connection's user may not write to the topic",
     31: "the connection's user may not write with sequence numbers (IDEMPOTENT_WRITE on the cluster)",
-    47: "another writer has taken this sink over, or its transaction took too long and was aborted",
+    47: "another writer has taken this sink over",
     49: "the brokers have forgotten this sink's transactions (transactional.id.expiration.ms)",
     50: "the brokers allow no transaction as long as {timeout} s (transaction.max.timeout.ms)",
     53: "the connection's user may not use the transactional id",
-    90: "another writer has taken this sink over, or its transaction took too long and was aborted",
+    90: "another writer has taken this sink over",
 }
 
 
@@ -59,6 +71,8 @@ class Transactions:
         self._client = client
         self._name = name
         self._timeout_ms = timeout_ms
+        self._limited = False  # whether more was wanted than brokers allow
+        self._begun: float | None = None  # when the transaction that is open was begun
         self._coordinator: int | None = None
         self._topics: dict[str, Topic] = {}
         self._added: set[tuple[str, int]] = set()
@@ -66,17 +80,45 @@ class Transactions:
         self.since: float | None = None
         self.trouble: str | None = None
 
+    @property
+    def wanted_ms(self) -> int:
+        """How long a transaction should be allowed to be: longer than this one's, if that took longer."""
+        return MORE * self._timeout_ms if self._outlived else self._timeout_ms
+
+    @property
+    def _outlived(self) -> bool:
+        """Whether the open transaction has taken longer than it may, so that it was or will be aborted."""
+        return self._begun is not None and 1000 * (time.monotonic() - self._begun) >= self._timeout_ms
+
     async def open(self) -> Producer:
         """Be the only one of the name."""
 
         async def attempt() -> int:
             node = await self._coordinating()
-            answer = await self._client.ask(node, InitProducerIdRequest(self._name, self._timeout_ms))
-            self._producer = Producer(answer.producer_id, answer.producer_epoch)
-            return answer.error_code
+            code = await self._init(node, self._timeout_ms)
+            if code == TOO_LONG:  # which is said before all else
+                self._timeout_ms, self._limited = await self._longest(node, self._timeout_ms), True
+                code = await self._init(node, self._timeout_ms)
+            return code
 
         await self._settled(attempt, CLOSING, "the brokers do not let us write")
         return self._producer
+
+    async def _init(self, node: int, timeout_ms: int) -> int:
+        answer = await self._client.ask(node, InitProducerIdRequest(self._name, timeout_ms))
+        self._producer = Producer(answer.producer_id, answer.producer_epoch)
+        return answer.error_code
+
+    async def _longest(self, node: int, refused_ms: int) -> int:
+        """How long a transaction may take at most, which no client is told."""
+        allowed_ms = 0
+        while refused_ms - allowed_ms > STEP_MS:
+            middle = (allowed_ms + refused_ms) // 2
+            if await self._init(node, middle) == TOO_LONG:
+                refused_ms = middle
+            else:
+                allowed_ms = middle
+        return max(allowed_ms, STEP_MS)
 
     async def send(self, batches: Sequence[OutBatch], packing: Packing) -> None:
         """Returns when the brokers have them. Batches of one partition arrive in their order."""
@@ -117,6 +159,7 @@ class Transactions:
 
         await self._settled(attempt, CLOSING, "the brokers do not commit")
         self._added.clear()
+        self._begun = None
 
     async def _add(self, places: Iterable[tuple[str, int]]) -> None:
         """The coordinator hears of a partition before its leader gets records of the transaction."""
@@ -125,6 +168,8 @@ class Transactions:
             topics.setdefault(topic, []).append(partition)
         if not topics:
             return
+
+        self._begun = self._begun or time.monotonic()
 
         async def attempt() -> int:
             node = await self._coordinating()
@@ -191,11 +236,15 @@ class Transactions:
         self.since = self.trouble = None
 
     def _meaning(self, code: int) -> str:
+        if code in ABORTED and self._outlived:
+            took = f"the transaction took longer than {self._timeout_ms / 1000:.0f} s"
+            limit = ", which is all that the brokers allow (transaction.max.timeout.ms)"
+            return took + (limit if self._limited else ", and may take longer the next time")
         return MEANINGS.get(code, named(code)).format(timeout=self._timeout_ms // 1000)
 
     def _refusal(self, code: int, batch: OutBatch, said: str | None) -> str:
         if code not in TOO_LARGE:
-            return said or self._meaning(code)
+            return (None if code in ABORTED else said) or self._meaning(code)
         row = int(batch.rows[0])
         key = batch.records.keys.get(row)[:KEY_BYTES_SHOWN].decode(errors="backslashreplace")
         whose = f" of key {key}" if batch.records.keys.begins[row] >= 0 else ""

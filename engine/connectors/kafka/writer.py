@@ -27,8 +27,8 @@ from engine.durable.log import NO_DIGEST
 from engine.errors import SourceError
 
 TRANSACTION_MS: Final = 300_000
-"""How long a broker lets a transaction be: long enough for the snapshot of a large view, and how long readers of the
-topic may have to wait when this server is lost for good. Brokers allow 15 minutes."""
+"""How long a broker lets a transaction be, unless one has taken longer: long enough for the snapshot of most views, and
+how long readers of the topic may have to wait when this server is lost for good."""
 
 COMMIT_SECONDS_MAX: Final = 60.0
 OPEN_SECONDS_MAX: Final = 60.0
@@ -60,12 +60,14 @@ class Note(NamedTuple):
 class KafkaWriter:
     """One open producer. Every method raises SourceError, after which the writer is good for nothing but `close`."""
 
-    def __init__(self, sink: KafkaSink, identity: str, resolve: Resolve) -> None:
+    def __init__(
+        self, sink: KafkaSink, identity: str, resolve: Resolve, transaction_ms: int = TRANSACTION_MS
+    ) -> None:  # fmt: skip
         self._sink = sink
         self._identity = identity
         self._resolve = resolve
         self._client = Client(sink.connection, resolve, sink.client_id)
-        self._transactions = Transactions(self._client, identity, TRANSACTION_MS)
+        self._transactions = Transactions(self._client, identity, transaction_ms)
         self._packing: Packing | None = None
         self._partitions = 1
         self.topics = ""  # which they are, once it is open
@@ -76,6 +78,11 @@ class KafkaWriter:
         """How long the brokers have owed an answer; 0 when they owe none."""
         since = self._opening or self._transactions.since
         return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def transaction_ms(self) -> int:
+        """How long the transactions of the next writer should be allowed to be: longer, if one of this took longer."""
+        return self._transactions.wanted_ms
 
     @property
     def trouble(self) -> str | None:
