@@ -150,6 +150,14 @@ class InvalidFrameOffset(SqlError):
     sqlstate = "22013"
 
 
+class InvalidLimit(SqlError):
+    sqlstate = "2201W"
+
+
+class InvalidOffset(SqlError):
+    sqlstate = "2201X"
+
+
 class MissingFrameOffset(SqlError):
     sqlstate = "22004"
 

@@ -458,6 +458,6 @@ def _raise(bound: BoundRaise) -> Result:
 
 
 def _discard(client: Client, bound: BoundDiscard) -> Result:
-    """No plans are cached: DISCARD PLANS has nothing to do."""
+    """No plan is a session's own: DISCARD PLANS has nothing to do."""
     client.discard(bound.what.lower())
     return Result(f"DISCARD {bound.what.upper()}")

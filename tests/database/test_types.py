@@ -16,7 +16,7 @@ from engine.errors import (
 
 WORLD = """
     CREATE TYPE numbers AS LIST (ELEMENT TYPE = int4);
-    CREATE TYPE many AS LIST (ELEMENT TYPE = numbers);
+    CREATE TYPE many AS LIST (element_type = numbers);
     CREATE TYPE prices AS MAP (KEY TYPE = text, VALUE TYPE = numeric(5, 2));
     CREATE TYPE point AS (x float8, "Y" float8);
     CREATE TABLE t (n numbers, p point, s struct<a int, b struct<c int[]>>);

@@ -50,7 +50,8 @@ ERRORS = [
     ("SELECT ^'x'::integer", "22P02", 'invalid input syntax for type integer: "x"', None),
     ("SELECT 1::^intt", "42704", 'type "intt" does not exist', 'Perhaps you meant "int".'),
     ("SELECT 1::^numeric(50)", "22023", "NUMERIC precision 50 must be between 1 and 39", None),
-    ("SELECT id FROM t LIMIT ^-1", "22023", "LIMIT must not be negative", None),
+    ("SELECT id FROM t LIMIT ^-1", "2201W", "LIMIT must not be negative", None),
+    ("SELECT id FROM t OFFSET ^-1", "2201X", "OFFSET must not be negative", None),
     ("SELECT ^*", "42601", "SELECT * with no tables specified is not valid", None),
     ("SELECT ^$1", "42P02", "there is no parameter $1", None),
     ("SELECT id FROM t WHERE ^rank() OVER () = 1", "42P20", "window functions are not allowed in WHERE", None),
@@ -96,6 +97,7 @@ ERRORS = [
     ("DROP VIEW ^t", "42809", '"t" is not a view', "It is a table: use TABLE."),
     ("DROP TABLE t", "2BP01", 'cannot drop table "t" because other objects depend on it',
      "Use DROP ... CASCADE to drop the dependent objects too."),
+    ("SUBSCRIBE t UP TO ^NULL", "22023", "UP TO must be a timestamp in milliseconds", None),
     ("SUBSCRIBE t WITH (^SNAP)", "22023", 'unrecognized SUBSCRIBE option "snap"', None),
 ]  # fmt: skip
 

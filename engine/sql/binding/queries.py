@@ -8,7 +8,15 @@ from decimal import Decimal
 from engine import types
 from engine.collection.wanted import ask
 from engine.dataflow.graph import Order, Ties
-from engine.errors import AmbiguousColumn, InvalidParameter, SyntaxError_, UndefinedColumn, Unsupported
+from engine.errors import (
+    AmbiguousColumn,
+    InvalidLimit,
+    InvalidOffset,
+    InvalidParameter,
+    SyntaxError_,
+    UndefinedColumn,
+    Unsupported,
+)
 from engine.expr import overload
 from engine.expr.scalar import Call, Literal, Ref, Value
 from engine.plan.relation import (
@@ -124,11 +132,12 @@ class Queries(Commons):
         assert isinstance(scalar.value, int | float) or hasattr(scalar.value, "__int__")
         count = int(scalar.value)  # pyright: ignore[reportArgumentType]: an int or a Decimal
         if count < 0:
-            raise InvalidParameter(f"{clause} must not be negative", position=node.at)
+            error = InvalidLimit if clause == "LIMIT" else InvalidOffset
+            raise error(f"{clause} must not be negative", position=node.at)
         return count
 
-    def timestamp(self, node: Expression) -> int:
-        scalar = self.scalar(node, Place(NOWHERE, "AS OF"))
+    def timestamp(self, node: Expression, clause: str = "AS OF") -> int:
+        scalar = self.scalar(node, Place(NOWHERE, clause))
         parameters = self.context.parameters
         if isinstance(scalar, Call) and len(scalar.arguments) == 1 and number_of(scalar.arguments[0]) is not None:
             scalar = scalar.arguments[0]  # a cast of a parameter
@@ -145,10 +154,10 @@ class Queries(Commons):
         if isinstance(scalar, Call) and len(scalar.arguments) == 1 and isinstance(scalar.arguments[0], Literal):
             scalar = scalar.arguments[0]  # a cast of a constant, e.g. 12::numeric
         if not isinstance(scalar, Literal):
-            raise Unsupported("an expression in AS OF is not supported: write a number", position=node.at)
+            raise Unsupported(f"an expression in {clause} is not supported: write a number", position=node.at)
         match scalar.value:
             case bool() | None:
-                raise InvalidParameter("AS OF must be a timestamp in milliseconds", position=node.at)
+                raise InvalidParameter(f"{clause} must be a timestamp in milliseconds", position=node.at)
             case int() | Decimal() | float():
                 return int(scalar.value)
             case datetime():
@@ -156,7 +165,7 @@ class Queries(Commons):
             case str() if scalar.value.strip().isdigit():
                 return int(scalar.value)
             case _:
-                raise SyntaxError_("AS OF must be a timestamp in milliseconds", position=node.at)
+                raise SyntaxError_(f"{clause} must be a timestamp in milliseconds", position=node.at)
 
     def _body(self, body: syntax.Body, order: Sequence[OrderItem], around: Around) -> Rows:
         match body:

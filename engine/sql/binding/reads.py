@@ -42,7 +42,7 @@ def subscribe(statement: statements.Subscribe, context: Context) -> bound.BoundS
     relation = settle(relation, context, goes_on=True)
     flags = flags_of(statement.options, {"snapshot": True, "progress": False})
     as_of = time_of(statement.as_of, context)
-    up_to = None if statement.up_to is None else timestamp(statement.up_to, context)
+    up_to = None if statement.up_to is None else timestamp(statement.up_to, context, "UP TO")
     if as_of is not None and up_to is not None and up_to <= as_of.timestamp:
         raise InvalidParameter(f"UP TO {up_to} must be after AS OF {as_of.timestamp}")
     by_key = None if statement.envelope is None else envelope(statement.envelope, columns)
@@ -81,6 +81,6 @@ def time_of(node: AsOf | None, context: Context) -> BoundAsOf | None:
     return None if node is None else BoundAsOf(timestamp(node.timestamp, context), node.at_least)
 
 
-def timestamp(node: Expression, context: Context) -> int:
+def timestamp(node: Expression, context: Context, clause: str = "AS OF") -> int:
     """The constant of AS OF or UP TO, in milliseconds since 1970."""
-    return Queries(context).timestamp(node)
+    return Queries(context).timestamp(node, clause)

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, assert_never
 
 from engine import types
@@ -211,6 +212,12 @@ class Scalars(ABC):
         return call(IS_TESTS[expression.test, expression.negated], operand)
 
     def _is_distinct(self, expression: syntax.IsDistinct, place: Place) -> BoundScalar:
+        match expression.left, expression.right:
+            case syntax.Row(items=a), syntax.Row(items=b) if a and len(a) == len(b):
+                pairs = [replace(expression, left=x, right=y) for x, y in zip(a, b, strict=True)]
+                return conjunction([self._is_distinct(pair, place) for pair in pairs], all_=expression.negated)
+            case _:
+                pass
         left, right = self.scalar(expression.left, place), self.scalar(expression.right, place)
         name = "is_not_distinct_from" if expression.negated else "is_distinct_from"
         if left.type == right.type == types.UNKNOWN:

@@ -85,7 +85,7 @@ def _start(option: Option, on: int | None) -> int:
 def acknowledge(statement: statements.Acknowledge, context: Context) -> bound.BoundAcknowledge:
     item = find(ObjectKind.DURABLE_SUBSCRIPTION, statement.name, False, context)
     assert item is not None
-    return bound.BoundAcknowledge(item.id, Queries(context).timestamp(statement.up_to))
+    return bound.BoundAcknowledge(item.id, Queries(context).timestamp(statement.up_to, "UP TO"))
 
 
 def using(statement: statements.Subscribe, target: Using, context: Context) -> bound.BoundSubscribe:
@@ -101,7 +101,7 @@ def using(statement: statements.Subscribe, target: Using, context: Context) -> b
                 position=target.name.at,
             )
     flags = flags_of(statement.options, {"reset": False, "progress": False})
-    up_to = None if statement.up_to is None else Queries(context).timestamp(statement.up_to)
+    up_to = None if statement.up_to is None else Queries(context).timestamp(statement.up_to, "UP TO")
     relation = Get(item.id, str(item.name), item.told)
     return bound.BoundSubscribe(
         relation, item.told, frozenset({item.id}), True, flags["progress"], None, up_to, False, item.envelope,

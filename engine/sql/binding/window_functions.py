@@ -42,6 +42,8 @@ ARGUMENTS = {
     Kind.NTH_VALUE: (2, 2),
 }  # fmt: skip
 """How many, at least and at most; the others take none."""
+MOMENTS = (types.TIMESTAMP, types.TIMESTAMPTZ, types.TIME)
+"""What is ordered by it is offset by intervals, so that is what an untyped offset is."""
 
 
 class WindowFunctions(Scalars):
@@ -184,6 +186,8 @@ class WindowFunctions(Scalars):
             if offset is None:
                 found.append(None)
                 continue
+            if offset.type == types.UNKNOWN and key.type.plain in MOMENTS:
+                offset = located(bound.at, cast, offset, types.INTERVAL, CastContext.IMPLICIT)
             constant = folded(offset)  # pyright: ignore[reportArgumentType]: it has no subquery
             if isinstance(constant, Literal) and below_zero(constant.value):
                 raise InvalidFrameOffset("invalid preceding or following size in window function", position=bound.at)

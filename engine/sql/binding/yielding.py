@@ -17,7 +17,9 @@ from engine.expr.rows_from import rows_from
 from engine.expr.scalar import Call, Ref
 from engine.expr.table import TableFunction
 from engine.plan.relation import BoundScalar, FlatMap, Relation
+from engine.plan.rules.aggregates import guarded
 from engine.plan.scalars import parts, with_parts
+from engine.sql.binding.applying import call as call_of
 from engine.types import SqlType
 
 if TYPE_CHECKING:
@@ -65,22 +67,39 @@ def expanded(relation: Relation, width: int, scalars: Sequence[BoundScalar]) -> 
         if not level:
             return relation, width, found
         tables = [table for call in level if (table := _table(call)) is not None]
-        if len(tables) > 1 and any(len(table.columns) != 1 for table in tables):
-            raise Unsupported(
-                "a function that yields records cannot stand beside another one in a select list",
-                hint="Write them in FROM, as LATERAL.",
-            )
+        if len(tables) > 1:
+            tables = [_told_apart(table) for table in tables]
         function = rows_from(tables, False)
         # A FlatMap's columns are the function's alone: which names they have shows in EXPLAIN only.
         relation = FlatMap(relation, function, tuple(argument for call in level for argument in call.arguments))
         refs = [Ref(width + i, column.type, column.nullable) for i, column in enumerate(function.columns)]
-        values: list[BoundScalar] = list(refs)
-        if len(refs) > len(level):
-            kind = level[0].type
-            values = [Call(composite.row(kind), tuple(refs), kind)]
+        values: list[BoundScalar] = []
+        start = 0
+        for call, table in zip(level, tables, strict=True):
+            values.append(_value(call, refs[start : start + len(table.columns)]))
+            start += len(table.columns)
         width += len(refs)
         columns = dict(zip(level, values, strict=True))
         found = [_replaced(scalar, columns) for scalar in found]
+
+
+def _told_apart(table: TableFunction) -> TableFunction:
+    """A table whose rows stand beside others: records with their number behind, which a padded row lacks."""
+    if not table.columns:
+        raise Unsupported(
+            f"{table.name}, which yields rows without a value, cannot stand beside another one in a select list",
+            hint="Write them in FROM, as LATERAL.",
+        )
+    return table if len(table.columns) == 1 else rows_from([table], ordinality=True)
+
+
+def _value(call: Call, refs: Sequence[Ref]) -> BoundScalar:
+    """What a call yields in a row with these columns: a padded one is NULL, and no record of NULLs."""
+    if len(refs) == 1:
+        return refs[0]
+    width = len(call.type.fields)
+    record = Call(composite.row(call.type), tuple(refs[:width]), call.type)
+    return record if len(refs) == width else guarded(call_of("is_not_null", refs[width]), record)
 
 
 def _table(call: Call) -> TableFunction | None:

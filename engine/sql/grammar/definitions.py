@@ -182,12 +182,14 @@ class Definitions(Sinks, Roles, Subscriptions):
         return self.identifier(), self.type_name()
 
     def _type_option(self) -> tuple[str, TypeName]:
-        """{ELEMENT | KEY | VALUE} TYPE = type."""
-        word = self.accept_any("element", "key", "value")
-        if word is None or not self.accept("type"):
-            self.fail()
+        """{ELEMENT | KEY | VALUE} TYPE = type, in the older form with an underscore."""
+        word = self.accept_any("element_type", "key_type", "value_type")
+        if word is None:
+            word = self.accept_any("element", "key", "value")
+            if word is None or not self.accept("type"):
+                self.fail()
         self.accept("=")
-        return f"{word} type", self.type_name()
+        return f"{word.removesuffix('_type')} type", self.type_name()
 
     def _create_index(self) -> CreateIndex:
         default = self.accept("default")
