@@ -222,16 +222,27 @@ def test_refused_of_deduplication(db, options, said):
             FORMAT JSON ENVELOPE DEBEZIUM""")
 
 
-def test_debezium_upsert(db, topic, broker):
-    """By the key alone: a topic that was compacted has no record of what a row was before."""
+@pytest.mark.parametrize(
+    ("formats", "name", "columns"),
+    [
+        ("KEY FORMAT TEXT VALUE FORMAT JSON", "key0", ["key0", "id", "v"]),
+        ("FORMAT JSON", "key0::text", ["key0", "id", "v"]),
+        ("KEY FORMAT BYTES VALUE FORMAT JSON INCLUDE KEY AS k", "convert_from(k, 'utf8')", ["id", "v", "k"]),
+    ],
+)
+def test_debezium_upsert(topic, broker, tmp_path, formats, name, columns):
+    """By the key alone: a topic that was compacted has no record of what a row was before. Another process goes on."""
     events = topic()
-    db.execute(f"""CREATE SOURCE d (id int, v text) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
-        KEY FORMAT TEXT VALUE FORMAT JSON ENVELOPE DEBEZIUM UPSERT""")
     one, two = {"id": 1, "v": "a"}, {"id": 2, "v": "b"}
-    events.send(change("u", one, one | {"v": "z"}), change("c", None, two), keys=[b"1", b"2"])
-    until(db, "SELECT * FROM d", [(1, "z"), (2, "b")])
-    events.send(change("d", two, None), None, change("c", None, two), None, keys=[b"2", b"2", b"3", b"1"])
-    until(db, "SELECT * FROM d", [(2, "b")])
+    with Database.open(tmp_path) as db:
+        db.execute(f"""CREATE SOURCE d (id int, v text) FROM KAFKA BROKER '{broker.address}' TOPIC '{events.name}'
+            {formats} ENVELOPE DEBEZIUM UPSERT""")
+        assert [column[0] for column in db.execute("SHOW COLUMNS FROM d").rows()] == columns
+        events.send(change("u", one, one | {"v": "z"}), change("c", None, two), keys=[b"1", b"2"])
+        until(db, f"SELECT {name}, id, v FROM d", [("1", 1, "z"), ("2", 2, "b")])
+    with Database.open(tmp_path) as db:
+        events.send(change("d", two, None), None, change("c", None, two), None, keys=[b"2", b"2", b"3", b"1"])
+        until(db, f"SELECT {name}, id, v FROM d", [("3", 2, "b")])
 
 
 def test_blocks_do_not_matter(db, topic, broker, monkeypatch):

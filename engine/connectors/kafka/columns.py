@@ -108,6 +108,12 @@ def layout(description: KafkaSource, declared: tuple[Column, ...] | None) -> Lay
         for i, column in enumerate(keys):
             key_at.append(len(found))
             add(column, Part.KEY, i)
+    elif upserts and asked is None:
+        # A process that goes on with the rows has to find their keys in them.
+        said = {(column.name, column.type) for column in values}
+        for i, column in enumerate(keys):
+            if (column.name, column.type) not in said:
+                add(column, Part.KEY, i)
     of_key = {column.name: column for column in found}
     inline = envelope.inline if isinstance(envelope, Upsert) else None
     for i, column in enumerate(values):
