@@ -260,6 +260,23 @@ def test_a_constraint_gets_another_name(directory: Directory) -> None:
         assert "CONSTRAINT called UNIQUE" in now.execute("SHOW CREATE TABLE t").rows()[0][1]
 
 
+def test_the_column_of_a_key_gets_another_name(directory: Directory) -> None:
+    """Also where the key goes by what is computed of it."""
+    db = directory.open()
+    db.execute("CREATE TABLE t (i interval PRIMARY KEY, d double precision UNIQUE, a int)")
+    db.execute("ALTER TABLE t RENAME COLUMN a TO b; ALTER TABLE t RENAME i TO j; ALTER TABLE t RENAME d TO e")
+    db.execute("INSERT INTO t VALUES ('1 month', '-0', 1)")
+    for now in directory.then_and_later():
+        now.execute("INSERT INTO t VALUES ('30 days', 7) ON CONFLICT (j) DO UPDATE SET b = t.b + 1")
+        with pytest.raises(UniqueViolation, match="t_d_key"):
+            now.execute("INSERT INTO t VALUES ('31 days', 0)")
+        assert "PRIMARY KEY (j)" in now.execute("SHOW CREATE TABLE t").rows()[0][1]
+        assert now.execute("SELECT name, key FROM (SHOW INDEXES ON t) ORDER BY name").rows() == [
+            ("t_d_key", "e"), ("t_pkey", "j"),
+        ]  # fmt: skip
+    assert now.execute("SELECT e::text, b FROM t").rows() == [("-0", 3)]
+
+
 def test_objects_move_to_another_schema(directory: Directory) -> None:
     """With their indexes; what reads them goes on, also after a restart."""
     db = directory.open()

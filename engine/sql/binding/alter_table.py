@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.catalog.catalog import Path, is_temporary
-from engine.catalog.items import Index, Item, MaterializedView, Table, View, kind
+from engine.catalog.items import Index, Item, KeyExpression, MaterializedView, Table, View, kind
 from engine.errors import (
     CannotCoerce,
     DuplicateColumn,
@@ -324,13 +324,24 @@ def _key_with(key: KeyConstraint, old: str, new: str) -> KeyConstraint:
     return replace(key, columns=tuple(new if column == old else column for column in key.columns))
 
 
+def _called(expression: KeyExpression, name: str) -> KeyExpression:
+    return replace(expression, text=name)
+
+
 def _follows(item: Item, moved: dict[int, Moved], before: Context, after: Context) -> Item:
     """A dependent over what was renamed."""
     if isinstance(item, Index):
         on = after.catalog.items[item.on]
+        if item.constraint:  # what it computes is of columns by their places
+            called = (on.columns[min(each.scalar.reads)].name for each in item.expressions)
+            return replace(item, expressions=tuple(map(_called, item.expressions, called)))
         if item.expressions:
-            again(item, before.catalog, after.catalog, moved, before)  # refuses where one names the column
-        return replace(item, create_sql=index_sql(item, on) if item.create_sql else "")
+            found = again(item, before.catalog, after.catalog, moved, before)
+            assert isinstance(found, bound.BoundCreateIndex)
+            if [each.scalar for each in found.expressions] != [each.scalar for each in item.expressions]:
+                raise lost(item, "it would mean something else")
+            item = replace(item, expressions=found.expressions)
+        return replace(item, create_sql=index_sql(item, on))
     try:
         found = again(item, before.catalog, after.catalog, moved, before)
     except SqlError as error:

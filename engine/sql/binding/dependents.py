@@ -75,7 +75,7 @@ def again(
 ) -> bound.BoundCreateView | bound.BoundCreateMaterializedView | bound.BoundCreateIndex:
     """What makes the item again over what moved. Raises DependentObjects where nothing would be the same."""
     if isinstance(item, Index):
-        (statement,) = dialect.parse(item.create_sql)
+        (statement,) = dialect.parse(_renamed_keys(item, moved[item.on]))
         assert isinstance(statement, statements.CreateIndex)
         try:
             return create_index(statement, at_catalog(context, new))
@@ -102,6 +102,24 @@ def again(
         if same and _meaning(relation) == wanted:
             return found
     raise lost(item, why)
+
+
+def _renamed_keys(index: Index, move: Moved) -> str:
+    """The statement of an index, its columns as they are called now."""
+    now = {
+        column.name: move.new.columns[place].name
+        for column, place in zip(move.old.columns, move.places, strict=True)
+        if place is not None
+    }
+    sql = index.create_sql
+    (statement,) = dialect.parse(sql)
+    assert isinstance(statement, statements.CreateIndex)
+    names = {node.at: node for node in _nodes(statement.keys or ()) if isinstance(node, ColumnName)}
+    for at, node in sorted(names.items(), reverse=True):
+        name = node.parts[0]
+        if len(node.parts) == 1 and now.get(name, name) != name:
+            sql = sql[: at - 1] + quoted(now[name]) + sql[node.until - 1 :]
+    return sql
 
 
 def lost(item: Item, why: str) -> DependentObjects:
