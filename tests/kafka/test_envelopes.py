@@ -306,6 +306,7 @@ def test_refused_of_envelopes(db, broker):
     for sql, match in (
         (f"{at} FORMAT JSON ENVELOPE MATERIALIZE", "is for FORMAT AVRO"),
         (f"{at} {avro} INCLUDE OFFSET ENVELOPE MATERIALIZE", "no INCLUDE"),
+        (f"{at} FORMAT JSON INCLUDE KEY, OFFSET ENVELOPE DEBEZIUM", "no INCLUDE but that of KEY"),
         (f"{at} KEY FORMAT TEXT VALUE {avro} ENVELOPE MATERIALIZE", "no KEY FORMAT"),
         (f"{at} WITH (start_offset = 1) {avro} ENVELOPE MATERIALIZE", "begins in the middle"),
         (f"{at} WITH (kafka_time_offset = -5) {avro} ENVELOPE DEBEZIUM", "begins in the middle"),

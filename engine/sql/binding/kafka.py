@@ -99,6 +99,14 @@ def kafka_source(statement: statements.CreateSource, connector: FromKafka, reads
                 "ENVELOPE MATERIALIZE takes no KEY FORMAT and no INCLUDE: a row there may be of many records",
                 position=connector.at,
             )
+        case Debezium(upsert=False) if not reads.context.restoring and any(
+            each.what is not Metadata.KEY for each in statement.included
+        ):  # one that was made stays until it is dropped
+            raise InvalidParameter(
+                "ENVELOPE DEBEZIUM takes no INCLUDE but that of KEY: another record adds a row than takes it away",
+                hint="ENVELOPE DEBEZIUM UPSERT has what is known of the last record of a key.",
+                position=connector.at,
+            )
         case Debezium(upsert=True) if key_format is None:
             raise InvalidParameter("ENVELOPE DEBEZIUM UPSERT needs a key format", position=connector.at)
         case _:
