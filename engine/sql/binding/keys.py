@@ -150,7 +150,8 @@ def once(
             start = width - len(call.arguments)
             firsts = tuple(Ref(start + i, argument.type) for i, argument in enumerate(call.arguments))
             made[call.arguments, call.filter] = replace(call, arguments=firsts)
-    return relation, tuple(_over(call, made.get((call.arguments, call.filter))) for call in aggregates)
+    over = [made.get((call.arguments, call.filter)) if call.distinct else None for call in aggregates]
+    return relation, tuple(map(_over, aggregates, over))
 
 
 def _first_of_equals(
