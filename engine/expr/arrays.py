@@ -14,6 +14,7 @@ Key: TypeAlias = Callable[[RawValue], bytes]
 EMPTY: Final = Array((), ())
 ITEMS_MAX: Final = (1 << 27) // 8
 """PostgreSQL's limit on the elements of an array."""
+DIMENSIONS_MAX: Final = 6
 
 
 def stacked(items: Sequence[Array | None]) -> Array:
@@ -26,6 +27,8 @@ def stacked(items: Sequence[Array | None]) -> Array:
         raise ArraySubscript("cannot accumulate arrays of different dimensionality")
     if not dims:
         return EMPTY
+    if len(dims) == DIMENSIONS_MAX:
+        raise ArrayTooLarge(f"number of array dimensions ({len(dims) + 1}) exceeds the maximum allowed (6)")
     return Array((len(rows), *dims), tuple(item for row in rows for item in row.items))
 
 

@@ -144,6 +144,11 @@ def db():
         yield db
 
 
+def test_what_is_far_too_deep_is_not_looked_through_at_each_level(db):
+    with pytest.raises(LimitExceeded):
+        db.execute(DEEP["parentheses"](100_000))
+
+
 @pytest.mark.parametrize("what", DEEP)
 def test_what_is_too_deep_says_so(db, what):
     with pytest.raises(LimitExceeded):

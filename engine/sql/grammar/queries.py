@@ -5,7 +5,7 @@ from dataclasses import replace
 from engine.errors import InvalidParameter, SyntaxError_
 from engine.expr import absent
 from engine.expr.keywords import JOIN_WORDS, RESERVED
-from engine.sql.grammar.cursor import JOINS_MAX, NOT_BARE_LABELS, SET_OPERATIONS_MAX, Into
+from engine.sql.grammar.cursor import JOINS_MAX, NESTING_MAX, NOT_BARE_LABELS, SET_OPERATIONS_MAX, Into
 from engine.sql.grammar.listings import Listings
 from engine.sql.grammar.tokens import Kind
 from engine.sql.syntax import (
@@ -55,7 +55,7 @@ class Queries(Listings):
 
     def at_query(self) -> bool:
         ahead = 0
-        while self.peek(ahead).key == "(":
+        while self.peek(ahead).key == "(" and ahead <= NESTING_MAX:  # more are refused, whatever they hold
             ahead += 1
         return self.peek(ahead).key in ("select", "values", "with", "table") or self.at_listing(ahead)
 
