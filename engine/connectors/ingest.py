@@ -8,7 +8,7 @@ readers' threads after each block: it should do no more than wake the ticker.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -295,6 +295,12 @@ class Ingest:
             readers = [(self._sources[id].reader, given) for id, given in by_source.items() if id in self._sources]
         for reader, given in readers:
             reader.committed(given)
+
+    def are_finished(self, ids: Set[int]) -> bool:
+        """Whether nothing more will come from any of these sources, and all that came has been taken into ticks."""
+        with self._changed:
+            found = [self._sources.get(id) for id in ids]
+            return all(source is not None and source.status.finished and not source.inbox for source in found)
 
     def status(self) -> dict[int, Status]:
         """Each source's progress."""

@@ -8,7 +8,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Final
@@ -33,6 +33,7 @@ from engine.connectors.ingest import Ingest
 from engine.connectors.postgres.held import Room
 from engine.coordinator.activity import Activity
 from engine.coordinator.advisory import AdvisoryLocks
+from engine.coordinator.complete import rests_on
 from engine.coordinator.constraints import Constraints
 from engine.coordinator.durable import DurableSubscriptions
 from engine.coordinator.envelope import Telling
@@ -114,6 +115,7 @@ class Coordinator:
         self.replay: Replay | None = None  # while a data directory is put back with its past
         self.secrets: Final[dict[int, bytes]] = {}  # the values of secrets, by id
         self._subscribed: dict[int, set[int]] = {}  # and the collections that each reads
+        self._ending: dict[int, Set[int]] = {}  # and the sources that those rest on which end with them
         self._live: set[int] = set()  # collections and indexes that have hydrated
         self._live_changed: Final = threading.Condition()
         self._begun: Final[dict[int, int]] = {}  # when what hydrates was asked for, by time.perf_counter_ns()
@@ -221,6 +223,7 @@ class Coordinator:
                 case Ticked():
                     for subscription in tuple(self.subscriptions.values()):
                         subscription.advance(response.timestamp + 1)
+                    self._end_complete()
                 case Rows():
                     subscription = self.subscriptions.get(response.request)
                     if subscription is not None:
@@ -237,6 +240,14 @@ class Coordinator:
                         self._live_changed.notify_all()
                     self.durable.hydrated(response.id)
         self.ticks.look_ahead()
+
+    def _end_complete(self) -> None:
+        """End the subscriptions to which nothing can come any more."""
+        for request, below in tuple(self._ending.items()):
+            subscription = self.subscriptions[request]
+            if subscription.has_begun and self.ingest.are_finished(below):
+                subscription.finish(None)
+                del self._ending[request]
 
     def _first_refresh(self, id: int) -> None:
         """A view that began with a refresh is as of that until the next one, over a restart too."""
@@ -309,17 +320,19 @@ class Coordinator:
         unbounded: bool = False,
         merges: bool = True,
         behind: tuple[int, Batch] | None = None,
+        ends: bool = False,
     ) -> Subscription:
         """Begin to send the changes of a plan's output; the snapshot comes when the plan has hydrated. `unbounded`: for
         one who keeps what was sent, so that what waits is never more than the relation's contents then and now. Not
-        `merges`: what waits is each tick's change, which the history has anyhow. `behind`: as of the command. Raises
-        UndefinedTable if what the plan reads was dropped meanwhile."""
+        `merges`: what waits is each tick's change, which the history has anyhow. `behind`: as of the command. It
+        `ends` when nothing can come any more. Raises UndefinedTable if what the plan reads was dropped meanwhile."""
         request = self.request()
 
         def end(_: Subscription) -> None:
             with self.ticks.lock:
                 if self.subscriptions.pop(request, None) is not None:
                     del self._subscribed[request]
+                    self._ending.pop(request, None)
                     self.system.leave(-request)
                     self.cluster.send(Cancel(request))
 
@@ -332,6 +345,9 @@ class Coordinator:
             self.check_there(sources(plan))
             self.subscriptions[request] = subscription
             self._subscribed[request] = sources(plan)
+            below = rests_on(plan, self.catalog, self.options) if ends else None
+            if below is not None:
+                self._ending[request] = below
             self.system.watch(-request, sources(plan))
             self.cluster.send(Subscribe(request, plan, as_of, snapshot, behind))
         return subscription

@@ -391,7 +391,7 @@ def _subscribe(coordinator: Coordinator, client: Client, bound: BoundSubscribe) 
         as_of = reads.readable_time(coordinator, bound.as_of, plan, client.check)
     return coordinator.subscribe(
         plan, bound.columns, as_of=as_of, snapshot=bound.snapshot, progress=bound.progress, up_to=bound.up_to,
-        telling=telling,
+        telling=telling, ends=True,
     )  # fmt: skip
 
 

@@ -292,6 +292,11 @@ class Subscription:
                 marks.words(column.type.physical, part.words[lead + i])
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the snapshot is there, or the time that the changes begin at."""
+        return bool(self._start)
+
+    @property
     def pending_rows(self) -> int:
         """Changes that were not taken yet."""
         return sum(pending.rows for pending in self._queue)

@@ -54,7 +54,15 @@ def test_serve_says_when_it_is_ready_and_stops_when_told(end):
 
 def test_serve_stops_with_clients_connected_and_subscribed():
     with serving() as ready:
-        command = [sys.executable, "-m", "app.cli", "sql", "--server", f"127.0.0.1:{ready[1]}", "SUBSCRIBE (SELECT 7)"]
+        command = [
+            sys.executable,
+            "-m",
+            "app.cli",
+            "sql",
+            "--server",
+            f"127.0.0.1:{ready[1]}",
+            "SUBSCRIBE mz_databases",
+        ]
         client = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert "mz_timestamp" in client.stdout.readline()
     _, said = client.communicate(timeout=20)

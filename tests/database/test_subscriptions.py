@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.database import Database, Options, Subscription
 from engine.errors import SqlError
+from engine.expr.scalar import Value
 
 ROWS = st.tuples(st.integers(0, 3), st.integers(-5, 5))
 VIEW = "SELECT k, sum(v) AS s, count(*) AS n FROM t GROUP BY k"
@@ -169,6 +171,37 @@ def test_up_to_ends_it(db: Database) -> None:
     db.write("t", [(2,)])
     assert [change.row for change in changes] == [(1,)]
     assert changes.ended
+
+
+def test_it_ends_when_nothing_can_come_any_more(tmp_path: Path) -> None:
+    """A file that is not followed has an end, what is followed has none, and neither has what a table is part of."""
+    (tmp_path / "rows.csv").write_text("1\n2\n2\n")
+    with Database.open(tmp_path / "data") as db:
+        file = f"FROM FILE '{tmp_path}/rows.csv'"
+        db.execute(f"CREATE SOURCE ended (n int) {file} FORMAT CSV WITH 1 COLUMNS")
+        db.execute(f"CREATE SOURCE on_and_on (n int) {file} WITH (tail = true) FORMAT CSV WITH 1 COLUMNS")
+        db.execute("CREATE SOURCE made FROM LOAD GENERATOR COUNTER (TICK INTERVAL '1ms', UP TO 3)")
+        db.execute("CREATE MATERIALIZED VIEW counted AS SELECT n, count(*) AS many FROM ended GROUP BY n")
+        db.execute("CREATE TABLE t (n int)")
+        ending = {
+            "counted": {(1, 1), (2, 2)}, "(SELECT max(counter) FROM made)": {(3,)}, "(SELECT 1)": {(1,)},
+            "(SELECT count(*) FROM counted c, ended e WHERE c.n = e.n)": {(3,)},
+        }  # fmt: skip
+        for asked, rows in ending.items():
+            with db.subscribe(f"SUBSCRIBE {asked}") as subscription:
+                told: Counter[tuple[Value, ...]] = Counter()
+                for change in subscription:
+                    told[change.row] += change.diff
+            assert {row for row, n in told.items() if n} == rows, asked
+        staying = (
+            "on_and_on", "(SELECT * FROM counted UNION ALL SELECT n, 1 FROM t)", "mz_databases",
+            "(SELECT n FROM ended WHERE mz_now() < 9999999999999::numeric + n)",
+        )  # fmt: skip
+        for asked in staying:
+            with db.subscribe(f"SUBSCRIBE {asked}") as subscription:
+                assert subscription.wait(60)
+                db.execute("INSERT INTO t VALUES (1); INSERT INTO t VALUES (1)")
+                assert not subscription.over, asked
 
 
 def test_dropping_the_relation_ends_it_with_an_error(db: Database) -> None:
