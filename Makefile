@@ -47,7 +47,8 @@ test: setup clients kerberos broker
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/app/test_schemathesis.py
+	$(BIN)/pytest tests/app/test_schemathesis.py # all its tests have one id, of which two processes would run one test
 
 demo: setup
 	@$(BIN)/tailrace demo

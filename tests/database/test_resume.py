@@ -192,8 +192,9 @@ def told(directory: Path, *statements: str, what: str = "SUBSCRIBE v") -> str:
     with Database.open(directory) as db, db.session() as session:
         for statement in statements:
             db.execute(statement)
-        position = drained(session.follow(what), Counter())
-        assert position is not None
+        following = session.follow(what)
+        while (position := drained(following, Counter())) is None:  # it hydrates
+            following.subscription.wait(0.01)
         return position
 
 
