@@ -4,8 +4,8 @@ Deadlines are off because the first call of a kernel may compile it; examples ar
 In CI they are the same in every run, so that what turns red is the change; elsewhere every run looks at others.
 `HYPOTHESIS_PROFILE=deep` looks longer. `--update` rewrites the golden scripts.
 
-Much of the time is spent waiting for brokers, servers and restarts, so `make test` runs the files in two processes. Each
-starts for itself what its tests share: a broker, a database, a browser.
+Much of the time is spent waiting for brokers, servers and restarts, so `make test` runs the files in two processes.
+Each starts for itself what its tests share: a broker, a database, a browser.
 """
 
 import os
