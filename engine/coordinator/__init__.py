@@ -16,7 +16,7 @@ sequence.py                                a statement -> bind -> what its bound
     reads.py, finishing.py                   SELECT: look-up or one run of a dataflow; sort, cut, project
     explain.py, pipeline.py, plans.py        the planner's line and its stages; the plans of SELECTs asked before
 ticks.py                                   group commit: whoever has work runs the tick for all that waits
-subscription.py                            the bounded queue between the ticks and one subscriber
+subscription.py, complete.py               the bounded queue between the ticks and one subscriber; when it has an end
 subscribing.py, durable.py                 subscriptions that are kept, whose reader may come back and acknowledges
 load.py                                    rows as JSON, CSV or Arrow: one write
 webhook.py                                 a request for a webhook source: checked, one write
@@ -24,7 +24,7 @@ describe.py                                what is known of an item
 envelope.py                                changes by key
 resume.py                                  going on behind the last tick that a subscriber has whole
 coordinator.py                             what all of them share: catalog, clock, worker, log, heap
-pace.py         how many rows of sources a tick takes
+pace.py, turns.py                          how many rows of sources a tick takes; when other threads have a turn
 oracle.py, options.py                      the one clock; every limit
 record.py, recovery.py                     a tick into the log; a data directory back into a database
 result.py, runtime.py, metrics.py          answers; what system relations and /metrics show

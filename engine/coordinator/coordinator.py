@@ -246,8 +246,8 @@ class Coordinator:
         for request, below in tuple(self._ending.items()):
             subscription = self.subscriptions[request]
             if subscription.has_begun and self.ingest.are_finished(below):
-                subscription.finish(None)
                 del self._ending[request]
+                subscription.finish(None)
 
     def _first_refresh(self, id: int) -> None:
         """A view that began with a refresh is as of that until the next one, over a restart too."""
