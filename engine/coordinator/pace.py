@@ -18,8 +18,8 @@ ROWS_MIN: Final = 256
 ROWS_BUILDING: Final = 4_096
 """Of which a tick's own cost is a twentieth where views do little with a row."""
 
-GROWTH: Final = 4
-"""From a thousand rows to all in four ticks."""
+GROWTH: Final = 16
+"""From a thousand rows to all in three ticks. What they cost says how far, before that."""
 
 
 class Pace:
