@@ -18,7 +18,7 @@ Items are values: a change of the catalog makes another catalog with other items
 is all that the durable log needs to make the item again; ids stay what they were.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -326,6 +326,18 @@ Item: TypeAlias = (
 
 Retaining: TypeAlias = Table | Source | SourceRelation | MaterializedView | Index
 """Items that may say how much of their past can be read."""
+
+
+def below(items: Mapping[int, Item], ids: Iterable[int]) -> Iterator[Item]:
+    """The items of these ids and all that they depend on, each once."""
+    waiting = [id for id in ids if id in items]
+    seen = set(waiting)
+    while waiting:
+        item = items[waiting.pop()]
+        yield item
+        new = {id for id in item.depends_on - seen if id in items}
+        seen |= new
+        waiting += new
 
 
 def kind(item: Item) -> str:

@@ -12,7 +12,7 @@ upstream, that whoever makes the sources knows.
 from collections.abc import Mapping
 from typing import Final
 
-from engine.catalog.items import Item, Source, SystemRelation, Table
+from engine.catalog.items import Item, Source, SystemRelation, Table, below
 
 CLOCK: Final = "EpochMilliseconds"
 """The timeline of the clock, in Materialize's words, as the others are."""
@@ -24,16 +24,12 @@ OWN: Final = ""
 def timeline_of(item: Item, items: Mapping[int, Item]) -> str | None:
     """The timeline of an item of the catalog `items`; None: it reads nothing. By the law above the first source or
     table beneath it tells: O(items beneath it that read none)."""
-    seen: set[int] = set()
-    waiting = [item]
-    while waiting:
-        match waiting.pop():
+    for found in below(items, [item.id]):
+        match found:
             case Source(timeline=None) | Table() | SystemRelation():
                 return CLOCK
             case Source(timeline=name) as source:
                 return f"User.{name}" if name else f"External.{source.name}"
-            case above:
-                new = above.depends_on - seen
-                seen |= new
-                waiting += [items[id] for id in new]
+            case _:
+                pass
     return None

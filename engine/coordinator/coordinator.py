@@ -243,9 +243,9 @@ class Coordinator:
 
     def _end_complete(self) -> None:
         """End the subscriptions to which nothing can come any more."""
-        for request, below in tuple(self._ending.items()):
+        for request, rest in tuple(self._ending.items()):
             subscription = self.subscriptions[request]
-            if subscription.has_begun and self.ingest.are_finished(below):
+            if subscription.has_begun and self.ingest.are_finished(rest):
                 del self._ending[request]
                 subscription.finish(None)
 
@@ -327,6 +327,7 @@ class Coordinator:
         `merges`: what waits is each tick's change, which the history has anyhow. `behind`: as of the command. It
         `ends` when nothing can come any more. Raises UndefinedTable if what the plan reads was dropped meanwhile."""
         request = self.request()
+        rest = rests_on(plan, self.catalog, self.options) if ends else None
 
         def end(_: Subscription) -> None:
             with self.ticks.lock:
@@ -345,9 +346,8 @@ class Coordinator:
             self.check_there(sources(plan))
             self.subscriptions[request] = subscription
             self._subscribed[request] = sources(plan)
-            below = rests_on(plan, self.catalog, self.options) if ends else None
-            if below is not None:
-                self._ending[request] = below
+            if rest is not None:
+                self._ending[request] = rest
             self.system.watch(-request, sources(plan))
             self.cluster.send(Subscribe(request, plan, as_of, snapshot, behind))
         return subscription

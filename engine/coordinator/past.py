@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from engine.catalog.items import MaterializedView
 from engine.cluster.worker import sources
 from engine.collection.batch import Batch
-from engine.coordinator.pipeline import dataflow
+from engine.coordinator.pipeline import dataflow, plans_beneath
 from engine.coordinator.record import is_durable, unpacked
 from engine.dataflow.graph import Changes, Plan, Source, Temporal, nodes, output_types
 from engine.dataflow.oneshot import OneShot
@@ -73,7 +73,7 @@ def change_since(
             return found
         with coordinator.ticks.lock:
             until = worker.upper
-            plans = _plans(coordinator, plan)
+            plans = plans_beneath(plan, coordinator.catalog, coordinator.options)
             written = _written(coordinator, {id for each in plans for id in sources(each)}, tick)
         gone = written is None or _refreshed(coordinator, plans) or _turned(coordinator, plans, tick)
         if written is None or gone or _recorded(plans):
@@ -123,19 +123,6 @@ def _compared(
     if failed or error is not None:
         return None
     return Since(until, Batch.concat([now, then.negate()]).consolidate())
-
-
-def _plans(coordinator: "Coordinator", plan: Plan) -> list[Plan]:
-    """The plan, and those of the materialized views that it reads, and so on."""
-    catalog = coordinator.catalog
-    plans, seen = [plan], set[int]()
-    for each in plans:
-        for id in sources(each) - seen:
-            seen.add(id)
-            item = catalog.items.get(id)
-            if isinstance(item, MaterializedView):
-                plans.append(dataflow(item.relation, catalog, coordinator.options))
-    return plans
 
 
 def _refreshed(coordinator: "Coordinator", plans: Iterable[Plan]) -> bool:

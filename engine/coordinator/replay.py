@@ -28,6 +28,7 @@ from engine.catalog.items import (
     SourceRelation,
     SystemRelation,
     Table,
+    below,
 )
 from engine.collection.batch import Batch
 from engine.coordinator.record import BROKEN, is_durable, unpacked
@@ -209,8 +210,8 @@ def _logged(catalog: Catalog, id: int) -> int:
 
 def _turned(catalog: Catalog, item: Item) -> int:
     """Since when an item, and what it reads, have been what they are; before that another query answered for it."""
-    own = item.turned + 1 if isinstance(item, MaterializedView) and item.turned else 0
-    return max([own, *(_turned(catalog, catalog.items[id]) for id in item.depends_on)])
+    views = [found for found in below(catalog.items, [item.id]) if isinstance(found, MaterializedView)]
+    return max((view.turned + 1 for view in views if view.turned), default=0)
 
 
 def _begin(coordinator: "Coordinator", log: Log, exact: frozenset[int]) -> frozenset[int]:

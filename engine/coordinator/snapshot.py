@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from engine.catalog.catalog import FIRST_USER_ID, Catalog
-from engine.catalog.items import Index, Item, MaterializedView, SourceRelation, View
+from engine.catalog.items import Index, Item, MaterializedView, SourceRelation, View, below
 from engine.collection.arrangement import Arrangement
 from engine.collection.batch import Batch, Diffs
 from engine.coordinator.constraints import indexed
@@ -35,15 +35,7 @@ def read_as_query(item: Item, items: Mapping[int, Item], written: Set[int]) -> b
     them, and is kept up to date (what the block writes is none of a refresh that has been)."""
     if not isinstance(item, MaterializedView) or item.schedule is not None or not written:
         return False
-    waiting, seen = [item.id], set[int]()
-    while waiting:
-        id = waiting.pop()
-        if id in written:
-            return True
-        if id not in seen and id in items:
-            seen.add(id)
-            waiting += items[id].depends_on
-    return False
+    return any(found.id in written for found in below(items, [item.id]))
 
 
 def beneath(
