@@ -310,7 +310,7 @@ class Conversation:
                 await self._socket.send(messages.PORTAL_SUSPENDED if part.suspends else form.end(tag, part.count))
         except (ConnectionError, asyncio.CancelledError):
             raise
-        except Exception as error:  # noqa: BLE001 - as in _collect
+        except Exception as error:  # noqa: BLE001 - a bug in what is encoded along the way is told, and the session goes on
             await self._socket.send(error_of(known(error)))
             return False
         return True
@@ -398,7 +398,7 @@ class Conversation:
                 long = self._portals.answer(message, alone)
                 if self._copied_in:
                     series.clear()  # a Sync that came before the data says nothing
-            except Exception as error:  # noqa: BLE001 - as in _collect
+            except Exception as error:  # noqa: BLE001 - a bug in one message fails its series, as any error does
                 self._portals.reply(error_of(known(error)))
                 if isinstance(message, Sync):
                     self._portals.reply(self._ready(), flush=True)

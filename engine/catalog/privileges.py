@@ -1,59 +1,28 @@
-"""Privileges: what may be granted on each kind of thing, and what is granted as long as nobody says.
-
-kind         what PostgreSQL calls it in acldefault()
-owner        has all of the kind's, and may grant them on
-PUBLIC       everybody: may connect to databases and use types
+"""Privileges as long as nobody says: an owner has all that may be granted on a thing, and may grant them on; everybody
+may connect to databases, and use types and functions.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from engine.expr.acl import PUBLIC, AclItem
 
 
-class Kind(Enum):
-    """What privileges are on."""
-
-    RELATION = "TABLE"
-    SCHEMA = "SCHEMA"
-    DATABASE = "DATABASE"
-    CLUSTER = "CLUSTER"
-    SECRET = "SECRET"
-    CONNECTION = "CONNECTION"
-    TYPE = "TYPE"
-    SYSTEM = "SYSTEM"
-    FUNCTION = "FUNCTION"
-
-
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """Letters: all that may be granted on a kind, and what PUBLIC has from the beginning."""
+    """Letters: all that may be granted on a kind of thing, and what PUBLIC has from the beginning."""
 
     all: str
     public: str = ""
 
+    def default(self, owner: str) -> tuple[AclItem, ...]:
+        """The access list of what belongs to `owner` before anybody grants or revokes."""
+        everybody = (AclItem(PUBLIC, owner, self.public),) if self.public else ()
+        return (*everybody, AclItem(owner, owner, self.all))
 
-GRANTS: Final[Mapping[Kind, Grants]] = {
-    Kind.RELATION: Grants("arwdDxt"),
-    Kind.SCHEMA: Grants("UC"),
-    Kind.DATABASE: Grants("UCTc", "Tc"),
-    Kind.CLUSTER: Grants("UC", "U"),
-    Kind.SECRET: Grants("U"),
-    Kind.CONNECTION: Grants("U"),
-    Kind.TYPE: Grants("U", "U"),
-    Kind.SYSTEM: Grants("RBNP"),
-    Kind.FUNCTION: Grants("X", "X"),
-}
-OBJECT_TYPES: Final[Mapping[str, Kind]] = {
-    "r": Kind.RELATION, "n": Kind.SCHEMA, "d": Kind.DATABASE, "T": Kind.TYPE, "f": Kind.FUNCTION,
+
+GRANTS: Final[Mapping[str, Grants]] = {
+    "r": Grants("arwdDxt"), "n": Grants("UC"), "d": Grants("UCTc", "Tc"), "T": Grants("U", "U"), "f": Grants("X", "X"),
 }  # fmt: skip
-"""The letters of acldefault()."""
-
-
-def default(kind: Kind, owner: str) -> tuple[AclItem, ...]:
-    """The access list of what belongs to `owner` before anybody grants or revokes."""
-    grants = GRANTS[kind]
-    everybody = (AclItem(PUBLIC, owner, grants.public),) if grants.public else ()
-    return (*everybody, AclItem(owner, owner, grants.all))
+"""By the letters of acldefault(): relations, schemas, databases, types, functions."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from engine.catalog import privileges
+from engine.catalog.privileges import GRANTS
 from engine.catalog.system import describe
 from engine.catalog.system.answers.names import Answer, MakeNow, Moment
 from engine.collection.nested import Array
@@ -28,10 +28,10 @@ def _made(names: Moment) -> Answer:
 
 def _default(names: Moment) -> Answer:
     def answer(letter: str, owner: int) -> Array:
-        kind = privileges.OBJECT_TYPES.get(letter)
-        if kind is None:
+        grants = GRANTS.get(letter)
+        if grants is None:
             raise InvalidArgument(f'unrecognized object type abbreviation: "{letter}"')
-        return Array.of([str(item) for item in privileges.default(kind, _name(names, owner))])
+        return Array.of([str(item) for item in grants.default(_name(names, owner))])
 
     return answer
 
