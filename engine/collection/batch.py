@@ -1,7 +1,8 @@
 """Z-sets in columns: what flows between operators."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 from engine.collection.vector import Vector
 from engine.kernels.nulls import project_words
 from engine.kernels.rows import consolidate_rows, take_rows
+
+if TYPE_CHECKING:
+    from engine.collection.heap import Marks
+    from engine.types import SqlType
 
 Words = NDArray[np.uint64]
 Diffs = NDArray[np.int64]
@@ -75,6 +80,13 @@ class Batch:
     def vectors(self) -> list[Vector]:
         """All columns."""
         return [self.vector(column) for column in range(self.columns)]
+
+    def mark(self, marks: "Marks", types: "Iterable[SqlType]") -> None:
+        """Mark every heap code of the rows, whose columns are of these types."""
+        leading = null_words(self.columns)
+        for c, type in enumerate(types):
+            if type.physical.on_heap:
+                marks.words(type.physical, self.words[leading + c])
 
     def project(self, columns: Sequence[int]) -> "Batch":
         """Those columns, in that order. Rows that become equal stay apart."""

@@ -317,8 +317,7 @@ class Ingest:
                 columns = {id: feed.columns for id, feed in source.spec.feeds}
                 for decoded in source.inbox:
                     for collection, batch in decoded.deltas.items():
-                        for i, column in enumerate(columns[collection]):
-                            marks.words(column.type.physical, batch.vector(i).words)
+                        batch.mark(marks, [column.type for column in columns[collection]])
 
     def _read(self, source: "_Source") -> None:
         """A source's thread. What no reader should raise ends it, and its status says so."""

@@ -425,8 +425,7 @@ class Coordinator:
         self.cluster.worker.mark(marks)
         for deltas in self.ticks.queued():
             for id, batch in deltas.items():
-                for i, column in enumerate(self.tables.get(id, ())):
-                    marks.words(column.type.physical, batch.vector(i).words)
+                batch.mark(marks, [column.type for column in self.tables.get(id, ())])
         # Batches go from subscriptions to results, so in this order none is missed.
         self.ingest.mark(marks)
         for subscription in tuple(self.subscriptions.values()):

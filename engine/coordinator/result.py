@@ -160,8 +160,7 @@ class Result:
     def mark(self, marks: Marks) -> None:
         """Mark the heap codes of the rows, for a sweep."""
         if self.batch is not None:
-            for i, column in enumerate(self.columns):
-                marks.words(column.type.physical, self.batch.vector(i).words)
+            self.batch.mark(marks, [column.type for column in self.columns])
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,7 @@ class _Sink:
         with self._holding:
             held = [self._pending] if self._sending is None else [self._pending, self._sending]
             for batch in held:
-                for i, column in enumerate(self._item.written):
-                    marks.words(column.type.physical, batch.vector(i).words)
+                batch.mark(marks, [column.type for column in self._item.written])
             self._told.mark(marks)
 
     # The thread

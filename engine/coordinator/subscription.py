@@ -287,9 +287,7 @@ class Subscription:
         with self._changed:
             parts = [part for pending in self._queue for part in pending.parts]
         for part in parts:
-            lead = len(part.words) - part.columns
-            for i, column in enumerate(self._own):
-                marks.words(column.type.physical, part.words[lead + i])
+            part.mark(marks, [column.type for column in self._own])
 
     @property
     def has_begun(self) -> bool:

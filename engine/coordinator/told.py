@@ -131,5 +131,4 @@ class Remembered:
 
     def mark(self, marks: Marks) -> None:
         for batch in (*self._parts, self._last):
-            for i, column in enumerate(self._columns):
-                marks.words(column.type.physical, batch.vector(i).words)
+            batch.mark(marks, [column.type for column in self._columns])

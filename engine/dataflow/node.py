@@ -18,7 +18,7 @@ from engine.dataflow.graph import Plan
 from engine.dataflow.operator import Operator, Stateless
 from engine.dataflow.operators.changes import Changes, told
 from engine.dataflow.operators.refresh import Refresh
-from engine.dataflow.operators.source import Source, mark_batch
+from engine.dataflow.operators.source import Source
 from engine.dataflow.operators.temporal import Temporal
 from engine.dataflow.operators.turn import Turn
 from engine.dataflow.render import signature
@@ -188,7 +188,7 @@ class Node:
             marks.codes(np.array(self.history.errors(), np.uint64))
         recent: Iterable[Batch] = self.history.batches() if self.history is not None else ()
         for batch in (*recent, *([self.delta] if self.delta is not None else [])):
-            mark_batch(marks, batch, self.types)
+            batch.mark(marks, self.types)
 
 
 def identity(plan: Plan, inputs: Sequence[Node]) -> Hashable:

@@ -78,8 +78,7 @@ class Settling:
     def mark(self, marks: Marks) -> None:
         """Keep the codes of what waits."""
         for part in self._parts:
-            for i, column in enumerate(self._columns):
-                marks.words(column.type.physical, part.vector(i).words)
+            part.mark(marks, [column.type for column in self._columns])
 
     def _add(self, updates: Batch, partitions: np.ndarray, offsets: np.ndarray) -> None:
         self._parts.append(updates)

@@ -199,12 +199,6 @@ class Held:
     def mark(self, marks: Marks) -> None:
         """Keep the heap codes that it holds. With the lock."""
         for batch in self._batches:
-            mark(marks, batch, self._columns)
+            batch.mark(marks, [column.type for column in self._columns])
         if self._overflow is not None:
             self._overflow.mark(marks, self._columns)
-
-
-def mark(marks: Marks, batch: Batch, columns: tuple[Column, ...]) -> None:
-    """Keep the heap codes of a batch."""
-    for i, column in enumerate(columns):
-        marks.words(column.type.physical, batch.vector(i).words)

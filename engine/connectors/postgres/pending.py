@@ -11,7 +11,7 @@ from typing import Final
 
 from engine.collection.batch import Batch
 from engine.collection.heap import Marks
-from engine.connectors.postgres.held import Held, Room, mark
+from engine.connectors.postgres.held import Held, Room
 from engine.types import Column
 
 
@@ -108,7 +108,7 @@ class Pending:
             for held in (*self.block.rows.values(), *self._later.values()):
                 held.mark(marks)
             for id, batch in self._given.items():
-                mark(marks, batch, self._columns[id])
+                batch.mark(marks, [column.type for column in self._columns[id]])
 
     @property
     def _bytes(self) -> int:

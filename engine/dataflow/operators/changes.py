@@ -18,7 +18,6 @@ from engine.collection.heap import Heap, Marks
 from engine.collection.log import Log
 from engine.collection.vector import Vector
 from engine.dataflow.errors import ErrorCounts
-from engine.dataflow.operators.source import mark_batch
 from engine.types import SqlType
 
 ADDED = (types.MZ_TIMESTAMP, types.BIGINT)
@@ -90,9 +89,9 @@ class Changes:
     def mark(self, marks: Marks) -> None:
         waiting = [batch for batch in (self._first, self._staged) if batch is not None]
         for batch in (*self._log.batches(), *waiting):
-            mark_batch(marks, batch, self._row)
+            batch.mark(marks, self._row)
         for batch in self._input:
-            mark_batch(marks, batch, self._row[: -len(ADDED)])
+            batch.mark(marks, self._row[: -len(ADDED)])
 
 
 def told(delta: Batch, tick: int) -> Batch:

@@ -16,7 +16,6 @@ from engine.collection.words import vector_of
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.operator import Stateless
-from engine.dataflow.operators.source import mark_batch
 
 
 class Constant(Stateless):
@@ -40,4 +39,4 @@ class Constant(Stateless):
         return self._rows.words.nbytes
 
     def mark(self, marks: Marks) -> None:
-        mark_batch(marks, self._rows, self._types)
+        self._rows.mark(marks, self._types)

@@ -35,7 +35,6 @@ from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
 from engine.dataflow.operators.iterated import Iterated, TooLong
 from engine.dataflow.operators.loop import Loop, Making, Types
-from engine.dataflow.operators.source import mark_batch
 
 PASSES_MAX: Final = 10_000
 """Passes in one tick for a recursion that states no limit: what never ends has to fail, as ticks wait for it."""
@@ -222,9 +221,9 @@ class LetRec:
         for rows, types in zip(self._inputs, self._leaves, strict=False):
             rows.mark(marks, [type.physical for type in types])
         for batch, types in zip(self._withheld, self._leaves, strict=False):
-            mark_batch(marks, batch, types)
+            batch.mark(marks, types)
         for batch, types in zip(self._before or (), self._leaves, strict=False):
-            mark_batch(marks, batch, types)
+            batch.mark(marks, types)
 
 
 def settled(loop: Loop, tick: int, deltas: Sequence[Batch], variables: int) -> Batch | None:

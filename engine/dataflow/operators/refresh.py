@@ -15,7 +15,6 @@ from engine.collection.batch import Batch
 from engine.collection.heap import Heap, Marks
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
-from engine.dataflow.operators.source import mark_batch
 from engine.expr.datetime_text import format_timestamptz
 from engine.types import SqlType
 
@@ -98,4 +97,4 @@ class Refresh:
     def mark(self, marks: Marks) -> None:
         self.errors.mark(marks)
         for batch in self._held:
-            mark_batch(marks, batch, self._row)
+            batch.mark(marks, self._row)

@@ -50,11 +50,4 @@ class Source(Stateless):
     def mark(self, marks: Marks) -> None:
         if self.log is not None:
             for batch in self.log.batches():
-                mark_batch(marks, batch, self._types)
-
-
-def mark_batch(marks: Marks, batch: Batch, types: tuple[SqlType, ...]) -> None:
-    """Mark every heap code in a batch."""
-    for c, type in enumerate(types):
-        if type.physical.on_heap:
-            marks.words(type.physical, batch.words[len(batch.words) - batch.columns + c])
+                batch.mark(marks, self._types)

@@ -21,7 +21,6 @@ from engine.collection.heap import Marks
 from engine.collection.vector import Vector
 from engine.dataflow import graph
 from engine.dataflow.errors import ErrorCounts
-from engine.dataflow.operators.source import mark_batch
 from engine.types import SqlType
 
 ALWAYS: Final = np.iinfo(np.int64).min
@@ -101,7 +100,7 @@ class Temporal:
 
     def mark(self, marks: Marks) -> None:
         for run in self._runs:
-            mark_batch(marks, run, (*self._row, types.BIGINT))
+            run.mark(marks, (*self._row, types.BIGINT))
 
 
 def _times(run: Batch) -> NDArray[np.int64]:
