@@ -149,15 +149,17 @@ class Ingest:
     ) -> None:
         """Begin to read a source."""
         reader = open_reader(spec, self._heap, offsets, kept, self._resolve, self._roots, broken, self._room)
-        source = _Source(spec, reader, self._recent(spec, offsets, kept))
+        source = _Source(spec, reader, self._errors(spec, offsets, kept))
         source.status.offsets, source.status.broken = dict(offsets), dict(broken)
         with self._changed:
             self._sources[spec.id] = source
         source.thread = Thread(target=self._read, args=(source,), name=f"source {spec.id}", daemon=True)
         source.thread.start()
 
-    def _recent(self, spec: SourceSpec, offsets: Mapping[str, int], kept: Mapping[int, Batch]) -> Recent | None:
-        """The errors that are kept of a source that has any."""
+    def _errors(
+        self, spec: SourceSpec, offsets: Mapping[str, int], kept: Mapping[int, Batch]
+    ) -> tuple[int, Recent] | None:
+        """The relation of a source's errors, and those that are kept, if it has one."""
         found = next(((id, feed.columns) for id, feed in spec.feeds if feed.name == ERRORS), None)
         if found is None:
             return None
@@ -165,7 +167,7 @@ class Ingest:
         recent = Recent(columns, self._heap, *self._errors_max, let_go=offsets.get(LET_GO, 0))
         if id in kept:
             recent.restore(kept[id])
-        return recent
+        return id, recent
 
     def restart(self, spec: SourceSpec) -> None:
         """Read a source on with other feeds. Between two ticks: what waits in its inbox is read again."""
@@ -375,29 +377,28 @@ def _may_be_taken(source: "_Source", cuts: Mapping[object, int | None]) -> bool:
 
 
 class _Source:
-    __slots__ = ("forgotten", "held", "inbox", "reader", "recent", "spec", "status", "stopping", "thread", "upto")
+    __slots__ = ("errors", "forgotten", "held", "inbox", "reader", "spec", "status", "stopping", "thread", "upto")
 
-    def __init__(self, spec: SourceSpec, reader: Reader, recent: Recent | None) -> None:
+    def __init__(self, spec: SourceSpec, reader: Reader, errors: tuple[int, Recent] | None) -> None:
         self.spec: Final = spec
         self.reader: Final = reader
         self.inbox: Final[deque[Decoded]] = deque()
         self.status: Final = Status()
         self.stopping: Final = Event()
         self.thread: Thread | None = None
-        self.recent: Final = recent
+        self.errors: Final = errors
         self.forgotten = False
         self.held: float | None = None  # since when others of its group do not have what it has
         self.upto = reader.upto if isinstance(reader, KafkaReader) else 0  # transactions before that are taken
 
     def bounded(self, decoded: Decoded) -> Decoded:
         """The block with no more errors than are kept."""
-        recent = self.recent
-        id = None if recent is None else next(id for id, feed in self.spec.feeds if feed.name == ERRORS)
-        if recent is None or id is None or id not in decoded.deltas:
+        if self.errors is None or self.errors[0] not in decoded.deltas:
             return decoded
+        id, recent = self.errors
         let_go = recent.let_go
-        errors = recent.bounded(decoded.deltas[id])
-        deltas = {at: batch for at, batch in {**decoded.deltas, id: errors}.items() if len(batch)}
+        bounded = recent.bounded(decoded.deltas[id])
+        deltas = {at: batch for at, batch in {**decoded.deltas, id: bounded}.items() if len(batch)}
         offsets = decoded.offsets if recent.let_go == let_go else {**decoded.offsets, LET_GO: recent.let_go}
         return replace(decoded, deltas=deltas, rows=sum(map(len, deltas.values())), offsets=offsets)
 
