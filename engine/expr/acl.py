@@ -106,16 +106,6 @@ def privileges_of(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def wanted(text: str) -> tuple[tuple[str, bool], ...]:
-    """The privileges of has_..._privilege(), any of which is enough, and whether each has to be one to grant on."""
-    found: list[tuple[str, bool]] = []
-    for part in text.split(","):
-        name = " ".join(part.upper().split())
-        bare = name.removesuffix(" WITH GRANT OPTION")
-        found += [(privilege, bare != name) for privilege in privileges_of(bare)]
-    return tuple(found)
-
-
 def exploded(items: Sequence[str | None], by_id: bool = False) -> list[tuple[str, str, str, bool]]:
     """(grantor, grantee, privilege, whether it may be granted on) of all of an access list."""
     found: list[tuple[str, str, str, bool]] = []

@@ -7,7 +7,7 @@ position of what is wrong.
 from typing import assert_never
 
 from engine.errors import InvalidParameter, Unsupported
-from engine.sql import bound, statements, syntax
+from engine.sql import bound, statements
 from engine.sql.binding import (
     alter_table,
     alters,
@@ -28,15 +28,10 @@ from engine.sql.binding import (
     writes,
 )
 from engine.sql.binding.context import Context
-from engine.sql.bound import Bound, BoundSelect
+from engine.sql.bound import Bound
 from engine.sql.statements import Statement
 
-__all__ = ["Context", "bind", "bind_query"]
-
-
-def bind_query(query: syntax.Query, context: Context) -> BoundSelect:
-    """A query to run once: names and overloads resolved, every node typed."""
-    return reads.query(query, context)
+__all__ = ["Context", "bind"]
 
 
 def bind(statement: Statement, context: Context) -> Bound:

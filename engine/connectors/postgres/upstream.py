@@ -175,11 +175,6 @@ def _feed(alias: str, table: UpstreamTable) -> Feed:
     return Feed(alias, columns, False, (table.key,) if table.key else (), table)
 
 
-def feed_of(alias: str, table: UpstreamTable) -> Feed:
-    """The feed of a copy that was made before."""
-    return _feed(alias, table)
-
-
 def published(connection: Connection, publication: str) -> list[Published]:
     """The publication's tables."""
     members = MEMBERS if connection.version < LISTS else f"{MEMBERS}, {SCHEMA_MEMBERS}"

@@ -38,9 +38,12 @@ TEXT_MAX: Final = (1 << 30) - 1
 class Pieces(Protocol):
     """`front` and `back` are the bytes before and behind a run, which has `bytes_max`."""
 
-    front: int
-    back: int
-    bytes_max: int
+    @property
+    def front(self) -> int: ...
+    @property
+    def back(self) -> int: ...
+    @property
+    def bytes_max(self) -> int: ...
 
     def heads(self, columns: Sequence[Column]) -> Words:
         """The codes of what each row's piece loses where it is the first."""

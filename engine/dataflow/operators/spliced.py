@@ -24,7 +24,7 @@ from engine.collection.heap import Heap, Marks
 from engine.collection.ordered import OrderedRows
 from engine.collection.wanted import ask
 from engine.dataflow.graph import Aggregate
-from engine.dataflow.operators.pieces import Column, Elements, Members, Positions, Texts
+from engine.dataflow.operators.pieces import Column, Elements, Members, Pieces, Positions, Texts
 from engine.expr.aggregate import KEEPS_NULL, KEYED, Kind
 from engine.kernels.accumulate import TARGET, TARGET_BIT, TARGET_NULL
 from engine.kernels.texts import splice_texts
@@ -80,7 +80,7 @@ class Spliced:
         self._picked: Final = [picked.index(c) for c in aggregate.columns]
         self._skips_null: Final = None if aggregate.kind in KEEPS_NULL else aggregate.columns[0]
         if aggregate.kind in (Kind.STRING_AGG, Kind.JSONB_AGG):
-            self._pieces: Texts | Elements | Members = Texts(aggregate.kind is Kind.JSONB_AGG, heap)
+            self._pieces: Pieces = Texts(aggregate.kind is Kind.JSONB_AGG, heap)
         elif aggregate.kind in KEYED:
             self._pieces = Members(input_types[aggregate.columns[1]], aggregate.kind is Kind.MAP_AGG, heap)
         else:

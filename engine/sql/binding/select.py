@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from engine import types
 from engine.dataflow.graph import Order
@@ -30,8 +29,6 @@ from engine.sql.binding.yielding import expanded
 from engine.sql.scope import Around, Scope, ScopeColumn
 from engine.sql.syntax import Expression, OrderItem
 from engine.types import Column, SqlType
-
-ORDERED_MAX: Final = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
